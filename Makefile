@@ -1,0 +1,58 @@
+# Everything a developer or user does, from a fresh checkout on; each target sets up what it needs.
+#
+#   make build     the program, .build/release/switchyard
+#   make test      all tests, including those under mpirun
+#   make demo      a first look: checks this machine, trains a small model, shows its weights
+#   make lint      formatting and documentation rules
+#   make docs      reference documentation of the libraries, in dist/docs
+#   make bench     measurements beside the same work in PyTorch
+#   make install   a tree that can be moved, in PREFIX
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: build test demo lint format docs bench install setup fixtures clean
+
+root := $(CURDIR)
+PREFIX ?= $(root)/dist/switchyard
+# SwiftPM finds the native libraries through this; it must be absolute.
+export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig
+
+traits := --traits MPI
+libraries := MoECore MoETensor MoETraining MoEPlacement MoEParallel
+sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
+
+build: setup
+	swift build -c release $(traits) --product switchyard
+	@Scripts/link-libraries .build/release/
+
+test: setup
+	Scripts/test $(traits)
+
+demo: build
+	Scripts/demo
+
+lint:
+	swift format lint --strict --parallel --recursive $(sources)
+	Scripts/lint
+
+format:
+	swift format --in-place --parallel --recursive $(sources)
+
+docs: setup
+	Scripts/docs $(libraries)
+
+bench: build
+	Scripts/bench
+
+install: setup
+	Scripts/install "$(PREFIX)"
+
+fixtures:
+	Tests/Fixtures/make/run
+
+setup:
+	@Scripts/setup
+
+clean:
+	rm -rf .build Benchmarks/.build dist demo

@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Native libraries come from `.deps/`, which `Scripts/setup` fills; `make` exports the absolute
+// PKG_CONFIG_PATH that SwiftPM needs to find them.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
+let strictCXX: [CXXSetting] = [.treatAllWarnings(as: .error)]
+
+/// One row of the table below: a library of ours and, by default, its tests.
+struct Module {
+  var name: String
+  var dependencies: [Target.Dependency] = []
+  var testDependencies: [Target.Dependency] = []
+  var testResources: [Resource] = []
+
+  var targets: [Target] {
+    [
+      .target(name: name, dependencies: dependencies, swiftSettings: strict),
+      .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.target(name: name), "MoETestSupport"] + testDependencies,
+        swiftSettings: strict),
+    ]
+  }
+}
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let arguments: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MPI"]))
+
+// A module imports only modules above it.
+let modules: [Module] = [
+  Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
+  Module(
+    name: "MoETensor", dependencies: ["MoECore", "CTorch", system],
+    testDependencies: ["MoECore", system]),
+  Module(
+    name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
+    testDependencies: ["MoECore", "MoETensor", system]),
+  Module(name: "MoEPlacement", dependencies: ["CHiGHS"]),
+  Module(name: "MoEParallel", dependencies: [mpi]),
+]
+
+let native: [Target] = [
+  .systemLibrary(name: "LibTorch", pkgConfig: "switchyard-torch"),
+  .target(
+    name: "CTorch", dependencies: ["LibTorch"], cSettings: strictC, cxxSettings: strictCXX),
+  .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
+  .systemLibrary(
+    name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+]
+
+let program: [Target] = [
+  .executableTarget(
+    name: "switchyard",
+    dependencies: [
+      "MoECore", "MoETensor", "MoETraining", "MoEPlacement", "MoEParallel", system, arguments,
+    ],
+    swiftSettings: strict),
+  .testTarget(
+    name: "SwitchyardTests",
+    dependencies: ["MoETestSupport", "MoECore", "MoETensor", system], swiftSettings: strict),
+  .target(
+    name: "MoETestSupport", dependencies: ["MoECore", system], path: "Tests/MoETestSupport",
+    swiftSettings: strict),
+]
+
+let package = Package(
+  name: "switchyard",
+  platforms: [.macOS(.v15)],
+  products: [.executable(name: "switchyard", targets: ["switchyard"])]
+    + modules.map { .library(name: $0.name, targets: [$0.name]) },
+  traits: [
+    .trait(name: "MPI", description: "Run one model across ranks with MPI (needs Open MPI).")
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.0"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
+  ],
+  targets: native + modules.flatMap(\.targets) + program,
+  cxxLanguageStandard: .cxx20
+)

@@ -1,0 +1,131 @@
+// Calling any operator of libtorch's dispatcher by name.
+
+#include <deque>
+#include <mutex>
+
+#include "Handles.hpp"
+
+using namespace ctorch;
+
+struct ctorch_operator {
+  c10::OperatorHandle handle;
+};
+
+struct ctorch_generator {
+  at::Generator value;
+};
+
+namespace {
+
+// Arguments wait here between the pushes and the call. One stack per thread, cleared by every call,
+// so that nothing survives a failure.
+thread_local torch::jit::Stack arguments;
+
+struct ClearArguments {
+  ~ClearArguments() { arguments.clear(); }
+};
+
+void push_defaults(const c10::FunctionSchema &schema) {
+  const auto &parameters = schema.arguments();
+  TORCH_CHECK(arguments.size() <= parameters.size(), schema.name(), " takes ", parameters.size(),
+              " arguments, got ", arguments.size());
+  for (size_t i = arguments.size(); i < parameters.size(); ++i) {
+    const auto &value = parameters[i].default_value();
+    TORCH_CHECK(value.has_value(), schema.name(), " needs its argument '", parameters[i].name(), "'");
+    arguments.push_back(*value);
+  }
+}
+
+void append(std::vector<at::Tensor> &results, c10::IValue &&value) {
+  if (value.isTensor()) {
+    results.push_back(std::move(value).toTensor());
+  } else if (value.isTensorList()) {
+    for (const at::Tensor &element : value.toTensorVector()) results.push_back(element);
+  } else if (value.isScalar()) {
+    results.push_back(at::scalar_tensor(value.toScalar(), value.toScalar().type()));
+  } else if (value.isBool()) {
+    results.push_back(at::scalar_tensor(value.toBool(), at::kBool));
+  } else if (value.isNone()) {
+    results.emplace_back();
+  } else {
+    TORCH_CHECK(false, "a result of type ", value.tagKind(), " has no tensor form");
+  }
+}
+
+}  // namespace
+
+int ctorch_operator_find(const char *name, const char *overload, CTorchOperator *out) {
+  static std::mutex mutex;
+  static std::deque<ctorch_operator> found;  // Elements of a deque never move.
+  return guarded([&] {
+    c10::OperatorHandle handle = c10::Dispatcher::singleton().findSchemaOrThrow(name, overload);
+    std::lock_guard<std::mutex> lock(mutex);
+    for (const ctorch_operator &known : found) {
+      if (known.handle == handle) {
+        *out = &known;
+        return;
+      }
+    }
+    *out = &found.emplace_back(ctorch_operator{handle});
+  });
+}
+
+void ctorch_push_tensor(CTorchTensor handle) { arguments.emplace_back(tensor(handle)); }
+
+void ctorch_push_tensors(const CTorchTensor *handles, size_t count) {
+  c10::List<at::Tensor> list;
+  list.reserve(count);
+  for (size_t i = 0; i < count; ++i) list.push_back(tensor(handles[i]));
+  arguments.emplace_back(std::move(list));
+}
+
+void ctorch_push_none(void) { arguments.emplace_back(); }
+void ctorch_push_int(int64_t value) { arguments.emplace_back(value); }
+void ctorch_push_double(double value) { arguments.emplace_back(value); }
+void ctorch_push_bool(bool value) { arguments.emplace_back(value); }
+void ctorch_push_string(const char *value) { arguments.emplace_back(std::string(value)); }
+
+void ctorch_push_ints(const int64_t *values, size_t count) {
+  arguments.emplace_back(c10::IntArrayRef(values, count));
+}
+
+void ctorch_push_device(CTorchDeviceKind kind, int32_t index) {
+  c10::DeviceType type = kind == CTORCH_CUDA ? at::kCUDA : kind == CTORCH_MPS ? at::kMPS : at::kCPU;
+  arguments.emplace_back(c10::Device(type, type == at::kCPU ? -1 : c10::DeviceIndex(index)));
+}
+
+void ctorch_push_generator(CTorchGenerator generator) { arguments.emplace_back(generator->value); }
+
+int ctorch_call(CTorchOperator op, CTorchTensor *results, size_t capacity, size_t *count) {
+  ClearArguments clear;
+  return guarded([&] {
+    push_defaults(op->handle.schema());
+    op->handle.callBoxed(arguments);
+    if (capacity == 1 && arguments.size() == 1 && arguments.front().isTensor()) {
+      results[0] = handle(std::move(arguments.front()).toTensor());
+      *count = 1;
+      return;
+    }
+    std::vector<at::Tensor> values;
+    for (c10::IValue &value : arguments) append(values, std::move(value));
+    if (capacity == 0) values.clear();  // In-place operators return what they were given.
+    TORCH_CHECK(values.size() <= capacity, op->handle.schema().name(), " gives ", values.size(),
+                " results, expected at most ", capacity);
+    for (size_t i = 0; i < values.size(); ++i) results[i] = handle(std::move(values[i]));
+    *count = values.size();
+  });
+}
+
+int ctorch_generator_new(uint64_t seed, CTorchGenerator *out) {
+  return guarded([&] { *out = new ctorch_generator{at::detail::createCPUGenerator(seed)}; });
+}
+
+void ctorch_generator_free(CTorchGenerator generator) { delete generator; }
+
+int ctorch_generator_state(CTorchGenerator generator, CTorchTensor *out) {
+  return guarded([&] { *out = handle(generator->value.get_state()); });
+}
+
+int ctorch_generator_set_state(CTorchGenerator generator, CTorchTensor state) {
+  return guarded([&] { generator->value.set_state(tensor(state)); });
+}

@@ -1,0 +1,55 @@
+// Threads, devices, versions and processor features.
+
+#include <dlfcn.h>
+
+#include "Handles.hpp"
+
+using namespace ctorch;
+
+int ctorch_thread_count(void) { return at::get_num_threads(); }
+
+int ctorch_set_thread_count(int count) {
+  return guarded([&] { at::set_num_threads(count); });
+}
+
+int32_t ctorch_device_count(CTorchDeviceKind kind) {
+  int32_t count = 0;
+  (void)guarded([&] {
+    switch (kind) {
+      case CTORCH_CPU:
+        count = 1;
+        break;
+      case CTORCH_CUDA: {
+        // The CUDA half of libtorch registers itself when it is loaded; builds without it lack the file.
+        static void *library = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
+        if (library != nullptr && at::hasCUDA()) count = at::detail::getCUDAHooks().deviceCount();
+        break;
+      }
+      case CTORCH_MPS:
+        count = at::hasMPS() ? 1 : 0;
+        break;
+    }
+  });
+  return count;
+}
+
+const char *ctorch_version(void) { return TORCH_VERSION; }
+
+const char *ctorch_kernel_instruction_set(void) {
+  static const std::string name = at::get_cpu_capability();
+  return name.c_str();
+}
+
+CTorchCPUFeatures ctorch_cpu_features(void) {
+  CTorchCPUFeatures features{};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  features.avx2 = __builtin_cpu_supports("avx2");
+  features.avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
+  features.avx512_vnni = __builtin_cpu_supports("avx512vnni");
+  features.avx512_bf16 = __builtin_cpu_supports("avx512bf16");
+  features.amx_tile = __builtin_cpu_supports("amx-tile");
+  features.amx_int8 = __builtin_cpu_supports("amx-int8");
+#endif
+  return features;
+}

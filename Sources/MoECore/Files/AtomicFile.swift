@@ -1,0 +1,105 @@
+public import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+#if os(Linux)
+/// `O_TMPFILE`, which Swift cannot import because it is a compound macro.
+private let namelessFile: CInt = 0o20_000_000 | O_DIRECTORY
+#endif
+
+/// A file that appears whole or not at all.
+///
+/// Bytes go to a nameless file in the target's folder (to a hidden temporary one where the file system
+/// has no nameless files). Only ``AtomicFile/write(to:_:)`` gives it its name, after its contents have
+/// reached the disk. Whatever happens before, an older file at the path stays as it was; with nameless
+/// files even a killed process leaves nothing behind.
+public struct AtomicFile: ~Copyable {
+  private let path: FilePath
+  private let descriptor: CInt
+  /// Name of the temporary file; `nil` while the file is nameless.
+  private var temporary: FilePath?
+
+  /// Creates the file at `path`, or replaces it, with the bytes that `body` writes.
+  ///
+  /// - Throws: ``FileError``, or what `body` throws; the path then is as it was before.
+  public static func write<Result>(
+    to path: FilePath, _ body: (borrowing AtomicFile) throws -> Result
+  ) throws -> Result {
+    var file = try AtomicFile(path)
+    let result = try body(file)
+    try file.commit()
+    return result
+  }
+
+  /// Creates the file at `path`, or replaces it, with `text`.
+  public static func write(_ text: String, to path: FilePath) throws {
+    var text = text
+    try write(to: path) { file in
+      try text.withUTF8 { unsafe try file.append($0.span.bytes) }
+    }
+  }
+
+  private init(_ path: FilePath) throws(FileError) {
+    let (descriptor, temporary) = try Self.open(path)
+    self.path = path
+    self.descriptor = descriptor
+    self.temporary = temporary
+  }
+
+  /// Opens a nameless file for `path`, or a temporary one and its name.
+  private static func open(_ path: FilePath) throws(FileError) -> (CInt, FilePath?) {
+    guard !path.isDirectory else { throw .isDirectory(path) }
+    #if os(Linux)
+    let nameless = posixOpen(path.folder, namelessFile | O_WRONLY)
+    if nameless >= 0 { return (nameless, nil) }
+    guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else {
+      throw FileError(operation: "open", path: path, code: errno)
+    }
+    #endif
+    let name = path.temporarySibling
+    let named = posixOpen(name, O_CREAT | O_EXCL | O_WRONLY)
+    guard named >= 0 else { throw FileError(operation: "open", path: path, code: errno) }
+    return (named, name)
+  }
+
+  deinit {
+    close(descriptor)
+    if let temporary { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
+  }
+
+  /// Adds bytes at the end.
+  public func append(_ bytes: RawSpan) throws(FileError) {
+    var written = 0
+    let total = bytes.byteCount
+    while written < total {
+      let count = unsafe bytes.withUnsafeBytes {
+        unsafe posixWrite(descriptor, $0, from: written)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
+      written += count
+    }
+  }
+
+  private mutating func commit() throws(FileError) {
+    guard fsync(descriptor) == 0 else {
+      throw FileError(operation: "fsync", path: path, code: errno)
+    }
+    if temporary == nil {
+      let name = path.temporarySibling
+      let linked = unsafe name.withPlatformString {
+        unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, $0, AT_SYMLINK_FOLLOW)
+      }
+      guard linked == 0 else { throw FileError(operation: "linkat", path: path, code: errno) }
+      temporary = name
+    }
+    guard let name = temporary else { return }
+    try name.rename(to: path)
+    temporary = nil
+    try path.folder.synchronize()
+  }
+}

@@ -1,0 +1,110 @@
+import Foundation
+public import SystemPackage
+
+/// The tensors of a checkpoint, whether it is one safetensors file or a folder of shards with an index.
+public final class SafetensorsCheckpoint: Sendable {
+  /// The file or folder that was opened.
+  public let path: FilePath
+  /// The files, in the order of their names.
+  public let shards: [SafetensorsFile]
+  /// Every tensor's entry, by file and then by place in the file.
+  public var entries: [SafetensorsEntry] { shards.flatMap(\.header.entries) }
+  private let shardByName: [String: Int]
+
+  /// Name of the index in a folder of shards.
+  static let indexName = "model.safetensors.index.json"
+  /// Name of the only file in a folder without an index.
+  static let singleName = "model.safetensors"
+
+  /// Opens a safetensors file, an index (`….index.json`), or a folder that holds
+  /// `model.safetensors.index.json` or `model.safetensors`.
+  ///
+  /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a file or
+  ///   the index breaks a rule.
+  public init(_ path: FilePath) throws {
+    self.path = path
+    var file = path
+    if path.isDirectory {
+      let index = path.appending(Self.indexName)
+      file = Self.exists(index) ? index : path.appending(Self.singleName)
+    }
+    if file.string.hasSuffix(".index.json") {
+      let weightMap = try Self.weightMap(at: file)
+      shards = try Set(weightMap.values).sorted().map {
+        try SafetensorsFile(file.folder.appending($0))
+      }
+      shardByName = try Self.checked(weightMap, in: shards, index: file)
+    } else {
+      shards = [try SafetensorsFile(file)]
+      shardByName = Dictionary(uniqueKeysWithValues: shards[0].header.entries.map { ($0.name, 0) })
+    }
+  }
+
+  /// The file that holds a tensor.
+  ///
+  /// - Throws: ``SafetensorsError`` when there is no tensor of this name.
+  public func shard(holding name: String) throws(SafetensorsError) -> SafetensorsFile {
+    guard let index = shardByName[name] else {
+      throw SafetensorsError(path: path, reason: .noSuchTensor(name))
+    }
+    return shards[index]
+  }
+
+  /// Whether there is a tensor of this name.
+  public func contains(_ name: String) -> Bool { shardByName[name] != nil }
+
+  private struct Index: Decodable {
+    var weightMap: [String: String]
+    enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
+  }
+
+  private static func exists(_ path: FilePath) -> Bool {
+    FileManager.default.fileExists(atPath: path.string)
+  }
+
+  private static func weightMap(at path: FilePath) throws -> [String: String] {
+    let file = try MappedFile(path)
+    let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    let weightMap: [String: String]
+    do {
+      weightMap = try JSONDecoder().decode(Index.self, from: text).weightMap
+    } catch {
+      throw SafetensorsError(
+        path: path,
+        reason: .invalidIndex("expected an object 'weight_map' from tensor to file names"))
+    }
+    for shard in Set(weightMap.values)
+    where FilePath.Component(shard).map({ $0.kind != .regular || $0.string != shard }) ?? true {
+      // A path could lead out of the folder.
+      throw SafetensorsError(
+        path: path, reason: .invalidIndex("'\(shard)' is not the plain name of a file beside it"))
+    }
+    guard !weightMap.isEmpty else {
+      throw SafetensorsError(path: path, reason: .invalidIndex("'weight_map' names no tensor"))
+    }
+    return weightMap
+  }
+
+  /// Checks that index and files agree; returns the position of every tensor's file.
+  private static func checked(
+    _ weightMap: [String: String], in shards: [SafetensorsFile], index: FilePath
+  ) throws(SafetensorsError) -> [String: Int] {
+    var result: [String: Int] = [:]
+    for (position, shard) in shards.enumerated() {
+      let shardName = shard.path.lastComponent?.string ?? ""
+      for entry in shard.header.entries {
+        guard weightMap[entry.name] == shardName else {
+          throw SafetensorsError(
+            path: index,
+            reason: .invalidIndex(
+              "it does not place tensor '\(entry.name)' in \(shardName), which holds it"))
+        }
+        result[entry.name] = position
+      }
+    }
+    for (name, shard) in weightMap.sorted(by: { $0.key < $1.key }) where result[name] == nil {
+      throw SafetensorsError(path: index, reason: .missingFromShard(tensor: name, shard: shard))
+    }
+    return result
+  }
+}

@@ -1,0 +1,82 @@
+import Foundation
+public import SystemPackage
+
+extension SafetensorsCheckpoint {
+  /// Writes tensors into an existing folder, as `model.safetensors` or, above the size limit, as numbered
+  /// shards with an index; the names are those of the transformers library.
+  ///
+  /// Each file appears whole or not at all and the index last. To make the folder itself appear at once,
+  /// call this inside ``AtomicDirectory/write(to:_:)``.
+  ///
+  /// - Parameters:
+  ///   - items: The tensors, in the order in which they fill the shards.
+  ///   - metadata: Free text by key, written into every file.
+  ///   - folder: The folder, which must exist.
+  ///   - shardLimit: The most data in one file; a larger tensor gets a file of its own.
+  ///   - progress: Told the bytes written so far.
+  ///   - contents: Gives the elements of a tensor when its turn to be written comes.
+  /// - Throws: ``FileError``, or what `contents` throws.
+  public static func write(
+    _ items: [SafetensorsItem], metadata: [String: String] = ["format": "pt"],
+    into folder: FilePath, shardLimit: ByteCount = ByteCount(5_000_000_000),
+    progress: ProgressHandler = { _ in },
+    contents: (SafetensorsItem) throws -> any ByteSource
+  ) throws {
+    let shards = sharded(items, limit: shardLimit)
+    let total = items.reduce(0) { $0 + $1.byteCount }
+    var written = 0
+    var weightMap: [String: String] = [:]
+    for (number, shard) in shards.enumerated() {
+      let name = shards.count == 1 ? singleName : shardName(number + 1, of: shards.count)
+      for item in shard { weightMap[item.name] = name }
+      try SafetensorsWriter.write(shard, metadata: metadata, to: folder.appending(name)) { item in
+        progress(Progress("writing tensors", completed: written, total: total))
+        written += item.byteCount
+        return try contents(item)
+      }
+    }
+    progress(Progress("writing tensors", completed: total, total: total))
+    guard shards.count > 1 else { return }
+    let index = Index(metadata: .init(totalSize: total), weightMap: weightMap)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(index), as: UTF8.self)
+    try AtomicFile.write(text + "\n", to: folder.appending(indexName))
+  }
+
+  private struct Index: Encodable {
+    struct Metadata: Encodable {
+      var totalSize: Int
+      enum CodingKeys: String, CodingKey { case totalSize = "total_size" }
+    }
+    var metadata: Metadata
+    var weightMap: [String: String]
+    enum CodingKeys: String, CodingKey {
+      case metadata
+      case weightMap = "weight_map"
+    }
+  }
+
+  /// Fills one shard after another; at least one shard, even without tensors.
+  private static func sharded(_ items: [SafetensorsItem], limit: ByteCount) -> [[SafetensorsItem]] {
+    var shards: [[SafetensorsItem]] = [[]]
+    var filled = 0
+    for item in items {
+      if filled + item.byteCount > limit.bytes, !(shards.last ?? []).isEmpty {
+        shards.append([])
+        filled = 0
+      }
+      shards[shards.count - 1].append(item)
+      filled += item.byteCount
+    }
+    return shards
+  }
+
+  private static func shardName(_ number: Int, of count: Int) -> String {
+    func padded(_ value: Int) -> String {
+      let digits = String(value)
+      return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    }
+    return "model-\(padded(number))-of-\(padded(count)).safetensors"
+  }
+}

@@ -1,0 +1,118 @@
+public import SystemPackage
+
+/// A tensor to be written: what the header says of it.
+///
+/// Its bytes are asked for when their turn comes.
+public struct SafetensorsItem: Hashable, Sendable {
+  /// The tensor's name, unique in the file.
+  public var name: String
+  /// Element type.
+  public var dtype: DType
+  /// Dimensions, outermost first.
+  public var shape: [Int]
+
+  /// Describes a tensor to be written.
+  public init(name: String, dtype: DType, shape: [Int]) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+  }
+
+  /// Bytes that the elements take.
+  public var byteCount: Int { shape.reduce(dtype.byteSize, *) }
+}
+
+/// Something whose bytes can be read in one piece.
+public protocol ByteSource {
+  /// Calls `body` with all bytes: the elements row-major, each little-endian.
+  ///
+  /// - Throws: What `body` throws.
+  func withBytes(_ body: (RawSpan) throws -> Void) throws
+}
+
+extension [UInt8]: ByteSource {
+  /// Calls `body` with the elements.
+  public func withBytes(_ body: (RawSpan) throws -> Void) throws {
+    unsafe try body(span.bytes)
+  }
+}
+
+/// Writes safetensors files, each whole or not at all.
+public enum SafetensorsWriter {
+  /// Writes one file.
+  ///
+  /// The data lie in falling order of element size and then by name, as the reference implementation
+  /// writes them, so every tensor is aligned to its element type.
+  ///
+  /// - Parameters:
+  ///   - items: The tensors, in any order.
+  ///   - metadata: Free text by key.
+  ///   - path: The file, which is replaced if it exists.
+  ///   - contents: Gives the elements of a tensor when its turn to be written comes.
+  /// - Throws: ``FileError``, or what `contents` throws; the file is then as it was before.
+  /// - Precondition: Names are unique and every tensor has as many bytes as announced.
+  public static func write(
+    _ items: [SafetensorsItem], metadata: [String: String] = [:], to path: FilePath,
+    contents: (SafetensorsItem) throws -> any ByteSource
+  ) throws {
+    let ordered = items.sorted { ($1.dtype.byteSize, $0.name) < ($0.dtype.byteSize, $1.name) }
+    let header = SafetensorsHeaderText(ordered, metadata: metadata).bytes
+    try AtomicFile.write(to: path) { file in
+      unsafe try file.append(header.span.bytes)
+      for item in ordered {
+        try contents(item).withBytes { bytes in
+          let count = bytes.byteCount
+          precondition(
+            count == item.byteCount, "\(item.name): \(count) bytes for \(item.byteCount)")
+          try file.append(bytes)
+        }
+      }
+    }
+  }
+}
+
+/// The header of a file as bytes, including its length.
+struct SafetensorsHeaderText {
+  let bytes: [UInt8]
+
+  init(_ items: [SafetensorsItem], metadata: [String: String]) {
+    var fields: [String] = []
+    if !metadata.isEmpty {
+      let pairs = metadata.sorted { $0.key < $1.key }.map {
+        "\(Self.quoted($0)):\(Self.quoted($1))"
+      }
+      fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
+    }
+    var offset = 0
+    for item in items {
+      let end = offset + item.byteCount
+      let shape = item.shape.map(String.init).joined(separator: ",")
+      fields.append(
+        """
+        \(Self.quoted(item.name)):{"dtype":"\(item.dtype.safetensorsName)","shape":[\(shape)],\
+        "data_offsets":[\(offset),\(end)]}
+        """)
+      offset = end
+    }
+    precondition(Set(items.map(\.name)).count == items.count, "tensor names must be unique")
+    var json = Array("{\(fields.joined(separator: ","))}".utf8)
+    // Spaces bring the data to a multiple of the largest element size.
+    json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+    bytes = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json
+  }
+
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\u{0}"..<"\u{20}":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}

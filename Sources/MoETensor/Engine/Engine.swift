@@ -1,0 +1,43 @@
+import CTorch
+
+/// Settings and facts of the tensor engine, libtorch.
+public enum Engine {
+  /// Threads that one operation may use.
+  ///
+  /// The default is the number of cores. Two processes whose threads compete for the same cores slow
+  /// each other by an order of magnitude, so ranks that share a machine should use one thread each.
+  ///
+  /// - Precondition: A new value is at least 1.
+  public static var threadCount: Int {
+    get { Int(ctorch_thread_count()) }
+    set {
+      precondition(newValue >= 1, "a thread count of \(newValue); it must be at least 1")
+      _ = ctorch_set_thread_count(CInt(clamping: newValue))
+    }
+  }
+
+  /// libtorch's version, for example `2.13.0`.
+  public static var version: String { unsafe String(cString: ctorch_version()) }
+
+  /// The instruction set that libtorch's own kernels use on this processor, for example `AVX512`.
+  public static var kernelInstructionSet: String {
+    unsafe String(cString: ctorch_kernel_instruction_set())
+  }
+
+  /// Extensions of this processor that matter for matrix products, by their usual names.
+  public static var processorFeatures: [String] {
+    let features = ctorch_cpu_features()
+    let known: [(String, Bool)] = [
+      ("AVX2", features.avx2), ("AVX512", features.avx512),
+      ("AVX512-VNNI", features.avx512_vnni), ("AVX512-BF16", features.avx512_bf16),
+      ("AMX-TILE", features.amx_tile), ("AMX-INT8", features.amx_int8),
+    ]
+    return known.filter(\.1).map(\.0)
+  }
+
+  /// Tensors that exist at the moment, over all threads; for tests of memory use.
+  package static var liveTensorCount: Int { Int(ctorch_live_tensors()) }
+
+  /// This thread's last failure message.
+  static var lastError: String { unsafe String(cString: ctorch_last_error()) }
+}

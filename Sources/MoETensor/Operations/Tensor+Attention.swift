@@ -1,0 +1,40 @@
+private let attentionOperator = Operator("scaled_dot_product_attention")
+
+/// Which positions a query may look at.
+public enum AttentionMask {
+  /// All of them.
+  case none
+  /// Those up to its own: query i sees keys 0 to i. Queries and keys start at the same position.
+  case causal
+  /// Those where a Boolean tensor is true, or all with a floating-point tensor added to the scores;
+  /// shape `[batch, heads, queries, keys]`, broadcast. A row without any visible key gives NaN.
+  case custom(Tensor)
+}
+
+extension Tensor {
+  /// Scaled dot-product attention: softmax(Q · Kᵀ · scale + mask) · V.
+  ///
+  /// - Parameters:
+  ///   - query: Q, shape `[batch, heads, queries, width]`.
+  ///   - key: K, shape `[batch, keyHeads, keys, width]`; `keyHeads` divides `heads`, and each key head
+  ///     serves `heads / keyHeads` neighbouring query heads (grouped-query attention).
+  ///   - value: V, shape `[batch, keyHeads, keys, valueWidth]`.
+  ///   - mask: Which keys each query sees.
+  ///   - scale: Factor of the scores; 1 / √width if left out.
+  /// - Returns: Shape `[batch, heads, queries, valueWidth]`.
+  /// - SeeAlso: Vaswani et al. 2017, *Attention Is All You Need*, §3.2.1,
+  ///   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
+  public static func attention(
+    query: Tensor, key: Tensor, value: Tensor, mask: AttentionMask = .none, scale: Double? = nil
+  ) -> Tensor {
+    var bias: Tensor?
+    var isCausal = false
+    switch mask {
+    case .none: break
+    case .causal: isCausal = true
+    case .custom(let tensor): bias = tensor
+    }
+    let isGrouped = query.size(1) != key.size(1)
+    return attentionOperator(query, key, value, bias, 0.0, isCausal, scale, isGrouped)
+  }
+}

@@ -1,0 +1,28 @@
+public import MoECore
+
+private let toDType = Operator("to", "dtype")
+private let toDevice = Operator("to", "device")
+private let detachOperator = Operator("detach")
+
+extension Tensor {
+  /// The elements in another type; itself, if it has that type already.
+  ///
+  /// Floats round to nearest, ties to even; fractions are cut when they become integers; anything but 0
+  /// becomes `true`.
+  public func cast(to dtype: DType) -> Tensor { toDType(self, dtype) }
+
+  /// The elements on another device; itself, if it lives there already.
+  ///
+  /// - Throws: ``TensorError/deviceUnavailable(_:)`` when the device does not exist here.
+  public func moved(toChecked device: Device) throws(TensorError) -> Tensor {
+    moved(to: try device.checked())
+  }
+
+  /// The elements on another device, which must exist; itself, if it lives there already.
+  public func moved(to device: Device) -> Tensor {
+    self.device == device ? self : toDevice(self, device, dtype)
+  }
+
+  /// The same elements as a constant: no gradient flows through the result.
+  public func detached() -> Tensor { detachOperator(self) }
+}

@@ -1,0 +1,66 @@
+private let matmulOperator = Operator("matmul")
+private let linearOperator = Operator("linear")
+private let baddbmmOperator = Operator("baddbmm")
+private let choleskyOperator = Operator("linalg_cholesky_ex")
+private let choleskyInverseOperator = Operator("cholesky_inverse")
+private let triangularSolveOperator = Operator("linalg_solve_triangular")
+
+/// Matrix products and triangular systems.
+extension Tensor {
+  /// The matrix product `[…, n, k] × […, k, m] → […, n, m]`; leading axes are broadcast.
+  ///
+  /// With one axis, a tensor counts as a row on the left and as a column on the right, and that axis is
+  /// dropped from the result.
+  public func matmul(_ other: Tensor) -> Tensor { matmulOperator(self, other) }
+
+  /// `x · weightᵀ + bias`.
+  ///
+  /// - Parameters:
+  ///   - weight: Shape `[outputs, inputs]`.
+  ///   - bias: Shape `[outputs]`.
+  /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
+  public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    linearOperator(self, weight, bias)
+  }
+
+  /// This tensor plus the products of a batch of matrices: `[b, n, m] + [b, n, k] × [b, k, m]`.
+  public func addingProducts(_ left: Tensor, _ right: Tensor) -> Tensor {
+    baddbmmOperator(self, left, right)
+  }
+
+  /// A Cholesky factor, or the reason why there is none.
+  public struct CholeskyFactor {
+    /// L with L · Lᵀ = A and zeros above the diagonal, shape `[…, n, n]`.
+    public var factor: Tensor
+    /// Whether every matrix of the batch was positive definite; otherwise the factor is meaningless.
+    public var isPositiveDefinite: Bool
+  }
+
+  /// Factors symmetric positive definite matrices, shape `[…, n, n]`, f32 or f64; only their lower
+  /// triangles are read.
+  public func cholesky() -> CholeskyFactor {
+    let results = choleskyOperator.results(2, self)
+    return CholeskyFactor(factor: results[0], isPositiveDefinite: !results[1].any())
+  }
+
+  /// The inverse of A, given this lower Cholesky factor of A, shape `[n, n]`.
+  public func choleskyInverse() -> Tensor { choleskyInverseOperator(self) }
+
+  /// Which triangle of a matrix is used; the other one is not read.
+  public enum Triangle: Hashable, Sendable {
+    /// The diagonal and what lies below.
+    case lower
+    /// The diagonal and what lies above.
+    case upper
+  }
+
+  /// Solves A · X = B for X, where this tensor is the triangular A, shape `[…, n, n]`.
+  ///
+  /// - Parameters:
+  ///   - triangle: The triangle that A occupies.
+  ///   - right: B, shape `[…, n, m]`.
+  /// - Returns: X, shape `[…, n, m]`. A zero on the diagonal gives infinities.
+  public func solvingTriangular(_ triangle: Triangle, _ right: Tensor) -> Tensor {
+    triangularSolveOperator(self, right, triangle == .upper)
+  }
+}

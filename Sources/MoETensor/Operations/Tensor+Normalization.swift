@@ -1,0 +1,29 @@
+private let layerNormOperator = Operator("layer_norm")
+private let rmsNormOperator = Operator("rms_norm")
+
+/// Normalization of the last axis.
+extension Tensor {
+  /// (x - mean) / √(variance + ε) · weight + bias along the last axis; the shape stays.
+  ///
+  /// - Parameters:
+  ///   - weight: Shape `[size of the last axis]`; ones if left out.
+  ///   - bias: Shape `[size of the last axis]`; zeros if left out.
+  ///   - epsilon: ε, which keeps constant rows finite.
+  /// - Returns: The normalized rows.
+  /// - SeeAlso: Ba et al. 2016, *Layer Normalization*, [arXiv:1607.06450](https://arxiv.org/abs/1607.06450).
+  public func layerNorm(weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double) -> Tensor {
+    layerNormOperator(self, [size(-1)], weight, bias, epsilon)
+  }
+
+  /// x / √(mean of x² + ε) · weight along the last axis; the shape stays.
+  ///
+  /// - Parameters:
+  ///   - weight: Shape `[size of the last axis]`; ones if left out.
+  ///   - epsilon: ε, which keeps zero rows finite.
+  /// - Returns: The normalized rows.
+  /// - SeeAlso: Zhang and Sennrich 2019, *Root Mean Square Layer Normalization*,
+  ///   [arXiv:1910.07467](https://arxiv.org/abs/1910.07467).
+  public func rmsNorm(weight: Tensor? = nil, epsilon: Double) -> Tensor {
+    rmsNormOperator(self, [size(-1)], weight, epsilon)
+  }
+}

@@ -1,0 +1,177 @@
+import MoECore
+public import MoETensor
+
+/// Settings of ``AdamW``.
+public struct AdamWSettings: Hashable, Codable, Sendable {
+  /// How much of the first moment is kept at each step, 0 to below 1.
+  public var beta1: Double
+  /// How much of the second moment is kept at each step, 0 to below 1.
+  public var beta2: Double
+  /// Added to the denominator; above 0.
+  public var epsilon: Double
+  /// Share of a weight that is removed per step and unit of learning rate; 0 or more.
+  public var weightDecay: Double
+
+  /// The usual settings unless stated otherwise.
+  ///
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
+  public init(
+    beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0.01
+  ) throws(TrainingError) {
+    (self.beta1, self.beta2) = (beta1, beta2)
+    (self.epsilon, self.weightDecay) = (epsilon, weightDecay)
+    try Self.check("beta1", beta1, 0..<1)
+    try Self.check("beta2", beta2, 0..<1)
+    guard epsilon > 0, epsilon.isFinite else {
+      throw .invalidSetting(key: "epsilon", value: "\(epsilon)", expected: "above 0")
+    }
+    guard weightDecay >= 0, weightDecay.isFinite else {
+      throw .invalidSetting(key: "weightDecay", value: "\(weightDecay)", expected: "at least 0")
+    }
+  }
+
+  /// Decodes the settings; absent keys take their usual values.
+  ///
+  /// - Throws: A decoding error, or ``TrainingError`` for values out of range.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    try self.init(
+      beta1: values.decodeIfPresent(Double.self, forKey: .beta1) ?? 0.9,
+      beta2: values.decodeIfPresent(Double.self, forKey: .beta2) ?? 0.999,
+      epsilon: values.decodeIfPresent(Double.self, forKey: .epsilon) ?? 1e-8,
+      weightDecay: values.decodeIfPresent(Double.self, forKey: .weightDecay) ?? 0.01)
+  }
+
+  private static func check(
+    _ key: String, _ value: Double, _ range: Range<Double>
+  ) throws(TrainingError) {
+    guard range.contains(value) else {
+      throw .invalidSetting(key: key, value: "\(value)", expected: "from 0 to below 1")
+    }
+  }
+}
+
+/// Adam with decoupled weight decay.
+///
+///     m ← β₁ m + (1 − β₁) g          v ← β₂ v + (1 − β₂) g²
+///     w ← w − η λ w − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+///
+/// Weights of less than 32 bits get an f32 master copy, which is updated; the weight itself is its rounded
+/// image. Moments are f32 (f64 for f64 weights).
+///
+/// - SeeAlso: Loshchilov and Hutter 2019, *Decoupled Weight Decay Regularization*, algorithm 2,
+///   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101).
+public final class AdamW {
+  /// The settings, the same for all weights but for the decay.
+  public let settings: AdamWSettings
+  /// Updates so far.
+  public private(set) var step = 0
+  private var slots: [Slot]
+
+  /// A weight with its moments.
+  private struct Slot {
+    var name: String
+    var weight: Parameter
+    /// f32 copy of a weight with fewer bits; the weight itself otherwise.
+    var master: Parameter
+    var first: Parameter
+    var second: Parameter
+    var decays: Bool
+
+    var hasMaster: Bool { master !== weight }
+  }
+
+  /// Prepares to train `parameters`; moments start at 0.
+  ///
+  /// - Parameters:
+  ///   - parameters: The weights, in the order in which gradients will come.
+  ///   - settings: Decay rates and the like.
+  ///   - decays: Whether a weight decays; by default those with at least two axes do, so matrices but not
+  ///     biases and normalization weights.
+  public init(
+    _ parameters: [NamedParameter], settings: AdamWSettings,
+    decays: (NamedParameter) -> Bool = { $0.parameter.value.rank >= 2 }
+  ) {
+    self.settings = settings
+    slots = parameters.map { named in
+      let value = named.parameter.value
+      let isNarrow = value.dtype.byteSize < 4
+      let master = isNarrow ? Parameter(value.cast(to: .f32)) : named.parameter
+      return Slot(
+        name: named.name, weight: named.parameter, master: master,
+        first: Parameter(master.value.zerosLike()), second: Parameter(master.value.zerosLike()),
+        decays: decays(named))
+    }
+  }
+
+  /// Updates all weights once.
+  ///
+  /// - Parameters:
+  ///   - gradients: One per weight, in the order of the initializer, in the weight's shape.
+  ///   - learningRate: η.
+  public func update(gradients: [Tensor], learningRate: Double) {
+    precondition(
+      gradients.count == slots.count, "\(gradients.count) gradients, \(slots.count) weights")
+    step += 1
+    let pairs = zip(slots, gradients).map {
+      (slot: $0, gradient: $1.cast(to: $0.master.value.dtype))
+    }
+    for decays in [true, false] {
+      let group = pairs.filter { $0.slot.decays == decays }
+      AdamWUpdate(
+        learningRate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
+        weightDecay: decays ? settings.weightDecay : 0, epsilon: settings.epsilon
+      ).apply(
+        to: group.map(\.slot.master), gradients: group.map(\.gradient),
+        firstMoments: group.map(\.slot.first), secondMoments: group.map(\.slot.second), step: step)
+    }
+    for slot in slots where slot.hasMaster { slot.weight.copyElements(of: slot.master.value) }
+  }
+}
+
+extension AdamW {
+  /// Moments and master weights by name, for checkpoints: `NAME.first`, `NAME.second` and, for weights of
+  /// less than 32 bits, `NAME.master`.
+  public var state: [String: Tensor] {
+    var result: [String: Tensor] = [:]
+    for slot in slots {
+      result[slot.name + ".first"] = slot.first.value
+      result[slot.name + ".second"] = slot.second.value
+      if slot.hasMaster { result[slot.name + ".master"] = slot.master.value }
+    }
+    return result
+  }
+
+  /// Continues from a saved state.
+  ///
+  /// - Parameters:
+  ///   - state: What ``state`` gave.
+  ///   - step: What ``step`` was.
+  /// - Throws: ``TrainingError/invalidOptimizerState(message:)`` when a tensor is missing, unknown or of
+  ///   another shape or type; nothing is changed then.
+  public func restore(_ state: [String: Tensor], step: Int) throws(TrainingError) {
+    guard step >= 0 else { throw .invalidOptimizerState(message: "step \(step)") }
+    let current = self.state
+    for name in Set(current.keys).union(state.keys).sorted() {
+      guard let saved = state[name] else {
+        throw .invalidOptimizerState(message: "'\(name)' is missing")
+      }
+      guard let expected = current[name] else {
+        throw .invalidOptimizerState(message: "'\(name)' belongs to no weight")
+      }
+      guard saved.shape == expected.shape, saved.dtype == expected.dtype else {
+        throw .invalidOptimizerState(
+          message:
+            "'\(name)' is \(saved.dtype) \(saved.shape), not \(expected.dtype) \(expected.shape)")
+      }
+    }
+    self.step = step
+    for slot in slots {
+      for (suffix, target) in [
+        ("first", slot.first), ("second", slot.second), ("master", slot.master),
+      ] {
+        if let saved = state["\(slot.name).\(suffix)"] { target.assign(saved) }
+      }
+    }
+  }
+}

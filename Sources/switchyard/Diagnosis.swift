@@ -1,0 +1,134 @@
+import Foundation
+import MoECore
+import MoEParallel
+import MoEPlacement
+import MoETensor
+import SystemPackage
+
+/// The checks of `switchyard doctor`.
+enum Diagnosis {
+  /// A computation with a known result.
+  struct Check {
+    var name: String
+    /// What to do when the check fails.
+    var remedy: String
+    /// Returns what was found, or throws.
+    var body: () throws -> String
+
+    func run() -> Result {
+      do {
+        return Result(name: name, passed: true, detail: try body(), remedy: nil)
+      } catch {
+        return Result(name: name, passed: false, detail: "\(error)", remedy: remedy)
+      }
+    }
+  }
+
+  /// What a check found.
+  struct Result: Encodable {
+    var name: String
+    var passed: Bool
+    var detail: String
+    var remedy: String?
+
+    var line: String {
+      let title = name.padding(toLength: 12, withPad: " ", startingAt: 0)
+      let hint = remedy.map { "\n" + String(repeating: " ", count: 18) + "to mend: \($0)" } ?? ""
+      return "\(passed ? "ok  " : "FAIL")  \(title)\(detail)\(hint)"
+    }
+  }
+
+  /// A result that differs from what it must be.
+  struct WrongResult: Error, CustomStringConvertible {
+    var description: String
+  }
+
+  static var checks: [Check] {
+    [
+      Check(
+        name: "libtorch", remedy: "remove .deps and run 'make build' again", body: checkProducts),
+      Check(
+        name: "gradients", remedy: "remove .deps and run 'make build' again", body: checkGradients),
+      Check(
+        name: "HiGHS", remedy: "remove .deps/highs and run 'make build' again", body: checkHiGHS),
+      Check(
+        name: "MPI", remedy: "install Open MPI (apt-get install libopenmpi-dev openmpi-bin)",
+        body: checkMPI),
+      Check(
+        name: "files", remedy: "free space in the temporary folder, or set TMPDIR to another",
+        body: checkFiles),
+      Check(name: "devices", remedy: "use --device cpu", body: { deviceReport }),
+    ]
+  }
+
+  /// Matrix products in every precision that models use.
+  private static func checkProducts() throws -> String {
+    let values = Tensor((0..<4096).map { Float($0 % 7) - 3 }, shape: [64, 64])
+    let exact = values.cast(to: .f64).matmul(values.cast(to: .f64))
+    for dtype in [DType.f32, .bf16, .f16] {
+      // Products and sums of small integers are exact in f32 accumulators; bf16 then rounds to 8 bits.
+      let product = values.cast(to: dtype).matmul(values.cast(to: dtype)).cast(to: .f64)
+      let error = (product - exact).abs().reshaped([-1]).max(axis: 0).item(as: Double.self)
+      guard error <= 1 else {
+        throw WrongResult(description: "a product in \(dtype) is off by \(error)")
+      }
+    }
+    return
+      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(Engine.threadCount) threads, f32 bf16 f16 products"
+  }
+
+  private static func checkGradients() throws -> String {
+    let x = Tensor([3 as Float])
+    let found = try valueAndGradients(of: { (x * x).sum() }, for: [x]).gradients[0].item(
+      as: Float.self)
+    guard found == 6 else {
+      throw WrongResult(description: "the derivative of x² at 3 is \(found)")
+    }
+    return "the derivative of x² at 3 is 6"
+  }
+
+  /// A knapsack whose best choice is easy to see: the second and third items.
+  private static func checkHiGHS() throws -> String {
+    var program = IntegerProgram()
+    let items = [6.0, 5, 4].map { program.add(.init(bounds: 0...1, cost: -$0, isInteger: true)) }
+    program.constraints = [.init(zip(items, [5.0, 3, 2]).map { .init($0, $1) }, in: 0...5)]
+    let solution = try HiGHSSolver().solve(program)
+    guard solution.isOptimal, abs(solution.objective + 9) < 1e-9 else {
+      throw WrongResult(description: "a knapsack of value 9 was solved as \(-solution.objective)")
+    }
+    return "\(HiGHSSolver.version), solved a knapsack to optimality"
+  }
+
+  private static func checkMPI() throws -> String {
+    #if MPI
+    let version = try MPICommunicator.version().prefix { $0 != "\n" && $0 != "," }
+    let group = try MPICommunicator()
+    let echo = try group.allGather([UInt8(truncatingIfNeeded: group.rank)])
+    guard echo == (0..<group.size).map({ [UInt8(truncatingIfNeeded: $0)] }) else {
+      throw WrongResult(description: "ranks received \(echo)")
+    }
+    return "\(version), \(group.size) rank\(group.size == 1 ? "" : "s")"
+    #else
+    return "not built in; this program runs on one rank"
+    #endif
+  }
+
+  /// Writes, maps and reads a file.
+  private static func checkFiles() throws -> String {
+    let folder = FilePath(NSTemporaryDirectory())
+    let path = folder.appending("switchyard-doctor-\(getpid()).safetensors")
+    defer { try? FileManager.default.removeItem(atPath: path.string) }
+    let numbers: [Float] = [1, 2, 3]
+    try SafetensorsFile.write(["numbers": Tensor(numbers)], to: path)
+    let read = try SafetensorsFile(path).tensor(named: "numbers").array(of: Float.self)
+    guard read == numbers else {
+      throw WrongResult(description: "\(numbers) was read back as \(read)")
+    }
+    return "wrote, mapped and read a tensor in \(folder)"
+  }
+
+  private static var deviceReport: String {
+    let found = [Device.cpu, .cuda(0), .mps].filter(\.isAvailable)
+    return found.map(\.description).joined(separator: ", ")
+  }
+}
