@@ -72,7 +72,7 @@ let program: [Target] = [
     name: "SwitchyardTests",
     dependencies: ["MoETestSupport", "MoECore", "MoETensor", system], swiftSettings: strict),
   .target(
-    name: "MoETestSupport", dependencies: ["MoECore", system], path: "Tests/MoETestSupport",
+    name: "MoETestSupport", dependencies: ["MoECore", "MoETensor", system], path: "Tests/MoETestSupport",
     swiftSettings: strict),
 ]
 

@@ -25,8 +25,11 @@ public final class SafetensorsCheckpoint: Sendable {
     self.path = path
     var file = path
     if path.isDirectory {
-      let index = path.appending(Self.indexName)
-      file = Self.exists(index) ? index : path.appending(Self.singleName)
+      let candidates = [Self.indexName, Self.singleName].map { path.appending($0) }
+      guard let found = candidates.first(where: Self.exists) else {
+        throw SafetensorsError(path: path, reason: .noCheckpoint)
+      }
+      file = found
     }
     if file.string.hasSuffix(".index.json") {
       let weightMap = try Self.weightMap(at: file)

@@ -37,6 +37,8 @@ public struct SafetensorsError: Error, Hashable {
     case overlap(tensor: String, begin: Int, previousEnd: Int)
     /// Bytes between tensors, or after the last one, that belong to none.
     case unusedBytes(begin: Int, end: Int)
+    /// A folder without a checkpoint.
+    case noCheckpoint
     /// There is no tensor of this name.
     case noSuchTensor(String)
     /// The index of a sharded checkpoint is not what the format asks for.
@@ -77,6 +79,8 @@ extension SafetensorsError.Reason: CustomStringConvertible {
       "tensor '\(tensor)' begins at byte \(begin), inside another tensor that ends at \(previousEnd)"
     case .unusedBytes(let begin, let end):
       "bytes \(begin) to \(end) of the data belong to no tensor; the format allows no holes and nothing after the last tensor"
+    case .noCheckpoint:
+      "the folder holds neither model.safetensors.index.json nor model.safetensors; name the folder of a model, or a file"
     case .noSuchTensor(let name):
       "there is no tensor '\(name)'"
     case .invalidIndex(let problem):

@@ -41,8 +41,8 @@ extension [UInt8]: ByteSource {
 public enum SafetensorsWriter {
   /// Writes one file.
   ///
-  /// The data lie in falling order of element size and then by name, as the reference implementation
-  /// writes them, so every tensor is aligned to its element type.
+  /// The bytes are those that the reference implementation writes: tensors in falling order of element
+  /// size, so that each is aligned to its type, then by type and name.
   ///
   /// - Parameters:
   ///   - items: The tensors, in any order.
@@ -55,7 +55,7 @@ public enum SafetensorsWriter {
     _ items: [SafetensorsItem], metadata: [String: String] = [:], to path: FilePath,
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
-    let ordered = items.sorted { ($1.dtype.byteSize, $0.name) < ($0.dtype.byteSize, $1.name) }
+    let ordered = items.sorted(by: precedes)
     let header = SafetensorsHeaderText(ordered, metadata: metadata).bytes
     try AtomicFile.write(to: path) { file in
       unsafe try file.append(header.span.bytes)
@@ -69,6 +69,23 @@ public enum SafetensorsWriter {
       }
     }
   }
+}
+
+extension SafetensorsWriter {
+  /// The order of the reference implementation.
+  private static func precedes(_ left: SafetensorsItem, _ right: SafetensorsItem) -> Bool {
+    let (leftPlace, rightPlace) = (place[left.dtype] ?? 0, place[right.dtype] ?? 0)
+    guard leftPlace == rightPlace else { return leftPlace < rightPlace }
+    return left.name.utf8.lexicographicallyPrecedes(right.name.utf8)
+  }
+
+  private static let place: [DType: Int] = {
+    let order: [DType] = [
+      .u64, .i64, .f64, .f32, .u32, .i32, .bf16, .f16, .u16, .i16, .f8e4m3, .f8e5m2, .i8, .u8,
+      .bool,
+    ]
+    return Dictionary(uniqueKeysWithValues: order.enumerated().map { ($1, $0) })
+  }()
 }
 
 /// The header of a file as bytes, including its length.
@@ -107,6 +124,11 @@ struct SafetensorsHeaderText {
       switch scalar {
       case "\"": result += "\\\""
       case "\\": result += "\\\\"
+      case "\n": result += "\\n"
+      case "\r": result += "\\r"
+      case "\t": result += "\\t"
+      case "\u{8}": result += "\\b"
+      case "\u{C}": result += "\\f"
       case "\u{0}"..<"\u{20}":
         let digits = String(scalar.value, radix: 16)
         result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

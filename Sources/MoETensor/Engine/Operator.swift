@@ -58,11 +58,9 @@ import MoECore
     _ = results(0, repeat each arguments)
   }
 
-  /// Calls the operation; a refusal is an error of the caller's data, not of this program.
-  func checked<each Argument: OperatorArgument>(
-    _ arguments: repeat each Argument
-  ) throws(TensorError) -> Tensor {
-    try checkedResults(1, repeat each arguments)[0]
+  /// Calls an operation with one result on a list of tensors; its refusal is an error to be handled.
+  func checked(spreading arguments: [Tensor]) throws(TensorError) -> Tensor {
+    try checkedResults(1, Spread(tensors: arguments))[0]
   }
 
   private func checkedResults<each Argument: OperatorArgument>(
@@ -138,6 +136,13 @@ extension Optional: OperatorArgument where Wrapped: OperatorArgument {
 extension Array: OperatorArgument where Element: ListElement {
   func push() { Element.push(self) }
   var summary: String { Element.summary(self) }
+}
+
+/// Several arguments in a row, each a tensor.
+private struct Spread: OperatorArgument {
+  var tensors: [Tensor]
+  func push() { for tensor in tensors { tensor.push() } }
+  var summary: String { tensors.map(\.summary).joined(separator: ", ") }
 }
 
 /// A value of which an operation can take a list.

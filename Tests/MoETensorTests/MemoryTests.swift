@@ -1,0 +1,127 @@
+import MoECore
+import MoETensor
+import MoETestSupport
+import Testing
+
+/// Each test runs in a process of its own, where nobody else makes tensors.
+@Suite("Memory")
+struct MemoryTests {
+  @Test("does not grow over 100,000 cycles of making, using and dropping tensors")
+  func cycles() async {
+    await #expect(processExitsWith: .success) {
+      func cycle() throws {
+        let x = Tensor([1, 2, 3] as [Float])
+        let y = (x * 2 + 1).softmax(axis: 0)
+        precondition(y.array(of: Float.self).count == 3)
+      }
+      for _ in 0..<1000 { try cycle() }
+      let (live, memory) = (Engine.liveTensorCount, try privateMemory())
+      for _ in 0..<100_000 { try cycle() }
+      precondition(
+        Engine.liveTensorCount == live, "\(Engine.liveTensorCount) live tensors, \(live) before")
+      // Less than ten bytes per cycle: the allocator's own movement, no leak.
+      let growth = try privateMemory() - memory
+      precondition(growth < 1_000_000, "\(growth) bytes")
+    }
+  }
+
+  @Test("does not grow over 10,000 failing calls")
+  func failures() async {
+    await #expect(processExitsWith: .success) {
+      let (x, y) = (Tensor.zeros([200, 3]), Tensor.zeros([4, 500]))
+      func fail() throws {
+        do {
+          _ = try Engine.call("mm", "", [x, y])
+          preconditionFailure("a product of wrong shapes went well")
+        } catch TensorError.operationFailed {}
+        do {
+          _ = try Engine.call("no_such_operation", "", [x])
+          preconditionFailure("an unknown operation was found")
+        } catch TensorError.unknownOperation {}
+      }
+      for _ in 0..<1000 { try fail() }
+      let (live, memory) = (Engine.liveTensorCount, try privateMemory())
+      for _ in 0..<10_000 { try fail() }
+      precondition(Engine.liveTensorCount == live)
+      let growth = try privateMemory() - memory
+      precondition(growth < 1_000_000, "\(growth) bytes")
+      // The engine works on as if nothing had happened.
+      let product = try Engine.call("mm", "", [x, x.transposed()])
+      precondition(product.shape == [200, 200])
+    }
+  }
+
+  @Test("does not grow over gradients, recomputed blocks and their failures")
+  func gradients() async {
+    await #expect(processExitsWith: .success) {
+      struct Refusal: Error {}
+      let weight = Parameter(Tensor.ones([8, 8]))
+      func step(failing: Bool) {
+        var calls = 0
+        _ = try? valueAndGradients(
+          of: {
+            try recomputed(weight.value, parameters: [weight]) { input in
+              calls += 1
+              if failing, calls == 2 { throw Refusal() }
+              return input.matmul(weight.value).exp()
+            }.sum()
+          }, for: [weight])
+      }
+      for index in 0..<500 { step(failing: index.isMultiple(of: 2)) }
+      let (live, memory) = (Engine.liveTensorCount, try privateMemory())
+      for index in 0..<5000 { step(failing: index.isMultiple(of: 2)) }
+      precondition(Engine.liveTensorCount == live)
+      let growth = try privateMemory() - memory
+      precondition(growth < 1_000_000, "\(growth) bytes")
+    }
+  }
+
+  @Test("of recomputed blocks holds their ends only")
+  func recomputation() async {
+    // Forty inner results of 4 MB each; every measurement has a heap of its own.
+    await #expect(processExitsWith: .success) {
+      let growth = try forwardGrowth { try recomputed($0, deepBlock) }
+      precondition(growth < 80_000_000, "\(growth) bytes")
+    }
+    await #expect(processExitsWith: .success) {
+      let growth = try forwardGrowth { deepBlock($0) }
+      precondition(growth > 140_000_000, "\(growth) bytes")
+    }
+  }
+
+  @Test("of a mapped file is not taken until the tensor is used")
+  func mapped() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try TemporaryFolder()
+      let path = folder.file("large.safetensors")
+      try SafetensorsFile.write(["w": Tensor.zeros([8 << 20])], to: path)
+      let before = try privateMemory()
+      let tensor = try SafetensorsFile(path).tensor(named: "w")
+      precondition(tensor.shape == [8 << 20])
+      let growth = try privateMemory() - before
+      precondition(growth < 1_000_000, "\(growth) bytes")
+    }
+  }
+}
+
+private func deepBlock(_ x: Tensor) -> Tensor {
+  (0..<40).reduce(x) { y, _ in (y * 1.01).sin() }
+}
+
+/// Private memory that a recorded forward pass over a tensor of 4 MB adds, in bytes.
+private func forwardGrowth(_ forward: (Tensor) throws -> Tensor) throws -> Int {
+  func growth(_ x: Tensor) throws -> Int {
+    var growth = 0
+    _ = try valueAndGradients(
+      of: {
+        let before = try privateMemory()
+        let result = try forward(x)
+        growth = try privateMemory() - before
+        return result.sum()
+      }, for: [x])
+    return growth
+  }
+  // The engine sets itself up at its first operations.
+  _ = try growth(Tensor.ones([1]))
+  return try growth(Tensor.ones([1 << 20]))
+}

@@ -1,0 +1,34 @@
+import Foundation
+package import SystemPackage
+
+/// A folder that is gone, with all it holds, when the object is.
+package final class TemporaryFolder: Sendable {
+  package let path: FilePath
+
+  package init() throws {
+    path = FilePath(NSTemporaryDirectory()).appending("switchyard-tests-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path.string) }
+
+  /// A path in the folder.
+  package func file(_ name: String) -> FilePath { path.appending(name) }
+
+  /// Names of everything in the folder, hidden files too, in order.
+  package func contents() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
+  }
+
+  /// Creates a file with the given bytes.
+  package func write(_ bytes: [UInt8], to name: String) throws -> FilePath {
+    let path = file(name)
+    try Data(bytes).write(to: URL(filePath: path.string))
+    return path
+  }
+}
+
+/// The bytes of a file.
+package func readBytes(_ path: FilePath) throws -> [UInt8] {
+  [UInt8](try Data(contentsOf: URL(filePath: path.string)))
+}

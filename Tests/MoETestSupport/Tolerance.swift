@@ -1,0 +1,37 @@
+/// How far apart two numbers may be: `|a − b| ≤ absolute + relative · |b|`.
+package struct Tolerance: Sendable {
+  package var relative: Double
+  package var absolute: Double
+
+  package init(relative: Double, absolute: Double) {
+    (self.relative, self.absolute) = (relative, absolute)
+  }
+
+  /// The same bits.
+  package static let exact = Tolerance(relative: 0, absolute: 0)
+
+  /// The same f32 kernels on a processor with other vector instructions, which add in another order.
+  package static let sameKernels = Tolerance(relative: 1e-5, absolute: 2e-6)
+
+  /// Factorizations and solves, where those differences are amplified by the condition number.
+  package static let factorizations = Tolerance(relative: 1e-4, absolute: 1e-5)
+
+  /// Losses of a short f32 training run: rounding differences are carried from step to step.
+  package static let trainingRun = Tolerance(relative: 1e-6, absolute: 1e-7)
+
+  /// Weights at the end of such a run. Where a gradient is nearly 0, Adam's quotient of moments amplifies
+  /// rounding differences, so single weights may differ by more than the losses do.
+  package static let trainedWeights = Tolerance(relative: 1e-4, absolute: 1e-5)
+
+  /// bf16 keeps 8 bits: one unit in the last place is 2⁻⁸ relative.
+  package static let bf16 = Tolerance(relative: 1.0 / 128, absolute: 1e-3)
+
+  /// Central differences in f64 with a step of 1e-5: the truncation error is about the step squared times
+  /// the third derivative.
+  package static let finiteDifferences = Tolerance(relative: 1e-6, absolute: 1e-7)
+
+  package func allows(_ value: Double, for expected: Double) -> Bool {
+    if value == expected || value.isNaN && expected.isNaN { return true }
+    return abs(value - expected) <= absolute + relative * abs(expected)
+  }
+}
