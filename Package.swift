@@ -21,7 +21,6 @@ struct Module {
   var name: String
   var dependencies: [Target.Dependency] = []
   var testDependencies: [Target.Dependency] = []
-  var testResources: [Resource] = []
 
   var targets: [Target] {
     [
@@ -48,7 +47,7 @@ let modules: [Module] = [
   Module(
     name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor", system]),
-  Module(name: "MoEPlacement", dependencies: ["CHiGHS"]),
+  Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
 
@@ -70,9 +69,11 @@ let program: [Target] = [
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
-    dependencies: ["MoETestSupport", "MoECore", "MoETensor", system], swiftSettings: strict),
+    dependencies: ["switchyard", "MoETestSupport", "MoECore", "MoETensor", system],
+    swiftSettings: strict),
   .target(
-    name: "MoETestSupport", dependencies: ["MoECore", "MoETensor", system], path: "Tests/MoETestSupport",
+    name: "MoETestSupport", dependencies: ["MoECore", "MoETensor", system],
+    path: "Tests/MoETestSupport",
     swiftSettings: strict),
 ]
 

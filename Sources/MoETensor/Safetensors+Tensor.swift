@@ -6,7 +6,7 @@ extension Tensor: ByteSource {}
 extension SafetensorsFile {
   /// A tensor of this file, over its mapped bytes, without copying them.
   ///
-  /// - Throws: ``SafetensorsError`` when there is no tensor of this name.
+  /// - Throws: `SafetensorsError` when there is no tensor of this name.
   public func tensor(named name: String) throws -> Tensor {
     let entry = try entry(named: name)
     return try Tensor(
@@ -19,7 +19,7 @@ extension SafetensorsFile {
   ///   - tensors: The tensors by name.
   ///   - metadata: Free text by key.
   ///   - path: The file, which is replaced if it exists.
-  /// - Throws: ``FileError``; the file is then as it was before.
+  /// - Throws: `FileError`; the file is then as it was before.
   public static func write(
     _ tensors: [String: Tensor], metadata: [String: String] = [:], to path: FilePath
   ) throws {
@@ -34,7 +34,7 @@ extension SafetensorsFile {
 extension SafetensorsCheckpoint {
   /// A tensor of this checkpoint, over its mapped bytes, without copying them.
   ///
-  /// - Throws: ``SafetensorsError`` when there is no tensor of this name.
+  /// - Throws: `SafetensorsError` when there is no tensor of this name.
   public func tensor(named name: String) throws -> Tensor {
     try shard(holding: name).tensor(named: name)
   }

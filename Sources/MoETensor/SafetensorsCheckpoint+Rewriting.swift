@@ -25,7 +25,7 @@ extension SafetensorsCheckpoint {
   ///   - path: A new file, if it ends in `.safetensors`, else a new folder.
   ///   - change: What to change.
   ///   - progress: Told the bytes written so far.
-  /// - Throws: ``FileError``; nothing is left behind then.
+  /// - Throws: `FileError`; nothing is left behind then.
   public func rewrite(
     to path: FilePath, as change: Rewriting, progress: @escaping ProgressHandler = { _ in }
   ) throws {

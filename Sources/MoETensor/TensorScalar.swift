@@ -7,63 +7,63 @@ public protocol TensorScalar: BitwiseCopyable, Sendable {
 }
 
 extension Bool: TensorScalar {
-  /// ``DType/bool``.
+  /// `bool`.
   public static var dtype: DType { .bool }
 }
 extension UInt8: TensorScalar {
-  /// ``DType/u8``.
+  /// `u8`.
   public static var dtype: DType { .u8 }
 }
 extension Int8: TensorScalar {
-  /// ``DType/i8``.
+  /// `i8`.
   public static var dtype: DType { .i8 }
 }
 extension UInt16: TensorScalar {
-  /// ``DType/u16``.
+  /// `u16`.
   public static var dtype: DType { .u16 }
 }
 extension Int16: TensorScalar {
-  /// ``DType/i16``.
+  /// `i16`.
   public static var dtype: DType { .i16 }
 }
 extension UInt32: TensorScalar {
-  /// ``DType/u32``.
+  /// `u32`.
   public static var dtype: DType { .u32 }
 }
 extension Int32: TensorScalar {
-  /// ``DType/i32``.
+  /// `i32`.
   public static var dtype: DType { .i32 }
 }
 extension UInt64: TensorScalar {
-  /// ``DType/u64``.
+  /// `u64`.
   public static var dtype: DType { .u64 }
 }
 extension Int64: TensorScalar {
-  /// ``DType/i64``.
+  /// `i64`.
   public static var dtype: DType { .i64 }
 }
 extension Int: TensorScalar {
-  /// ``DType/i64``; every supported platform has 64 bits.
+  /// `i64`; every supported platform has 64 bits.
   public static var dtype: DType { .i64 }
 }
 #if !(os(macOS) && arch(x86_64))
 extension Float16: TensorScalar {
-  /// ``DType/f16``.
+  /// `f16`.
   public static var dtype: DType { .f16 }
 }
 #endif
 extension Float: TensorScalar {
-  /// ``DType/f32``.
+  /// `f32`.
   public static var dtype: DType { .f32 }
 }
 extension Double: TensorScalar {
-  /// ``DType/f64``.
+  /// `f64`.
   public static var dtype: DType { .f64 }
 }
 
 /// A brain float: the upper 16 bits of a binary32, with its range and 8 bits of precision.
 public struct BFloat16: TensorScalar, Hashable {
-  /// ``DType/bf16``.
+  /// `bf16`.
   public static var dtype: DType { .bf16 }
 
   /// Sign, 8 exponent bits and 7 mantissa bits.

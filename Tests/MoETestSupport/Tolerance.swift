@@ -19,7 +19,9 @@ package struct Tolerance: Sendable {
   /// Losses of a short f32 training run: rounding differences are carried from step to step.
   package static let trainingRun = Tolerance(relative: 1e-6, absolute: 1e-7)
 
-  /// Weights at the end of such a run. Where a gradient is nearly 0, Adam's quotient of moments amplifies
+  /// Weights at the end of such a run.
+  ///
+  /// Where a gradient is nearly 0, Adam's quotient of moments amplifies
   /// rounding differences, so single weights may differ by more than the losses do.
   package static let trainedWeights = Tolerance(relative: 1e-4, absolute: 1e-5)
 

@@ -1,0 +1,71 @@
+/// One kind of work that both sides do.
+struct Comparison {
+  /// What is done, for the table.
+  var title: String
+  /// Name in the peer's protocol.
+  var peerName: String
+  /// Samples per round.
+  var iterations: Int
+  /// Our side.
+  var run: (_ iterations: Int) throws -> Measurement
+  /// The bar: our time may be at most this share of the peer's, where there is one.
+  var largestRatio: Double?
+}
+
+/// Medians of interleaved rounds.
+struct ComparisonResult {
+  var title: String
+  var ours: Measurement
+  var peers: Measurement
+  /// Median of the rounds' ratios, ours to the peer's.
+  var ratio: Double
+  var largestRatio: Double?
+
+  /// Runs both sides in turn, so that changes of the machine's speed meet both.
+  init(_ comparison: Comparison, peer: Peer, rounds: Int, threads: Int, path: String) throws {
+    var (ours, peers): ([Measurement], [Measurement]) = ([], [])
+    for _ in 0..<rounds {
+      ours.append(try comparison.run(comparison.iterations))
+      let answer = try peer.ask(
+        .init(
+          benchmark: comparison.peerName, iterations: comparison.iterations, threads: threads,
+          path: path))
+      peers.append(Measurement(seconds: answer.seconds, bytes: answer.bytes))
+    }
+    title = comparison.title
+    largestRatio = comparison.largestRatio
+    self.ours = Self.middle(ours)
+    self.peers = Self.middle(peers)
+    ratio = median(zip(ours, peers).map { $0.seconds / $1.seconds })
+  }
+
+  private static func middle(_ rounds: [Measurement]) -> Measurement {
+    let bytes = rounds.compactMap(\.bytes).map(Double.init)
+    return Measurement(
+      seconds: median(rounds.map(\.seconds)), bytes: bytes.isEmpty ? nil : Int(median(bytes)))
+  }
+
+  /// A row of a Markdown table.
+  var row: String {
+    let bar = largestRatio.map { "\(ratio <= $0 ? "met" : "missed") (≤ \($0))" } ?? "–"
+    return
+      "| \(title) | \(Self.text(ours)) | \(Self.text(peers)) | \(Self.digits(ratio)) | \(bar) |"
+  }
+
+  static let head = "| work | Switchyard | peer | ratio | bar |\n|---|---|---|---|---|"
+
+  private static func text(_ measurement: Measurement) -> String {
+    let seconds = measurement.seconds
+    let time =
+      seconds < 1e-3
+      ? "\(digits(seconds * 1e6)) µs"
+      : seconds < 1 ? "\(digits(seconds * 1e3)) ms" : "\(digits(seconds)) s"
+    guard let bytes = measurement.bytes else { return time }
+    return "\(time), \(digits(Double(bytes) / 1e6)) MB private"
+  }
+
+  private static func digits(_ value: Double) -> String {
+    let scale = value.magnitude < 1 ? 1000.0 : value.magnitude < 10 ? 100 : 10
+    return "\((value * scale).rounded() / scale)"
+  }
+}

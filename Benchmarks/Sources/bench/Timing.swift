@@ -1,0 +1,34 @@
+import Foundation
+
+/// Time and, where measured, memory of one side of a comparison.
+struct Measurement {
+  var seconds: Double
+  var bytes: Int?
+}
+
+/// Median seconds of a step; each sample is the mean of `inner` steps.
+func timed(iterations: Int, inner: Int = 1, _ step: () throws -> Void) rethrows -> Measurement {
+  for _ in 0..<max(3, iterations / 10) { try step() }
+  var samples: [Double] = []
+  for _ in 0..<iterations {
+    let seconds = try ContinuousClock().measure {
+      for _ in 0..<inner { try step() }
+    }
+    samples.append(seconds / Duration.seconds(1) / Double(inner))
+  }
+  return Measurement(seconds: median(samples))
+}
+
+/// The middle element, or the mean of the middle two.
+func median(_ samples: [Double]) -> Double {
+  let sorted = samples.sorted()
+  let middle = sorted.count / 2
+  return sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
+}
+
+/// Memory of this process that nobody else shares and no file backs, in bytes.
+func privateMemory() -> Int {
+  let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+  let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") } ?? ""
+  return (line.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }.first ?? 0) * 1024
+}
