@@ -35,7 +35,9 @@ for step in 0..<400 {
   let result = try valueAndGradients(
     of: { model(points).crossEntropy(targets: isInside) }, for: model.parameters.map(\.parameter))
   optimizer.update(gradients: result.gradients, learningRate: schedule.rate(at: step))
-  if step % 80 == 0 || step == 399 { print("step \(step): loss \(result.value.item(as: Float.self))") }
+  if step % 80 == 0 || step == 399 {
+    print("step \(step): loss \(result.value.item(as: Float.self))")
+  }
 }
 
 let isRight = (model(points).argmax(axis: 1) .== isInside).cast(to: .f32)
