@@ -47,6 +47,9 @@ let modules: [Module] = [
   Module(
     name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor", system]),
+  Module(
+    name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
+    testDependencies: ["MoECore", "MoETensor"]),
   Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]

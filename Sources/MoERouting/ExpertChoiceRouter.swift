@@ -1,0 +1,72 @@
+import MoECore
+public import MoETensor
+
+/// Expert-choice routing: in each sequence, each expert takes the tokens that score highest for it.
+///
+///     p = softmax(logits) over experts, in f32
+///     capacity = max(1, ⌊tokens of the sequence · capacityFactor / experts⌋)
+///     expert e takes the `capacity` tokens with the largest p[·, e], with weight p[token, e]
+///
+/// Every expert has the same load by construction. A token may get no expert or several. Later tokens of a
+/// sequence influence the choice among earlier ones, so a causal language model that uses this rule sees the
+/// future; it is meant for encoders and diffusion.
+///
+/// Ties go to the earlier token.
+///
+/// - SeeAlso: Zhou et al. 2022, *Mixture-of-Experts with Expert Choice Routing*, §3.2,
+///   [arXiv:2202.09368](https://arxiv.org/abs/2202.09368).
+public struct ExpertChoiceRouter: Router, Hashable {
+  /// Mean number of experts per token.
+  public let capacityFactor: Double
+
+  /// Makes a rule.
+  ///
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the factor is above 0 and at most
+  ///   the number of experts.
+  public init(capacityFactor: Double, experts: Int) throws(RoutingError) {
+    guard capacityFactor > 0, capacityFactor <= Double(experts) else {
+      throw .invalidSetting(
+        key: "capacity factor", value: "\(capacityFactor)",
+        expected: "above 0 and at most \(experts)")
+    }
+    self.capacityFactor = capacityFactor
+  }
+
+  /// Tokens that each expert takes from a sequence of `tokens` tokens.
+  public func capacity(tokens: Int, experts: Int) -> Int {
+    tokens == 0 ? 0 : max(1, Int(Double(tokens) * capacityFactor / Double(experts)))
+  }
+
+  /// Lets each expert choose its tokens in every sequence.
+  public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
+    let (tokens, experts) = (logits.size(0), logits.size(1))
+    let lengths = context.sequenceLengths ?? [tokens]
+    require(lengths.reduce(0, +) == tokens, "sequences of \(lengths) tokens, scores of \(tokens)")
+    let scores = logits.softmax(axis: 1, dtype: .f32)  // [tokens, experts]
+    let chosen = withoutGradients { choose(scores, lengths: lengths) }
+    let rows = chosen.flatMap(\.self)
+    let columns = chosen.enumerated().flatMap { Array(repeating: $0, count: $1.count) }
+    let flat = Tensor(zip(rows, columns).map { $0 * experts + $1 }, shape: [rows.count])
+    let weights = scores.reshaped([-1]).selecting(flat.moved(to: logits.device))
+    return Routing(
+      tokenCount: tokens, expertCount: experts, choice: .byExpert(tokens: chosen), weights: weights,
+      probabilities: scores)
+  }
+
+  private func choose(_ scores: Tensor, lengths: [Int]) -> [[Int]] {
+    let experts = scores.size(1)
+    var chosen = [[Int]](repeating: [], count: experts)
+    var start = 0
+    for length in lengths {
+      let byExpert = scores[start..<start + length].transposed().contiguous()  // [experts, length]
+      let capacity = capacity(tokens: length, experts: experts)
+      let best = TopK.columns(of: byExpert, k: capacity)
+      for expert in 0..<experts {
+        let places = best[expert * capacity..<(expert + 1) * capacity]
+        chosen[expert] += places.sorted().map { start + $0 }
+      }
+      start += length
+    }
+    return chosen
+  }
+}

@@ -1,0 +1,47 @@
+public import MoETensor
+
+/// A rule that assigns tokens to experts, given a gate's scores.
+///
+/// A router holds no weights and no state: the same scores, and the same random numbers where it draws any,
+/// give the same assignment. The gate that makes the scores is a layer of the model.
+public protocol Router: Sendable {
+  /// Columns that the gate must give for a layer of this many experts.
+  ///
+  /// The number of experts, unless the rule needs several scores per expert.
+  func gateColumns(experts: Int) -> Int
+
+  /// Assigns tokens to experts.
+  ///
+  /// - Parameters:
+  ///   - logits: The gate's scores, shape `[tokens, gateColumns]`, finite, of any floating-point type.
+  ///   - context: What else the rule needs to know.
+  /// - Returns: The assignment. Choices are the same whether or not gradients are recorded.
+  func route(_ logits: Tensor, in context: RoutingContext) -> Routing
+}
+
+extension Router {
+  /// One column per expert.
+  public func gateColumns(experts: Int) -> Int { experts }
+
+  /// Assigns tokens that form one sequence, without random numbers.
+  public func route(_ logits: Tensor) -> Routing { route(logits, in: RoutingContext()) }
+}
+
+/// What some rules need besides scores.
+public struct RoutingContext {
+  /// Tokens per sequence, in the order of the tokens; `nil` for one sequence of all.
+  public var sequenceLengths: [Int]?
+  /// Added to the scores when experts are chosen, but not to the weights: shape `[experts]`.
+  public var selectionBias: Tensor?
+  /// Where random rules draw from; without it they add no noise.
+  public var random: RandomSource?
+
+  /// Collects what a rule may need.
+  public init(
+    sequenceLengths: [Int]? = nil, selectionBias: Tensor? = nil, random: RandomSource? = nil
+  ) {
+    self.sequenceLengths = sequenceLengths
+    self.selectionBias = selectionBias
+    self.random = random
+  }
+}

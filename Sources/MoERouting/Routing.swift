@@ -1,0 +1,47 @@
+public import MoECore
+public import MoETensor
+
+/// Which experts work on which tokens, and with which weight.
+public struct Routing {
+  /// The two kinds of choice.
+  public enum Choice {
+    /// Every token chose `k` experts, `experts[token · k + slot]`, no expert twice.
+    case byToken(experts: [Int], k: Int)
+    /// Every expert chose tokens, in rising order; the number may differ between experts.
+    case byExpert(tokens: [[Int]])
+  }
+
+  /// Number of tokens.
+  public var tokenCount: Int
+  /// Number of experts.
+  public var expertCount: Int
+  /// Who chose whom.
+  public var choice: Choice
+  /// The factor of each expert's answer, differentiable.
+  ///
+  /// Shape `[tokens, k]` if tokens chose, in the order of their choices; `[assignments]` if experts chose,
+  /// one expert's tokens after another's.
+  public var weights: Tensor
+  /// The scores as shares of each token, shape `[tokens, experts]`, f32, differentiable: what balance losses
+  /// look at.
+  public var probabilities: Tensor
+
+  /// Describes an assignment.
+  public init(
+    tokenCount: Int, expertCount: Int, choice: Choice, weights: Tensor, probabilities: Tensor
+  ) {
+    (self.tokenCount, self.expertCount, self.choice) = (tokenCount, expertCount, choice)
+    (self.weights, self.probabilities) = (weights, probabilities)
+  }
+
+  /// How many tokens each expert receives.
+  public var load: ExpertLoad {
+    switch choice {
+    case .byExpert(let tokens): return ExpertLoad(tokens: tokens.map(\.count))
+    case .byToken(let experts, _):
+      var counts = [Int](repeating: 0, count: expertCount)
+      for expert in experts { counts[expert] += 1 }
+      return ExpertLoad(tokens: counts)
+    }
+  }
+}

@@ -1,0 +1,15 @@
+/// Why a routing rule cannot exist.
+public enum RoutingError: Error, Hashable {
+  /// A setting has a value that it cannot have.
+  case invalidSetting(key: String, value: String, expected: String)
+}
+
+extension RoutingError: CustomStringConvertible {
+  /// What is wrong and what to change.
+  public var description: String {
+    switch self {
+    case .invalidSetting(let key, let value, let expected):
+      "\(key) is \(value); it must be \(expected)"
+    }
+  }
+}

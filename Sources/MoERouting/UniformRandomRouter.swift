@@ -1,0 +1,34 @@
+public import MoETensor
+
+/// A control: each token takes `k` different experts at random, each with weight 1 / k.
+///
+/// The scores are ignored; without a random source in the context, token t takes experts t · k to
+/// t · k + k − 1, modulo their number.
+public struct UniformRandomRouter: Router, Hashable {
+  /// Experts per token.
+  public let k: Int
+
+  /// Makes a rule for layers of `experts` experts.
+  ///
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to `experts`.
+  public init(k: Int, experts: Int) throws(RoutingError) {
+    guard k >= 1, k <= experts else {
+      throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
+    }
+    self.k = k
+  }
+
+  /// Assigns each token to random experts.
+  public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
+    let (tokens, experts) = (logits.size(0), logits.size(1))
+    var chosen = (0..<tokens * k).map { $0 % experts }
+    if let random = context.random {
+      // The places of the k largest of independent numbers are k different places, all equally likely.
+      chosen = TopK.columns(of: random.uniform([tokens, experts]), k: k)
+    }
+    return Routing(
+      tokenCount: tokens, expertCount: experts, choice: .byToken(experts: chosen, k: k),
+      weights: Tensor.full(1 / Double(k), [tokens, k], on: logits.device),
+      probabilities: Tensor.full(1 / Double(experts), [tokens, experts], on: logits.device))
+  }
+}
