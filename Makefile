@@ -16,18 +16,17 @@ SHELL := /bin/bash
 root := $(CURDIR)
 PREFIX ?= $(root)/dist/switchyard
 # SwiftPM finds the native libraries through this; it must be absolute.
-export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig
+export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
-traits := --traits MPI
 libraries := MoECore MoETensor MoERouting MoETraining MoEPlacement MoEParallel
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup
-	swift build -c release $(traits) --product switchyard
+	swift build -c release $$(Scripts/traits) --product switchyard
 	@Scripts/link-libraries .build/release/
 
 test: setup
-	Scripts/test $(traits)
+	Scripts/test
 
 demo: build
 	Scripts/demo
@@ -55,4 +54,4 @@ setup:
 	@Scripts/setup
 
 clean:
-	rm -rf .build Benchmarks/.build dist demo
+	rm -rf .build .build-install Benchmarks/.build dist demo

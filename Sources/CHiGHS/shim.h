@@ -25,6 +25,7 @@ void *Highs_create(void);
 void Highs_destroy(void *highs);
 HighsInt Highs_getSizeofHighsInt(const void *highs);
 HighsInt Highs_setBoolOptionValue(void *highs, const char *option, HighsInt value);
+HighsInt Highs_setStringOptionValue(void *highs, const char *option, const char *value);
 HighsInt Highs_setIntOptionValue(void *highs, const char *option, HighsInt value);
 HighsInt Highs_setDoubleOptionValue(void *highs, const char *option, double value);
 

@@ -4,6 +4,7 @@
 #define CMPI_SHIM_H
 
 #include <mpi.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 /// Starts MPI for one thread that makes all calls, with errors returned instead of fatal.
@@ -14,7 +15,8 @@ static inline int cmpi_start(void) {
   return MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
-static inline int cmpi_is_started(void) {
+/// Whether MPI was started in this process, even if it has ended since; it starts once only.
+static inline int cmpi_was_started(void) {
   int started = 0;
   return MPI_Initialized(&started) == MPI_SUCCESS && started;
 }
@@ -25,8 +27,13 @@ static inline int cmpi_size(int *size) { return MPI_Comm_size(MPI_COMM_WORLD, si
 static inline int cmpi_barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
 
 /// One integer to and from every rank.
-static inline int cmpi_exchange_counts(const int *sent, int *received) {
-  return MPI_Alltoall(sent, 1, MPI_INT, received, 1, MPI_INT, MPI_COMM_WORLD);
+static inline int cmpi_exchange_counts(const int64_t *sent, int64_t *received) {
+  return MPI_Alltoall(sent, 1, MPI_INT64_T, received, 1, MPI_INT64_T, MPI_COMM_WORLD);
+}
+
+/// Whether every rank passes something other than 0; all ranks learn the same.
+static inline int cmpi_agree(int mine, int *all) {
+  return MPI_Allreduce(&mine, all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
 }
 
 /// Bytes to and from every rank; counts and offsets have one element per rank.

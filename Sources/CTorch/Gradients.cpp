@@ -12,9 +12,16 @@ class BlockNode final : public torch::autograd::Node {
   BlockNode(CTorchBackward backward, void (*release)(void *), void *context)
       : backward_(backward), release_(release), context_(context) {}
 
-  ~BlockNode() override { release_(context_); }
+  ~BlockNode() override { BlockNode::release_variables(); }
+
+  /// Called once the backward pass is through, so that results that live on do not keep the block.
+  void release_variables() override {
+    if (context_ != nullptr) release_(context_);
+    context_ = nullptr;
+  }
 
   torch::autograd::variable_list apply(torch::autograd::variable_list &&gradients) override {
+    TORCH_CHECK(context_ != nullptr, "a recomputed block was asked for its gradients twice");
     std::vector<CTorchTensor> incoming;
     incoming.reserve(gradients.size());
     for (at::Tensor &gradient : gradients) incoming.push_back(handle(std::move(gradient)));

@@ -21,8 +21,23 @@ namespace {
 // so that nothing survives a failure.
 thread_local torch::jit::Stack arguments;
 
+// Whether a push failed, which only lack of memory can cause; the call then fails in its place.
+thread_local bool push_failed = false;
+
+template <typename Make>
+void push(Make &&make) noexcept {
+  try {
+    arguments.push_back(make());
+  } catch (...) {
+    push_failed = true;
+  }
+}
+
 struct ClearArguments {
-  ~ClearArguments() { arguments.clear(); }
+  ~ClearArguments() {
+    arguments.clear();
+    push_failed = false;
+  }
 };
 
 void push_defaults(const c10::FunctionSchema &schema) {
@@ -70,35 +85,58 @@ int ctorch_operator_find(const char *name, const char *overload, CTorchOperator 
   });
 }
 
-void ctorch_push_tensor(CTorchTensor handle) { arguments.emplace_back(tensor(handle)); }
-
-void ctorch_push_tensors(const CTorchTensor *handles, size_t count) {
-  c10::List<at::Tensor> list;
-  list.reserve(count);
-  for (size_t i = 0; i < count; ++i) list.push_back(tensor(handles[i]));
-  arguments.emplace_back(std::move(list));
+void ctorch_push_tensor(CTorchTensor handle) {
+  push([&] { return c10::IValue(tensor(handle)); });
 }
 
-void ctorch_push_none(void) { arguments.emplace_back(); }
-void ctorch_push_int(int64_t value) { arguments.emplace_back(value); }
-void ctorch_push_double(double value) { arguments.emplace_back(value); }
-void ctorch_push_bool(bool value) { arguments.emplace_back(value); }
-void ctorch_push_string(const char *value) { arguments.emplace_back(std::string(value)); }
+void ctorch_push_tensors(const CTorchTensor *handles, size_t count) {
+  push([&] {
+    c10::List<at::Tensor> list;
+    list.reserve(count);
+    for (size_t i = 0; i < count; ++i) list.push_back(tensor(handles[i]));
+    return c10::IValue(std::move(list));
+  });
+}
+
+void ctorch_push_none(void) {
+  push([&] { return c10::IValue(); });
+}
+
+void ctorch_push_int(int64_t value) {
+  push([&] { return c10::IValue(value); });
+}
+
+void ctorch_push_double(double value) {
+  push([&] { return c10::IValue(value); });
+}
+
+void ctorch_push_bool(bool value) {
+  push([&] { return c10::IValue(value); });
+}
+
+void ctorch_push_string(const char *value) {
+  push([&] { return c10::IValue(std::string(value)); });
+}
 
 void ctorch_push_ints(const int64_t *values, size_t count) {
-  arguments.emplace_back(c10::IntArrayRef(values, count));
+  push([&] { return c10::IValue(c10::IntArrayRef(values, count)); });
 }
 
 void ctorch_push_device(CTorchDeviceKind kind, int32_t index) {
   c10::DeviceType type = kind == CTORCH_CUDA ? at::kCUDA : kind == CTORCH_MPS ? at::kMPS : at::kCPU;
-  arguments.emplace_back(c10::Device(type, type == at::kCPU ? -1 : c10::DeviceIndex(index)));
+  push([&] {
+    return c10::IValue(c10::Device(type, type == at::kCPU ? -1 : c10::DeviceIndex(index)));
+  });
 }
 
-void ctorch_push_generator(CTorchGenerator generator) { arguments.emplace_back(generator->value); }
+void ctorch_push_generator(CTorchGenerator generator) {
+  push([&] { return c10::IValue(generator->value); });
+}
 
 int ctorch_call(CTorchOperator op, CTorchTensor *results, size_t capacity, size_t *count) {
   ClearArguments clear;
   return guarded([&] {
+    TORCH_CHECK(!push_failed, "no memory for the arguments of ", op->handle.schema().name());
     push_defaults(op->handle.schema());
     op->handle.callBoxed(arguments);
     if (capacity == 1 && arguments.size() == 1 && arguments.front().isTensor()) {

@@ -74,7 +74,9 @@ bool ctorch_tensor_is_contiguous(CTorchTensor tensor) { return impl(tensor).is_c
 
 bool ctorch_tensor_owns_elements(CTorchTensor tensor) {
   const c10::Storage &storage = impl(tensor).storage();
-  return storage.use_count() == 1 && storage.allocator() != nullptr;
+  // Operations that have nothing to do return the same tensor, so its own count matters as well.
+  bool is_alone = c10::raw::intrusive_ptr::use_count(&impl(tensor)) == 1;
+  return is_alone && storage.use_count() == 1 && storage.allocator() != nullptr;
 }
 
 const void *ctorch_tensor_elements(CTorchTensor tensor) {

@@ -20,6 +20,25 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Codable, Sendabl
     }
   }
 
+  /// Continues from an encoded state.
+  ///
+  /// - Throws: A decoding error unless there are four words that are not all 0.
+  public init(from decoder: any Decoder) throws {
+    state = try decoder.singleValueContainer().decode([UInt64].self)
+    guard state.count == 4, state.contains(where: { $0 != 0 }) else {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "a random state needs four words that are not all 0"))
+    }
+  }
+
+  /// Encodes the state as four words.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(state)
+  }
+
   /// The next 64 bits of the sequence.
   public mutating func next() -> UInt64 {
     let product = state[1] &* 5

@@ -37,6 +37,10 @@ public enum CommunicationError: Error, Hashable {
   case wrongShareCount(shares: Int, ranks: Int)
   /// The shares of one exchange are longer than the transport can count.
   case tooManyBytes(Int)
+  /// Another rank could not take part in the exchange; its own error says why.
+  case refusedElsewhere
+  /// MPI was started before in this process, and it can be started once only.
+  case alreadyStarted
   /// The program was built without MPI.
   case notBuiltIn
   /// MPI refused a call; `message` is its own.
@@ -51,6 +55,10 @@ extension CommunicationError: CustomStringConvertible {
       "\(shares) shares for \(ranks) ranks; there must be one per rank"
     case .tooManyBytes(let bytes):
       "\(bytes) bytes in one exchange; send at most 2 GiB at a time"
+    case .refusedElsewhere:
+      "another rank could not take part in the exchange; its own message says why"
+    case .alreadyStarted:
+      "MPI was started before in this process; keep the first communicator"
     case .notBuiltIn:
       "this program was built without MPI; build it with 'make build'"
     case .transportFailed(let operation, let message):

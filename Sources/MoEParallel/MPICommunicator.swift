@@ -7,6 +7,7 @@ public final class MPICommunicator: Communicator {
   public let rank: Int
   /// Number of processes.
   public let size: Int
+  private var hasFailed = false
 
   /// Whether this program was built with MPI.
   public static let isBuiltIn = true
@@ -17,7 +18,8 @@ public final class MPICommunicator: Communicator {
   ///
   /// - Throws: ``CommunicationError/transportFailed(operation:message:)``.
   public init() throws(CommunicationError) {
-    try Self.check("start", cmpi_is_started() != 0 ? MPI_ERR_OTHER : cmpi_start())
+    guard cmpi_was_started() == 0 else { throw .alreadyStarted }
+    try Self.check("start", cmpi_start())
     var rank: CInt = 0
     var size: CInt = 0
     try Self.check("rank", unsafe cmpi_rank(&rank))
@@ -25,7 +27,11 @@ public final class MPICommunicator: Communicator {
     (self.rank, self.size) = (Int(rank), Int(size))
   }
 
-  deinit { _ = cmpi_finish() }
+  deinit {
+    // After a failure other ranks may be waiting elsewhere, and finishing would wait for them; a process that
+    // ends without it makes mpirun end the others.
+    if !hasFailed { _ = cmpi_finish() }
+  }
 
   /// Name and version of the MPI library.
   public static func version() throws(CommunicationError) -> String {
@@ -36,43 +42,62 @@ public final class MPICommunicator: Communicator {
   ///
   /// - Throws: ``CommunicationError/transportFailed(operation:message:)``.
   public func barrier() throws(CommunicationError) {
-    try Self.check("barrier", cmpi_barrier())
+    try check("barrier", cmpi_barrier())
   }
 
   /// Sends a share to every rank, itself included, and receives one from each.
   ///
   /// - Throws: ``CommunicationError``.
   public func allToAll(_ shares: [[UInt8]]) throws(CommunicationError) -> [[UInt8]] {
-    guard shares.count == size else { throw .wrongShareCount(shares: shares.count, ranks: size) }
-    let sent = try Layout(shares.map(\.count))
-    var counts = [CInt](repeating: 0, count: size)
-    try Self.check("exchange of counts", unsafe cmpi_exchange_counts(sent.counts, &counts))
-    let received = try Layout(counts.map(Int.init))
+    let isComplete = shares.count == size
+    let sent = Layout(isComplete ? shares.map(\.count) : Array(repeating: 0, count: size))
+    var counts = [Int64](repeating: 0, count: size)
+    try check(
+      "exchange of counts", unsafe cmpi_exchange_counts(sent.lengths.map(Int64.init), &counts))
+    let received = Layout(counts.map(Int.init))
+    // All ranks go on or none does: one that stayed away would keep the others waiting.
+    let isPossible = isComplete && sent.fits && received.fits
+    var all: CInt = 0
+    try check("agreement", unsafe cmpi_agree(isPossible ? 1 : 0, &all))
+    guard isComplete else { throw .wrongShareCount(shares: shares.count, ranks: size) }
+    guard isPossible else { throw .tooManyBytes(max(sent.total, received.total)) }
+    guard all != 0 else { throw .refusedElsewhere }
     var bytes = [UInt8](repeating: 0, count: received.total)
     let status = unsafe cmpi_exchange_bytes(
       shares.flatMap(\.self), sent.counts, sent.offsets, &bytes, received.counts, received.offsets)
-    try Self.check("exchange of bytes", status)
+    try check("exchange of bytes", status)
     return received.ranges.map { Array(bytes[$0]) }
   }
 
   /// Where shares lie when they follow one another.
   private struct Layout {
-    var counts: [CInt]
-    var offsets: [CInt]
-    var total: Int
+    let lengths: [Int]
+    let total: Int
 
-    init(_ lengths: [Int]) throws(CommunicationError) {
+    init(_ lengths: [Int]) {
+      self.lengths = lengths
       total = lengths.reduce(0, +)
-      guard total <= Int(CInt.max) else { throw .tooManyBytes(total) }
-      counts = lengths.map { CInt($0) }
-      var next: CInt = 0
-      offsets = counts.map { count in
-        defer { next += count }
+    }
+
+    /// Whether MPI can count the bytes.
+    var fits: Bool { total <= Int(CInt.max) }
+
+    var starts: [Int] {
+      var next = 0
+      return lengths.map { length in
+        defer { next += length }
         return next
       }
     }
 
-    var ranges: [Range<Int>] { zip(offsets, counts).map { Int($0)..<Int($0 + $1) } }
+    var counts: [CInt] { lengths.map { CInt($0) } }
+    var offsets: [CInt] { starts.map { CInt($0) } }
+    var ranges: [Range<Int>] { zip(starts, lengths).map { $0..<$0 + $1 } }
+  }
+
+  private func check(_ operation: String, _ code: CInt) throws(CommunicationError) {
+    if code != 0 { hasFailed = true }
+    try Self.check(operation, code)
   }
 
   private static func check(_ operation: String, _ code: CInt) throws(CommunicationError) {

@@ -29,6 +29,7 @@ public struct HiGHSSolver: Sendable {
   ) throws(PlacementError) -> IntegerProgram.Solution {
     try program.validate()
     guard !program.variables.isEmpty else {
+      guard program.constraints.allSatisfy({ $0.bounds.contains(0) }) else { throw .infeasible }
       return .init(values: [], objective: 0, bound: 0, isOptimal: true)
     }
     let session = try HiGHSSession()
@@ -88,9 +89,15 @@ public struct HiGHSSolver: Sendable {
     _ program: IntegerProgram, timeLimit: Double
   ) throws(PlacementError) -> IntegerProgram.Solution {
     try check("solving", unsafe Highs_run(handle))
+    if Int(unsafe Highs_getModelStatus(handle)) == CHIGHS_MODEL_UNBOUNDED_OR_INFEASIBLE {
+      // Presolve cannot always tell the two apart; the solver can.
+      try check("presolve", unsafe Highs_setStringOptionValue(handle, "presolve", "off"))
+      try check("solving", unsafe Highs_run(handle))
+    }
     let status = unsafe Highs_getModelStatus(handle)
     switch Int(status) {
-    case CHIGHS_MODEL_INFEASIBLE, CHIGHS_MODEL_UNBOUNDED_OR_INFEASIBLE: throw .infeasible
+    case CHIGHS_MODEL_INFEASIBLE: throw .infeasible
+    case CHIGHS_MODEL_UNBOUNDED_OR_INFEASIBLE: throw .infeasibleOrUnbounded
     case CHIGHS_MODEL_UNBOUNDED: throw .unbounded
     case CHIGHS_MODEL_OPTIMAL: break
     case CHIGHS_MODEL_TIME_LIMIT:

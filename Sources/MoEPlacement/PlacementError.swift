@@ -6,6 +6,8 @@ public enum PlacementError: Error, Hashable {
   case infeasible
   /// The objective has no lowest value.
   case unbounded
+  /// There is no best solution, for one of these reasons; the solver could not tell which.
+  case infeasibleOrUnbounded
   /// The time was up before any solution was found.
   case noSolutionInTime(seconds: Double)
   /// The integer-program solver failed; `status` is its own code.
@@ -22,6 +24,8 @@ extension PlacementError: CustomStringConvertible {
       "no values satisfy all constraints; relax one of them"
     case .unbounded:
       "the objective can fall without end; bound the variables"
+    case .infeasibleOrUnbounded:
+      "either no values satisfy all constraints or the objective can fall without end; bound the variables"
     case .noSolutionInTime(let seconds):
       "no solution was found in \(seconds) s; allow more time"
     case .solverFailed(let operation, let status):

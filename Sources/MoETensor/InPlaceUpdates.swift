@@ -26,9 +26,16 @@ package struct AdamWUpdate {
     to weights: [Parameter], gradients: [Tensor], firstMoments: [Parameter],
     secondMoments: [Parameter], step: Int
   ) {
-    guard !weights.isEmpty else { return }
+    guard let device = weights.first?.value.device else { return }
+    for (weight, gradient) in zip(weights, gradients) {
+      require(
+        gradient.shape == weight.value.shape && gradient.dtype == weight.value.dtype,
+        "a gradient of \(gradient.summary) for a weight of \(weight.value.summary)")
+    }
     withoutGradients {
-      let count = Tensor(Float(step))
+      let count = Tensor(Float(step)).moved(to: device)
+      // The fused operation walks through memory and takes no notice of strides.
+      let gradients = gradients.map { $0.contiguous() }
       fusedAdamW.update(
         weights.map { $0.uniqueValue() }, gradients, firstMoments.map { $0.uniqueValue() },
         secondMoments.map { $0.uniqueValue() }, [Tensor](),
@@ -41,9 +48,12 @@ package struct AdamWUpdate {
 extension Tensor {
   /// The Euclidean norm of each tensor, shape `[tensors]`, f32.
   ///
+  /// Sums of squares of narrow types are taken in f32.
+  ///
   /// - Precondition: There is at least one tensor.
   package static func norms(of tensors: [Tensor]) -> Tensor {
-    let norms = foreachNorm.results(tensors.count, tensors, 2)
+    let isNarrow = tensors.contains { $0.dtype.byteSize < 4 }
+    let norms = foreachNorm.results(tensors.count, tensors, 2, isNarrow ? DType.f32 : nil)
     return Tensor.stacked(norms.map { $0.cast(to: .f32) })
   }
 

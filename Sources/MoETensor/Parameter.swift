@@ -11,14 +11,19 @@ public final class Parameter {
   public private(set) var value: Tensor
 
   /// Starts with the given elements.
-  public init(_ value: Tensor) { self.value = value }
+  public init(_ value: Tensor) { self.value = Self.constant(value) }
 
   /// Replaces the elements by others of the same shape and type.
   public func assign(_ newValue: Tensor) {
     require(
       newValue.shape == value.shape && newValue.dtype == value.dtype,
       "\(newValue.summary) assigned to a parameter of \(value.summary)")
-    value = newValue
+    value = Self.constant(newValue)
+  }
+
+  /// The elements row-major, as updates in place need them, and without the history of their computation.
+  private static func constant(_ tensor: Tensor) -> Tensor {
+    withoutGradients { (tensor.requiresGradient ? tensor.detached() : tensor).contiguous() }
   }
 
   /// The tensor to change in place.

@@ -25,7 +25,8 @@ extension SafetensorsCheckpoint {
   ///   - path: A new file, if it ends in `.safetensors`, else a new folder.
   ///   - change: What to change.
   ///   - progress: Told the bytes written so far.
-  /// - Throws: `FileError`; nothing is left behind then.
+  /// - Throws: `FileError`, or ``TensorError/castOverflow(name:dtype:)`` when a finite number has no finite
+  ///   counterpart in the new type; nothing is left behind then.
   public func rewrite(
     to path: FilePath, as change: Rewriting, progress: @escaping ProgressHandler = { _ in }
   ) throws {
@@ -34,10 +35,12 @@ extension SafetensorsCheckpoint {
     }
     let metadata = shards.reduce(into: [:]) { $0.merge($1.header.metadata) { first, _ in first } }
     let contents = { (item: SafetensorsItem) in
-      try self.tensor(named: item.name).cast(to: item.dtype) as any ByteSource
+      try self.tensor(named: item.name).castKeepingFinite(to: item.dtype, name: item.name)
+        as any ByteSource
     }
-    guard path.extension != "safetensors" else {
-      return try SafetensorsWriter.write(items, metadata: metadata, to: path, contents: contents)
+    if path.extension == "safetensors" {
+      return try writeFile(
+        items, metadata: metadata, to: path, progress: progress, contents: contents)
     }
     try AtomicDirectory.write(to: path) { folder in
       try Self.write(
@@ -46,7 +49,35 @@ extension SafetensorsCheckpoint {
     }
   }
 
+  private func writeFile(
+    _ items: [SafetensorsItem], metadata: [String: String], to path: FilePath,
+    progress: @escaping ProgressHandler,
+    contents: @escaping (SafetensorsItem) throws -> any ByteSource
+  ) throws {
+    guard path.isMissing else { throw FileError.alreadyExists(path) }
+    let total = items.reduce(0) { $0 + $1.byteCount }
+    var written = 0
+    try SafetensorsWriter.write(items, metadata: metadata, to: path) { item in
+      progress(Progress("writing tensors", completed: written, total: total))
+      written += item.byteCount
+      return try contents(item)
+    }
+    progress(Progress("writing tensors", completed: total, total: total))
+  }
+
   private func newType(of entry: SafetensorsEntry, _ change: Rewriting) -> DType {
     entry.dtype.isFloatingPoint ? change.floatingPointType ?? entry.dtype : entry.dtype
+  }
+}
+
+extension Tensor {
+  /// The elements in another type, none of which has become infinite.
+  fileprivate func castKeepingFinite(to dtype: DType, name: String) throws(TensorError) -> Tensor {
+    let result = cast(to: dtype)
+    guard dtype.byteSize < self.dtype.byteSize, dtype.isFloatingPoint else { return result }
+    guard (result.isFinite() .| .!isFinite()).all() else {
+      throw .castOverflow(name: name, dtype: dtype)
+    }
+    return result
   }
 }

@@ -59,14 +59,16 @@ extension Tensor {
   public init(
     mapping file: MappedFile, range: Range<Int>, dtype: DType, shape: [Int]
   ) throws(TensorError) {
-    let needed = shape.reduce(dtype.byteSize, *)
+    let needed = SafetensorsEntry.byteCount(shape: shape, dtype: dtype)
     guard range.lowerBound >= 0, range.upperBound <= file.count, range.count == needed else {
       throw .invalidStorage(
-        message:
-          "\(dtype) \(shape) needs \(needed) bytes, not bytes \(range) of a file of \(file.count)")
+        message: "\(dtype) \(shape) does not fill bytes \(range) of a file of \(file.count) bytes")
     }
     defer { extendLifetime(file) }
     let bytes = unsafe UnsafeRawBufferPointer(rebasing: file.bytes[range])
+    guard unsafe dtype != .bool || bytes.allSatisfy({ $0 <= 1 }) else {
+      throw .invalidStorage(message: "Booleans must be 0 or 1; another byte is among \(range)")
+    }
     guard range.lowerBound.isMultiple(of: dtype.byteSize), range.count > 0 else {
       unsafe self.init(copying: bytes, dtype: dtype, shape: shape)
       return

@@ -25,12 +25,16 @@ private struct TensorPrinter {
   init(_ tensor: Tensor) {
     shape = tensor.shape
     axisIndices = shape.map(Self.indices)
-    // Only the elements that are shown leave the device.
+    // Only the elements that are shown are converted, in types that every operation knows.
+    let printable: DType = tensor.dtype == .bool ? .u8 : tensor.dtype.isFloatingPoint ? .f64 : .i64
     var part = tensor
-    for (axis, indices) in axisIndices.enumerated() where indices.contains(nil) {
-      part = part.selecting(Tensor(indices.compactMap(\.self)), axis: axis)
+    for (axis, size) in shape.enumerated() where size > Self.longestAxis {
+      let ends = [0..<Self.shown, size - Self.shown..<size]
+      part = Tensor.concatenated(
+        ends.map { part.slice(axis: axis, $0).cast(to: printable) }, axis: axis)
     }
-    cells = Self.texts(part)
+    part = part.cast(to: printable)
+    cells = Self.texts(part, of: tensor.dtype)
     width = cells.map(\.count).max() ?? 0
   }
 
@@ -40,13 +44,12 @@ private struct TensorPrinter {
       ? Array(0..<size) : Array(0..<shown) + [nil] + Array(size - shown..<size)
   }
 
-  private static func texts(_ tensor: Tensor) -> [String] {
-    switch tensor.dtype {
-    case .bool: tensor.array(of: Bool.self).map { "\($0)" }
-    case let dtype where dtype.isFloatingPoint:
-      tensor.cast(to: .f64).array(of: Double.self).map(number)
-    case .u64: tensor.array(of: UInt64.self).map { "\($0)" }
-    default: tensor.cast(to: .i64).array(of: Int.self).map { "\($0)" }
+  private static func texts(_ part: Tensor, of dtype: DType) -> [String] {
+    switch dtype {
+    case .bool: part.array(of: UInt8.self).map { $0 == 0 ? "false" : "true" }
+    case .u64: part.array(of: Int.self).map { "\(UInt(bitPattern: $0))" }
+    case let dtype where dtype.isFloatingPoint: part.array(of: Double.self).map(number)
+    default: part.array(of: Int.self).map { "\($0)" }
     }
   }
 

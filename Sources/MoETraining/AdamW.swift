@@ -57,7 +57,8 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
 ///     w ← w − η λ w − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
 ///
 /// Weights of less than 32 bits get an f32 master copy, which is updated; the weight itself is its rounded
-/// image. Moments are f32 (f64 for f64 weights).
+/// image, so that a value assigned to such a weight from elsewhere lasts only until the next update. Moments
+/// are f32 (f64 for f64 weights). All weights live on one device.
 ///
 /// - SeeAlso: Loshchilov and Hutter 2019, *Decoupled Weight Decay Regularization*, algorithm 2,
 ///   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101).
@@ -93,6 +94,7 @@ public final class AdamW {
     decays: (NamedParameter) -> Bool = { $0.parameter.value.rank >= 2 }
   ) {
     self.settings = settings
+    NamedParameter.requireDistinct(parameters)
     slots = parameters.map { named in
       let value = named.parameter.value
       let isNarrow = value.dtype.byteSize < 4

@@ -19,6 +19,7 @@ public final class ExponentialMovingAverage {
     guard 0...1 ~= decay else {
       throw .invalidSetting(key: "decay", value: "\(decay)", expected: "from 0 to 1")
     }
+    NamedParameter.requireDistinct(weights)
     self.decay = decay
     self.weights = weights
     averages = weights.map { Parameter(Self.widened($0.parameter.value).copied()) }

@@ -12,4 +12,13 @@ public struct NamedParameter {
     self.name = name
     self.parameter = parameter
   }
+
+  /// Ends the program if a name or a weight occurs twice: it would be updated twice.
+  static func requireDistinct(_ parameters: [NamedParameter]) {
+    let names = Set(parameters.map(\.name))
+    let weights = Set(parameters.map { ObjectIdentifier($0.parameter) })
+    precondition(
+      names.count == parameters.count && weights.count == parameters.count,
+      "a name or a weight occurs twice among \(parameters.map(\.name))")
+  }
 }

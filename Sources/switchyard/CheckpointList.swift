@@ -8,18 +8,19 @@ struct CheckpointList: ParsableCommand {
     commandName: "list",
     abstract: "List names, types, shapes and sizes of all tensors.",
     discussion: """
-      Every file is checked in full against the rules of the format before anything is printed:
+      Every file is checked in full against the rules of the format before anything is printed: \
       offsets, sizes, overlaps, holes, duplicate names, and that index and shards agree.
       """)
 
   @Argument(
     help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
-    completion: .file()) var path: String
+    completion: .file()) var path: PathArgument
   @Flag(help: "Print one JSON object instead of a table.") var json = false
 
   func run() throws {
-    let checkpoint = try SafetensorsCheckpoint(FilePath(path))
-    print(json ? try CheckpointReport(checkpoint).json() : CheckpointReport(checkpoint).table)
+    let checkpoint = try SafetensorsCheckpoint(path.path)
+    let report = CheckpointReport(checkpoint)
+    Output.line(json ? try report.json() : report.table)
   }
 }
 
@@ -62,7 +63,9 @@ private struct CheckpointReport: Encodable {
   }
 
   var table: String {
-    let rows = tensors.map { [$0.name, $0.dtype, "\($0.shape)", ByteCount($0.bytes).description] }
+    let rows = tensors.map {
+      [$0.name.printable, $0.dtype, "\($0.shape)", ByteCount($0.bytes).description]
+    }
     let text = TextTable(header: ["tensor", "type", "shape", "size"], rows: rows).text
     let noun = files == 1 ? "file" : "files"
     return text

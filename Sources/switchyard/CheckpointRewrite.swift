@@ -1,5 +1,5 @@
-public import ArgumentParser
-public import MoECore
+import ArgumentParser
+import MoECore
 import MoETensor
 import SystemPackage
 
@@ -9,8 +9,9 @@ struct CheckpointRewrite: ParsableCommand {
     abstract:
       "Write the tensors of a checkpoint again, in another type or in files of another size.",
     discussion: """
-      The result appears whole or not at all. Tensors are read and written one at a time, so the
-      checkpoint may be larger than memory. Only tensors are written, not a model's configuration.
+      The result appears whole or not at all, and nothing that exists is replaced. Tensors are read and \
+      written one at a time, so the checkpoint may be larger than memory. Only tensors are written, not \
+      a model's configuration.
 
       Examples:
         switchyard checkpoint rewrite model/ --out model-bf16/ --dtype bf16
@@ -20,37 +21,40 @@ struct CheckpointRewrite: ParsableCommand {
 
   @Argument(
     help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
-    completion: .file()) var path: String
+    completion: .file()) var path: PathArgument
   @Option(
     help: "A new file, if the name ends in .safetensors, else a new folder.", completion: .file())
-  var out: String
+  var out: PathArgument
+  @Option(help: "New type of all floating-point tensors (default: as they are).")
+  var dtype: WeightType?
   @Option(
-    help: "New type of all floating-point tensors: f64, f32, bf16 or f16 (default: as they are).")
-  var dtype: DType?
-  @Option(help: "The most data in one file of a folder, for example 500MB or 4GiB.")
-  var shardSize: ByteCount = ByteCount(5_000_000_000)
+    help: "Of a folder: the most data in one file, unless a tensor alone is larger (default: 5GB).",
+    transform: shardSize) var shardSize: ByteCount?
+  @OptionGroup var engine: EngineOptions
 
   func validate() throws {
-    if let dtype, ![DType.f64, .f32, .bf16, .f16].contains(dtype) {
-      throw ValidationError("--dtype is \(dtype); it must be f64, f32, bf16 or f16.")
+    if shardSize != nil, out.path.extension == "safetensors" {
+      throw ValidationError("--shard-size is for folders; --out names a single file.")
     }
-    guard shardSize.bytes > 0 else { throw ValidationError("--shard-size must be above 0.") }
   }
 
   func run() throws {
-    let source = try SafetensorsCheckpoint(FilePath(path))
-    let target = FilePath(out)
+    if let threads = engine.threads { Engine.threadCount = threads }
+    let source = try SafetensorsCheckpoint(path.path)
     let progress = ProgressLine()
     defer { progress.end() }
     try source.rewrite(
-      to: target, as: .init(floatingPointType: dtype, shardLimit: shardSize),
+      to: out.path,
+      as: .init(
+        floatingPointType: dtype?.dtype, shardLimit: shardSize ?? ByteCount(5_000_000_000)),
       progress: progress.show)
   }
-}
 
-extension DType: ExpressibleByArgument {}
-
-extension ByteCount: ExpressibleByArgument {
-  /// Reads an amount such as `500MB`.
-  public init?(argument: String) { self.init(parsing: argument) }
+  private static func shardSize(_ text: String) throws -> ByteCount {
+    guard let size = ByteCount(parsing: text), size.bytes > 0 else {
+      throw ValidationError(
+        "--shard-size is '\(text)'; it must be an amount above 0 such as 500MB or 4GiB.")
+    }
+    return size
+  }
 }

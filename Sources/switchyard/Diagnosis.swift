@@ -15,12 +15,28 @@ enum Diagnosis {
     /// Returns what was found, or throws.
     var body: () throws -> String
 
-    func run() -> Result {
-      do {
-        return Result(name: name, passed: true, detail: try body(), remedy: nil)
-      } catch {
-        return Result(name: name, passed: false, detail: "\(error)", remedy: remedy)
-      }
+    /// Runs the check in a child process: a broken library may end the process that uses it.
+    func runInChild() throws -> Result {
+      let child = Process()
+      child.executableURL = URL(filePath: CommandLine.executablePath)
+      child.arguments = ["doctor", "--check", name]
+      let (output, errors) = (Pipe(), Pipe())
+      (child.standardOutput, child.standardError) = (output, errors)
+      try child.run()
+      let found = String(
+        decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+      // Libraries may write pages; what the check itself says comes last.
+      let complaints = String(
+        decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+      child.waitUntilExit()
+      let crashed = child.terminationReason == .uncaughtSignal
+      let passed = !crashed && child.terminationStatus == 0
+      let last = (complaints.split(separator: "\n").last ?? "no reason given")
+        .trimmingPrefix("Error: ")
+      let reason = crashed ? "ended by signal \(child.terminationStatus): \(last)" : String(last)
+      let detail = passed ? found.split(separator: "\n").last.map(String.init) ?? "" : reason
+      return Result(
+        name: name, passed: passed, detail: detail.printable, remedy: passed ? nil : remedy)
     }
   }
 
@@ -43,6 +59,14 @@ enum Diagnosis {
     var description: String
   }
 
+  /// Runs one check in this process and prints what it found.
+  static func runAlone(_ name: String) throws {
+    guard let check = checks.first(where: { $0.name == name }) else {
+      throw WrongResult(description: "there is no check '\(name)'")
+    }
+    Output.line(try check.body())
+  }
+
   static var checks: [Check] {
     [
       Check(
@@ -52,12 +76,14 @@ enum Diagnosis {
       Check(
         name: "HiGHS", remedy: "remove .deps/highs and run 'make build' again", body: checkHiGHS),
       Check(
-        name: "MPI", remedy: "install Open MPI (apt-get install libopenmpi-dev openmpi-bin)",
+        name: "MPI",
+        remedy: "set TMPDIR to a folder with space, or install Open MPI again (openmpi-bin)",
         body: checkMPI),
       Check(
         name: "files", remedy: "free space in the temporary folder, or set TMPDIR to another",
         body: checkFiles),
-      Check(name: "devices", remedy: "use --device cpu", body: { deviceReport }),
+      Check(
+        name: "devices", remedy: "remove .deps and run 'make build' again", body: checkDevices),
     ]
   }
 
@@ -74,7 +100,11 @@ enum Diagnosis {
       }
     }
     return
-      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(Engine.threadCount) threads, f32 bf16 f16 products"
+      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(count(Engine.threadCount, "thread")), f32 bf16 f16 products"
+  }
+
+  private static func count(_ number: Int, _ noun: String) -> String {
+    "\(number) \(noun)\(number == 1 ? "" : "s")"
   }
 
   private static func checkGradients() throws -> String {
@@ -101,13 +131,18 @@ enum Diagnosis {
 
   private static func checkMPI() throws -> String {
     #if MPI
+    // Open MPI creates a missing folder as root and writes pages about a full one.
+    guard FileManager.default.isWritableFile(atPath: NSTemporaryDirectory()) else {
+      throw WrongResult(
+        description: "the temporary folder \(NSTemporaryDirectory()) is not writable")
+    }
     let version = try MPICommunicator.version().prefix { $0 != "\n" && $0 != "," }
     let group = try MPICommunicator()
     let echo = try group.allGather([UInt8(truncatingIfNeeded: group.rank)])
     guard echo == (0..<group.size).map({ [UInt8(truncatingIfNeeded: $0)] }) else {
       throw WrongResult(description: "ranks received \(echo)")
     }
-    return "\(version), \(group.size) rank\(group.size == 1 ? "" : "s")"
+    return "\(version), \(count(group.size, "rank"))"
     #else
     return "not built in; this program runs on one rank"
     #endif
@@ -127,8 +162,20 @@ enum Diagnosis {
     return "wrote, mapped and read a tensor in \(folder)"
   }
 
-  private static var deviceReport: String {
+  /// Computes on every device that libtorch offers.
+  private static func checkDevices() throws -> String {
     let found = [Device.cpu, .cuda(0), .mps].filter(\.isAvailable)
+    for device in found {
+      let sum = Tensor.ones([2, 2], on: device).sum().item(as: Float.self)
+      guard sum == 4 else { throw WrongResult(description: "four ones sum to \(sum) on \(device)") }
+    }
     return found.map(\.description).joined(separator: ", ")
+  }
+}
+
+extension CommandLine {
+  /// The file of this program.
+  static var executablePath: String {
+    Bundle.main.executablePath ?? arguments.first ?? "switchyard"
   }
 }

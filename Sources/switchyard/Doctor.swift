@@ -5,25 +5,32 @@ struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Check that every native part loads and works on this machine.",
     discussion: """
-      Each check runs a small computation whose result is known. The exit code is 1 if any fails,
-      and each failure says how to mend it.
+      Each check runs a small computation whose result is known, in a process of its own, so that one \
+      broken part cannot hide the others. The exit code is 1 if any fails, and each failure says how to \
+      mend it.
       """)
 
   @Flag(help: "Print one JSON object instead of text.") var json = false
+  @Option(help: .private) var check: String?
 
   func run() throws {
-    let results = Diagnosis.checks.map { $0.run() }
+    if let check { return try Diagnosis.runAlone(check) }
+    var results: [Diagnosis.Result] = []
+    for check in Diagnosis.checks {
+      let result = try check.runInChild()
+      results.append(result)
+      if !json { Output.line(result.line) }
+    }
+    let failures = results.count { !$0.passed }
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      print(String(decoding: try encoder.encode(results), as: UTF8.self))
+      Output.line(String(decoding: try encoder.encode(results), as: UTF8.self))
     } else {
-      for result in results { print(result.line) }
+      Output.line(
+        failures == 0 ? "Everything works." : "\(failures) of \(results.count) checks failed.")
     }
-    let failures = results.count { !$0.passed }
-    if !json {
-      print(failures == 0 ? "Everything works." : "\(failures) of \(results.count) checks failed.")
-    }
+    try Output.flush()
     if failures > 0 { throw ExitCode.failure }
   }
 }

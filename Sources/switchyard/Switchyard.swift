@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 @main
 struct Switchyard: ParsableCommand {
@@ -6,11 +7,39 @@ struct Switchyard: ParsableCommand {
     commandName: "switchyard",
     abstract: "A workbench for Mixture-of-Experts models.",
     discussion: """
-      Start with 'switchyard doctor', which checks that everything works on this machine.
+      Start with 'switchyard doctor', which checks that everything works on this machine. \
       'switchyard help COMMAND' explains a command.
 
       Exit codes: 0 success, 1 failure, 64 wrong usage.
       """,
     version: VersionReport.text,
     subcommands: [Doctor.self, Checkpoint.self])
+
+  /// Runs the command, and answers also for output that could not be written.
+  static func main() {
+    Interruption.install()
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+      try Output.flush()
+    } catch {
+      exit(with: error)
+    }
+  }
+
+  private static func exit(with error: any Error) -> Never {
+    let code = exitCode(for: error)
+    let message = fullMessage(for: error)
+    if code == .success {
+      do {
+        Output.line(message)
+        try Output.flush()
+      } catch {
+        exit(with: error)
+      }
+    } else if !message.isEmpty {
+      FileHandle.standardError.write(Data((message + "\n").utf8))
+    }
+    Foundation.exit(code.rawValue)
+  }
 }

@@ -36,7 +36,9 @@ struct AtomicFileTests {
   @Test("say that the folder does not exist")
   func missingFolder() throws {
     let path = try TemporaryFolder().file("no/such/file")
-    #expect(throws: FileError.notFound(path)) { try AtomicFile.write("x", to: path) }
+    #expect(throws: FileError.notFound(path.removingLastComponent())) {
+      try AtomicFile.write("x", to: path)
+    }
   }
 
   @Test("say that a folder stands in their place")
@@ -47,11 +49,33 @@ struct AtomicFileTests {
     }
   }
 
+  @Test("keep the permissions of what they replace, and the links that lead to it")
+  func permissionsAndLinks() throws {
+    let folder = try TemporaryFolder()
+    let (path, link) = (folder.file("note.txt"), folder.file("link"))
+    try AtomicFile.write("old", to: path)
+    try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path.string)
+    try FileManager.default.createSymbolicLink(atPath: link.string, withDestinationPath: "note.txt")
+    try AtomicFile.write("new", to: link)
+    let attributes = try FileManager.default.attributesOfItem(atPath: path.string)
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
+    #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.string) == "note.txt")
+    #expect(try readBytes(path) == Array("new".utf8))
+  }
+
+  @Test("may have the longest names that the disk allows")
+  func longName() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file(String(repeating: "x", count: 255))
+    try AtomicFile.write("1", to: path)
+    #expect(try readBytes(path) == Array("1".utf8))
+  }
+
   @Test("say that the place is not writable")
   func notWritable() {
     // Nobody, not even root, can create files there.
     let path: FilePath = "/proc/switchyard-test"
-    #expect(throws: FileError.self) { try AtomicFile.write("x", to: path) }
+    #expect(throws: FileError.permissionDenied(path)) { try AtomicFile.write("x", to: path) }
   }
 }
 
@@ -82,15 +106,70 @@ struct AtomicDirectoryTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: path.string) == ["a"])
   }
 
+  @Test("resolve links before they are written")
+  func links() throws {
+    let folder = try TemporaryFolder()
+    try FileManager.default.createDirectory(
+      atPath: folder.file("real").string, withIntermediateDirectories: false)
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link").string, withDestinationPath: "real")
+    try AtomicDirectory.write(to: folder.file("link")) {
+      try AtomicFile.write("1", to: $0.appending("a"))
+    }
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.file("real").string) == ["a"])
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("nowhere").string, withDestinationPath: "no such folder")
+    #expect(throws: FileError.alreadyExists(folder.file("nowhere"))) {
+      try AtomicDirectory.write(to: folder.file("nowhere")) { _ in }
+    }
+  }
+
+  @Test("are refused before any work where nothing can take their place")
+  func mountPoint() {
+    var called = false
+    for path in ["/", "/dev/shm"] as [FilePath] {
+      #expect(throws: FileError.self) { try AtomicDirectory.write(to: path) { _ in called = true } }
+    }
+    #expect(!called)
+  }
+
+  @Test("are removed when the program is interrupted")
+  func interrupted() throws {
+    let folder = try TemporaryFolder()
+    #expect(throws: (any Error).self) {
+      try AtomicDirectory.write(to: folder.file("model")) { inside in
+        try AtomicFile.write("1", to: inside.appending("a"))
+        PartialFolders.removeAll()
+        #expect(try folder.contents() == [])
+      }
+    }
+    #expect(try folder.contents() == [])
+  }
+
+  @Test("name the caller's path, not the temporary one, in errors")
+  func errorPath() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("model")
+    #expect(throws: FileError.notFound(path)) {
+      try AtomicDirectory.write(to: path) {
+        try AtomicFile.write("1", to: $0.appending("no/such/folder"))
+      }
+    }
+    #expect(throws: FileError.notFound(folder.file("missing"))) {
+      try AtomicDirectory.write(to: folder.file("missing/model")) { _ in }
+    }
+  }
+
   @Test("never take the place of anything else")
   func refusesExisting() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write([1], to: "model")
     let path = folder.file("model")
-    #expect(throws: FileError.notAnEmptyDirectory(path)) {
+    #expect(throws: FileError.alreadyExists(path)) {
       try AtomicDirectory.write(to: path) { _ in }
     }
-    #expect(throws: FileError.notAnEmptyDirectory(folder.path)) {
+    #expect(throws: FileError.alreadyExists(folder.path)) {
       try AtomicDirectory.write(to: folder.path) { _ in }
     }
     #expect(try readBytes(path) == [1])

@@ -80,6 +80,15 @@ struct SafetensorsCheckpointTests {
     #expect(throws: FileError.notFound(shard)) { try SafetensorsCheckpoint(folder.path) }
   }
 
+  @Test("are not written over others, which would leave a mixture")
+  func noMixture() throws {
+    let folder = try TemporaryFolder()
+    try write(into: folder.path, limit: 10)
+    #expect(throws: FileError.alreadyExists(folder.file("model.safetensors.index.json"))) {
+      try write(into: folder.path, limit: 1000)
+    }
+  }
+
   @Test("are not found in other folders")
   func noCheckpoint() throws {
     let folder = try TemporaryFolder()

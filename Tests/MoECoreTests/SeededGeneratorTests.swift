@@ -1,3 +1,4 @@
+import Foundation
 import MoECore
 import Testing
 
@@ -32,5 +33,19 @@ struct SeededGeneratorTests {
   func matchesReference(seed: UInt64, expected: [UInt64]) {
     var generator = SeededGenerator(seed: seed)
     #expect((0..<4).map { _ in generator.next() } == expected)
+  }
+
+  @Test("continue from an encoded state, and from nothing else")
+  func codable() throws {
+    var generator = SeededGenerator(seed: 3)
+    _ = generator.next()
+    let encoded = try JSONEncoder().encode(generator)
+    var copy = try JSONDecoder().decode(SeededGenerator.self, from: encoded)
+    #expect(copy.next() == generator.next())
+    for text in ["[]", "[1]", "[0,0,0,0]", "[1,2,3,4,5]", "{}", "[-1,2,3,4]"] {
+      #expect(throws: (any Error).self) {
+        try JSONDecoder().decode(SeededGenerator.self, from: Data(text.utf8))
+      }
+    }
   }
 }

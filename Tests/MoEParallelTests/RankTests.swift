@@ -11,8 +11,20 @@ struct RankTests {
     let group = try MPICommunicator()
     #expect(group.size == ranks)
     try checkLaws(of: group)
-    #expect(throws: CommunicationError.self, "MPI starts once") { try MPICommunicator() }
+    #expect(throws: CommunicationError.alreadyStarted) { try MPICommunicator() }
+    try oneRankRefuses(group)
   }
+}
+
+/// One rank cannot take part; all must hear of it, and nobody may wait for ever.
+private func oneRankRefuses(_ group: MPICommunicator) throws {
+  let count = group.rank == 0 ? group.size + 1 : group.size
+  let expected: CommunicationError =
+    group.rank == 0
+    ? .wrongShareCount(shares: group.size + 1, ranks: group.size) : .refusedElsewhere
+  #expect(throws: expected) { try group.allToAll(Array(repeating: [1], count: count)) }
+  // The group is as good as before.
+  #expect(try group.allGather([7]).count == group.size)
 }
 
 private let ranks = Int(ProcessInfo.processInfo.environment["SWITCHYARD_TEST_RANKS"] ?? "") ?? 0

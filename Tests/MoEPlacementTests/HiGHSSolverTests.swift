@@ -55,6 +55,16 @@ struct HiGHSSolverTests {
     #expect(throws: PlacementError.unbounded) { try HiGHSSolver().solve(program) }
   }
 
+  @Test("with whole variables that fall without end say so, too")
+  func unboundedIntegers() {
+    var program = IntegerProgram()
+    let x = program.add(.init(bounds: 0...Double.infinity, cost: -1, isInteger: true))
+    let y = program.add(.init(bounds: 0...Double.infinity, cost: -1, isInteger: true))
+    program.constraints = [.init([.init(x, 1), .init(y, -1)], in: -Double.infinity...0.5)]
+    let error = #expect(throws: PlacementError.self) { try HiGHSSolver().solve(program) }
+    #expect(error == .unbounded || error == .infeasibleOrUnbounded)
+  }
+
   @Test("that are not valid are refused before they reach the solver")
   func invalid() {
     var program = IntegerProgram()
@@ -70,6 +80,9 @@ struct HiGHSSolverTests {
   @Test("without variables are solved")
   func empty() throws {
     #expect(try HiGHSSolver().solve(IntegerProgram()).isOptimal)
+    var impossible = IntegerProgram()
+    impossible.constraints = [.init([], in: 1...2)]
+    #expect(throws: PlacementError.infeasible) { try HiGHSSolver().solve(impossible) }
   }
 
   @Test("that need long stop at the time limit with a bound")

@@ -65,6 +65,16 @@ struct SafetensorsTensorTests {
     #expect(try readBytes(path) == before)
   }
 
+  @Test("of Booleans that are neither 0 nor 1 are refused")
+  func wrongBooleans() throws {
+    let folder = try TemporaryFolder()
+    let header = Array(#"{"a":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}}"#.utf8)
+    let bytes =
+      (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header + [1, 2]
+    let file = try SafetensorsFile(try folder.write(bytes, to: "bool"))
+    #expect(throws: TensorError.self) { try file.tensor(named: "a") }
+  }
+
   @Test("that do not exist are named in the error")
   func missing() throws {
     let file = try SafetensorsFile(path)
@@ -108,5 +118,46 @@ struct CheckpointRewritingTests {
     let single = folder.file("single.safetensors")
     try SafetensorsCheckpoint(target).rewrite(to: single, as: .init(floatingPointType: .f32))
     #expect(try SafetensorsFile(single).tensor(named: "w").array() == [1.5, 2.25, -3] as [Float])
+  }
+
+  @Test("refuse shapes that the new type makes too large")
+  func emptyGiant() throws {
+    let folder = try TemporaryFolder()
+    let header = Array(
+      #"{"a":{"dtype":"F16","shape":[2305843009213693952,0],"data_offsets":[0,0]}}"#.utf8)
+    let bytes = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) } + header
+    let path = try folder.write(bytes, to: "giant.safetensors")
+    let out = folder.file("out.safetensors")
+    #expect(throws: SafetensorsError.self) {
+      try SafetensorsCheckpoint(path).rewrite(to: out, as: .init(floatingPointType: .f64))
+    }
+    #expect(try folder.contents() == ["giant.safetensors"])
+  }
+
+  @Test("are refused where a number would become infinite")
+  func overflow() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("w.safetensors")
+    try SafetensorsFile.write(["w": Tensor([1, 1e30, .infinity] as [Float])], to: path)
+    let checkpoint = try SafetensorsCheckpoint(path)
+    for out in [folder.file("f16.safetensors"), folder.file("f16")] {
+      #expect(throws: TensorError.castOverflow(name: "w", dtype: .f16)) {
+        try checkpoint.rewrite(to: out, as: .init(floatingPointType: .f16))
+      }
+    }
+    #expect(try folder.contents() == ["w.safetensors"])
+    try checkpoint.rewrite(to: folder.file("bf16.safetensors"), as: .init(floatingPointType: .bf16))
+  }
+
+  @Test("never replace a file")
+  func existing() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("w.safetensors")
+    try SafetensorsFile.write(["w": Tensor([1] as [Float])], to: path)
+    let before = try readBytes(path)
+    #expect(throws: FileError.alreadyExists(path)) {
+      try SafetensorsCheckpoint(path).rewrite(to: path, as: .init(floatingPointType: .bf16))
+    }
+    #expect(try readBytes(path) == before)
   }
 }

@@ -88,6 +88,51 @@ struct TensorTests {
     #expect(address == after)
   }
 
+  @Test("that the engine hands out twice are copied before an update")
+  func sharedByEngine() {
+    // None of these makes a new tensor where there is nothing to do.
+    for share in [{ $0.contiguous() }, { $0.cast(to: .f32) }, { $0.moved(to: .cpu) }]
+      as [(Tensor) -> Tensor]
+    {
+      let parameter = Parameter(Tensor([1, 2] as [Float]))
+      let snapshot = share(parameter.value)
+      parameter.copyElements(of: Tensor([5, 6] as [Float]))
+      #expect(snapshot.array() == [1, 2] as [Float])
+    }
+  }
+
+  @Test("in a parameter lie row-major and forget how they were computed")
+  func parameterLayout() throws {
+    let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
+    let parameter = Parameter(x.transposed())
+    #expect(parameter.uniqueValue().withBytes { $0.byteCount } == 16)
+    #expect(parameter.value.array() == [1, 3, 2, 4] as [Float])
+    var kept: Parameter?
+    _ = try valueAndGradients(
+      of: {
+        kept = Parameter(x * 2)
+        return x.sum()
+      }, for: [x])
+    let again = try valueAndGradients(of: { (kept?.value ?? x).sum() }, for: [x])
+    #expect(again.gradients[0].array() == [0, 0, 0, 0] as [Float])
+  }
+
+  @Test("of large integers are compared exactly")
+  func exactComparison() {
+    let x = Tensor([16_777_217])
+    #expect((x .== 16_777_216).array() == [false] && (x .> 16_777_216).array() == [true])
+    #expect((x .!= 16_777_216).array() == [true] && (x .<= 16_777_216).array() == [false])
+    #expect((x .< 16_777_218).array() == [true] && (x .>= 16_777_218).array() == [false])
+  }
+
+  @Test("of every type can be printed, long or short", arguments: DType.allCases)
+  func printsEveryType(dtype: DType) {
+    let long = Tensor.range(0..<100).cast(to: dtype).reshaped([2, 50])
+    #expect("\(long)".hasPrefix("\(dtype) [2, 50]\n[["))
+    #expect("\(long)".contains("…"))
+    #expect(!"\(Tensor.ones([2], dtype: dtype))".contains("…"))
+  }
+
   @Test("describe themselves for people")
   func description() {
     #expect(

@@ -37,6 +37,51 @@ struct AdamWTests {
     }
   }
 
+  @Test("takes gradients and weights in any layout")
+  func layouts() throws {
+    // Each loss has gradients whose elements do not lie row-major in memory.
+    let x = RandomSource(seed: 1).normal([3, 2, 5])
+    let losses: [(Tensor) -> Tensor] = [
+      { x.matmul($0.transposed()).sin().sum() },  // transposed strides
+      { $0.sum() },  // one element for all
+      { ($0.transposed() * Tensor.range(0..<5).cast(to: .f32).expandingAxis(1)).sum() },
+    ]
+    for loss in losses {
+      let start = RandomSource(seed: 2).normal([3, 4, 5])
+      let (straight, turned) = (
+        Parameter(start), Parameter(start.transposed().contiguous().transposed())
+      )
+      for (weight, copies) in [(straight, false), (turned, true)] {
+        let optimizer = AdamW([NamedParameter("w", weight)], settings: try AdamWSettings())
+        for _ in 0..<3 {
+          let gradient = try valueAndGradients(of: { loss(weight.value) }, for: [weight]).gradients[
+            0]
+          // The same numbers, once as they come and once row-major.
+          optimizer.update(gradients: [copies ? gradient.copied() : gradient], learningRate: 0.1)
+        }
+      }
+      expectClose(straight.value, turned.value, .exact)
+      #expect(straight.value.array(of: Float.self) != start.array(of: Float.self))
+    }
+  }
+
+  @Test("ends the program for gradients of another shape")
+  func wrongShape() async {
+    await #expect(processExitsWith: .failure) {
+      let optimizer = AdamW(
+        [NamedParameter("w", Parameter(Tensor.ones([4096])))], settings: try AdamWSettings())
+      optimizer.update(gradients: [Tensor.ones([2])], learningRate: 0.1)
+    }
+  }
+
+  @Test("ends the program for a weight that occurs twice")
+  func duplicates() async {
+    await #expect(processExitsWith: .failure) {
+      let weight = Parameter(Tensor.ones([2]))
+      _ = AdamW([.init("a", weight), .init("b", weight)], settings: try AdamWSettings())
+    }
+  }
+
   @Test("resumes from its saved state to the last bit", arguments: [DType.f32, .bf16])
   func resumes(dtype: DType) throws {
     func make() throws -> (Parameter, AdamW) {
@@ -111,6 +156,13 @@ struct GradientClippingTests {
     expectClose(untouched.gradients[0], gradients[0], .exact)
     #expect(clipped(gradients, maximumNorm: .infinity).norm == 5)
     #expect(clipped([], maximumNorm: 1).norm == 0)
+  }
+
+  @Test("takes norms of narrow gradients in f32")
+  func narrow() {
+    let limited = clipped([Tensor.full(60_000, [4], dtype: .f16)], maximumNorm: 1)
+    #expect(limited.norm == 120_000)
+    expectClose(limited.gradients[0].cast(to: .f32), Tensor.full(0.5, [4]), .bf16)
   }
 
   @Test("reports a norm that is no number")

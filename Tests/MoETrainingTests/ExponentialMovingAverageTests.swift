@@ -29,6 +29,16 @@ struct ExponentialMovingAverageTests {
     #expect(weight.value.item() == 3 as Float)
   }
 
+  @Test("that were read stay as they were")
+  func snapshot() throws {
+    let weight = Parameter(Tensor([1] as [Float]))
+    let average = try ExponentialMovingAverage([NamedParameter("w", weight)], decay: 0.5)
+    let read = average.withAverages { weight.value }
+    weight.assign(Tensor([3] as [Float]))
+    average.update()
+    #expect(read.item() == 1 as Float && average.state["w"]?.item() == 2 as Float)
+  }
+
   @Test("refuse rates and states that cannot be")
   func refuses() throws {
     let weights = [NamedParameter("w", Parameter(Tensor([1] as [Float])))]

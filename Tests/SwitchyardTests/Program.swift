@@ -19,15 +19,18 @@ enum Program {
   static func run(_ arguments: String...) throws -> Run { try run(arguments) }
 
   /// Runs the program with a list of arguments.
-  static func run(_ arguments: [String]) throws -> Run {
-    let process = Process()
-    process.executableURL = executable
-    process.arguments = arguments
+  ///
+  /// - Parameters:
+  ///   - arguments: The arguments.
+  ///   - path: A file that takes its output, if that is not wanted.
+  static func run(_ arguments: [String], output path: String? = nil) throws -> Run {
+    let process = prepared(arguments)
     let (output, errors) = (Pipe(), Pipe())
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
+    process.standardOutput =
+      try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output
     process.standardError = errors
     try process.run()
+    if path != nil { try output.fileHandleForWriting.close() }
     // The error text of every test is far shorter than a pipe's buffer, so reading in turn is safe.
     let outputData = try output.fileHandleForReading.readToEnd() ?? Data()
     let errorData = try errors.fileHandleForReading.readToEnd() ?? Data()
@@ -35,5 +38,22 @@ enum Program {
     return Run(
       exitCode: process.terminationStatus, output: String(decoding: outputData, as: UTF8.self),
       errors: String(decoding: errorData, as: UTF8.self))
+  }
+
+  /// Starts the program and leaves it running.
+  static func start(_ arguments: String...) throws -> Process {
+    let process = prepared(arguments)
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  private static func prepared(_ arguments: [String]) -> Process {
+    let process = Process()
+    process.executableURL = executable
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    return process
   }
 }

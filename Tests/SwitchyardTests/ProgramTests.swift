@@ -125,6 +125,7 @@ struct CheckpointCommandTests {
       (model.string, "/no/such/folder/out", "does not exist"),
       (model.string, "/no/such/folder/out.safetensors", "does not exist"),
       (model.string, folder.path.string, "already exists"),
+      (model.string, model.string, "already exists"),
     ] {
       let run = try Program.run("checkpoint", "rewrite", path, "--out", target)
       #expect(run.exitCode == 1 && run.output.isEmpty, "\(path) → \(target)")

@@ -8,8 +8,26 @@ struct Comparison {
   var iterations: Int
   /// Our side.
   var run: (_ iterations: Int) throws -> Measurement
-  /// The bar: our time may be at most this share of the peer's, where there is one.
-  var largestRatio: Double?
+  /// What our side must reach, where something is asked for.
+  var bar: Bar?
+}
+
+/// What a measurement must reach.
+enum Bar {
+  /// At most this share of the peer's time.
+  case ratio(Double)
+  /// At most this time and this much added private memory.
+  case absolute(seconds: Double, bytes: Int)
+
+  func verdict(ours: Measurement, ratio: Double) -> String {
+    switch self {
+    case .ratio(let largest): "\(ratio <= largest ? "met" : "missed") (≤ \(largest))"
+    case .absolute(let seconds, let bytes):
+      ours.seconds <= seconds && ours.bytes ?? 0 <= bytes
+        ? "met (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"
+        : "missed (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"
+    }
+  }
 }
 
 /// Medians of interleaved rounds.
@@ -19,7 +37,7 @@ struct ComparisonResult {
   var peers: Measurement
   /// Median of the rounds' ratios, ours to the peer's.
   var ratio: Double
-  var largestRatio: Double?
+  var bar: Bar?
 
   /// Runs both sides in turn, so that changes of the machine's speed meet both.
   init(_ comparison: Comparison, peer: Peer, rounds: Int, threads: Int, path: String) throws {
@@ -33,7 +51,7 @@ struct ComparisonResult {
       peers.append(Measurement(seconds: answer.seconds, bytes: answer.bytes))
     }
     title = comparison.title
-    largestRatio = comparison.largestRatio
+    bar = comparison.bar
     self.ours = Self.middle(ours)
     self.peers = Self.middle(peers)
     ratio = median(zip(ours, peers).map { $0.seconds / $1.seconds })
@@ -47,7 +65,7 @@ struct ComparisonResult {
 
   /// A row of a Markdown table.
   var row: String {
-    let bar = largestRatio.map { "\(ratio <= $0 ? "met" : "missed") (≤ \($0))" } ?? "–"
+    let bar = bar?.verdict(ours: ours, ratio: ratio) ?? "–"
     return
       "| \(title) | \(Self.text(ours)) | \(Self.text(peers)) | \(Self.digits(ratio)) | \(bar) |"
   }

@@ -7,14 +7,14 @@ enum EngineComparisons {
     [
       Comparison(
         title: "one addition of single numbers", peerName: "tiny_addition", iterations: 20,
-        run: tinyAddition, largestRatio: 1),
+        run: tinyAddition, bar: .ratio(1)),
       Comparison(
         title: "gradients of a 64×128×64 network, batch 32", peerName: "mlp_gradients",
         iterations: 50,
-        run: { try mlp(iterations: $0, update: false) }, largestRatio: nil),
+        run: { try mlp(iterations: $0, update: false) }, bar: nil),
       Comparison(
         title: "training step of the same with AdamW (fused, both)", peerName: "mlp_training",
-        iterations: 50, run: { try mlp(iterations: $0, update: true) }, largestRatio: 0.9),
+        iterations: 50, run: { try mlp(iterations: $0, update: true) }, bar: .ratio(0.9)),
     ]
   }
 

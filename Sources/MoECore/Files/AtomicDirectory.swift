@@ -1,38 +1,63 @@
 import Foundation
 public import SystemPackage
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A folder that appears with all its files or not at all.
 public enum AtomicDirectory {
   /// Creates a folder with what `body` writes into it.
   ///
   /// `body` receives the path of a hidden temporary folder beside `path`, which is renamed at the end.
-  /// Only a killed process can leave that folder behind; its name ends in `.partial`.
+  /// Only a process that is killed outright can leave that folder behind; its name ends in `.partial`.
   ///
-  /// - Throws: ``FileError/notAnEmptyDirectory(_:)`` when `path` exists and is not an empty folder, any
-  ///   other ``FileError``, or what `body` throws; nothing is left behind then.
+  /// - Throws: ``FileError/alreadyExists(_:)`` when `path` is anything but an empty folder, any other
+  ///   ``FileError``, or what `body` throws; nothing is left behind then.
   public static func write<Result>(
     to path: FilePath, _ body: (FilePath) throws -> Result
   ) throws -> Result {
-    guard path.isMissingOrEmptyDirectory else { throw FileError.notAnEmptyDirectory(path) }
-    let temporary = path.temporarySibling
-    guard unsafe temporary.withPlatformString({ unsafe mkdir($0, 0o755) }) == 0 else {
-      throw FileError(operation: "mkdir", path: path, code: errno)
+    let target = try checkedTarget(path)
+    let temporary = target.temporarySibling
+    guard unsafe temporary.withPlatformString({ unsafe mkdir($0, 0o777) }) == 0 else {
+      throw FileError(creatingIn: target.folder, for: path, code: errno)
     }
+    PartialFolders.add(temporary)
+    defer { PartialFolders.remove(temporary) }
     do {
       let result = try body(temporary)
-      try temporary.synchronize()
-      try temporary.rename(to: path)
-      try path.folder.synchronize()
+      temporary.synchronize()
+      try temporary.rename(to: target)
+      target.folder.synchronize()
       return result
     } catch {
       try? FileManager.default.removeItem(atPath: temporary.string)
-      throw error
+      // The temporary name means nothing to the caller.
+      throw (error as? FileError)?.at(path) ?? error
+    }
+  }
+
+  /// Where the folder will really stand, after checks that it can.
+  private static func checkedTarget(_ path: FilePath) throws(FileError) -> FilePath {
+    guard path.isMissingOrEmptyDirectory else { throw .alreadyExists(path) }
+    guard let target = path.resolved else { return path }
+    let device = try? target.stat().deviceID
+    guard !target.components.isEmpty, device == (try? target.folder.stat().deviceID) else {
+      throw .mountPoint(path)
+    }
+    return target
+  }
+}
+
+/// Temporary folders that exist at the moment, for a program that is interrupted.
+public enum PartialFolders {
+  private static let lock = NSLock()
+  nonisolated(unsafe) private static var paths: Set<FilePath> = []
+
+  static func add(_ path: FilePath) { _ = lock.withLock { unsafe paths.insert(path) } }
+
+  static func remove(_ path: FilePath) { _ = lock.withLock { unsafe paths.remove(path) } }
+
+  /// Removes all of them, before the program ends.
+  public static func removeAll() {
+    for path in lock.withLock({ unsafe paths }) {
+      try? FileManager.default.removeItem(atPath: path.string)
     }
   }
 }

@@ -16,7 +16,10 @@ private let namelessFile: CInt = 0o20_000_000 | O_DIRECTORY
 /// Bytes go to a nameless file in the target's folder (to a hidden temporary one where the file system
 /// has no nameless files). Only ``AtomicFile/write(to:_:)`` gives it its name, after its contents have
 /// reached the disk. Whatever happens before, an older file at the path stays as it was; with nameless
-/// files even a killed process leaves nothing behind.
+/// files even a process that is killed while it writes leaves nothing behind.
+///
+/// A new file gets the permissions that the user's mask allows, a replaced one keeps its own. A link at the
+/// path stays, and the file that it leads to is replaced.
 public struct AtomicFile: ~Copyable {
   private let path: FilePath
   private let descriptor: CInt
@@ -44,8 +47,9 @@ public struct AtomicFile: ~Copyable {
   }
 
   private init(_ path: FilePath) throws(FileError) {
-    let (descriptor, temporary) = try Self.open(path)
-    self.path = path
+    let target = path.resolved ?? path
+    let (descriptor, temporary) = try Self.open(target)
+    self.path = target
     self.descriptor = descriptor
     self.temporary = temporary
   }
@@ -57,12 +61,12 @@ public struct AtomicFile: ~Copyable {
     let nameless = posixOpen(path.folder, namelessFile | O_WRONLY)
     if nameless >= 0 { return (nameless, nil) }
     guard [EOPNOTSUPP, EISDIR, EINVAL].contains(errno) else {
-      throw FileError(operation: "open", path: path, code: errno)
+      throw FileError(creatingIn: path.folder, for: path, code: errno)
     }
     #endif
     let name = path.temporarySibling
     let named = posixOpen(name, O_CREAT | O_EXCL | O_WRONLY)
-    guard named >= 0 else { throw FileError(operation: "open", path: path, code: errno) }
+    guard named >= 0 else { throw FileError(creatingIn: path.folder, for: path, code: errno) }
     return (named, name)
   }
 
@@ -98,8 +102,9 @@ public struct AtomicFile: ~Copyable {
       temporary = name
     }
     guard let name = temporary else { return }
+    if let mode = try? path.stat().permissions { _ = fchmod(descriptor, mode.rawValue) }
     try name.rename(to: path)
     temporary = nil
-    try path.folder.synchronize()
+    path.folder.synchronize()
   }
 }

@@ -8,8 +8,10 @@ public enum FileError: Error, Hashable {
   case isDirectory(FilePath)
   /// Something that is neither file nor folder, for example a pipe or a device.
   case notRegular(FilePath)
-  /// A file stands where a folder was expected, or the folder already holds something.
-  case notAnEmptyDirectory(FilePath)
+  /// Something already exists where a new file or folder was to appear.
+  case alreadyExists(FilePath)
+  /// Another file system is mounted on the folder, so that no other folder can take its place.
+  case mountPoint(FilePath)
   /// This user may not read or write there.
   case permissionDenied(FilePath)
   /// The disk or the quota is full.
@@ -23,8 +25,8 @@ public enum FileError: Error, Hashable {
     case .noSuchFileOrDirectory, .notDirectory: self = .notFound(path)
     case .isDirectory: self = .isDirectory(path)
     case .permissionDenied, .notPermitted, .readOnlyFileSystem: self = .permissionDenied(path)
-    case .noSpace: self = .noSpace(path)
-    case .directoryNotEmpty, .fileExists: self = .notAnEmptyDirectory(path)
+    case .noSpace, .fileTooLarge: self = .noSpace(path)
+    case .directoryNotEmpty, .fileExists: self = .alreadyExists(path)
     default:
       self =
         Self.quotaCodes.contains(code)
@@ -32,12 +34,41 @@ public enum FileError: Error, Hashable {
     }
   }
 
+  /// Says why nothing new can be created in a folder.
+  init(creatingIn folder: FilePath, for path: FilePath, code: CInt) {
+    guard Errno(rawValue: code) == .noSuchFileOrDirectory || Errno(rawValue: code) == .notDirectory
+    else {
+      self.init(operation: "creation", path: path, code: code)
+      return
+    }
+    // Some file systems of the kernel say "not found" when they mean that nobody may create anything.
+    self = folder.isDirectory ? .permissionDenied(path) : .notFound(folder)
+  }
+
   private static let quotaCodes: Set<CInt> = [Errno.diskQuotaExceeded.rawValue]
+}
+
+extension FileError {
+  /// The same failure at another path.
+  func at(_ path: FilePath) -> FileError {
+    switch self {
+    case .notFound: .notFound(path)
+    case .isDirectory: .isDirectory(path)
+    case .notRegular: .notRegular(path)
+    case .alreadyExists: .alreadyExists(path)
+    case .mountPoint: .mountPoint(path)
+    case .permissionDenied: .permissionDenied(path)
+    case .noSpace: .noSpace(path)
+    case .system(let operation, _, let code): .system(operation: operation, path: path, code: code)
+    }
+  }
 }
 
 extension FileError: CustomStringConvertible {
   /// What, where, and what to change.
-  public var description: String {
+  public var description: String { text.printable }
+
+  private var text: String {
     switch self {
     case .notFound(let path):
       "\(path) does not exist; check the path"
@@ -45,8 +76,10 @@ extension FileError: CustomStringConvertible {
       "\(path) is a folder, but a file is needed; name a file inside it"
     case .notRegular(let path):
       "\(path) is not a regular file, so it cannot be mapped; copy its contents into a file first"
-    case .notAnEmptyDirectory(let path):
-      "\(path) already exists; choose a new name, or remove it first"
+    case .alreadyExists(let path):
+      "\(path) already exists and would be lost; choose a new name"
+    case .mountPoint(let path):
+      "\(path) is the root of a file system and cannot be replaced; name a new folder inside it"
     case .permissionDenied(let path):
       "\(path) cannot be accessed by this user; change its permissions or choose another place"
     case .noSpace(let path):

@@ -13,11 +13,17 @@ extension FilePath {
     return parent.isEmpty ? "." : parent
   }
 
-  /// A hidden, unused name in the same folder.
+  /// A hidden, unused name in the same folder; short, so that it is valid wherever this name is.
   var temporarySibling: FilePath {
-    let name = lastComponent?.string ?? "file"
     let tag = String(UInt64.random(in: .min ... .max), radix: 36)
-    return folder.appending(".\(name).\(tag).partial")
+    return folder.appending(".\(tag).partial")
+  }
+
+  /// The path of what exists here, without links and relative parts; `nil` if nothing does.
+  var resolved: FilePath? {
+    guard let path = unsafe withPlatformString({ unsafe realpath($0, nil) }) else { return nil }
+    defer { unsafe free(path) }
+    return unsafe FilePath(platformString: path)
   }
 
   /// Whether a folder is at this path.
@@ -25,10 +31,14 @@ extension FilePath {
     (try? stat().type) == .directory
   }
 
+  /// Whether nothing is at this path, not even a link.
+  package var isMissing: Bool { (try? stat(followTargetSymlink: false)) == nil }
+
   /// Whether nothing, or an empty folder, is at this path.
   package var isMissingOrEmptyDirectory: Bool {
     guard let stream = unsafe withPlatformString({ unsafe opendir($0) }) else {
-      return errno == ENOENT
+      // A link that leads nowhere is something, too.
+      return errno == ENOENT && isMissing
     }
     defer { unsafe _ = closedir(stream) }
     var entries = 0
@@ -44,15 +54,14 @@ extension FilePath {
     guard status == 0 else { throw FileError(operation: "rename", path: target, code: errno) }
   }
 
-  /// Waits until this folder's entries are on disk.
-  func synchronize() throws(FileError) {
+  /// Waits until this folder's entries are on disk, where the file system and the permissions allow it.
+  ///
+  /// What was written is in place either way, so a refusal is no failure.
+  func synchronize() {
     let descriptor = posixOpen(self, O_RDONLY)
-    guard descriptor >= 0 else { throw FileError(operation: "open", path: self, code: errno) }
-    defer { close(descriptor) }
-    // Some file systems cannot flush folders; their renames are then as durable as they get.
-    guard fsync(descriptor) == 0 || errno == EINVAL else {
-      throw FileError(operation: "fsync", path: self, code: errno)
-    }
+    guard descriptor >= 0 else { return }
+    _ = fsync(descriptor)
+    close(descriptor)
   }
 }
 
@@ -66,7 +75,7 @@ private func posixRename(
 
 /// Opens a file with the usual permissions for a new one; negative on failure.
 func posixOpen(_ path: FilePath, _ flags: CInt) -> CInt {
-  unsafe path.withPlatformString { unsafe open($0, flags | O_CLOEXEC, 0o644) }
+  unsafe path.withPlatformString { unsafe open($0, flags | O_CLOEXEC, 0o666) }
 }
 
 /// Writes bytes from offset `start` on; Linux moves at most 2 GiB per call.

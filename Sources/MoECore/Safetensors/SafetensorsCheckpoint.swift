@@ -25,6 +25,9 @@ public final class SafetensorsCheckpoint: Sendable {
     self.path = path
     var file = path
     if path.isDirectory {
+      guard FileManager.default.isExecutableFile(atPath: path.string) else {
+        throw FileError.permissionDenied(path)
+      }
       let candidates = [Self.indexName, Self.singleName].map { path.appending($0) }
       guard let found = candidates.first(where: Self.exists) else {
         throw SafetensorsError(path: path, reason: .noCheckpoint)
@@ -75,6 +78,10 @@ public final class SafetensorsCheckpoint: Sendable {
       throw SafetensorsError(
         path: path,
         reason: .invalidIndex("expected an object 'weight_map' from tensor to file names"))
+    }
+    for shard in Set(weightMap.values) where !shard.hasSuffix(".safetensors") {
+      throw SafetensorsError(
+        path: path, reason: .invalidIndex("'\(shard)' is no .safetensors file"))
     }
     for shard in Set(weightMap.values)
     where FilePath.Component(shard).map({ $0.kind != .regular || $0.string != shard }) ?? true {

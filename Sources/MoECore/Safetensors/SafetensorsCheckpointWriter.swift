@@ -11,7 +11,8 @@ extension SafetensorsCheckpoint {
   /// - Parameters:
   ///   - items: The tensors, in the order in which they fill the shards.
   ///   - metadata: Free text by key, written into every file.
-  ///   - folder: The folder, which must exist.
+  ///   - folder: The folder, which must exist and hold no checkpoint: a mixture of old and new files would be
+  ///     read without complaint.
   ///   - shardLimit: The most data in one file; a larger tensor gets a file of its own.
   ///   - progress: Told the bytes written so far.
   ///   - contents: Gives the elements of a tensor when its turn to be written comes.
@@ -22,6 +23,10 @@ extension SafetensorsCheckpoint {
     progress: ProgressHandler = { _ in },
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
+    for name in [singleName, indexName]
+    where FileManager.default.fileExists(atPath: folder.appending(name).string) {
+      throw FileError.alreadyExists(folder.appending(name))
+    }
     let shards = sharded(items, limit: shardLimit)
     let total = items.reduce(0) { $0 + $1.byteCount }
     var written = 0

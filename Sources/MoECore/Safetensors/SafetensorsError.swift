@@ -50,7 +50,7 @@ public struct SafetensorsError: Error, Hashable {
 
 extension SafetensorsError: CustomStringConvertible {
   /// What, where, what was expected, and what to change.
-  public var description: String { "\(path): \(reason)" }
+  public var description: String { "\(path): \(reason)".printable }
 }
 
 extension SafetensorsError.Reason: CustomStringConvertible {

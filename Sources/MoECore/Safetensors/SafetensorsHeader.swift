@@ -20,12 +20,13 @@ public struct SafetensorsEntry: Hashable, Sendable {
   /// Number of elements.
   public var count: Int { shape.reduce(1, *) }
 
-  /// Bytes that `shape` elements of `dtype` need, or `nil` when that does not fit into 64 bits.
+  /// Bytes that `shape` elements of `dtype` need, or `nil` for negative sizes and beyond 64 bits.
   ///
   /// Zero dimensions count as one in the overflow check, because strides are products of the others.
-  static func byteCount(shape: [Int], dtype: DType) -> Int? {
+  package static func byteCount(shape: [Int], dtype: DType) -> Int? {
     var product = dtype.byteSize
     for size in shape {
+      guard size >= 0 else { return nil }
       let (next, overflow) = product.multipliedReportingOverflow(by: max(size, 1))
       guard !overflow else { return nil }
       product = next

@@ -19,7 +19,7 @@ public struct SafetensorsItem: Hashable, Sendable {
   }
 
   /// Bytes that the elements take.
-  public var byteCount: Int { shape.reduce(dtype.byteSize, *) }
+  public var byteCount: Int { shape.contains(0) ? 0 : shape.reduce(dtype.byteSize, *) }
 }
 
 /// Something whose bytes can be read in one piece.
@@ -49,14 +49,26 @@ public enum SafetensorsWriter {
   ///   - metadata: Free text by key.
   ///   - path: The file, which is replaced if it exists.
   ///   - contents: Gives the elements of a tensor when its turn to be written comes.
-  /// - Throws: ``FileError``, or what `contents` throws; the file is then as it was before.
+  /// - Throws: ``FileError``, ``SafetensorsError`` for what the format cannot hold, or what `contents`
+  ///   throws; the file is then as it was before.
   /// - Precondition: Names are unique and every tensor has as many bytes as announced.
   public static func write(
     _ items: [SafetensorsItem], metadata: [String: String] = [:], to path: FilePath,
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
+    for item in items
+    where SafetensorsEntry.byteCount(shape: item.shape, dtype: item.dtype) == nil {
+      throw SafetensorsError(
+        path: path, reason: .shapeOverflow(tensor: item.name, shape: item.shape))
+    }
     let ordered = items.sorted(by: precedes)
     let header = SafetensorsHeaderText(ordered, metadata: metadata).bytes
+    guard header.count <= SafetensorsHeader.maximumLength else {
+      throw SafetensorsError(path: path, reason: .headerTooLong(bytes: UInt64(header.count)))
+    }
+    guard !items.contains(where: { $0.name == "__metadata__" }) else {
+      throw SafetensorsError(path: path, reason: .duplicateName("__metadata__"))
+    }
     try AtomicFile.write(to: path) { file in
       unsafe try file.append(header.span.bytes)
       for item in ordered {

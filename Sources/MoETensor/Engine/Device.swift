@@ -44,8 +44,8 @@ public enum Device: Hashable, Sendable {
     switch self {
     case .cpu: "this cannot happen"
     case .cuda:
-      "this build of libtorch sees \(ctorch_device_count(CTORCH_CUDA)) CUDA devices; use --device cpu, or set up with a CUDA build of torch (SWITCHYARD_TORCH)"
-    case .mps: "it exists on Apple computers only; use --device cpu"
+      "this build of libtorch sees \(ctorch_device_count(CTORCH_CUDA)) CUDA devices; use the device cpu, or set up with a CUDA build of torch (SWITCHYARD_TORCH)"
+    case .mps: "it exists on Apple computers only; use the device cpu"
     }
   }
 

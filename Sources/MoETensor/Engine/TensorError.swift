@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Why the tensor engine refused.
 public enum TensorError: Error, Hashable {
   /// The engine has no operation of this name; libtorch is older or newer than this program expects.
@@ -10,6 +12,8 @@ public enum TensorError: Error, Hashable {
   case invalidStorage(message: String)
   /// A saved random state does not belong to this kind of generator.
   case invalidRandomState(message: String)
+  /// A finite number of a tensor would become infinite in a narrower type.
+  case castOverflow(name: String, dtype: DType)
   /// Gradients could not be computed.
   case gradientFailed(message: String)
 }
@@ -28,6 +32,8 @@ extension TensorError: CustomStringConvertible {
       "the bytes do not make a tensor: \(message)"
     case .invalidRandomState(let message):
       "the saved random state cannot be restored: \(message)"
+    case .castOverflow(let name, let dtype):
+      "tensor '\(name.printable)' holds numbers beyond the range of \(dtype); choose a wider type"
     case .gradientFailed(let message):
       "the gradients could not be computed: \(message)"
     }

@@ -10,7 +10,7 @@ import MoECore
 /// - Parameters:
 ///   - inputs: Tensors that the block receives. Gradients flow to those of floating-point type.
 ///   - parameters: Weights that the block uses otherwise; gradients flow to these too. A weight that is not
-///     listed counts as a constant.
+///     listed counts as a constant. Whatever was computed from weights outside must be passed as an input.
 ///   - block: Computes floating-point tensors from the inputs.
 /// - Returns: What the block returned.
 /// - Throws: What `block` throws in the forward pass. If it throws in the backward pass,

@@ -7,7 +7,7 @@ public enum AttentionMask {
   /// Those up to its own: query i sees keys 0 to i. Queries and keys start at the same position.
   case causal
   /// Those where a Boolean tensor is true, or all with a floating-point tensor added to the scores;
-  /// shape `[batch, heads, queries, keys]`, broadcast. A row without any visible key gives NaN.
+  /// shape `[batch, heads, queries, keys]`, broadcast. A row without any visible key gives zeros.
   case custom(Tensor)
 }
 

@@ -46,6 +46,18 @@ extension Tensor {
   public static func .> (left: Tensor, right: Double) -> Tensor { greaterScalar(left, right) }
   /// Whether elements are at least a number.
   public static func .>= (left: Tensor, right: Double) -> Tensor { greaterEqualScalar(left, right) }
+  /// Whether elements equal an integer.
+  public static func .== (left: Tensor, right: Int) -> Tensor { equalScalar(left, right) }
+  /// Whether elements differ from an integer.
+  public static func .!= (left: Tensor, right: Int) -> Tensor { notEqualScalar(left, right) }
+  /// Whether elements are smaller than an integer.
+  public static func .< (left: Tensor, right: Int) -> Tensor { lessScalar(left, right) }
+  /// Whether elements are at most an integer.
+  public static func .<= (left: Tensor, right: Int) -> Tensor { lessEqualScalar(left, right) }
+  /// Whether elements are larger than an integer.
+  public static func .> (left: Tensor, right: Int) -> Tensor { greaterScalar(left, right) }
+  /// Whether elements are at least an integer.
+  public static func .>= (left: Tensor, right: Int) -> Tensor { greaterEqualScalar(left, right) }
 
   /// Whether both elements are true, broadcast.
   public static func .& (left: Tensor, right: Tensor) -> Tensor { andOperator(left, right) }

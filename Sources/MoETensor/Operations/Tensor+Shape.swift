@@ -6,6 +6,8 @@ private let unsqueezeOperator = Operator("unsqueeze")
 private let squeezeOperator = Operator("squeeze", "dim")
 private let contiguousOperator = Operator("contiguous")
 private let cloneOperator = Operator("clone")
+/// libtorch's number for row-major order.
+private let contiguousFormat = 0
 private let sliceOperator = Operator("slice", "Tensor")
 private let selectOperator = Operator("select", "int")
 private let splitOperator = Operator("split_with_sizes")
@@ -46,8 +48,8 @@ extension Tensor {
   /// The same tensor with its elements row-major in memory; itself, if they lie so already.
   public func contiguous() -> Tensor { contiguousOperator(self) }
 
-  /// The same elements in memory of their own.
-  public func copied() -> Tensor { cloneOperator(self) }
+  /// The same elements, row-major in memory of their own.
+  public func copied() -> Tensor { cloneOperator(self, contiguousFormat) }
 
   /// The elements with indices in `range` along an axis, every `step`-th of them.
   ///

@@ -1,0 +1,41 @@
+import ArgumentParser
+import MoECore
+import SystemPackage
+
+/// The path of a file or folder.
+struct PathArgument: ExpressibleByArgument {
+  let path: FilePath
+
+  init?(argument: String) {
+    // Swift replaces what is not UTF-8, and the path would then be another one.
+    guard !argument.isEmpty, !argument.unicodeScalars.contains("\u{FFFD}") else { return nil }
+    path = FilePath(argument)
+  }
+}
+
+/// A type that weights can have.
+enum WeightType: String, CaseIterable, ExpressibleByArgument {
+  case f64, f32, bf16, f16
+
+  init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+
+  var dtype: DType {
+    switch self {
+    case .f64: .f64
+    case .f32: .f32
+    case .bf16: .bf16
+    case .f16: .f16
+    }
+  }
+}
+
+/// Settings of the tensor engine.
+struct EngineOptions: ParsableArguments {
+  @Option(help: "Threads to compute with (default: the number of cores).") var threads: Int?
+
+  func validate() throws {
+    guard threads ?? 1 >= 1, threads ?? 1 <= 4096 else {
+      throw ValidationError("--threads is \(threads ?? 0); it must be in 1…4096.")
+    }
+  }
+}

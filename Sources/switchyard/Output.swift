@@ -1,0 +1,34 @@
+import Foundation
+
+/// Standard output, whose failures count.
+enum Output {
+  struct Failed: Error, CustomStringConvertible {
+    var code: Int32
+    var description: String {
+      unsafe "cannot write to standard output: \(String(cString: strerror(code))); send it elsewhere"
+    }
+  }
+
+  nonisolated(unsafe) private static var failure: Int32?
+
+  /// Writes a line; a failure shows at the next ``flush()``.
+  static func line(_ text: String) {
+    let bytes = Array((text + "\n").utf8)
+    var written = 0
+    while written < bytes.count, unsafe failure == nil {
+      let count = unsafe bytes.withUnsafeBytes { buffer in
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
+        return unsafe write(STDOUT_FILENO, rest.baseAddress, rest.count)
+      }
+      if count >= 0 { written += count } else if errno != EINTR { unsafe failure = errno }
+    }
+  }
+
+  /// Throws if anything could not be written.
+  static func flush() throws {
+    if let code = unsafe failure {
+      unsafe failure = nil
+      throw Failed(code: code)
+    }
+  }
+}
