@@ -50,6 +50,12 @@ let modules: [Module] = [
   Module(
     name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor"]),
+  Module(
+    name: "MoEModels", dependencies: ["MoECore", "MoETensor", "MoERouting", system],
+    testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
+  Module(
+    name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
+    testDependencies: ["MoECore", "MoETensor", "MoEModels", system]),
   Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]

@@ -25,6 +25,9 @@ package struct Tolerance: Sendable {
   /// rounding differences, so single weights may differ by more than the losses do.
   package static let trainedWeights = Tolerance(relative: 1e-4, absolute: 1e-5)
 
+  /// Logits of a model in f32: a few hundred roundings in another order than the reference's.
+  package static let logits = Tolerance(relative: 2e-4, absolute: 2e-5)
+
   /// bf16 keeps 8 bits: one unit in the last place is 2⁻⁸ relative.
   package static let bf16 = Tolerance(relative: 1.0 / 128, absolute: 1e-3)
 

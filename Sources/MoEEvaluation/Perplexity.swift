@@ -1,0 +1,98 @@
+import Foundation
+public import MoECore
+public import MoEModels
+import MoETensor
+
+/// How well a model predicts a text.
+public struct Perplexity: Hashable, Codable, Sendable {
+  /// exp of the mean negative log-likelihood of a scored token.
+  public var perplexity: Double
+  /// Sum of negative log-likelihoods, in nats.
+  public var negativeLogLikelihood: Double
+  /// Tokens that were scored: all but the first.
+  public var scoredTokens: Int
+  /// Bits per byte of text: the likelihood's sum over the text's bytes, comparable between tokenizers.
+  public var bitsPerByte: Double
+
+  /// What cannot be measured.
+  public enum Failure: Error, Hashable, CustomStringConvertible {
+    /// The text has too few tokens.
+    case textTooShort(tokens: Int)
+    /// The windows do not fit the model or one another.
+    case invalidWindow(context: Int, stride: Int, limit: Int)
+    /// A token is not in the model's vocabulary: model and tokenizer do not belong together.
+    case tokenOutsideVocabulary(token: Int, vocabulary: Int)
+
+    /// What is wrong and what to change.
+    public var description: String {
+      switch self {
+      case .textTooShort(let tokens):
+        "the text has \(tokens) tokens; at least 2 are needed to predict one"
+      case .invalidWindow(let context, let stride, let limit):
+        "a context of \(context) with a stride of \(stride) cannot be; the context must be in 2…\(limit), and the stride in 1…context"
+      case .tokenOutsideVocabulary(let token, let vocabulary):
+        "token \(token) is not among the model's \(vocabulary); use the tokenizer that belongs to the model"
+      }
+    }
+  }
+
+  /// Measures a model on a text, window by window.
+  ///
+  /// Windows of `context` tokens begin every `stride` tokens; each scores the tokens that no earlier window
+  /// scored, with all of the window before them as context. Every token but the text's first is scored once,
+  /// unless windows do not overlap: then the first token of each has no context and is not scored.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - tokens: The text's tokens.
+  ///   - bytes: The text's length in bytes.
+  ///   - context: Tokens per window, at most the model's context length.
+  ///   - stride: Tokens between the beginnings of windows.
+  ///   - progress: Told the tokens done so far.
+  /// - Returns: The measures.
+  /// - Throws: ``Failure``.
+  /// - SeeAlso: [Perplexity of fixed-length models](https://huggingface.co/docs/transformers/perplexity), whose
+  ///   strided definition this is, with every window weighted by the tokens that it scored.
+  public static func measure(
+    _ model: MoEDecoder, tokens: [Int], bytes: Int, context: Int, stride: Int,
+    progress: ProgressHandler = { _ in }
+  ) throws(Failure) -> Perplexity {
+    let (limit, vocabulary) = (
+      model.configuration.contextLength, model.configuration.vocabularySize
+    )
+    guard tokens.count >= 2 else { throw .textTooShort(tokens: tokens.count) }
+    guard context >= 2, context <= limit, stride >= 1, stride <= context else {
+      throw .invalidWindow(context: context, stride: stride, limit: limit)
+    }
+    if let token = tokens.first(where: { !(0..<vocabulary ~= $0) }) {
+      throw .tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
+    }
+    var (sum, scored, done) = (0.0, 0, 0)
+    var begin = 0
+    while done < tokens.count {
+      let end = min(begin + context, tokens.count)
+      let first = max(done, begin + 1)
+      if first < end {
+        sum += withoutGradients { loss(model, tokens[begin..<end], from: first - begin) }
+        scored += end - first
+      }
+      done = end
+      progress(Progress("measuring", completed: done, total: tokens.count))
+      begin += stride
+    }
+    return Perplexity(
+      perplexity: exp(sum / Double(scored)), negativeLogLikelihood: sum, scoredTokens: scored,
+      bitsPerByte: sum / log(2) / Double(max(1, bytes)))
+  }
+
+  /// Sum of the negative log-likelihoods of a window's tokens from place `first` on.
+  private static func loss(
+    _ model: MoEDecoder, _ window: ArraySlice<Int>, from first: Int
+  ) -> Double {
+    let tokens = Array(window)
+    let logits = model(Tensor(tokens, shape: [1, tokens.count])).logits[0]  // [positions, vocabulary]
+    let predictions = logits[first - 1..<tokens.count - 1].cast(to: .f32)
+    let targets = Tensor(Array(tokens[first...]))
+    return Double(predictions.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))
+  }
+}

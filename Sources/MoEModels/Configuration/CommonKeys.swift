@@ -1,0 +1,148 @@
+import Foundation
+import MoERouting
+
+/// What the families' configurations have in common.
+///
+/// Both spellings of keys are read, that of transformers 4 and that of 5. Limits on sizes are far above any
+/// model and keep products of sizes far below 2⁶³.
+struct CommonKeys {
+  static let size = 1...(1 << 20)
+
+  let json: ConfigurationObject
+  let vocabularySize: Int
+  let hiddenSize: Int
+  let layerCount: Int
+  let heads: Int
+  let keyHeads: Int
+  let headSize: Int
+  let contextLength: Int
+  let epsilon: Double
+  let endTokens: [Int]
+
+  init(_ json: ConfigurationObject) throws(ModelError) {
+    self.json = json
+    vocabularySize = try json.int("vocab_size", in: 1...(1 << 24))
+    hiddenSize = try json.int("hidden_size", in: Self.size)
+    layerCount = try json.int("num_hidden_layers", in: 1...4096)
+    heads = try json.int("num_attention_heads", in: 1...4096)
+    keyHeads = try json.optionalInt("num_key_value_heads", in: 1...4096) ?? heads
+    guard heads.isMultiple(of: keyHeads) else {
+      throw json.invalid("num_key_value_heads", "a divisor of num_attention_heads (\(heads))")
+    }
+    if let size = try json.optionalInt("head_dim", in: 2...(1 << 16)) {
+      headSize = size
+    } else {
+      guard hiddenSize.isMultiple(of: heads) else {
+        throw json.invalid("num_attention_heads", "a divisor of hidden_size (\(hiddenSize))")
+      }
+      headSize = hiddenSize / heads
+    }
+    guard headSize.isMultiple(of: 2) else {
+      throw json.invalid("head_dim", "even, because rotary positions turn pairs; it is \(headSize)")
+    }
+    contextLength = try json.int("max_position_embeddings", in: 1...(1 << 30))
+    epsilon = try json.number("rms_norm_eps")
+    endTokens = try Self.endTokens(json)
+  }
+
+  private static func endTokens(_ json: ConfigurationObject) throws(ModelError) -> [Int] {
+    // A model without this key, or with a list, is as common as one with a single number.
+    if let list = try? json.ints("eos_token_id", in: 0...(1 << 24)) { return list }
+    return try json.optionalInt("eos_token_id", in: 0...(1 << 24)).map { [$0] } ?? []
+  }
+
+  /// The nonlinearity.
+  func activation() throws(ModelError) -> Activation { try json.choice("hidden_act") }
+
+  /// Experts per token.
+  func k(experts: Int) throws(ModelError) -> Int {
+    try json.int("num_experts_per_tok", in: 1...experts)
+  }
+
+  /// Layers that are sparse by `mlp_only_layers` and `decoder_sparse_step`, dense ones of width `inner`.
+  func layersByStep(inner: String) throws(ModelError) -> [DecoderConfiguration.LayerKind] {
+    let dense = Set(try json.ints("mlp_only_layers", in: 0...4096))
+    let step = try json.optionalInt("decoder_sparse_step", in: 1...4096) ?? 1
+    var kinds: [DecoderConfiguration.LayerKind] = []
+    for layer in 0..<layerCount {
+      let isSparse = !dense.contains(layer) && (layer + 1).isMultiple(of: step)
+      kinds.append(isSparse ? .sparse : .dense(inner: try json.int(inner, in: Self.size)))
+    }
+    return kinds
+  }
+
+  /// The usual architecture with softmax token choice, for a family to change.
+  func configuration(
+    family: String, experts: Int, expertInner: Int, renormalizes: Bool,
+    layers: [DecoderConfiguration.LayerKind]? = nil
+  ) throws(ModelError) -> DecoderConfiguration {
+    let router = RouterConfiguration.tokenChoice(
+      k: try k(experts: experts), scoring: .softmax, renormalizes: renormalizes, scale: 1,
+      groupLimit: nil, hasSelectionBias: false)
+    return try architecture(
+      family: family, experts: experts, expertInner: expertInner, router: router, layers: layers)
+  }
+
+  /// The usual architecture, for a family to change.
+  func architecture(
+    family: String, experts: Int, expertInner: Int, router: RouterConfiguration,
+    layers: [DecoderConfiguration.LayerKind]? = nil
+  ) throws(ModelError) -> DecoderConfiguration {
+    let rotary = try RotaryKeys(json, headSize: headSize, contextLength: contextLength)
+    return DecoderConfiguration(
+      family: family, vocabularySize: vocabularySize, hiddenSize: hiddenSize,
+      layers: layers ?? Array(repeating: .sparse, count: layerCount), heads: heads,
+      keyHeads: keyHeads,
+      headSize: headSize, contextLength: contextLength, normalization: .rms, epsilon: epsilon,
+      rotaryBase: rotary.base, rotaryScaling: rotary.scaling, queryKeyNorm: .none,
+      hasAttentionBias: false, hasOutputBias: false, clip: nil,
+      windows: Array(repeating: nil, count: layerCount),
+      tiesEmbeddings: try json.optionalBool("tie_word_embeddings") ?? false, form: .gated,
+      activation: try activation(), experts: experts, expertInner: expertInner,
+      router: router, shared: nil,
+      balanceCoefficient: try json.optionalNumber("router_aux_loss_coef", above: -1e-9) ?? 0,
+      endTokens: endTokens)
+  }
+}
+
+/// The keys about rotary positions, in both spellings.
+struct RotaryKeys {
+  let base: Double
+  let scaling: RotaryEmbedding.Scaling
+
+  init(_ json: ConfigurationObject, headSize: Int, contextLength: Int) throws(ModelError) {
+    let parameters = try json.optionalObject("rope_parameters")
+    let holder = parameters?.has("rope_theta") == true ? parameters ?? json : json
+    base = try holder.number("rope_theta", above: 1)
+    let older = try json.optionalObject("rope_scaling")
+    guard let object = parameters ?? older else {
+      scaling = .none
+      return
+    }
+    let name = try object.optionalString("rope_type", "type") ?? "default"
+    let length = try object.optionalInt("original_max_position_embeddings", in: 1...(1 << 30))
+    switch name {
+    case "default": scaling = .none
+    case "linear": scaling = .linear(factor: try object.number("factor"))
+    case "llama3":
+      scaling = .llama3(
+        factor: try object.number("factor"), lowFactor: try object.number("low_freq_factor"),
+        highFactor: try object.number("high_freq_factor"), originalLength: length ?? contextLength)
+    case "yarn":
+      let factor = try object.number("factor")
+      scaling = .yarn(
+        factor: factor, betaFast: try object.optionalNumber("beta_fast") ?? 32,
+        betaSlow: try object.optionalNumber("beta_slow") ?? 1,
+        originalLength: length ?? contextLength,
+        attentionFactor: try object.optionalNumber("attention_factor") ?? Self.sharpening(factor),
+        truncates: try object.optionalBool("truncate") ?? true)
+    default:
+      throw object.invalid("rope_type", "default, linear, llama3 or yarn")
+    }
+  }
+
+  /// YaRN's factor of attention for a stretch by `factor`; the paper's equation 22.
+  private static func sharpening(_ factor: Double) -> Double {
+    factor <= 1 ? 1 : 0.1 * log(factor) + 1
+  }
+}

@@ -1,0 +1,225 @@
+import Foundation
+import MoECore
+public import SystemPackage
+
+/// A JSON object read from a file, whose values are asked for by key and checked as they are read.
+public struct ConfigurationObject {
+  /// Any JSON value.
+  enum Value: Decodable, Hashable {
+    case null
+    case bool(Bool)
+    case number(Double)
+    case string(String)
+    case array([Value])
+    case object([String: Value])
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if container.decodeNil() {
+        self = .null
+      } else if let value = try? container.decode(Bool.self) {
+        self = .bool(value)
+      } else if let value = try? container.decode(Double.self) {
+        self = .number(value)
+      } else if let value = try? container.decode(String.self) {
+        self = .string(value)
+      } else if let value = try? container.decode([Value].self) {
+        self = .array(value)
+      } else {
+        self = .object(try container.decode([String: Value].self))
+      }
+    }
+  }
+
+  /// The file, for messages.
+  public let path: FilePath
+  /// What stands before a key in messages, for objects inside others.
+  private let prefix: String
+  private let values: [String: Value]
+
+  /// Reads a file.
+  ///
+  /// - Throws: ``ModelError/invalidJSON(path:message:)``, or a `FileError`.
+  public init(_ path: FilePath) throws {
+    let file = try MappedFile(path)
+    let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    do {
+      values = try JSONDecoder().decode([String: Value].self, from: text)
+    } catch {
+      throw ModelError.invalidJSON(
+        path: path, message: "expected a JSON object; the file is broken")
+    }
+    (self.path, prefix) = (path, "")
+  }
+
+  private init(_ values: [String: Value], path: FilePath, prefix: String) {
+    (self.values, self.path, self.prefix) = (values, path, prefix)
+  }
+
+  /// The first of these keys that has a value other than null.
+  private func find(_ keys: [String]) -> (key: String, value: Value)? {
+    for key in keys {
+      if let value = values[key], value != .null { return (prefix + key, value) }
+    }
+    return nil
+  }
+
+  /// Whether one of these keys has a value other than null.
+  func has(_ keys: String...) -> Bool { find(keys) != nil }
+
+  /// A whole number in a range, or `nil` when all keys are absent or null.
+  func optionalInt(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int? {
+    try optionalInt(keys, in: range)
+  }
+
+  /// A whole number in a range.
+  func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    guard let value = try optionalInt(keys, in: range) else { throw missing(keys) }
+    return value
+  }
+
+  private func optionalInt(
+    _ keys: [String], in range: ClosedRange<Int>
+  ) throws(ModelError) -> Int? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .number(let number) = value, let whole = Int(exactly: number), range.contains(whole)
+    else {
+      throw invalid(key, value, "a whole number in \(range.lowerBound)…\(range.upperBound)")
+    }
+    return whole
+  }
+
+  /// A finite number above a limit, or `nil` when all keys are absent or null.
+  func optionalNumber(_ keys: String..., above limit: Double = 0) throws(ModelError) -> Double? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .number(let number) = value, number.isFinite, number > limit else {
+      throw invalid(key, value, "a number above \(limit)")
+    }
+    return number
+  }
+
+  /// A finite number above a limit.
+  func number(_ key: String, above limit: Double = 0) throws(ModelError) -> Double {
+    guard let value = try optionalNumber(key, above: limit) else { throw missing([key]) }
+    return value
+  }
+
+  /// True or false, or `nil` when the key is absent or null.
+  func optionalBool(_ key: String) throws(ModelError) -> Bool? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .bool(let flag) = value else { throw invalid(key, value, "true or false") }
+    return flag
+  }
+
+  /// True or false.
+  func bool(_ key: String) throws(ModelError) -> Bool {
+    guard let value = try optionalBool(key) else { throw missing([key]) }
+    return value
+  }
+
+  /// A string, or `nil` when all keys are absent or null.
+  func optionalString(_ keys: String...) throws(ModelError) -> String? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .string(let text) = value else { throw invalid(key, value, "a string") }
+    return text
+  }
+
+  /// One of the named cases.
+  func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ type: Choice.Type = Choice.self
+  ) throws(ModelError) -> Choice {
+    guard let text = try optionalString(key) else { throw missing([key]) }
+    guard let choice = Choice(rawValue: text) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw invalid(key, .string(text), "one of \(names)")
+    }
+    return choice
+  }
+
+  /// A list of whole numbers in a range, empty when the key is absent or null.
+  func ints(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
+    guard let (key, value) = find([key]) else { return [] }
+    guard case .array(let items) = value else {
+      throw invalid(key, value, "a list of whole numbers")
+    }
+    var result: [Int] = []
+    for item in items {
+      guard case .number(let number) = item, let whole = Int(exactly: number), range.contains(whole)
+      else {
+        throw invalid(
+          key, value, "a list of whole numbers in \(range.lowerBound)…\(range.upperBound)")
+      }
+      result.append(whole)
+    }
+    return result
+  }
+
+  /// A list of strings, or `nil` when the key is absent or null.
+  func optionalStrings(_ key: String) throws(ModelError) -> [String]? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .array(let items) = value else { throw invalid(key, value, "a list of strings") }
+    var result: [String] = []
+    for item in items {
+      guard case .string(let text) = item else { throw invalid(key, value, "a list of strings") }
+      result.append(text)
+    }
+    return result
+  }
+
+  /// An object inside this one, or `nil` when all keys are absent or null.
+  func optionalObject(_ keys: String...) throws(ModelError) -> ConfigurationObject? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .object(let values) = value else { throw invalid(key, value, "an object") }
+    return ConfigurationObject(values, path: path, prefix: key + ".")
+  }
+
+  /// Refuses keys that are not in the list; for Switchyard's own files.
+  func refuseKeys(except known: [String]) throws(ModelError) {
+    for key in values.keys.sorted() where !known.contains(key) {
+      let nearest = known.min { Self.distance($0, key) < Self.distance($1, key) } ?? ""
+      throw .unknownKey(path: path, key: prefix + key, nearest: prefix + nearest)
+    }
+  }
+
+  /// An error about a value that this object holds.
+  func invalid(_ key: String, _ expected: String) -> ModelError {
+    invalid(prefix + key, values[key] ?? .null, expected)
+  }
+
+  private func invalid(_ key: String, _ value: Value, _ expected: String) -> ModelError {
+    .invalidValue(path: path, key: key, value: "\(value.text)", expected: expected)
+  }
+
+  private func missing(_ keys: [String]) -> ModelError {
+    .missingKey(path: path, key: prefix + keys.joined(separator: "' or '\(prefix)"))
+  }
+
+  /// Letters to insert, delete or change to make one word of the other (Levenshtein 1966).
+  private static func distance(_ left: String, _ right: String) -> Int {
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let change = diagonal + (a == b ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(change, row[j] + 1, row[j + 1] + 1)
+      }
+    }
+    return row[right.count]
+  }
+}
+
+extension ConfigurationObject.Value {
+  /// The value as a message shows it.
+  fileprivate var text: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .number(let value): Int(exactly: value).map(String.init) ?? "\(value)"
+    case .string(let value): "'\(value)'"
+    case .array(let items): "[\(items.prefix(8).map(\.text).joined(separator: ", "))]"
+    case .object: "an object"
+    }
+  }
+}

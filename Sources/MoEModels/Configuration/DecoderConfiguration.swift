@@ -1,0 +1,84 @@
+/// Everything that decides the architecture of a ``MoEDecoder``, whatever family it comes from.
+public struct DecoderConfiguration: Hashable, Sendable {
+  /// What a layer has behind its attention.
+  public enum LayerKind: Hashable, Sendable {
+    /// One feed-forward network of this inner width.
+    case dense(inner: Int)
+    /// Routed experts.
+    case sparse
+  }
+
+  /// Normalization of queries and keys.
+  public enum QueryKeyNorm: String, Hashable, Codable, Sendable, CaseIterable {
+    /// None.
+    case none
+    /// Over all heads at once.
+    case whole
+    /// Over each head.
+    case perHead = "per_head"
+  }
+
+  /// Experts that work on every token.
+  public struct SharedExperts: Hashable, Sendable {
+    /// Inner width of all of them together.
+    public var inner: Int
+    /// Whether a gate scales their answer.
+    public var isGated: Bool
+  }
+
+  /// Name of the family, as in `model_type`.
+  public var family: String
+  /// Number of tokens in the vocabulary.
+  public var vocabularySize: Int
+  /// Width of the residual stream.
+  public var hiddenSize: Int
+  /// What each layer has behind its attention, in order.
+  public var layers: [LayerKind]
+  /// Query heads.
+  public var heads: Int
+  /// Key and value heads; divides `heads`.
+  public var keyHeads: Int
+  /// Numbers per head, even.
+  public var headSize: Int
+  /// Longest text of training, in tokens.
+  public var contextLength: Int
+  /// Which normalization stands before attention, experts and head.
+  public var normalization: Normalization.Kind
+  /// Its ε.
+  public var epsilon: Double
+  /// Base of the rotary frequencies.
+  public var rotaryBase: Double
+  /// How the rotary frequencies are stretched.
+  public var rotaryScaling: RotaryEmbedding.Scaling
+  /// Normalization of queries and keys.
+  public var queryKeyNorm: QueryKeyNorm
+  /// Whether query, key and value projections have a bias.
+  public var hasAttentionBias: Bool
+  /// Whether the output projection has a bias.
+  public var hasOutputBias: Bool
+  /// Largest magnitude of queries, keys and values, if limited.
+  public var clip: Double?
+  /// Positions that a query sees in each layer, itself included; `nil` for all.
+  public var windows: [Int?]
+  /// Whether the head uses the embedding's weights.
+  public var tiesEmbeddings: Bool
+  /// Form of all feed-forward networks.
+  public var form: FeedForward.Form
+  /// Their nonlinearity.
+  public var activation: Activation
+  /// Routed experts per sparse layer.
+  public var experts: Int
+  /// Inner width of a routed expert.
+  public var expertInner: Int
+  /// The rule that chooses.
+  public var router: RouterConfiguration
+  /// Experts that work on every token, if any.
+  public var shared: SharedExperts?
+  /// Factor of the load-balancing loss in training.
+  public var balanceCoefficient: Double
+  /// Tokens that end a text.
+  public var endTokens: [Int]
+
+  /// Places of the sparse layers.
+  public var sparseLayers: [Int] { layers.indices.filter { layers[$0] == .sparse } }
+}

@@ -1,0 +1,46 @@
+public import MoECore
+public import SystemPackage
+
+/// Why a model could not be opened.
+public enum ModelError: Error, Hashable {
+  /// A file that should hold a JSON object holds something else.
+  case invalidJSON(path: FilePath, message: String)
+  /// The configuration lacks a key.
+  case missingKey(path: FilePath, key: String)
+  /// A key of the configuration has a value that it cannot have.
+  case invalidValue(path: FilePath, key: String, value: String, expected: String)
+  /// A key of Switchyard's own configuration that nobody knows.
+  case unknownKey(path: FilePath, key: String, nearest: String)
+  /// The folder holds a model of another architecture.
+  case unsupportedFamily(path: FilePath, name: String, supported: [String])
+  /// The checkpoint lacks a weight.
+  case missingWeight(path: FilePath, name: String)
+  /// A weight has another shape than the configuration says.
+  case wrongShape(path: FilePath, name: String, found: [Int], expected: [Int])
+  /// A weight is not of a floating-point type.
+  case wrongType(path: FilePath, name: String, found: DType)
+}
+
+extension ModelError: CustomStringConvertible {
+  /// What is wrong, where, and what to change.
+  public var description: String {
+    switch self {
+    case .invalidJSON(let path, let message):
+      "\(path): \(message)"
+    case .missingKey(let path, let key):
+      "\(path): the key '\(key)' is missing; this family needs it"
+    case .invalidValue(let path, let key, let value, let expected):
+      "\(path): \(key) is \(value); it must be \(expected)"
+    case .unknownKey(let path, let key, let nearest):
+      "\(path): the key '\(key)' is unknown; did you mean '\(nearest)'?"
+    case .unsupportedFamily(let path, let name, let supported):
+      "\(path): the model type '\(name)' is not supported; supported are \(supported.joined(separator: ", "))"
+    case .missingWeight(let path, let name):
+      "\(path): the weight '\(name)' is missing; the checkpoint is incomplete or of another architecture"
+    case .wrongShape(let path, let name, let found, let expected):
+      "\(path): the weight '\(name)' has the shape \(found), but the configuration says \(expected)"
+    case .wrongType(let path, let name, let found):
+      "\(path): the weight '\(name)' has the type \(found); weights must be f32, bf16, f16 or f64"
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+import MoERouting
+import MoETensor
+
+/// Asks a source for the weights of a decoder, one after another, under the names of checkpoints.
+final class DecoderBuilder {
+  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private let configuration: DecoderConfiguration
+  private let names: WeightNames
+  private let weights: any WeightSource
+
+  /// Standard deviation of new matrices, as GPT-2 and most families start.
+  private static let deviation = 0.02
+
+  init(_ configuration: DecoderConfiguration, names: WeightNames, weights: any WeightSource) {
+    (self.configuration, self.names, self.weights) = (configuration, names, weights)
+  }
+
+  /// Matrices that add to the residual stream start smaller, so that its variance does not grow with depth.
+  private var residualStart: WeightStart {
+    .normal(Self.deviation / (2 * Double(configuration.layers.count)).squareRoot())
+  }
+
+  func weight(
+    _ name: String, _ shape: [Int], start: WeightStart = .normal(deviation)
+  ) throws -> Parameter {
+    let parameter = try weights.weight(name, shape, start: start)
+    parameters.append((name, parameter))
+    return parameter
+  }
+
+  func normalization(_ name: String, _ width: Int) throws -> Normalization {
+    let bias =
+      configuration.normalization == .layer
+      ? try weight(name + ".bias", [width], start: .zeros) : nil
+    return Normalization(
+      configuration.normalization, weight: try weight(name + ".weight", [width], start: .ones),
+      bias: bias, epsilon: configuration.epsilon)
+  }
+
+  func layer(_ place: Int) throws -> DecoderLayer {
+    let prefix = "model.layers.\(place)"
+    let hidden = configuration.hiddenSize
+    let attentionNorm = try normalization(prefix + ".input_layernorm", hidden)
+    let attention = try attention(prefix + ".self_attn", place)
+    let networkNorm = try normalization(prefix + ".post_attention_layernorm", hidden)
+    let network: DecoderLayer.Network =
+      switch configuration.layers[place] {
+      case .dense(let inner): .dense(try dense("\(prefix).mlp", inner: inner))
+      case .sparse: .sparse(try sparse("\(prefix).\(names.block)"))
+      }
+    return DecoderLayer(
+      place: place, attentionNorm: attentionNorm, attention: attention, networkNorm: networkNorm,
+      network: network)
+  }
+
+  private func linear(
+    _ name: String, _ outputs: Int, _ inputs: Int, bias: Bool = false,
+    start: WeightStart = .normal(deviation)
+  ) throws -> Linear {
+    Linear(
+      weight: try weight(name + ".weight", [outputs, inputs], start: start),
+      bias: bias ? try weight(name + ".bias", [outputs], start: .zeros) : nil)
+  }
+
+  private func attention(_ prefix: String, _ place: Int) throws -> Attention {
+    let c = configuration
+    let (hidden, width, keyWidth) = (c.hiddenSize, c.heads * c.headSize, c.keyHeads * c.headSize)
+    return Attention(
+      query: try linear(prefix + ".q_proj", width, hidden, bias: c.hasAttentionBias),
+      key: try linear(prefix + ".k_proj", keyWidth, hidden, bias: c.hasAttentionBias),
+      value: try linear(prefix + ".v_proj", keyWidth, hidden, bias: c.hasAttentionBias),
+      output: try linear(
+        prefix + ".o_proj", hidden, width, bias: c.hasOutputBias, start: residualStart),
+      norm: try queryKeyNorm(prefix, width, keyWidth), heads: c.heads, keyHeads: c.keyHeads,
+      headSize: c.headSize, clip: c.clip, window: c.windows[place])
+  }
+
+  private func queryKeyNorm(
+    _ prefix: String, _ width: Int, _ keyWidth: Int
+  ) throws -> Attention.QueryKeyNorm {
+    func norm(_ name: String, _ width: Int) throws -> Normalization {
+      let weight = try weight("\(prefix).\(name).weight", [width], start: .ones)
+      return Normalization(.rms, weight: weight, epsilon: configuration.epsilon)
+    }
+    let size = configuration.headSize
+    return switch configuration.queryKeyNorm {
+    case .none: .none
+    case .whole: .whole(query: try norm("q_norm", width), key: try norm("k_norm", keyWidth))
+    case .perHead: .perHead(query: try norm("q_norm", size), key: try norm("k_norm", size))
+    }
+  }
+
+  /// A dense network, whose projections have the usual names in every family.
+  private func dense(_ prefix: String, inner: Int) throws -> FeedForward {
+    let hidden = configuration.hiddenSize
+    let gate =
+      configuration.form == .gated
+      ? try linear(prefix + ".gate_proj", inner, hidden) : nil
+    return FeedForward(
+      gate: gate, up: try linear(prefix + ".up_proj", inner, hidden),
+      down: try linear(prefix + ".down_proj", hidden, inner, start: residualStart),
+      activation: configuration.activation)
+  }
+
+  private func sparse(_ prefix: String) throws -> MoELayer {
+    let (experts, hidden) = (configuration.experts, configuration.hiddenSize)
+    let router = try configuration.router.makeRouter(experts: experts)
+    let gate = try linear(prefix + ".gate", router.gateColumns(experts: experts), hidden)
+    let bias =
+      configuration.router.hasSelectionBias
+      ? try weight(prefix + ".gate.e_score_correction_bias", [experts], start: .zeros) : nil
+    let routed = try routedExperts(prefix + ".experts")
+    var shared: FeedForward?
+    var sharedGate: Linear?
+    if let description = configuration.shared {
+      shared = try dense("\(prefix).\(names.shared)", inner: description.inner)
+      if description.isGated {
+        sharedGate = try linear("\(prefix).\(names.shared)_gate", 1, hidden)
+      }
+    }
+    return MoELayer(
+      gate: gate, router: router, selectionBias: bias, experts: routed, shared: shared,
+      sharedGate: sharedGate)
+  }
+
+  private func routedExperts(_ prefix: String) throws -> [FeedForward] {
+    let c = configuration
+    let down = residualStart
+    let block = ExpertBlock(prefix: prefix, names: names) { projection in
+      projection == .down ? down : .normal(Self.deviation)
+    }
+    func projection(_ projection: ExpertProjection, _ shape: [Int]) throws -> [Parameter] {
+      let found = try weights.expertWeights(projection, of: block, experts: c.experts, shape: shape)
+      for (expert, weight) in found.enumerated() {
+        parameters.append((block.name(expert, projection), weight))
+      }
+      return found
+    }
+    let gates = c.form == .gated ? try projection(.gate, [c.expertInner, c.hiddenSize]) : []
+    let ups = try projection(.up, [c.expertInner, c.hiddenSize])
+    let downs = try projection(.down, [c.hiddenSize, c.expertInner])
+    return ups.indices.map { expert in
+      FeedForward(
+        gate: gates.isEmpty ? nil : Linear(weight: gates[expert]), up: Linear(weight: ups[expert]),
+        down: Linear(weight: downs[expert]), activation: c.activation)
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import MoERouting
+
+/// Switchyard's own GPT-style models: any router, either form of expert, dense layers between.
+///
+///     {"model_type": "switchyard_moe", "vocab_size": 4096, "hidden_size": 256, "num_hidden_layers": 4,
+///      "num_attention_heads": 8, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000,
+///      "hidden_act": "silu", "num_experts": 8, "expert_size": 512,
+///      "router": {"type": "token_choice", "k": 2, "renormalize": true}}
+///
+/// Further keys, all optional: `num_key_value_heads`, `head_dim`, `eos_token_id`, `tie_word_embeddings`,
+/// `rope_scaling`, `normalization` (`rms`, `layer`), `qk_norm` (`none`, `whole`, `per_head`), `expert_form`
+/// (`gated`, `plain`), `dense_layers` (places), `dense_size`, `shared_size`, `shared_gate`, `sliding_window`,
+/// `balance_coefficient`. A key that nobody knows is an error.
+public enum SwitchyardMoE: DecoderFamily {
+  /// `switchyard_moe`.
+  public static let modelType = "switchyard_moe"
+  /// Experts are `mlp.experts.N.gate_proj` and so on.
+  public static let names = WeightNames.usual
+
+  private static let keys = [
+    "model_type", "architectures", "dtype", "vocab_size", "hidden_size", "num_hidden_layers",
+    "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings",
+    "rms_norm_eps",
+    "rope_theta", "rope_scaling", "hidden_act", "num_experts", "expert_size", "router",
+    "eos_token_id",
+    "bos_token_id", "tie_word_embeddings", "normalization", "qk_norm", "expert_form",
+    "dense_layers",
+    "dense_size", "shared_size", "shared_gate", "sliding_window", "balance_coefficient",
+  ]
+
+  /// Reads the configuration.
+  ///
+  /// - Throws: ``ModelError`` that names the key.
+  public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
+    try json.refuseKeys(except: keys)
+    let common = try CommonKeys(json)
+    let experts = try json.int("num_experts", in: CommonKeys.size)
+    var result = try common.architecture(
+      family: modelType, experts: experts,
+      expertInner: json.int("expert_size", in: CommonKeys.size),
+      router: router(json, experts: experts), layers: layers(json, count: common.layerCount))
+    if json.has("normalization") { result.normalization = try json.choice("normalization") }
+    if json.has("qk_norm") { result.queryKeyNorm = try json.choice("qk_norm") }
+    if json.has("expert_form") { result.form = try json.choice("expert_form") }
+    if let shared = try json.optionalInt("shared_size", in: CommonKeys.size) {
+      result.shared = .init(inner: shared, isGated: try json.optionalBool("shared_gate") ?? false)
+    }
+    let window = try json.optionalInt("sliding_window", in: 1...(1 << 30))
+    result.windows = Array(repeating: window, count: common.layerCount)
+    result.balanceCoefficient = try json.optionalNumber("balance_coefficient", above: -1e-9) ?? 0
+    return result
+  }
+
+  private static func layers(
+    _ json: ConfigurationObject, count: Int
+  ) throws(ModelError) -> [DecoderConfiguration.LayerKind] {
+    let dense = Set(try json.ints("dense_layers", in: 0...count - 1))
+    let inner = dense.isEmpty ? 0 : try json.int("dense_size", in: CommonKeys.size)
+    return (0..<count).map { dense.contains($0) ? .dense(inner: inner) : .sparse }
+  }
+
+  private enum RouterType: String, CaseIterable {
+    case tokenChoice = "token_choice"
+    case expertChoice = "expert_choice"
+    case noisyTopK = "noisy_top_k"
+    case uniformRandom = "uniform_random"
+  }
+
+  private static func router(
+    _ json: ConfigurationObject, experts: Int
+  ) throws -> RouterConfiguration {
+    guard let object = try json.optionalObject("router") else {
+      throw ModelError.missingKey(path: json.path, key: "router")
+    }
+    let type: RouterType = try object.choice("type")
+    let configuration: RouterConfiguration
+    switch type {
+    case .tokenChoice: configuration = try tokenChoice(object, experts: experts)
+    case .expertChoice:
+      try object.refuseKeys(except: ["type", "capacity_factor"])
+      configuration = .expertChoice(capacityFactor: try object.number("capacity_factor"))
+    case .noisyTopK, .uniformRandom:
+      try object.refuseKeys(except: ["type", "k"])
+      let k = try object.int("k", in: 1...experts)
+      configuration = type == .noisyTopK ? .noisyTopK(k: k) : .uniformRandom(k: k)
+    }
+    do {
+      _ = try configuration.makeRouter(experts: experts)
+    } catch {
+      throw json.invalid("router", "a rule that exists: \(error)")
+    }
+    return configuration
+  }
+
+  private static func tokenChoice(
+    _ object: ConfigurationObject, experts: Int
+  ) throws(ModelError) -> RouterConfiguration {
+    try object.refuseKeys(except: [
+      "type", "k", "scoring", "renormalize", "scale", "groups", "kept_groups", "group_score",
+      "selection_bias",
+    ])
+    var limit: TokenChoiceRouter.GroupLimit?
+    if let groups = try object.optionalInt("groups", in: 1...experts) {
+      limit = .init(
+        groups: groups, kept: try object.int("kept_groups", in: 1...groups),
+        score: object.has("group_score") ? try object.choice("group_score") : .largest)
+    }
+    return .tokenChoice(
+      k: try object.int("k", in: 1...experts),
+      scoring: object.has("scoring") ? try object.choice("scoring") : .softmax,
+      renormalizes: try object.bool("renormalize"), scale: try object.optionalNumber("scale") ?? 1,
+      groupLimit: limit, hasSelectionBias: try object.optionalBool("selection_bias") ?? false)
+  }
+}

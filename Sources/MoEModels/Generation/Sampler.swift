@@ -1,0 +1,141 @@
+import Foundation
+import MoECore
+
+/// How the next token is chosen from a model's scores.
+public struct SamplingSettings: Hashable, Sendable {
+  /// Divides the scores: 0 takes the best token always, 1 follows the model, more is bolder.
+  public var temperature: Double
+  /// Only this many best tokens; `nil` for no limit.
+  public var topK: Int?
+  /// Only the best tokens whose probabilities sum to at least this share.
+  public var topP: Double
+  /// Only tokens with at least this share of the best token's probability.
+  public var minP: Double
+  /// Divides positive scores, and multiplies negative ones, of tokens that occurred: 1 does nothing.
+  public var repetitionPenalty: Double
+
+  /// Describes a choice; the defaults follow the model.
+  ///
+  /// - Throws: ``SamplingError`` for values out of range.
+  public init(
+    temperature: Double = 1, topK: Int? = nil, topP: Double = 1, minP: Double = 0,
+    repetitionPenalty: Double = 1
+  ) throws(SamplingError) {
+    (self.temperature, self.topK, self.topP) = (temperature, topK, topP)
+    (self.minP, self.repetitionPenalty) = (minP, repetitionPenalty)
+    guard temperature >= 0, temperature.isFinite else {
+      throw SamplingError(setting: "temperature", value: "\(temperature)", expected: "at least 0")
+    }
+    if let topK, topK < 1 {
+      throw SamplingError(setting: "top-k", value: "\(topK)", expected: "at least 1")
+    }
+    guard topP > 0, topP <= 1 else {
+      throw SamplingError(setting: "top-p", value: "\(topP)", expected: "above 0 and at most 1")
+    }
+    guard minP >= 0, minP < 1 else {
+      throw SamplingError(setting: "min-p", value: "\(minP)", expected: "at least 0 and below 1")
+    }
+    guard repetitionPenalty > 0, repetitionPenalty.isFinite else {
+      throw SamplingError(
+        setting: "repetition penalty", value: "\(repetitionPenalty)", expected: "above 0")
+    }
+  }
+}
+
+/// A sampling setting that cannot be.
+public struct SamplingError: Error, Hashable, CustomStringConvertible {
+  /// Name of the setting.
+  public var setting: String
+  /// Its value.
+  public var value: String
+  /// What it must be.
+  public var expected: String
+
+  /// What is wrong and what to change.
+  public var description: String { "\(setting) is \(value); it must be \(expected)" }
+}
+
+/// Chooses tokens from scores, with a sequence of random numbers that its seed decides.
+///
+/// In this order: repetition penalty, temperature, top-k, top-p, min-p, then one draw. The probabilities of
+/// top-p and min-p are those after the temperature and the cuts before them, as in transformers.
+public struct Sampler: Sendable {
+  /// How tokens are chosen.
+  public let settings: SamplingSettings
+  private var generator: SeededGenerator
+
+  /// Starts a sequence.
+  public init(_ settings: SamplingSettings, seed: UInt64) {
+    self.settings = settings
+    generator = SeededGenerator(seed: seed)
+  }
+
+  /// Chooses the next token; of equal scores the lower token is better.
+  ///
+  /// - Parameters:
+  ///   - scores: One finite score per token.
+  ///   - history: Tokens that occurred, for the repetition penalty.
+  /// - Complexity: O(tokens log tokens), or O(tokens) at temperature 0.
+  public mutating func choose(from scores: [Float], history: some Sequence<Int>) -> Int {
+    var scores = scores
+    if settings.repetitionPenalty != 1 { penalize(&scores, history) }
+    guard settings.temperature > 0 else { return Self.best(scores) }
+    let candidates = cut(scores)
+    var draw = Double.random(in: 0..<1, using: &generator)
+    for candidate in candidates {
+      draw -= candidate.probability
+      if draw < 0 { return candidate.token }
+    }
+    // Rounding may leave a trace of the draw.
+    return candidates.last?.token ?? Self.best(scores)
+  }
+
+  private struct Candidate {
+    var token: Int
+    var probability: Double
+  }
+
+  /// Tokens that may be drawn, best first, with probabilities that sum to 1.
+  private func cut(_ scores: [Float]) -> [Candidate] {
+    let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+    let kept = order.prefix(settings.topK ?? order.count)
+    let best = Double(scores[order[0]])
+    var candidates = kept.map { token in
+      Candidate(
+        token: token, probability: exp((Double(scores[token]) - best) / settings.temperature))
+    }
+    Self.normalize(&candidates)
+    if settings.topP < 1 {
+      var sum = 0.0
+      let count = candidates.firstIndex { candidate in
+        sum += candidate.probability
+        return sum >= settings.topP
+      }
+      candidates = Array(candidates.prefix((count ?? candidates.count) + 1))
+      Self.normalize(&candidates)
+    }
+    if settings.minP > 0, let limit = candidates.first.map({ $0.probability * settings.minP }) {
+      candidates.removeAll { $0.probability < limit }
+      Self.normalize(&candidates)
+    }
+    return candidates
+  }
+
+  private static func normalize(_ candidates: inout [Candidate]) {
+    let sum = candidates.reduce(0) { $0 + $1.probability }
+    for index in candidates.indices { candidates[index].probability /= sum }
+  }
+
+  private func penalize(_ scores: inout [Float], _ history: some Sequence<Int>) {
+    let penalty = Float(settings.repetitionPenalty)
+    for token in Set(history) where scores.indices.contains(token) {
+      scores[token] = scores[token] > 0 ? scores[token] / penalty : scores[token] * penalty
+    }
+  }
+
+  private static func best(_ scores: [Float]) -> Int {
+    var best = 0
+    for index in scores.indices where scores[index] > scores[best] { best = index }
+    return best
+  }
+}

@@ -1,0 +1,51 @@
+import MoECore
+import MoETensor
+
+/// Continues a text, one token after another.
+public struct TextGenerator {
+  private let model: MoEDecoder
+  private let cache: KeyValueCache
+  private var sampler: Sampler
+  private var history: [Int]
+  private var pending: [Int]
+
+  /// Tokens of the prompt that are read at a time, which bounds the memory of reading it.
+  private static let chunk = 512
+
+  /// Prepares to continue a prompt.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - prompt: Its tokens, at least one, all in the vocabulary.
+  ///   - sampler: Chooses the tokens.
+  public init(_ model: MoEDecoder, prompt: [Int], sampler: Sampler) {
+    let vocabulary = model.configuration.vocabularySize
+    precondition(!prompt.isEmpty, "an empty prompt")
+    precondition(prompt.allSatisfy { 0..<vocabulary ~= $0 }, "a token outside 0..<\(vocabulary)")
+    self.model = model
+    self.sampler = sampler
+    cache = KeyValueCache(layers: model.configuration.layers.count)
+    (history, pending) = (prompt, prompt)
+  }
+
+  /// The next token, or `nil` once the model has ended the text.
+  public mutating func next() -> Int? {
+    let scores = withoutGradients { read(pending) }
+    let token = sampler.choose(from: scores, history: history)
+    guard !model.configuration.endTokens.contains(token) else { return nil }
+    history.append(token)
+    pending = [token]
+    return token
+  }
+
+  /// Reads tokens and returns the scores of what follows the last.
+  private func read(_ tokens: [Int]) -> [Float] {
+    var scores = Tensor.zeros([1])
+    for start in stride(from: 0, to: tokens.count, by: Self.chunk) {
+      let part = Array(tokens[start..<min(start + Self.chunk, tokens.count)])
+      scores = model(Tensor(part, shape: [1, part.count]), cache: cache, lastOnly: true).logits[0]
+        .at(-1)
+    }
+    return scores.cast(to: .f32).array(of: Float.self)
+  }
+}

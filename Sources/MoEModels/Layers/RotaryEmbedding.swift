@@ -1,0 +1,99 @@
+import Foundation
+public import MoECore
+public import MoETensor
+
+/// Rotary position embedding: rotates pairs of a head's numbers by angles that grow with the position.
+///
+///     angle(position, i) = position · frequency_i,   frequency_i = base^(−2i / width)   for i < width / 2
+///     (x_i, x_{i + width/2}) is rotated by angle(position, i)
+///
+/// - SeeAlso: Su et al. 2021, *RoFormer*, §3.2.2, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864); pairs
+///   lie half a head apart, as in GPT-NeoX and transformers.
+public struct RotaryEmbedding {
+  /// How frequencies are stretched for texts longer than those of training.
+  public enum Scaling: Hashable, Codable, Sendable {
+    /// Not at all.
+    case none
+    /// All divided by the factor.
+    case linear(factor: Double)
+    /// Low frequencies divided by the factor, high ones kept, with a ramp between (Llama 3).
+    case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalLength: Int)
+    /// The same with a ramp in the number of rotations, and attention sharpened.
+    ///
+    /// - SeeAlso: Peng et al. 2023, *YaRN*, §3, [arXiv:2309.00071](https://arxiv.org/abs/2309.00071).
+    case yarn(
+      factor: Double, betaFast: Double, betaSlow: Double, originalLength: Int,
+      attentionFactor: Double, truncates: Bool)
+  }
+
+  /// frequency_i, f32, shape `[width / 2]`.
+  private let frequencies: Tensor
+  /// Factor of both sine and cosine.
+  private let amplitude: Double
+
+  /// Computes the frequencies.
+  ///
+  /// - Parameters:
+  ///   - width: Numbers per head, even.
+  ///   - base: The base of the geometric sequence, above 0.
+  ///   - scaling: How frequencies are stretched.
+  public init(width: Int, base: Double, scaling: Scaling) {
+    let plain = (0..<width / 2).map { pow(base, -2 * Double($0) / Double(width)) }
+    frequencies = Tensor(Self.scaled(plain, width: width, base: base, scaling).map(Float.init))
+    amplitude = if case .yarn(_, _, _, _, let factor, _) = scaling { factor } else { 1 }
+  }
+
+  /// Sine and cosine for a run of positions.
+  public struct Angles {
+    /// Shape `[positions, width]`, both halves equal.
+    var cosine: Tensor
+    /// Shape `[positions, width]`, both halves equal.
+    var sine: Tensor
+  }
+
+  /// The angles of positions `range`, in the given type.
+  public func angles(_ range: Range<Int>, dtype: DType, on device: Device) -> Angles {
+    let positions = Tensor.range(range).cast(to: .f32).expandingAxis(1)  // [positions, 1]
+    let half = positions * frequencies  // [positions, width / 2]
+    let angle = Tensor.concatenated([half, half], axis: 1).moved(to: device)
+    return Angles(
+      cosine: (angle.cos() * amplitude).cast(to: dtype),
+      sine: (angle.sin() * amplitude).cast(to: dtype))
+  }
+
+  /// Rotates queries or keys, shape `[batch, heads, positions, width]`.
+  public static func rotated(_ x: Tensor, by angles: Angles) -> Tensor {
+    let halves = x.split(count: 2, axis: -1)
+    let turned = Tensor.concatenated([-halves[1], halves[0]], axis: -1)
+    return x * angles.cosine + turned * angles.sine
+  }
+
+  private static func scaled(
+    _ plain: [Double], width: Int, base: Double, _ scaling: Scaling
+  ) -> [Double] {
+    switch scaling {
+    case .none: return plain
+    case .linear(let factor): return plain.map { $0 / factor }
+    case .llama3(let factor, let low, let high, let length):
+      return plain.map { frequency in
+        let wavelength = 2 * Double.pi / frequency
+        if wavelength > Double(length) / low { return frequency / factor }
+        if wavelength < Double(length) / high { return frequency }
+        let share = (Double(length) / wavelength - low) / (high - low)
+        return (1 - share) * frequency / factor + share * frequency
+      }
+    case .yarn(let factor, let fast, let slow, let length, _, let truncates):
+      // The pair that turns `rotations` times over the original length.
+      func pair(_ rotations: Double) -> Double {
+        Double(width) * log(Double(length) / (rotations * 2 * .pi)) / (2 * log(base))
+      }
+      let (first, last) = (pair(fast), pair(slow))
+      let low = max(truncates ? first.rounded(.down) : first, 0)
+      let high = min(truncates ? last.rounded(.up) : last, Double(width - 1))
+      return plain.enumerated().map { index, frequency in
+        let ramp = min(max((Double(index) - low) / max(high - low, 0.001), 0), 1)
+        return frequency / factor * ramp + frequency * (1 - ramp)
+      }
+    }
+  }
+}

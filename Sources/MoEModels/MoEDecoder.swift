@@ -1,0 +1,144 @@
+public import MoECore
+import MoERouting
+public import MoETensor
+public import SystemPackage
+
+/// A decoder-only language model with Mixture-of-Experts layers, as one readable program.
+///
+///     h = embedding(tokens)
+///     for each layer:  h = h + attention(norm(h));  h = h + experts(norm(h))
+///     logits = head(norm(h))
+///
+/// Every family that ``DecoderFamilies`` lists is this program under another ``DecoderConfiguration``.
+public final class MoEDecoder {
+  /// The architecture.
+  public let configuration: DecoderConfiguration
+  /// All weights by name, in the order in which the forward pass first uses them.
+  public let parameters: [(name: String, parameter: Parameter)]
+  /// Token vectors, `[vocabulary, hidden]`.
+  let embedding: Parameter
+  /// The layers, in order.
+  let layers: [DecoderLayer]
+  private let norm: Normalization
+  private let head: Linear
+  private let rotary: RotaryEmbedding
+
+  /// Builds a model of the given architecture with weights from a source.
+  ///
+  /// - Throws: What the source throws, and `RoutingError` for a router that does not fit.
+  public init(
+    _ configuration: DecoderConfiguration, names: WeightNames, weights: some WeightSource
+  ) throws {
+    let builder = DecoderBuilder(configuration, names: names, weights: weights)
+    self.configuration = configuration
+    let hidden = configuration.hiddenSize
+    embedding = try builder.weight(
+      "model.embed_tokens.weight", [configuration.vocabularySize, hidden])
+    layers = try configuration.layers.indices.map { try builder.layer($0) }
+    norm = try builder.normalization("model.norm", hidden)
+    head =
+      configuration.tiesEmbeddings
+      ? Linear(weight: embedding)
+      : Linear(
+        weight: try builder.weight("lm_head.weight", [configuration.vocabularySize, hidden]))
+    rotary = RotaryEmbedding(
+      width: configuration.headSize, base: configuration.rotaryBase,
+      scaling: configuration.rotaryScaling)
+    parameters = builder.parameters
+  }
+
+  /// Opens a model folder: `config.json` and safetensors.
+  ///
+  /// Weights are mapped, not read, unless another type is asked for; a model larger than memory opens, too.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder.
+  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
+  public static func open(_ folder: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
+    let json = try ConfigurationObject(folder.appending("config.json"))
+    let family = try DecoderFamilies.family(of: json)
+    let configuration = try family.configuration(json)
+    let weights = CheckpointWeights(try SafetensorsCheckpoint(folder), dtype: dtype)
+    return try MoEDecoder(configuration, names: family.names, weights: weights)
+  }
+
+  /// What a forward pass gives.
+  public struct Output {
+    /// Scores of the next token, `[batch, positions, vocabulary]`.
+    public var logits: Tensor
+    /// What the sparse layers did, in order.
+    public var sparse: [MoELayer.Output]
+  }
+
+  /// Scores the next token at every position.
+  ///
+  /// - Parameters:
+  ///   - tokens: Token numbers, i64, shape `[batch, positions]`.
+  ///   - cache: Keys and values of earlier positions, to which these are added.
+  ///   - random: Where random routers draw from.
+  ///   - lastOnly: Whether only the last position is scored, which saves the head's work on the others.
+  /// - Returns: The scores and what the sparse layers did.
+  public func callAsFunction(
+    _ tokens: Tensor, cache: KeyValueCache? = nil, random: RandomSource? = nil,
+    lastOnly: Bool = false
+  ) -> Output {
+    let (batch, positions) = (tokens.size(0), tokens.size(1))
+    let past = cache?.count ?? 0
+    let context = RoutingContext(
+      sequenceLengths: Array(repeating: positions, count: batch), random: random)
+    let angles = rotary.angles(
+      past..<past + positions, dtype: embedding.value.dtype, on: embedding.value.device)
+    var hidden = embedding.value.embedding(tokens)  // [batch, positions, hidden]
+    var sparse: [MoELayer.Output] = []
+    for layer in layers {
+      let output = layer(hidden, angles: angles, cache: cache, context: context)
+      hidden = output.hidden
+      if let routed = output.routed { sparse.append(routed) }
+    }
+    if lastOnly { hidden = hidden.slice(axis: 1, positions - 1..<positions) }
+    return Output(logits: head(norm(hidden)), sparse: sparse)
+  }
+
+  /// The load-balancing loss over all sparse layers together, before its coefficient.
+  ///
+  /// Probabilities and loads of all layers are taken as one, as transformers does.
+  public func balanceLoss(_ sparse: [MoELayer.Output]) -> Tensor {
+    guard let first = sparse.first else { return Tensor(0 as Float) }
+    let load = sparse.dropFirst().reduce(first.routing.load) { $0 + $1.routing.load }
+    return RoutingLosses.loadBalance(
+      probabilities: Tensor.concatenated(sparse.map(\.routing.probabilities), axis: 0), load: load,
+      denominator: .tokens)
+  }
+}
+
+@available(*, unavailable)
+extension MoEDecoder: Sendable {}
+
+/// One layer: attention, then experts or a dense network.
+struct DecoderLayer {
+  enum Network {
+    case dense(FeedForward)
+    case sparse(MoELayer)
+  }
+
+  let place: Int
+  let attentionNorm: Normalization
+  let attention: Attention
+  let networkNorm: Normalization
+  let network: Network
+
+  func callAsFunction(
+    _ x: Tensor, angles: RotaryEmbedding.Angles, cache: KeyValueCache?, context: RoutingContext
+  ) -> (hidden: Tensor, routed: MoELayer.Output?) {
+    let attended = x + attention(attentionNorm(x), angles: angles, cache: cache, layer: place)
+    let normalized = networkNorm(attended)  // [batch, positions, hidden]
+    switch network {
+    case .dense(let dense): return (attended + dense(normalized), nil)
+    case .sparse(let sparse):
+      let tokens = normalized.reshaped([-1, x.size(2)])  // [batch · positions, hidden]
+      let output = sparse(tokens, in: context)
+      return (attended + output.hidden.reshaped(x.shape), output)
+    }
+  }
+}

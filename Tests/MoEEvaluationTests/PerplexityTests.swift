@@ -1,0 +1,71 @@
+import Foundation
+import MoECore
+import MoEEvaluation
+import MoEModels
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@Suite("Perplexity")
+struct PerplexityTests {
+  private let model: MoEDecoder
+  private let tokens: [Int]
+
+  init() throws {
+    let folder = Fixtures.path("decoders").appending("olmoe")
+    model = try MoEDecoder.open(folder)
+    tokens = try SafetensorsFile(folder.appending("expected.safetensors"))
+      .tensor(named: "tokens")[0].array()
+  }
+
+  /// The log-likelihood of one token, given those before it from `begin` on.
+  private func surprise(_ place: Int, from begin: Int) -> Double {
+    let window = Array(tokens[begin..<place])
+    let logits = model(Tensor(window, shape: [1, window.count])).logits[0].at(-1)
+    return Double(-logits.logSoftmax(axis: 0).at(tokens[place]).item(as: Float.self))
+  }
+
+  @Test("over one window is the mean surprise of all tokens but the first")
+  func single() throws {
+    let expected = (1..<20).reduce(0.0) { $0 + surprise($1, from: 0) }
+    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 20, stride: 20)
+    #expect(found.scoredTokens == 19)
+    #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
+    #expect(abs(found.perplexity - exp(expected / 19)) < 1e-3 * exp(expected / 19))
+    #expect(abs(found.bitsPerByte - expected / log(2) / 40) < 1e-4)
+  }
+
+  @Test("over overlapping windows scores each token once, in the first window that holds it")
+  func strided() throws {
+    // Windows 0..<8, 3..<11, 6..<14, 9..<17, 12..<20 score up to 8, 11, 14, 17 and 20.
+    var expected = (1..<8).reduce(0.0) { $0 + surprise($1, from: 0) }
+    for begin in [3, 6, 9, 12] {
+      for place in begin + 5..<begin + 8 { expected += surprise(place, from: begin) }
+    }
+    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 8, stride: 3)
+    #expect(found.scoredTokens == 19)
+    #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
+  }
+
+  @Test("over windows that do not overlap leaves their first tokens out")
+  func disjoint() throws {
+    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 5, stride: 5)
+    #expect(found.scoredTokens == 16)
+  }
+
+  @Test("refuses what cannot be measured")
+  func refuses() {
+    func measure(_ tokens: [Int], _ context: Int, _ stride: Int) throws {
+      _ = try Perplexity.measure(model, tokens: tokens, bytes: 1, context: context, stride: stride)
+    }
+    #expect(throws: Perplexity.Failure.textTooShort(tokens: 1)) { try measure([1], 8, 8) }
+    #expect(throws: Perplexity.Failure.self) { try measure(tokens, 1, 1) }
+    #expect(throws: Perplexity.Failure.self) { try measure(tokens, 129, 8) }
+    #expect(throws: Perplexity.Failure.self) { try measure(tokens, 8, 9) }
+    #expect(throws: Perplexity.Failure.self) { try measure(tokens, 8, 0) }
+    #expect(throws: Perplexity.Failure.tokenOutsideVocabulary(token: 96, vocabulary: 96)) {
+      try measure([1, 96], 8, 8)
+    }
+  }
+}

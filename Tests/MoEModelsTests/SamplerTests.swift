@@ -1,0 +1,73 @@
+import Foundation
+import MoEModels
+import Testing
+
+@Suite("Sampling")
+struct SamplerTests {
+  /// Shares of the tokens among many draws.
+  private func shares(
+    _ settings: SamplingSettings, _ scores: [Float], history: [Int] = []
+  ) -> [Double] {
+    var sampler = Sampler(settings, seed: 1)
+    var counts = [Double](repeating: 0, count: scores.count)
+    for _ in 0..<20_000 { counts[sampler.choose(from: scores, history: history)] += 1 / 20_000 }
+    return counts
+  }
+
+  private func expectShares(
+    _ settings: SamplingSettings, _ scores: [Float], _ expected: [Double], history: [Int] = [],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    // Five standard errors of a share of one half are below 0.018.
+    for (found, wanted) in zip(shares(settings, scores, history: history), expected) {
+      #expect(abs(found - wanted) < 0.018, sourceLocation: sourceLocation)
+    }
+  }
+
+  private let scores = [0.1, 0.2, 0.3, 0.4].map { Float(log($0)) }
+
+  @Test("follows the model's probabilities, bent by the temperature")
+  func temperature() throws {
+    expectShares(try SamplingSettings(), scores, [0.1, 0.2, 0.3, 0.4])
+    let squares = [0.01, 0.04, 0.09, 0.16].map { $0 / 0.3 }
+    expectShares(try SamplingSettings(temperature: 0.5), scores, squares)
+    expectShares(try SamplingSettings(temperature: 0), scores + [scores[3]], [0, 0, 0, 1, 0])
+  }
+
+  @Test("cuts by number, by share and by distance from the best")
+  func cuts() throws {
+    expectShares(try SamplingSettings(topK: 2), scores, [0, 0, 3.0 / 7, 4.0 / 7])
+    expectShares(try SamplingSettings(topP: 0.65), scores, [0, 0, 3.0 / 7, 4.0 / 7])
+    expectShares(try SamplingSettings(topP: 0.75), scores, [0, 2.0 / 9, 3.0 / 9, 4.0 / 9])
+    expectShares(try SamplingSettings(minP: 0.6), scores, [0, 0, 3.0 / 7, 4.0 / 7])
+    expectShares(try SamplingSettings(topK: 3, topP: 0.4), scores, [0, 0, 0, 1])
+  }
+
+  @Test("makes tokens that occurred less likely")
+  func penalty() throws {
+    var sampler = Sampler(try SamplingSettings(temperature: 0, repetitionPenalty: 2), seed: 1)
+    #expect(sampler.choose(from: [3, 2, -1], history: [0]) == 1)
+    #expect(sampler.choose(from: [-3, -2, -2.5], history: [1, 1]) == 2)
+  }
+
+  @Test("repeats itself from the same seed")
+  func seeded() throws {
+    func draws(_ seed: UInt64) throws -> [Int] {
+      var sampler = Sampler(try SamplingSettings(), seed: seed)
+      return (0..<50).map { _ in sampler.choose(from: scores, history: []) }
+    }
+    #expect(try draws(1) == draws(1))
+    #expect(try draws(1) != draws(2))
+  }
+
+  @Test("refuses settings out of range")
+  func refuses() {
+    #expect(throws: SamplingError.self) { try SamplingSettings(temperature: -1) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(temperature: .nan) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(topK: 0) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(topP: 0) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(topP: 1.1) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(minP: 1) }
+    #expect(throws: SamplingError.self) { try SamplingSettings(repetitionPenalty: 0) }
+  }
+}
