@@ -47,6 +47,9 @@ let modules: [Module] = [
   Module(
     name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor", system]),
+  Module(
+    name: "MoEModels", dependencies: ["MoECore", "MoETensor", system],
+    testDependencies: ["MoECore", system]),
   Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
