@@ -41,6 +41,8 @@ struct AddedToken: Sendable {
 struct AddedTokens: Sendable {
   /// Tokens by id.
   private(set) var byID: [Int: AddedToken] = [:]
+  /// What tokens that are looked for in normalized text decode to, by id.
+  private let normalizedText: [Int: String]
   private var table = TokenTable()
   /// Finds tokens in the text as given.
   let raw: TokenMatcher
@@ -57,12 +59,14 @@ struct AddedTokens: Sendable {
     // The reference library adds no empty tokens.
     let found = tokens.filter { !$0.content.isEmpty }
     raw = TokenMatcher(found.filter { !$0.isNormalized }.map { (Array($0.content.utf8), $0) })
-    normalized = TokenMatcher(
-      found.filter(\.isNormalized).map { token in
-        var content = Array(token.content.utf8)
-        normalizer?.apply(to: &content)
-        return (content, token)
-      })
+    let changed = found.filter(\.isNormalized).map { token in
+      var content = Array(token.content.utf8)
+      normalizer?.apply(to: &content)
+      return (text: content, token: token)
+    }
+    normalized = TokenMatcher(changed)
+    normalizedText = Dictionary(
+      changed.map { ($0.token.id, String(decoding: $0.text, as: UTF8.self)) }, uniquingKeysWith: { $1 })
     for (index, token) in tokens.enumerated() {
       try insert(token, vocabulary, at: "added_tokens[\(index)]")
     }
@@ -87,6 +91,9 @@ struct AddedTokens: Sendable {
       throw .duplicateID(key: "\(key).id", id: token.id)
     }
   }
+
+  /// What a token decodes to; the reference library, too, gives the normalized text where it looked for that.
+  func text(_ id: Int) -> String? { normalizedText[id] ?? byID[id]?.content }
 
   /// The id of a token, compared byte by byte.
   func id(of token: String) -> Int? { table.id(Array(token.utf8)).map { Int($0) } }

@@ -19,7 +19,9 @@ public struct StreamingDecoder: Sendable {
   /// - Returns: The text that is now certain; often a word, sometimes nothing.
   /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has this id.
   public mutating func append(_ id: Int) throws(TokenizerError) -> String {
-    guard let token = tokenizer.token(id) else { throw TokenizerError(reason: .noSuchID(id)) }
+    guard let token = tokenizer.decodedToken(id) else {
+      throw TokenizerError(reason: .noSuchID(id))
+    }
     if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
     return run([TokenPart(text: token)], from: 0)
   }

@@ -135,6 +135,9 @@ public final class Tokenizer: Sendable {
     return tokens.indices.contains(id) ? tokens[id] : nil
   }
 
+  /// What the decoders see of an id.
+  func decodedToken(_ id: Int) -> String? { added.text(id) ?? token(id) }
+
   /// The id of a token, spelled as in the vocabulary; `nil` when there is none.
   public func id(of token: String) -> Int? {
     added.id(of: token) ?? model.vocabulary.id(of: token).map { Int($0) }

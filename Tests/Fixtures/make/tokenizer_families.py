@@ -87,7 +87,7 @@ def lines():
         if kind == 0:
             result.append("".join(scalar() for _ in range(rng.randint(1, 14))))
         elif kind == 1:
-            result.append(bytes(rng.randrange(256) for _ in range(rng.randint(1, 14))).decode("utf-8", "replace"))
+            result.append(bytes(rng.randrange(256) for _ in range(rng.randint(1, 14))).decode("utf-8", "replace").replace("\u061d", ""))
         elif kind == 2:
             result.append("".join(rng.choice(SPACES + "ab1.") for _ in range(rng.randint(1, 12))))
         elif kind == 3:
