@@ -1,0 +1,125 @@
+/// An object of the file and its place there, so that every complaint can name the key.
+struct JSONFields {
+  /// Where the object stands, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
+  let path: String
+  private let members: [JSONValue.Member]
+
+  /// Takes an object with few keys.
+  ///
+  /// - Throws: ``TokenizerError/Reason`` when `value` is no object, or a key stands in it twice.
+  init(_ value: JSONValue, at path: String) throws(TokenizerError.Reason) {
+    guard case .object(let members) = value else {
+      throw .wrongType(key: path.isEmpty ? "the file" : path, expected: "an object")
+    }
+    self.path = path
+    self.members = members
+    var seen: Set<[UInt8]> = []
+    for member in members where !seen.insert(Array(member.key.utf8)).inserted {
+      throw .duplicateKey(key: key(member.key))
+    }
+  }
+
+  /// The full name of a key in this object.
+  func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+
+  /// The value of a key; `nil` when it is absent or null.
+  func value(_ name: String) -> JSONValue? {
+    guard let member = members.first(where: { JSONValue.same($0.key, name) }) else { return nil }
+    if case .null = member.value { return nil }
+    return member.value
+  }
+
+  /// The value of a key that must be there.
+  func required(_ name: String) throws(TokenizerError.Reason) -> JSONValue {
+    guard let value = value(name) else { throw .missing(key: key(name)) }
+    return value
+  }
+
+  /// The name of the component that this object describes.
+  func type() throws(TokenizerError.Reason) -> String { try string("type") }
+
+  /// A string that must be there.
+  func string(_ name: String) throws(TokenizerError.Reason) -> String {
+    try Self.string(try required(name), at: key(name))
+  }
+
+  /// A string that may be absent.
+  func optionalString(_ name: String) throws(TokenizerError.Reason) -> String? {
+    guard let value = value(name) else { return nil }
+    return try Self.string(value, at: key(name))
+  }
+
+  /// A Boolean that may be absent.
+  func optionalBoolean(_ name: String) throws(TokenizerError.Reason) -> Bool? {
+    guard let value = value(name) else { return nil }
+    guard case .boolean(let boolean) = value else {
+      throw .wrongType(key: key(name), expected: "true or false")
+    }
+    return boolean
+  }
+
+  /// An integer in a range that must be there.
+  func integer(_ name: String, in range: ClosedRange<Int>) throws(TokenizerError.Reason) -> Int {
+    try Self.integer(try required(name), in: range, at: key(name))
+  }
+
+  /// An object that must be there.
+  func fields(_ name: String) throws(TokenizerError.Reason) -> JSONFields {
+    try JSONFields(try required(name), at: key(name))
+  }
+
+  /// An object that may be absent.
+  func optionalFields(_ name: String) throws(TokenizerError.Reason) -> JSONFields? {
+    guard let value = value(name) else { return nil }
+    return try JSONFields(value, at: key(name))
+  }
+
+  /// A list of objects that must be there.
+  func list(_ name: String) throws(TokenizerError.Reason) -> [JSONFields] {
+    guard case .array(let elements) = try required(name) else {
+      throw .wrongType(key: key(name), expected: "a list")
+    }
+    var result: [JSONFields] = []
+    for (index, element) in elements.enumerated() {
+      result.append(try JSONFields(element, at: "\(key(name))[\(index)]"))
+    }
+    return result
+  }
+
+  /// Keys with their values, in the order of the file.
+  func each(
+    _ body: (String, JSONValue) throws(TokenizerError.Reason) -> Void
+  ) throws(TokenizerError.Reason) {
+    for member in members { try body(member.key, member.value) }
+  }
+
+  /// States that this object's component, or one of its settings, is not implemented.
+  func unsupported(_ component: String) -> TokenizerError.Reason {
+    .unsupported(key: path, component: component)
+  }
+
+  static func string(
+    _ value: JSONValue, at key: String
+  ) throws(TokenizerError.Reason) -> String {
+    guard case .string(let string) = value else {
+      throw .wrongType(key: key, expected: "a string")
+    }
+    return string
+  }
+
+  static func integer(
+    _ value: JSONValue, in range: ClosedRange<Int>, at key: String
+  ) throws(TokenizerError.Reason) -> Int {
+    switch value {
+    case .integer(let integer) where range.contains(integer): return integer
+    case .integer(let integer):
+      throw .invalidValue(
+        key: key, found: "\(integer)", expected: "in \(range.lowerBound)…\(range.upperBound)")
+    case .number(let number):
+      throw .invalidValue(
+        key: key, found: "\(number)",
+        expected: "an integer in \(range.lowerBound)…\(range.upperBound)")
+    default: throw .wrongType(key: key, expected: "an integer")
+    }
+  }
+}

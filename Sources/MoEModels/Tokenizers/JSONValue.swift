@@ -1,0 +1,34 @@
+/// A JSON value that keeps what general decoders lose: duplicate keys, and strings that differ only in
+/// how their accents are encoded, which Swift's `String` holds to be equal.
+indirect enum JSONValue {
+  case null
+  case boolean(Bool)
+  case integer(Int)
+  case number(Double)
+  case string(String)
+  case array([JSONValue])
+  case object([Member])
+
+  /// One entry of an object.
+  struct Member {
+    let key: String
+    let value: JSONValue
+  }
+
+  /// Deepest nesting that is read; real tokenizers need less than ten levels.
+  static let maximumDepth = 64
+
+  /// Reads a whole document.
+  ///
+  /// - Complexity: O(bytes).
+  /// - Throws: ``TokenizerError/Reason/invalidJSON(offset:expected:)``.
+  init(parsing bytes: [UInt8]) throws(TokenizerError.Reason) {
+    var parser = JSONParser(bytes)
+    self = try parser.document()
+  }
+
+  /// Whether two strings have the same code points.
+  static func same(_ left: String, _ right: String) -> Bool {
+    left.utf8.elementsEqual(right.utf8)
+  }
+}

@@ -1,0 +1,106 @@
+/// A change to the text before it is cut: code points, letter case, accents, marks for spaces.
+indirect enum Normalizer: Sendable {
+  /// One of Unicode's normalization forms.
+  case unicode(UnicodeForm)
+  /// Every character's lowercase, without regard to its neighbours.
+  case lowercase
+  /// Removes combining marks.
+  case stripAccents
+  /// Puts a text before every text that is not empty.
+  case prepend([UInt8])
+  /// Replaces every occurrence of a text.
+  case replace([UInt8], by: [UInt8])
+  /// BERT's cleaning.
+  case bert(BertNormalizer)
+  /// Several, one after the other.
+  case sequence([Normalizer])
+
+  /// Changes `text`, which is valid UTF-8 and stays so.
+  ///
+  /// - Complexity: O(n log n) in the bytes at worst.
+  func apply(to text: inout [UInt8]) {
+    switch self {
+    case .unicode(let form): form.apply(to: &text)
+    case .lowercase: text.mapScalars { $0.properties.lowercaseMapping.utf8 }
+    case .stripAccents:
+      let classes = ScalarClasses.shared
+      text.removeScalars { classes($0.value) & ScalarClasses.Class.mark != 0 }
+    case .prepend(let prefix): if !text.isEmpty { text.insert(contentsOf: prefix, at: 0) }
+    case .replace(let pattern, let content): text.replace(pattern, by: content)
+    case .bert(let bert): bert.apply(to: &text)
+    case .sequence(let steps): for step in steps { step.apply(to: &text) }
+    }
+  }
+
+  /// Reads the `normalizer` of a tokenizer file.
+  init(_ fields: JSONFields) throws(TokenizerError.Reason) {
+    let type = try fields.type()
+    switch type {
+    case "NFC", "NFD", "NFKC", "NFKD":
+      self = .unicode(UnicodeForm(composes: type.last == "C", isCompatible: type.contains("K")))
+    case "Lowercase": self = .lowercase
+    case "StripAccents": self = .stripAccents
+    case "Prepend": self = .prepend(Array(try fields.string("prepend").utf8))
+    case "Replace":
+      self = .replace(
+        try Self.pattern(of: fields), by: Array(try fields.string("content").utf8))
+    case "BertNormalizer": self = .bert(try BertNormalizer(fields))
+    case "Sequence":
+      var steps: [Normalizer] = []
+      for step in try fields.list("normalizers") { steps.append(try Normalizer(step)) }
+      self = .sequence(steps)
+    default: throw fields.unsupported("the normalizer \(type)")
+    }
+  }
+
+  /// The literal text that a `Replace` looks for.
+  static func pattern(of fields: JSONFields) throws(TokenizerError.Reason) -> [UInt8] {
+    let pattern = try fields.fields("pattern")
+    guard let text = try pattern.optionalString("String") else {
+      throw fields.unsupported("Replace of something else than a String")
+    }
+    guard !text.isEmpty else {
+      throw .invalidValue(key: pattern.key("String"), found: "empty", expected: "a text")
+    }
+    return Array(text.utf8)
+  }
+}
+
+extension [UInt8] {
+  /// Replaces each character of the text.
+  mutating func mapScalars(_ body: (Unicode.Scalar) -> String.UTF8View) {
+    var output: [UInt8] = []
+    output.reserveCapacity(count)
+    forEachScalar(in: 0..<count) { scalar, _ in output.append(contentsOf: body(scalar)) }
+    self = output
+  }
+
+  /// Removes characters of the text.
+  mutating func removeScalars(where isRemoved: (Unicode.Scalar) -> Bool) {
+    var output: [UInt8] = []
+    output.reserveCapacity(count)
+    forEachScalar(in: 0..<count) { scalar, range in
+      if !isRemoved(scalar) { output.append(contentsOf: self[range]) }
+    }
+    self = output
+  }
+
+  /// Replaces every occurrence of `pattern`, from left to right without overlaps.
+  ///
+  /// - Precondition: `pattern` is not empty.
+  mutating func replace(_ pattern: [UInt8], by content: [UInt8]) {
+    var output: [UInt8] = []
+    output.reserveCapacity(count)
+    var position = 0
+    while position < count {
+      if self[position] == pattern[0], span.holds(pattern, at: position, limit: count) {
+        output.append(contentsOf: content)
+        position += pattern.count
+      } else {
+        output.append(self[position])
+        position += 1
+      }
+    }
+    self = output
+  }
+}

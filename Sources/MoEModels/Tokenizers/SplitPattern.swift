@@ -1,0 +1,159 @@
+/// The regular expressions by which tokenizers cut text, each with a scanner written by hand.
+///
+/// Swift's and Foundation's engines are a hundred times too slow here, so a pattern is recognised by its
+/// exact spelling. Classes (`\s`, `\p{L}`, …) are those of Unicode.
+public enum SplitPattern: String, Sendable, CaseIterable {
+  /// GPT-2's: contractions, words, numbers and signs, each with at most one space before it.
+  case gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+  /// Llama 3's: any case of contractions, numbers of up to three digits, line breaks of their own.
+  case llama3 =
+    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  /// Qwen 2's and Qwen 3's: Llama 3's with single digits.
+  case qwen2 =
+    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  /// DeepSeek V3's main pattern, which leaves digits to ``threeDigits``.
+  case deepSeek =
+    ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##
+  /// Runs of up to three digits.
+  case threeDigits = #"\p{N}{1,3}"#
+  /// Runs of Chinese characters and kana.
+  case chineseAndKana = "[一-龥぀-ゟ゠-ヿ]+"
+
+  /// The pattern that is spelled `expression`, code point by code point.
+  init?(expression: String) {
+    guard let match = Self.allCases.first(where: { JSONValue.same($0.rawValue, expression) }) else {
+      return nil
+    }
+    self = match
+  }
+}
+
+/// Finds the matches of a ``SplitPattern``.
+struct PatternScanner: Sendable {
+  typealias Class = ScalarClasses.Class
+  let pattern: SplitPattern
+  let classes = ScalarClasses.shared
+
+  /// Where the match that begins at `start` ends; `nil` when none begins there.
+  ///
+  /// Never looks at or behind `limit`, the end of the text.
+  @inline(__always)
+  func matchEnd(_ text: Span<UInt8>, at start: Int, limit: Int) -> Int? {
+    switch pattern {
+    case .gpt2: gpt2(text, start, limit)
+    case .llama3: llama3(text, start, limit, digits: 3)
+    case .qwen2: llama3(text, start, limit, digits: 1)
+    case .deepSeek: deepSeek(text, start, limit)
+    case .threeDigits: prefix(text, start, limit, of: Class.number, atMost: 3)
+    case .chineseAndKana: chineseAndKana(text, start, limit)
+    }
+  }
+
+  /// Calls `body` with the ranges that cover `range` in order: matches, and what is left between them.
+  ///
+  /// - Complexity: O(bytes).
+  @inline(__always)
+  func forEachPiece(
+    _ text: Span<UInt8>, in range: Range<Int>, _ body: (Range<Int>, _ isMatch: Bool) -> Void
+  ) {
+    var position = range.lowerBound
+    var gap = position
+    while position < range.upperBound {
+      guard let end = matchEnd(text, at: position, limit: range.upperBound) else {
+        position += text.scalar(at: position, limit: range.upperBound).length
+        continue
+      }
+      if gap < position { body(gap..<position, false) }
+      body(position..<end, true)
+      position = end
+      gap = end
+    }
+    if gap < position { body(gap..<position, false) }
+  }
+
+  // MARK: Steps of all patterns
+
+  /// Classes and length of the character at `position`; none at the end of the text.
+  @inline(__always)
+  func character(_ text: Span<UInt8>, _ position: Int, _ limit: Int) -> (UInt8, length: Int)? {
+    guard position < limit else { return nil }
+    let (value, length) = text.scalar(at: position, limit: limit)
+    return (classes(value), length)
+  }
+
+  /// End of the longest run of characters from `start` on that are in a class of `mask`.
+  @inline(__always)
+  func run(_ text: Span<UInt8>, _ start: Int, _ limit: Int, of mask: UInt8) -> Int {
+    var position = start
+    while let (found, length) = character(text, position, limit), found & mask != 0 {
+      position += length
+    }
+    return position
+  }
+
+  /// End of the longest run of characters from `start` on that are in no class of `mask`.
+  @inline(__always)
+  func run(_ text: Span<UInt8>, _ start: Int, _ limit: Int, outside mask: UInt8) -> Int {
+    var position = start
+    while let (found, length) = character(text, position, limit), found & mask == 0 {
+      position += length
+    }
+    return position
+  }
+
+  /// End of a run of 1 to `most` characters of a class.
+  func prefix(
+    _ text: Span<UInt8>, _ start: Int, _ limit: Int, of mask: UInt8, atMost most: Int
+  ) -> Int? {
+    var position = start
+    for _ in 0..<most {
+      guard let (found, length) = character(text, position, limit), found & mask != 0 else { break }
+      position += length
+    }
+    return position > start ? position : nil
+  }
+
+  /// `\s+(?!\S)|\s+`: white space, without its last character where something else follows.
+  func spaces(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
+    var position = start
+    var last = start
+    while let (found, length) = character(text, position, limit), found & Class.space != 0 {
+      last = position
+      position += length
+    }
+    guard position > start else { return nil }
+    return position == limit || last == start ? position : last
+  }
+
+  /// `\s*[\r\n]+|\s+(?!\S)|\s+`: white space up to its last line break comes first.
+  func spacesAndLines(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
+    var position = start
+    var lines: Int?
+    while let (found, length) = character(text, position, limit), found & Class.space != 0 {
+      position += length
+      if found & Class.newline != 0 { lines = position }
+    }
+    return lines ?? spaces(text, start, limit)
+  }
+
+  /// `'s|'t|'re|'ve|'m|'ll|'d`, in any case when `foldsCase`; then the long s is an s, too.
+  func contraction(_ text: Span<UInt8>, _ start: Int, _ limit: Int, foldsCase: Bool) -> Int? {
+    guard text[start] == UInt8(ascii: "'"), start + 1 < limit else { return nil }
+    let fold: UInt8 = foldsCase ? 0x20 : 0
+    func letter(_ position: Int) -> UInt8 {
+      guard position < limit else { return 0 }
+      let byte = text[position]
+      return UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte ? byte | fold : byte
+    }
+    switch (letter(start + 1), letter(start + 2)) {
+    case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _),
+      (UInt8(ascii: "d"), _):
+      return start + 2
+    case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
+      (UInt8(ascii: "l"), UInt8(ascii: "l")):
+      return start + 3
+    case (0xC5, 0xBF) where foldsCase: return start + 3
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/// Turns ids into text one by one, as a model writes them.
+///
+/// Text comes as soon as it is certain: half a character stays inside until its other bytes arrive, and a
+/// run of byte tokens (`<0xE4>`) until it ends. All parts together are what ``Tokenizer/decode(_:skippingSpecialTokens:)``
+/// gives for the same ids.
+public struct StreamingDecoder: Sendable {
+  private let tokenizer: Tokenizer
+  private let skipsSpecialTokens: Bool
+  private var steps: [DecoderStep]
+
+  init(_ tokenizer: Tokenizer, _ decoders: [TokenDecoder], skippingSpecialTokens: Bool) {
+    self.tokenizer = tokenizer
+    self.skipsSpecialTokens = skippingSpecialTokens
+    steps = decoders.map { DecoderStep($0) }
+  }
+
+  /// Takes the next id.
+  ///
+  /// - Returns: The text that is now certain; often a word, sometimes nothing.
+  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has this id.
+  public mutating func append(_ id: Int) throws(TokenizerError) -> String {
+    guard let token = tokenizer.decodedToken(id) else {
+      throw TokenizerError(reason: .noSuchID(id))
+    }
+    if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
+    return run([TokenPart(text: token)], from: 0)
+  }
+
+  /// Ends the text.
+  ///
+  /// - Returns: What was kept back; bytes that never became a character are U+FFFD.
+  public mutating func finish() -> String {
+    var text = ""
+    for index in steps.indices {
+      var parts: [TokenPart] = []
+      steps[index].finish(into: &parts)
+      text += run(parts, from: index + 1)
+    }
+    return text
+  }
+
+  private mutating func run(_ parts: [TokenPart], from first: Int) -> String {
+    var parts = parts
+    for index in first..<steps.count {
+      var next: [TokenPart] = []
+      for part in parts { steps[index].feed(part, into: &next) }
+      parts = next
+    }
+    return parts.count == 1 ? parts[0].text : parts.map(\.text).joined()
+  }
+}

@@ -1,0 +1,82 @@
+/// One step from tokens back to text.
+enum TokenDecoder: Sendable {
+  /// Bytes from GPT-2's alphabet; the text's tokens become one.
+  case byteLevel
+  /// Bytes from tokens such as `<0x0A>`.
+  case byteFallback
+  /// The tokens become one.
+  case fuse
+  /// Removes up to `start` and `stop` characters at the ends of each token.
+  case strip(Unicode.Scalar, start: Int, stop: Int)
+  /// Replaces a text in each token.
+  case replace([UInt8], by: [UInt8])
+  /// Spaces from sentencepiece's marks.
+  case metaspace(Metaspace)
+  /// Spaces where no prefix such as `##` says that a word goes on.
+  case wordPiece(prefix: [UInt8], cleansUp: Bool)
+  /// A space between tokens: what the reference library does without a decoder.
+  case spaced
+
+  /// Reads the `decoder` of a tokenizer file as a list of steps.
+  static func read(_ fields: JSONFields) throws(TokenizerError.Reason) -> [TokenDecoder] {
+    let steps = try steps(fields)
+    var isOneToken = false
+    for step in steps {
+      if isOneToken, !step.worksInParts {
+        throw fields.unsupported("a decoder that needs whole tokens after Fuse or ByteLevel")
+      }
+      switch step {
+      case .fuse, .byteLevel: isOneToken = true
+      default: break
+      }
+    }
+    return steps
+  }
+
+  /// Whether a token may arrive in several parts.
+  private var worksInParts: Bool {
+    switch self {
+    case .fuse, .strip, .metaspace: true
+    case .replace(let pattern, _): String(decoding: pattern, as: UTF8.self).unicodeScalars.count == 1
+    case .byteLevel, .byteFallback, .wordPiece, .spaced: false
+    }
+  }
+
+  private static func steps(
+    _ fields: JSONFields
+  ) throws(TokenizerError.Reason) -> [TokenDecoder] {
+    let type = try fields.type()
+    switch type {
+    case "ByteLevel": return [.byteLevel]
+    case "ByteFallback": return [.byteFallback]
+    case "Fuse": return [.fuse]
+    case "Strip": return [try strip(fields)]
+    case "Replace":
+      let content = Array(try fields.string("content").utf8)
+      return [.replace(try Normalizer.pattern(of: fields), by: content)]
+    case "Metaspace": return [.metaspace(try Metaspace(fields))]
+    case "WordPiece":
+      return [
+        .wordPiece(
+          prefix: Array(try fields.string("prefix").utf8),
+          cleansUp: try fields.optionalBoolean("cleanup") ?? true)
+      ]
+    case "Sequence":
+      var steps: [TokenDecoder] = []
+      for step in try fields.list("decoders") { steps += try Self.steps(step) }
+      return steps
+    default: throw fields.unsupported("the decoder \(type)")
+    }
+  }
+
+  private static func strip(_ fields: JSONFields) throws(TokenizerError.Reason) -> TokenDecoder {
+    let content = try fields.string("content")
+    guard let scalar = content.unicodeScalars.first, content.unicodeScalars.count == 1 else {
+      throw .invalidValue(
+        key: fields.key("content"), found: "'\(content)'", expected: "one character")
+    }
+    return .strip(
+      scalar, start: try fields.integer("start", in: 0...1_000_000),
+      stop: try fields.integer("stop", in: 0...1_000_000))
+  }
+}

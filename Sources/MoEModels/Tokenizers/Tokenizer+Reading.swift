@@ -1,0 +1,139 @@
+import MoECore
+public import SystemPackage
+
+extension Tokenizer {
+  /// Reads a tokenizer from a `tokenizer.json`, or from a folder that holds one, or one of `vocab.json`
+  /// with `merges.txt`.
+  ///
+  /// - Throws: ``FileError`` when a file cannot be read, ``TokenizerError`` when it is no tokenizer or asks
+  ///   for something that is not implemented.
+  public convenience init(_ path: FilePath) throws {
+    guard path.isDirectory else {
+      try self.init(reading: path)
+      return
+    }
+    let file = path.appending("tokenizer.json")
+    let vocabulary = path.appending("vocab.json")
+    let merges = path.appending("merges.txt")
+    if Self.exists(file) {
+      try self.init(reading: file)
+    } else if Self.exists(vocabulary), Self.exists(merges) {
+      try self.init(vocabulary: vocabulary, merges: merges)
+    } else {
+      throw TokenizerError(path: path, reason: .noTokenizer)
+    }
+  }
+
+  private static func exists(_ path: FilePath) -> Bool { (try? path.stat()) != nil }
+
+  private convenience init(reading path: FilePath) throws {
+    let bytes = try Self.bytes(of: path)
+    do {
+      try self.init(json: bytes)
+    } catch {
+      throw TokenizerError(path: path, reason: error)
+    }
+  }
+
+  /// Reads a tokenizer from the bytes of a `tokenizer.json`.
+  convenience init(json bytes: [UInt8]) throws(TokenizerError.Reason) {
+    let fields = try JSONFields(try JSONValue(parsing: bytes), at: "")
+    let preTokenizer = try fields.optionalFields("pre_tokenizer").map(PreTokenizer.init)
+    let processor = try fields.optionalFields("post_processor").map(PostProcessor.init)
+    let decoders = try fields.optionalFields("decoder").map(TokenDecoder.read)
+    try self.init(
+      TokenizerParts(
+        normalizer: try fields.optionalFields("normalizer").map(Normalizer.init),
+        preTokenizer: preTokenizer,
+        model: try TokenizerModel(
+          try fields.fields("model"), isByteLevel: preTokenizer?.isByteLevel ?? false),
+        addedTokens: try AddedTokens.read(fields),
+        postProcessor: processor ?? PostProcessor(),
+        decoders: decoders ?? [.spaced]))
+  }
+
+  /// Reads GPT-2's two files: the ids of the tokens, and one merge in each line.
+  ///
+  /// `<|endoftext|>`, if it is a token, becomes a special one.
+  ///
+  /// - Throws: ``FileError`` when a file cannot be read, ``TokenizerError`` when it is not what it should
+  ///   be.
+  public convenience init(vocabulary: FilePath, merges: FilePath) throws {
+    let tokens = try Self.reporting(vocabulary) { bytes throws(TokenizerError.Reason) in
+      try Vocabulary(try JSONValue(parsing: bytes), at: "vocab")
+    }
+    let table = try Self.reporting(merges) { bytes throws(TokenizerError.Reason) in
+      try MergeTable(lines: bytes, tokens)
+    }
+    let end = "<|endoftext|>"
+    let special = tokens.id(of: end).map { [AddedToken(content: end, id: Int($0), isSpecial: true)] }
+    do {
+      try self.init(
+        TokenizerParts(
+          preTokenizer: .byteLevel(addsPrefixSpace: false, pattern: PatternScanner(pattern: .gpt2)),
+          model: .bytePair(
+            BytePairEncoding(
+              vocabulary: tokens, merges: table, settings: .init(), isByteLevel: true)),
+          addedTokens: special ?? [], decoders: [.byteLevel]))
+    } catch {
+      throw TokenizerError(path: vocabulary, reason: error)
+    }
+  }
+
+  /// Makes a tokenizer whose ids are bytes: 0…255, and from 256 on the special tokens.
+  ///
+  /// - Throws: ``TokenizerError`` when a special token stands twice, or is a single character that is spelled
+  ///   like a byte.
+  public convenience init(bytesWithSpecialTokens specials: [String]) throws(TokenizerError) {
+    do {
+      var vocabulary = Vocabulary(capacity: 256)
+      for byte in UInt8.min ... .max {
+        try vocabulary.insert(ByteAlphabet.token(of: [byte]), id: Int(byte), at: "byte \(byte)")
+      }
+      let tokens = specials.enumerated().map {
+        AddedToken(content: $0.element, id: 256 + $0.offset, isSpecial: true)
+      }
+      try self.init(
+        TokenizerParts(
+          preTokenizer: .byteLevel(addsPrefixSpace: false, pattern: nil),
+          model: .bytePair(
+            BytePairEncoding(
+              vocabulary: vocabulary, merges: MergeTable(), settings: .init(), isByteLevel: true)),
+          addedTokens: tokens, decoders: [.byteLevel]))
+    } catch {
+      throw TokenizerError(reason: error)
+    }
+  }
+
+  private static func bytes(of path: FilePath) throws -> [UInt8] {
+    try MappedFile(path).withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+  }
+
+  private static func reporting<Result>(
+    _ path: FilePath, _ read: ([UInt8]) throws(TokenizerError.Reason) -> Result
+  ) throws -> Result {
+    let bytes = try bytes(of: path)
+    do {
+      return try read(bytes)
+    } catch {
+      throw TokenizerError(path: path, reason: error)
+    }
+  }
+}
+
+extension MergeTable {
+  /// Reads a `merges.txt`: one merge in each line, after a first line that may name the version.
+  init(lines bytes: [UInt8], _ vocabulary: Vocabulary) throws(TokenizerError.Reason) {
+    self.init()
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw .invalidText }
+    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    var rank = 0
+    for (index, line) in lines.enumerated() {
+      let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+      if line.isEmpty || index == 0 && line.starts(with: "#version".utf8) { continue }
+      try insert(
+        line: String(decoding: line, as: UTF8.self), rank: rank, vocabulary, at: "line \(index + 1)")
+      rank += 1
+    }
+  }
+}

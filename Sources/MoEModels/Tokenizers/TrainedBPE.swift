@@ -1,0 +1,144 @@
+import MoECore
+public import SystemPackage
+
+/// A byte-level BPE vocabulary as ``BPETrainer`` learns it.
+public struct TrainedBPE: Sendable {
+  /// The special tokens; their ids are their places here.
+  public let specialTokens: [String]
+  /// How text is cut into words.
+  public let pattern: SplitPattern
+  /// The bytes of each token, by id.
+  public internal(set) var tokens: [[UInt8]]
+  /// Ids of the pairs that merge, in order.
+  public private(set) var merges: [Pair] = []
+  private var known = PairTable()
+
+  /// Two tokens that become one.
+  public struct Pair: Hashable, Sendable {
+    /// Id of the first token.
+    public let left: Int
+    /// Id of the second token.
+    public let right: Int
+  }
+
+  /// Starts with special tokens and bytes.
+  init(specialTokens: [String], pattern: SplitPattern) {
+    self.specialTokens = specialTokens
+    self.pattern = pattern
+    tokens = specialTokens.map { Array($0.utf8) } + ByteAlphabet.bytesByCharacter.map { [$0] }
+  }
+
+  /// Adds a merge, unless it is there.
+  mutating func append(_ left: Int32, _ right: Int32) {
+    let key = PairTable.key(UInt32(bitPattern: left), UInt32(bitPattern: right))
+    guard known[key] == nil else { return }
+    known[key] = 1
+    merges.append(Pair(left: Int(left), right: Int(right)))
+  }
+
+  /// Writes the vocabulary as a `tokenizer.json`, which appears whole or not at all.
+  ///
+  /// - Throws: ``FileError``.
+  public func write(to path: FilePath) throws {
+    try AtomicFile.write(json, to: path)
+  }
+
+  /// A tokenizer with this vocabulary.
+  ///
+  /// - Throws: ``TokenizerError`` when a special token is spelled like a learned one.
+  public func tokenizer() throws(TokenizerError) -> Tokenizer {
+    do {
+      return try Tokenizer(json: Array(json.utf8))
+    } catch {
+      throw TokenizerError(reason: error)
+    }
+  }
+}
+
+extension TrainedBPE {
+  /// The contents of a `tokenizer.json`.
+  var json: String {
+    """
+    {
+      "version": "1.0",
+      "truncation": null,
+      "padding": null,
+      "added_tokens": [\(addedTokens)],
+      "normalizer": null,
+      "pre_tokenizer": \(preTokenizer),
+      "post_processor": \(byteLevel(splits: true)),
+      "decoder": \(byteLevel(splits: true)),
+      "model": {
+        "type": "BPE",
+        "dropout": null,
+        "unk_token": null,
+        "continuing_subword_prefix": null,
+        "end_of_word_suffix": null,
+        "fuse_unk": false,
+        "byte_fallback": false,
+        "ignore_merges": false,
+        "vocab": {
+    \(vocabularyLines)
+        },
+        "merges": [
+    \(mergeLines)
+        ]
+      }
+    }
+
+    """
+  }
+
+  private func spelling(_ id: Int) -> String {
+    id < specialTokens.count ? specialTokens[id] : ByteAlphabet.token(of: tokens[id])
+  }
+
+  private var addedTokens: String {
+    specialTokens.enumerated().map { id, token in
+      """
+
+          {"id": \(id), "content": \(Self.quoted(token)), "single_word": false, "lstrip": false, \
+      "rstrip": false, "normalized": false, "special": true}
+      """
+    }.joined(separator: ",")
+  }
+
+  private var preTokenizer: String {
+    guard pattern != .gpt2 else { return byteLevel(splits: true) }
+    return """
+      {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": \
+      \(Self.quoted(pattern.rawValue))}, "behavior": "Isolated", "invert": false}, \
+      \(byteLevel(splits: false))]}
+      """
+  }
+
+  private func byteLevel(splits: Bool) -> String {
+    #"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": \#(splits)}"#
+  }
+
+  private var vocabularyLines: String {
+    tokens.indices.map { "      \(Self.quoted(spelling($0))): \($0)" }.joined(separator: ",\n")
+  }
+
+  private var mergeLines: String {
+    merges.map {
+      "      [\(Self.quoted(spelling($0.left))), \(Self.quoted(spelling($0.right)))]"
+    }.joined(separator: ",\n")
+  }
+
+  /// A string as JSON spells it.
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": result += "\\\""
+      case "\\": result += "\\\\"
+      case "\0"..<" ":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+}
