@@ -73,12 +73,15 @@ let program: [Target] = [
   .executableTarget(
     name: "switchyard",
     dependencies: [
-      "MoECore", "MoETensor", "MoETraining", "MoEPlacement", "MoEParallel", system, arguments,
+      "MoECore", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining", "MoEPlacement",
+      "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
-    dependencies: ["switchyard", "MoETestSupport", "MoECore", "MoETensor", system],
+    dependencies: [
+      "switchyard", "MoETestSupport", "MoECore", "MoETensor", "MoEModels", "MoEEvaluation", system,
+    ],
     swiftSettings: strict),
   .target(
     name: "MoETestSupport", dependencies: ["MoECore", "MoETensor", system],

@@ -90,7 +90,8 @@ public struct Perplexity: Hashable, Codable, Sendable {
     _ model: MoEDecoder, _ window: ArraySlice<Int>, from first: Int
   ) -> Double {
     let tokens = Array(window)
-    let logits = model(Tensor(tokens, shape: [1, tokens.count])).logits[0]  // [positions, vocabulary]
+    // [positions, vocabulary]
+    let logits = model(Tensor(tokens, shape: [1, tokens.count])).logits[0]
     let predictions = logits[first - 1..<tokens.count - 1].cast(to: .f32)
     let targets = Tensor(Array(tokens[first...]))
     return Double(predictions.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))

@@ -54,6 +54,7 @@ public final class MoEDecoder {
   /// - Parameters:
   ///   - folder: The folder.
   ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  /// - Returns: The model.
   /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
   public static func open(_ folder: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
     let json = try ConfigurationObject(folder.appending("config.json"))

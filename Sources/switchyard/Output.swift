@@ -12,8 +12,11 @@ enum Output {
   nonisolated(unsafe) private static var failure: Int32?
 
   /// Writes a line; a failure shows at the next ``flush()``.
-  static func line(_ text: String) {
-    let bytes = Array((text + "\n").utf8)
+  static func line(_ line: String) { text(line + "\n") }
+
+  /// Writes text at once; a failure shows at the next ``flush()``.
+  static func text(_ text: String) {
+    let bytes = Array(text.utf8)
     var written = 0
     while written < bytes.count, unsafe failure == nil {
       let count = unsafe bytes.withUnsafeBytes { buffer in

@@ -13,7 +13,10 @@ struct Switchyard: ParsableCommand {
       Exit codes: 0 success, 1 failure, 64 wrong usage.
       """,
     version: VersionReport.text,
-    subcommands: [Doctor.self, Checkpoint.self])
+    subcommands: [
+      Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, TokenizerCommand.self,
+      Checkpoint.self,
+    ])
 
   /// Runs the command, and answers also for output that could not be written.
   static func main() {

@@ -23,6 +23,8 @@ enum Program {
   /// - Parameters:
   ///   - arguments: The arguments.
   ///   - path: A file that takes its output, if that is not wanted.
+  /// - Returns: How it ended and what it said.
+  /// - Throws: When it cannot be started.
   static func run(_ arguments: [String], output path: String? = nil) throws -> Run {
     let process = prepared(arguments)
     let (output, errors) = (Pipe(), Pipe())

@@ -1,4 +1,4 @@
-package import SystemPackage
+public import SystemPackage
 
 #if canImport(Glibc)
 import Glibc
@@ -32,7 +32,7 @@ extension FilePath {
   }
 
   /// Whether nothing is at this path, not even a link.
-  package var isMissing: Bool { (try? stat(followTargetSymlink: false)) == nil }
+  public var isMissing: Bool { (try? stat(followTargetSymlink: false)) == nil }
 
   /// Whether nothing, or an empty folder, is at this path.
   package var isMissingOrEmptyDirectory: Bool {

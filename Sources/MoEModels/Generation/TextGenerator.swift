@@ -8,6 +8,7 @@ public struct TextGenerator {
   private var sampler: Sampler
   private var history: [Int]
   private var pending: [Int]
+  private let tokenCount: Int
 
   /// Tokens of the prompt that are read at a time, which bounds the memory of reading it.
   private static let chunk = 512
@@ -18,8 +19,11 @@ public struct TextGenerator {
   ///   - model: The model.
   ///   - prompt: Its tokens, at least one, all in the vocabulary.
   ///   - sampler: Chooses the tokens.
-  public init(_ model: MoEDecoder, prompt: [Int], sampler: Sampler) {
+  ///   - tokenCount: Tokens to choose from, from 0 on: those that the tokenizer knows. Many models have some
+  ///     more, which only fill up a matrix. `nil` for all.
+  public init(_ model: MoEDecoder, prompt: [Int], sampler: Sampler, tokenCount: Int? = nil) {
     let vocabulary = model.configuration.vocabularySize
+    self.tokenCount = min(tokenCount ?? vocabulary, vocabulary)
     precondition(!prompt.isEmpty, "an empty prompt")
     precondition(prompt.allSatisfy { 0..<vocabulary ~= $0 }, "a token outside 0..<\(vocabulary)")
     self.model = model
@@ -46,6 +50,6 @@ public struct TextGenerator {
       scores = model(Tensor(part, shape: [1, part.count]), cache: cache, lastOnly: true).logits[0]
         .at(-1)
     }
-    return scores.cast(to: .f32).array(of: Float.self)
+    return scores[0..<tokenCount].cast(to: .f32).array(of: Float.self)
   }
 }

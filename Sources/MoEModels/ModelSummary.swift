@@ -1,0 +1,116 @@
+import MoECore
+import MoETensor
+public import SystemPackage
+
+/// What a model folder holds.
+public struct ModelSummary: Hashable, Codable, Sendable {
+  /// Name of the family.
+  public var family: String
+  /// Weights in all.
+  public var parameters: Int
+  /// Weights that work on one token.
+  public var activeParameters: Int
+  /// Number of layers.
+  public var layers: Int
+  /// Number of sparse layers.
+  public var sparseLayers: Int
+  /// Routed experts per sparse layer.
+  public var experts: Int
+  /// Routed experts that work on a token, on average.
+  public var expertsPerToken: Double
+  /// Width of the residual stream.
+  public var hiddenSize: Int
+  /// Tokens in the vocabulary.
+  public var vocabularySize: Int
+  /// Longest text of training, in tokens.
+  public var contextLength: Int
+  /// Element types of the weights and the bytes that each takes.
+  public var bytesByType: [String: Int]
+  /// Bytes of all weights.
+  public var bytes: Int
+  /// Tokens that the tokenizer knows, if there is one.
+  public var tokenizerSize: Int?
+  /// What is odd about the folder, although the model opens.
+  public var warnings: [String]
+
+  /// Reads the configuration and the headers of a folder, and checks that every weight is there.
+  ///
+  /// - Throws: ``ModelError`` and others, as ``MoEDecoder/open(_:dtype:)``.
+  public init(_ folder: FilePath) throws {
+    let json = try ConfigurationObject(folder.appending("config.json"))
+    let family = try DecoderFamilies.family(of: json)
+    let configuration = try family.configuration(json)
+    let weights = CheckpointWeights(try SafetensorsCheckpoint(folder))
+    let model = try MoEDecoder(configuration, names: family.names, weights: weights)
+    self.init(model, unused: weights.unused)
+    do {
+      let tokenizer = try Tokenizer(folder)
+      tokenizerSize = tokenizer.vocabularyCount
+      if tokenizer.vocabularyCount > configuration.vocabularySize {
+        warnings.append(
+          "the tokenizer knows \(tokenizer.vocabularyCount) tokens, the model only \(configuration.vocabularySize)"
+        )
+      }
+    } catch {
+      warnings.append("no tokenizer: \(error)")
+    }
+  }
+
+  private init(_ model: MoEDecoder, unused: [String]) {
+    let c = model.configuration
+    let weights = model.parameters
+    (self.family, layers, sparseLayers) = (c.family, c.layers.count, c.sparseLayers.count)
+    (experts, expertsPerToken) = (c.experts, c.router.expertsPerToken)
+    (hiddenSize, vocabularySize) = (c.hiddenSize, c.vocabularySize)
+    contextLength = c.contextLength
+    parameters = weights.reduce(0) { $0 + $1.parameter.value.count }
+    let matrices = c.form == .gated ? 3 : 2
+    let idle = Double(c.experts) - c.router.expertsPerToken
+    let idleWeights = idle * Double(matrices * c.expertInner * c.hiddenSize * c.sparseLayers.count)
+    activeParameters = parameters - Int(idleWeights)
+    bytesByType = weights.reduce(into: [:]) { sums, weight in
+      sums[weight.parameter.value.dtype.rawValue, default: 0] +=
+        weight.parameter.value.byteCount.bytes
+    }
+    bytes = bytesByType.values.reduce(0, +)
+    warnings = unused.isEmpty ? [] : [Self.warning(unused)]
+  }
+
+  private static func warning(_ unused: [String]) -> String {
+    let names = unused.prefix(3).map(\.printable).joined(separator: ", ")
+    return
+      "\(unused.count) tensors belong to no part of the model: \(names)\(unused.count > 3 ? ", …" : "")"
+  }
+
+  /// The summary for people, line by line.
+  public var text: String {
+    let types = bytesByType.sorted { $0.key < $1.key }
+      .map { "\($0.key) \(ByteCount($0.value))" }.joined(separator: ", ")
+    let rows = [
+      ("family", family),
+      ("parameters", "\(Self.short(parameters)), \(Self.short(activeParameters)) active per token"),
+      ("layers", "\(layers), \(sparseLayers) of them sparse"),
+      ("experts", "\(experts) per sparse layer, \(Self.plain(expertsPerToken)) per token"),
+      ("hidden size", "\(hiddenSize)"), ("vocabulary", "\(vocabularySize)"),
+      ("context", "\(contextLength) tokens"), ("weights", types),
+      ("tokenizer", tokenizerSize.map { "\($0) tokens" } ?? "none"),
+    ]
+    let lines = rows.map { $0.0 + String(repeating: " ", count: 13 - $0.0.count) + $0.1 }
+    return (lines + warnings.map { "warning      \($0)" }).joined(separator: "\n")
+  }
+
+  private static func plain(_ value: Double) -> String {
+    Int(exactly: value).map(String.init) ?? "\(value)"
+  }
+
+  /// A count with three digits: `6.92 B`, `135 M`.
+  private static func short(_ count: Int) -> String {
+    for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where Double(count) >= size {
+      let value = Double(count) / size
+      let scale = value < 10 ? 100.0 : value < 100 ? 10 : 1
+      let rounded = (value * scale).rounded() / scale
+      return "\(Int(exactly: rounded).map(String.init) ?? "\(rounded)") \(unit)"
+    }
+    return "\(count)"
+  }
+}

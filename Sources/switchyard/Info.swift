@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+
+struct Info: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say what a model folder holds, and what is wrong with it.",
+    discussion: """
+      Nothing but headers is read, so this is quick for models of any size. The exit code is 1 if the \
+      model cannot be opened.
+      """)
+
+  @Argument(help: "Folder of the model.", completion: .directory) var model: PathArgument
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func run() throws {
+    let summary = try ModelSummary(model.path)
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      Output.line(String(decoding: try encoder.encode(summary), as: UTF8.self))
+    } else {
+      Output.line(summary.text)
+    }
+  }
+}

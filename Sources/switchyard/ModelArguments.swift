@@ -1,0 +1,58 @@
+import ArgumentParser
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// A model folder and how to compute with it.
+struct ModelArguments: ParsableArguments {
+  @Argument(
+    help: "Folder of the model: config.json, safetensors and tokenizer.json.",
+    completion: .directory) var model: PathArgument
+  @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
+  @OptionGroup var engine: EngineOptions
+
+  /// Opens the model.
+  func open() throws -> MoEDecoder {
+    if let threads = engine.threads { Engine.threadCount = threads }
+    return try MoEDecoder.open(model.path, dtype: dtype?.dtype)
+  }
+
+  /// Opens the tokenizer beside the model and checks that the two belong together.
+  func tokenizer(for decoder: MoEDecoder) throws -> Tokenizer {
+    let tokenizer = try Tokenizer(model.path)
+    let vocabulary = decoder.configuration.vocabularySize
+    guard tokenizer.vocabularyCount <= vocabulary else {
+      throw Mismatch(tokenizer: tokenizer.vocabularyCount, model: vocabulary)
+    }
+    return tokenizer
+  }
+
+  struct Mismatch: Error, CustomStringConvertible {
+    var tokenizer: Int
+    var model: Int
+    var description: String {
+      "the tokenizer knows \(tokenizer) tokens, but the model only \(model); use the tokenizer that belongs to the model"
+    }
+  }
+}
+
+/// The text of a file, which must be UTF-8.
+func readText(_ path: FilePath) throws -> String {
+  let file = try MappedFile(path)
+  guard file.count > 0 else {
+    throw TextError(path: path, problem: "is empty; name a file with text")
+  }
+  let bytes = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+  guard let text = String(validating: bytes, as: UTF8.self) else {
+    throw TextError(path: path, problem: "is not UTF-8; convert it first, for example with iconv")
+  }
+  return text
+}
+
+/// A file that does not hold text.
+struct TextError: Error, CustomStringConvertible {
+  var path: FilePath
+  var problem: String
+  var description: String { "\(path) \(problem)".printable }
+}
