@@ -24,7 +24,8 @@ enum TokenizerCorpus {
     file(model: #"{"type": "WordPiece", \#(fields)}"#)
   }
 
-  private static let nested = String(repeating: #"{"type":"Sequence","normalizers":["#, count: 5_000)
+  private static let nested = String(
+    repeating: #"{"type":"Sequence","normalizers":["#, count: 5_000)
 
   static let malformed: [(name: String, text: String, reason: String)] = [
     ("empty file", "", "a value"),
@@ -148,7 +149,8 @@ enum TokenizerCorpus {
     ),
     ("unknown processor", with("post_processor", #"{"type": "X"}"#), "the post-processor X"),
     (
-      "template without text", with("post_processor", #"{"type": "TemplateProcessing", "single": []}"#),
+      "template without text",
+      with("post_processor", #"{"type": "TemplateProcessing", "single": []}"#),
       "0 times"
     ),
     (

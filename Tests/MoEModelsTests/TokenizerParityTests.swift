@@ -9,7 +9,7 @@ import Testing
 struct TokenizerParityTests {
   static let families = [
     "gpt2", "roberta", "llama3", "qwen", "deepseek", "folded", "llama2", "mixtral", "legacy",
-    "bert", "bert-cased", "plain",
+    "bert", "bert-cased", "plain", "trained-gpt2", "trained-llama3",
   ]
   private let lines: [String]
 

@@ -54,7 +54,9 @@ struct TokenizerReadingTests {
   func cutShort() throws {
     let bytes = try readBytes(Fixtures.path("tokenizers/plain.json"))
     for count in stride(from: 0, to: bytes.count - 2, by: 97) {
-      #expect(throws: TokenizerError.Reason.self) { try Tokenizer(json: Array(bytes.prefix(count))) }
+      #expect(throws: TokenizerError.Reason.self) {
+        try Tokenizer(json: Array(bytes.prefix(count)))
+      }
     }
   }
 

@@ -66,7 +66,8 @@ struct AddedTokens: Sendable {
     }
     normalized = TokenMatcher(changed)
     normalizedText = Dictionary(
-      changed.map { ($0.token.id, String(decoding: $0.text, as: UTF8.self)) }, uniquingKeysWith: { $1 })
+      changed.map { ($0.token.id, String(decoding: $0.text, as: UTF8.self)) },
+      uniquingKeysWith: { $1 })
     for (index, token) in tokens.enumerated() {
       try insert(token, vocabulary, at: "added_tokens[\(index)]")
     }

@@ -25,7 +25,8 @@ struct DecoderStep: Sendable {
     switch decoder {
     case .byteLevel: feedBytes(ByteAlphabet.bytes(of: part.text) ?? Array(part.text.utf8), &output)
     case .byteFallback: feedFallback(part, &output)
-    case .fuse: output.append(TokenPart(text: part.text, startsToken: count == 1 && part.startsToken))
+    case .fuse:
+      output.append(TokenPart(text: part.text, startsToken: count == 1 && part.startsToken))
     case .strip(let scalar, let start, let stop): strip(part, scalar, start, stop, &output)
     case .replace(let pattern, let content):
       var bytes = Array(part.text.utf8)

@@ -55,7 +55,8 @@ struct Metaspace: Sendable {
   /// Reads both spellings: `prepend_scheme`, and before it `add_prefix_space`.
   init(_ fields: JSONFields) throws(TokenizerError.Reason) {
     let replacement = try fields.string("replacement")
-    guard let scalar = replacement.unicodeScalars.first, replacement.unicodeScalars.count == 1 else {
+    guard let scalar = replacement.unicodeScalars.first, replacement.unicodeScalars.count == 1
+    else {
       throw .invalidValue(
         key: fields.key("replacement"), found: "'\(replacement)'", expected: "one character")
     }

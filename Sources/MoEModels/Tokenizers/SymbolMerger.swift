@@ -96,7 +96,9 @@ private struct LinkedSymbols {
     nexts[index] = Self.removed
   }
 
-  var remaining: [Int32] { symbols.indices.filter { nexts[$0] != Self.removed }.map { symbols[$0] } }
+  var remaining: [Int32] {
+    symbols.indices.filter { nexts[$0] != Self.removed }.map { symbols[$0] }
+  }
 }
 
 /// Pairs to merge, the lowest rank first and of equal ranks the leftmost.

@@ -37,7 +37,8 @@ enum TokenDecoder: Sendable {
   private var worksInParts: Bool {
     switch self {
     case .fuse, .strip, .metaspace: true
-    case .replace(let pattern, _): String(decoding: pattern, as: UTF8.self).unicodeScalars.count == 1
+    case .replace(let pattern, _):
+      String(decoding: pattern, as: UTF8.self).unicodeScalars.count == 1
     case .byteLevel, .byteFallback, .wordPiece, .spaced: false
     }
   }

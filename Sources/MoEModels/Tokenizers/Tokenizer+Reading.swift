@@ -66,7 +66,9 @@ extension Tokenizer {
       try MergeTable(lines: bytes, tokens)
     }
     let end = "<|endoftext|>"
-    let special = tokens.id(of: end).map { [AddedToken(content: end, id: Int($0), isSpecial: true)] }
+    let special = tokens.id(of: end).map {
+      [AddedToken(content: end, id: Int($0), isSpecial: true)]
+    }
     do {
       try self.init(
         TokenizerParts(
@@ -132,7 +134,8 @@ extension MergeTable {
       let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
       if line.isEmpty || index == 0 && line.starts(with: "#version".utf8) { continue }
       try insert(
-        line: String(decoding: line, as: UTF8.self), rank: rank, vocabulary, at: "line \(index + 1)")
+        line: String(decoding: line, as: UTF8.self), rank: rank, vocabulary, at: "line \(index + 1)"
+      )
       rank += 1
     }
   }
