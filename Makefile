@@ -19,7 +19,7 @@ PREFIX ?= $(root)/dist/switchyard
 export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig
 
 traits := --traits MPI
-libraries := MoECore MoETensor MoETraining MoEPlacement MoEParallel
+libraries := MoECore MoETensor MoETraining MoEModels MoEPlacement MoEParallel
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup

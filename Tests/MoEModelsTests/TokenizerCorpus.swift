@@ -97,6 +97,33 @@ enum TokenizerCorpus {
       with("normalizer", #"{"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""}"#),
       "Replace of something else"
     ),
+    (
+      "text that explodes",
+      with(
+        "normalizer",
+        #"{"type": "Sequence", "normalizers": ["#
+          + Array(
+            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
+            count: 60
+          ).joined(separator: ",") + "]}"), "times as long"
+    ),
+    (
+      "decoder that explodes",
+      with(
+        "decoder",
+        #"{"type": "Sequence", "decoders": ["#
+          + Array(
+            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
+            count: 60
+          ).joined(separator: ",") + "]}"), "times as long"
+    ),
+    (
+      "endless prefix",
+      with(
+        "normalizer", #"{"type": "Prepend", "prepend": "\#(String(repeating: "x", count: 5_000))"}"#
+      ),
+      "5000 bytes long"
+    ),
     ("unknown pre-tokenizer", with("pre_tokenizer", #"{"type": "Punctuation"}"#), "Punctuation"),
     (
       "unknown regex",

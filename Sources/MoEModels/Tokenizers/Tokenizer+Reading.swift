@@ -6,7 +6,7 @@ extension Tokenizer {
   /// with `merges.txt`.
   ///
   /// - Throws: ``FileError`` when a file cannot be read, ``TokenizerError`` when it is no tokenizer or asks
-  ///   for something that is not implemented.
+  ///   for a component that is unknown here.
   public convenience init(_ path: FilePath) throws {
     guard path.isDirectory else {
       try self.init(reading: path)

@@ -46,6 +46,7 @@ public final class Tokenizer: Sendable {
   ///   - text: Any text.
   ///   - addingSpecialTokens: Whether to add what the model expects around a text, such as a
   ///     begin-of-sequence token. Special tokens that stand in the text itself are always found.
+  /// - Returns: Ids below ``vocabularyCount``, in the order of the text.
   /// - Complexity: O(n log n) at worst, O(n) for ordinary text.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     encode(bytes: Array(text.utf8), addingSpecialTokens: addingSpecialTokens)
@@ -110,6 +111,7 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - ids: Any ids of this tokenizer; bytes that do not form characters become U+FFFD.
   ///   - skippingSpecialTokens: Whether special tokens are left out of the text.
+  /// - Returns: The text, with the decoder's own rules for spaces.
   /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has one of the ids.
   /// - Complexity: O(bytes).
   public func decode(
