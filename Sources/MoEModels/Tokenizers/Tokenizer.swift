@@ -6,6 +6,11 @@ import Synchronization
 /// DeepSeek), sentencepiece-style BPE (Llama 2, Mixtral) and WordPiece (BERT). Settings for padding and
 /// truncation are not applied: what to do with long texts is decided where batches are made.
 ///
+/// Three differences from that library are known. Its table of character categories is older for BERT's
+/// punctuation and control characters, which shows for characters assigned since. A special token that is looked
+/// for in normalized text is left out of decoded text here even where normalization changes its spelling. And
+/// Metaspace's scheme `first` puts its mark also where a normalizer removed the very first character.
+///
 /// May be used by several threads at once.
 public final class Tokenizer: Sendable {
   private let normalizer: Normalizer?
