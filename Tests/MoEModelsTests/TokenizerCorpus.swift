@@ -80,6 +80,17 @@ enum TokenizerCorpus {
         #""vocab": {"u": 0}, "unk_token": "u", "continuing_subword_prefix": "", "max_input_chars_per_word": 9999999"#
       ), "max_input_chars_per_word"
     ),
+    (
+      "WordPiece of bytes",
+      file(model: #"{"type": "WordPiece"}"#, extra: #", "pre_tokenizer": {"type": "ByteLevel"}"#),
+      "WordPiece after ByteLevel"
+    ),
+    (
+      "fallback of bytes to bytes",
+      file(
+        model: #"{"type": "BPE", "vocab": {"a": 0}, "merges": [], "byte_fallback": true}"#,
+        extra: #", "pre_tokenizer": {"type": "ByteLevel"}"#), "byte_fallback after ByteLevel"
+    ),
     ("normalizer without type", with("normalizer", "{}"), "'normalizer.type' is missing"),
     ("normalizer a list", with("normalizer", "[]"), "'normalizer' must be an object"),
     ("unknown normalizer", with("normalizer", #"{"type": "Precompiled"}"#), "Precompiled"),
@@ -96,6 +107,33 @@ enum TokenizerCorpus {
       "replacement by regex",
       with("normalizer", #"{"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""}"#),
       "Replace of something else"
+    ),
+    (
+      "text that explodes",
+      with(
+        "normalizer",
+        #"{"type": "Sequence", "normalizers": ["#
+          + Array(
+            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
+            count: 60
+          ).joined(separator: ",") + "]}"), "times as long"
+    ),
+    (
+      "decoder that explodes",
+      with(
+        "decoder",
+        #"{"type": "Sequence", "decoders": ["#
+          + Array(
+            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
+            count: 60
+          ).joined(separator: ",") + "]}"), "times as long"
+    ),
+    (
+      "endless prefix",
+      with(
+        "normalizer", #"{"type": "Prepend", "prepend": "\#(String(repeating: "x", count: 5_000))"}"#
+      ),
+      "5000 bytes long"
     ),
     ("unknown pre-tokenizer", with("pre_tokenizer", #"{"type": "Punctuation"}"#), "Punctuation"),
     (

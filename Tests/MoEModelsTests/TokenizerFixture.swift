@@ -33,11 +33,20 @@ struct TokenizerFixture {
   }
 
   /// The lines that all fixtures are about.
-  static func lines() throws -> [String] {
+  static func lines() throws -> [String] { try texts("text") }
+
+  /// Texts, and checksums of their NFC, NFD, NFKC and NFKD.
+  static func forms() throws -> [(text: String, sums: [UInt32])] {
     let file = try SafetensorsFile(Fixtures.path("tokenizers.safetensors"))
-    let text = try integers(file, "text", as: UInt8.self)
+    let sums = try integers(file, "forms", as: UInt32.self)
+    return try texts("forms.text").enumerated().map { ($1, Array(sums[4 * $0..<4 * $0 + 4])) }
+  }
+
+  private static func texts(_ name: String) throws -> [String] {
+    let file = try SafetensorsFile(Fixtures.path("tokenizers.safetensors"))
+    let text = try integers(file, name, as: UInt8.self)
     var start = 0
-    return try integers(file, "text.ends", as: Int32.self).map { end in
+    return try integers(file, "\(name).ends", as: Int32.self).map { end in
       defer { start = Int(end) }
       return String(decoding: text[start..<Int(end)], as: UTF8.self)
     }

@@ -83,6 +83,18 @@ struct TokenizerTests {
     #expect(tokenizer.encode(bytes: [0x61, 0xFF]) == tokenizer.encode("a\u{FFFD}"))
   }
 
+  @Test("take any bytes", arguments: TokenizerParityTests.families)
+  func anyBytes(_ family: String) throws {
+    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
+    var generator = SeededGenerator(seed: 9)
+    for _ in 0..<300 {
+      let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+        UInt8.random(in: 0...255, using: &generator)
+      }
+      _ = try tokenizer.decode(tokenizer.encode(bytes: bytes))
+    }
+  }
+
   @Test("decode what they encoded", arguments: ["gpt2", "llama3", "deepseek"])
   func roundTrip(_ family: String) throws {
     let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
@@ -128,7 +140,7 @@ struct TokenizerTests {
   func hostileText(_ family: String) throws {
     let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
     for unit in ["a", " ", "\n", "\u{301}\u{316}", "漢", "'", "\u{1F469}\u{200D}", "\0", "▁"] {
-      let text = String(repeating: unit, count: 20_000)
+      let text = String(repeating: unit, count: 5_000)
       #expect(!tokenizer.encode(text + "x").isEmpty)
     }
     #expect(tokenizer.encode("").count <= 2)
@@ -145,7 +157,8 @@ struct TokenizerTests {
     }
   }
 
-  @Test("of GPT-2 are read from two files", .enabled(if: RealTokenizers.exist))
+  @Test(
+    "of GPT-2 are read from two files", .enabled(if: RealTokenizers.exist, RealTokenizers.missing))
   func gpt2() throws {
     let tokenizer = try Tokenizer(RealTokenizers.gpt2)
     #expect(tokenizer.vocabularyCount == 50_257)

@@ -75,7 +75,7 @@ public struct BPETrainer: Sendable {
   /// Bytes that are not UTF-8 are learned from like any others.
   ///
   /// - Returns: The vocabulary; smaller than ``vocabularySize`` when the text has too few frequent pairs.
-  /// - Throws: ``FileError`` when the file cannot be read.
+  /// - Throws: `FileError` when the file cannot be read.
   /// - Complexity: O(bytes) for counting words; each merge costs the words that it changes.
   public func train(
     on file: FilePath, progress: ProgressHandler? = nil

@@ -13,8 +13,43 @@ struct BertNormalizer: Sendable {
     stripsAccents = try fields.optionalBoolean("strip_accents") ?? lowercases
   }
 
+  /// Changes `text`, which is valid UTF-8 and stays so.
+  ///
+  /// Runs of ASCII go a short way: no step lets characters on their two sides act upon each other.
   func apply(to text: inout [UInt8]) {
-    if cleansText { clean(&text) }
+    var output: [UInt8] = []
+    output.reserveCapacity(text.count)
+    var position = 0
+    while position < text.count {
+      if text[position] < 0x80 {
+        appendASCII(text[position], to: &output)
+        position += 1
+        continue
+      }
+      var end = position + 1
+      while end < text.count, text[end] >= 0x80 { end += 1 }
+      var run = Array(text[position..<end])
+      applyToRun(&run)
+      output += run
+      position = end
+    }
+    text = output
+  }
+
+  private func appendASCII(_ byte: UInt8, to output: inout [UInt8]) {
+    switch byte {
+    case 0x09, 0x0A, 0x0D: output.append(cleansText ? 0x20 : byte)
+    case 0x00..<0x20, 0x7F: if !cleansText { output.append(byte) }
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): output.append(lowercases ? byte | 0x20 : byte)
+    default: output.append(byte)
+    }
+  }
+
+  private func applyToRun(_ text: inout [UInt8]) {
+    if cleansText {
+      text.removeScalars(where: Self.isRemoved)
+      text.mapScalars { $0.properties.isWhitespace ? " ".utf8 : String($0).utf8 }
+    }
     if spacesChineseCharacters {
       text.mapScalars { Self.isChinese($0.value) ? " \($0) ".utf8 : String($0).utf8 }
     }
@@ -25,20 +60,11 @@ struct BertNormalizer: Sendable {
     if lowercases { Normalizer.lowercase.apply(to: &text) }
   }
 
-  private func clean(_ text: inout [UInt8]) {
-    text.removeScalars(where: Self.isRemoved)
-    text.mapScalars { $0.properties.isWhitespace ? " ".utf8 : String($0).utf8 }
-  }
-
   private static func isRemoved(_ scalar: Unicode.Scalar) -> Bool {
-    switch scalar {
-    case "\t", "\n", "\r": return false
-    case "\u{FFFD}": return true
-    default: break
-    }
-    switch scalar.properties.generalCategory {
-    case .control, .format, .privateUse, .surrogate: return true
-    default: return false
+    if scalar == "\u{FFFD}" { return true }
+    return switch scalar.properties.generalCategory {
+    case .control, .format, .privateUse, .surrogate: true
+    default: false
     }
   }
 

@@ -14,6 +14,12 @@ extension BytePairEncoding {
     }
     settings.fusesUnknown = try fields.optionalBoolean("fuse_unk") ?? false
     settings.fallsBackToBytes = try fields.optionalBoolean("byte_fallback") ?? false
+    let lacksBytes = (UInt8.min ... .max).contains {
+      vocabulary.id(of: ByteAlphabet.token(of: [$0])) == nil
+    }
+    if isByteLevel, settings.fallsBackToBytes, lacksBytes {
+      throw fields.unsupported("byte_fallback after ByteLevel for a vocabulary that lacks bytes")
+    }
     settings.ignoresMerges = try fields.optionalBoolean("ignore_merges") ?? false
     self.init(
       vocabulary: vocabulary, merges: merges, settings: settings, isByteLevel: isByteLevel)

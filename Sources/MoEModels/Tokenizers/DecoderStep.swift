@@ -99,9 +99,9 @@ struct DecoderStep: Sendable {
   /// The byte of a token such as `<0x0A>`.
   private static func byte(_ token: String) -> UInt8? {
     let bytes = Array(token.utf8)
-    guard bytes.count == 6, bytes.starts(with: "<0x".utf8), bytes[5] == UInt8(ascii: ">") else {
-      return nil
-    }
+    guard bytes.count == 6, bytes.starts(with: "<0x".utf8), bytes[5] == UInt8(ascii: ">"),
+      bytes[3] != UInt8(ascii: "-")
+    else { return nil }
     return UInt8(String(decoding: bytes[3..<5], as: UTF8.self), radix: 16)
   }
 

@@ -93,7 +93,7 @@ struct JSONFields {
     for member in members { try body(member.key, member.value) }
   }
 
-  /// States that this object's component, or one of its settings, is not implemented.
+  /// States that this object's component, or one of its settings, is unknown here.
   func unsupported(_ component: String) -> TokenizerError.Reason {
     .unsupported(key: path, component: component)
   }

@@ -40,29 +40,65 @@ indirect enum Normalizer: Sendable {
       self = .unicode(UnicodeForm(composes: type.last == "C", isCompatible: type.contains("K")))
     case "Lowercase": self = .lowercase
     case "StripAccents": self = .stripAccents
-    case "Prepend": self = .prepend(Array(try fields.string("prepend").utf8))
+    case "Prepend": self = .prepend(try Self.short(fields, "prepend"))
     case "Replace":
-      self = .replace(
-        try Self.pattern(of: fields), by: Array(try fields.string("content").utf8))
+      self = .replace(try Self.pattern(of: fields), by: try Self.short(fields, "content"))
     case "BertNormalizer": self = .bert(try BertNormalizer(fields))
     case "Sequence":
       var steps: [Normalizer] = []
       for step in try fields.list("normalizers") { steps.append(try Normalizer(step)) }
       self = .sequence(steps)
+      guard growth <= Self.largestGrowth else {
+        throw fields.unsupported("replacements that make a text \(growth) times as long")
+      }
     default: throw fields.unsupported("the normalizer \(type)")
     }
+  }
+
+  /// Longest text that a file may ask to look for or to put in, in bytes.
+  private static let longestText = 1_024
+  /// How many times as long replacements may make a text; steps multiply.
+  static let largestGrowth = 4_096
+
+  /// How many times as long replacements make a text at most.
+  private var growth: Int {
+    switch self {
+    case .replace(let pattern, let content): Self.growth(pattern, content)
+    case .sequence(let steps):
+      steps.reduce(1) { min($0 * $1.growth, Self.largestGrowth + 1) }
+    default: 1
+    }
+  }
+
+  /// How many times as long a replacement makes a text at most.
+  static func growth(_ pattern: [UInt8], _ content: [UInt8]) -> Int {
+    max(1, (content.count + pattern.count - 1) / pattern.count)
   }
 
   /// The literal text that a `Replace` looks for.
   static func pattern(of fields: JSONFields) throws(TokenizerError.Reason) -> [UInt8] {
     let pattern = try fields.fields("pattern")
-    guard let text = try pattern.optionalString("String") else {
+    guard pattern.value("String") != nil else {
       throw fields.unsupported("Replace of something else than a String")
     }
+    let text = try short(pattern, "String")
     guard !text.isEmpty else {
       throw .invalidValue(key: pattern.key("String"), found: "empty", expected: "a text")
     }
-    return Array(text.utf8)
+    return text
+  }
+
+  /// A text of bounded length, so that no file makes encoding slow without end.
+  static func short(
+    _ fields: JSONFields, _ name: String
+  ) throws(TokenizerError.Reason) -> [UInt8] {
+    let text = Array(try fields.string(name).utf8)
+    guard text.count <= longestText else {
+      throw .invalidValue(
+        key: fields.key(name), found: "\(text.count) bytes long",
+        expected: "at most \(longestText)")
+    }
+    return text
   }
 }
 

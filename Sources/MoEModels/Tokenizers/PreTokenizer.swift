@@ -29,8 +29,7 @@ struct Pieces {
   mutating func split(
     on separator: SeparatorBehavior, where isSeparator: (Unicode.Scalar) -> Bool
   ) {
-    let text = bytes
-    split { _, piece, part in
+    split { text, piece, part in
       var start = piece.lowerBound
       text.forEachScalar(in: piece) { scalar, range in
         guard isSeparator(scalar) else { return }
@@ -102,9 +101,9 @@ indirect enum PreTokenizer: Sendable {
     case .digits(let individually): Self.splitDigits(individually: individually, &pieces)
     case .metaspace(let metaspace): metaspace.apply(to: &pieces)
     case .bert:
-      pieces.split(on: .removed) { $0.properties.isWhitespace }
+      pieces.split(on: .removed, where: Self.isSpace)
       pieces.split(on: .isolated, where: Self.isBertPunctuation)
-    case .whitespaceSplit: pieces.split(on: .removed) { $0.properties.isWhitespace }
+    case .whitespaceSplit: pieces.split(on: .removed, where: Self.isSpace)
     case .sequence(let steps): for step in steps { step.apply(to: &pieces) }
     }
   }
@@ -139,8 +138,7 @@ indirect enum PreTokenizer: Sendable {
       classes(scalar.value) & ScalarClasses.Class.number != 0
     }
     if individually { return pieces.split(on: .isolated, where: isNumber) }
-    let text = pieces.bytes
-    pieces.split { _, piece, part in
+    pieces.split { text, piece, part in
       var start = piece.lowerBound
       var inNumber = false
       text.forEachScalar(in: piece) { scalar, range in
@@ -151,6 +149,10 @@ indirect enum PreTokenizer: Sendable {
       }
       part(start..<piece.upperBound)
     }
+  }
+
+  private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
+    ScalarClasses.shared(scalar.value) & ScalarClasses.Class.space != 0
   }
 
   /// Punctuation as BERT sees it: also the ASCII symbols.

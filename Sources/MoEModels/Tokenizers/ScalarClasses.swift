@@ -4,7 +4,7 @@
 /// reference library's Unicode can be classified differently there.
 struct ScalarClasses: Sendable {
   /// One bit for each class; a character may be in several.
-  struct Class {
+  enum Class {
     /// General categories L…, N…, P…, S… and M….
     static let letter: UInt8 = 1
     static let number: UInt8 = 2

@@ -21,13 +21,18 @@ enum TokenDecoder: Sendable {
   static func read(_ fields: JSONFields) throws(TokenizerError.Reason) -> [TokenDecoder] {
     let steps = try steps(fields)
     var isOneToken = false
+    var growth = 1
     for step in steps {
       if isOneToken, !step.worksInParts {
         throw fields.unsupported("a decoder that needs whole tokens after Fuse or ByteLevel")
       }
       switch step {
       case .fuse, .byteLevel: isOneToken = true
+      case .replace(let pattern, let content): growth *= Normalizer.growth(pattern, content)
       default: break
+      }
+      guard growth <= Normalizer.largestGrowth else {
+        throw fields.unsupported("replacements that make a text \(growth) times as long")
       }
     }
     return steps
@@ -53,7 +58,7 @@ enum TokenDecoder: Sendable {
     case "Fuse": return [.fuse]
     case "Strip": return [try strip(fields)]
     case "Replace":
-      let content = Array(try fields.string("content").utf8)
+      let content = try Normalizer.short(fields, "content")
       return [.replace(try Normalizer.pattern(of: fields), by: content)]
     case "Metaspace": return [.metaspace(try Metaspace(fields))]
     case "WordPiece":

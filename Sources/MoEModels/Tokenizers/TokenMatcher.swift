@@ -1,7 +1,7 @@
 /// Finds added tokens in a text: from left to right, at each place the longest.
 struct TokenMatcher: Sendable {
   /// Longest token in bytes; each place of a text costs at most so many steps.
-  static let longestToken = 4_096
+  static let longestToken = 1_024
 
   /// A part of the text.
   enum Part {
@@ -10,35 +10,17 @@ struct TokenMatcher: Sendable {
   }
 
   private let tokens: [AddedToken]
-  /// Children of the nodes of a tree of bytes, by node and byte.
-  private var children = PairTable()
-  /// The token that ends at each node, or -1.
-  private var ends: [Int32] = [-1]
-  /// Bytes with which a token begins.
-  private var isFirst = [Bool](repeating: false, count: 256)
+  private var trie = ByteTrie()
 
   /// Looks for each text on behalf of its token; empty texts are never found.
   init(_ tokens: [(text: [UInt8], token: AddedToken)]) {
     self.tokens = tokens.map(\.token)
     for (index, entry) in tokens.enumerated() {
-      guard let first = entry.text.first else { continue }
-      isFirst[Int(first)] = true
-      var node: UInt32 = 0
-      for byte in entry.text { node = child(of: node, byte) }
-      ends[Int(node)] = Int32(index)
+      trie.insert(entry.text, value: Int32(index))
     }
   }
 
   var isEmpty: Bool { tokens.isEmpty }
-
-  private mutating func child(of node: UInt32, _ byte: UInt8) -> UInt32 {
-    let key = PairTable.key(node, UInt32(byte))
-    if let known = children[key] { return UInt32(truncatingIfNeeded: known) }
-    let new = UInt32(ends.count)
-    ends.append(-1)
-    children[key] = UInt64(new)
-    return new
-  }
 
   /// Calls `body` with the tokens and the text between them, in order.
   ///
@@ -47,12 +29,15 @@ struct TokenMatcher: Sendable {
     var done = 0
     var position = 0
     while !isEmpty, position < text.count {
-      guard isFirst[Int(text[position])], let (token, end) = longest(text, at: position) else {
+      guard trie.mayBegin(with: text[position]),
+        let (index, end) = trie.longest(text, at: position, limit: text.count)
+      else {
         position += 1
         continue
       }
       // A match that does not count still uses up its text.
       defer { position = end }
+      let token = tokens[Int(index)]
       guard let range = place(of: token, position..<end, text), range.upperBound > done else {
         continue
       }
@@ -61,18 +46,6 @@ struct TokenMatcher: Sendable {
       done = range.upperBound
     }
     if done < text.count { body(.text(done..<text.count)) }
-  }
-
-  private func longest(_ text: Span<UInt8>, at start: Int) -> (AddedToken, end: Int)? {
-    var node: UInt32 = 0
-    var best: (AddedToken, Int)?
-    for position in start..<text.count {
-      guard let child = children[PairTable.key(node, UInt32(text[position]))] else { break }
-      node = UInt32(truncatingIfNeeded: child)
-      let end = ends[Int(node)]
-      if end >= 0 { best = (tokens[Int(end)], position + 1) }
-    }
-    return best
   }
 
   /// The text that a token takes, with white space if it wants it; `nil` when it must be a word of its own

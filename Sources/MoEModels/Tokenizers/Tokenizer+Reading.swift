@@ -5,8 +5,8 @@ extension Tokenizer {
   /// Reads a tokenizer from a `tokenizer.json`, or from a folder that holds one, or one of `vocab.json`
   /// with `merges.txt`.
   ///
-  /// - Throws: ``FileError`` when a file cannot be read, ``TokenizerError`` when it is no tokenizer or asks
-  ///   for something that is not implemented.
+  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` when it is no tokenizer or asks
+  ///   for a component that is unknown here.
   public convenience init(_ path: FilePath) throws {
     guard path.isDirectory else {
       try self.init(reading: path)
@@ -56,7 +56,7 @@ extension Tokenizer {
   ///
   /// `<|endoftext|>`, if it is a token, becomes a special one.
   ///
-  /// - Throws: ``FileError`` when a file cannot be read, ``TokenizerError`` when it is not what it should
+  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` when it is not what it should
   ///   be.
   public convenience init(vocabulary: FilePath, merges: FilePath) throws {
     let tokens = try Self.reporting(vocabulary) { bytes throws(TokenizerError.Reason) in

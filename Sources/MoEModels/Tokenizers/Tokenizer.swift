@@ -6,6 +6,11 @@ import Synchronization
 /// DeepSeek), sentencepiece-style BPE (Llama 2, Mixtral) and WordPiece (BERT). Settings for padding and
 /// truncation are not applied: what to do with long texts is decided where batches are made.
 ///
+/// Three differences from that library are known. Its table of character categories is older for BERT's
+/// punctuation and control characters, which shows for characters assigned since. A special token that is looked
+/// for in normalized text is left out of decoded text here even where normalization changes its spelling. And
+/// Metaspace's scheme `first` puts its mark also where a normalizer removed the very first character.
+///
 /// May be used by several threads at once.
 public final class Tokenizer: Sendable {
   private let normalizer: Normalizer?
@@ -46,6 +51,7 @@ public final class Tokenizer: Sendable {
   ///   - text: Any text.
   ///   - addingSpecialTokens: Whether to add what the model expects around a text, such as a
   ///     begin-of-sequence token. Special tokens that stand in the text itself are always found.
+  /// - Returns: Ids below ``vocabularyCount``, in the order of the text.
   /// - Complexity: O(n log n) at worst, O(n) for ordinary text.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     encode(bytes: Array(text.utf8), addingSpecialTokens: addingSpecialTokens)
@@ -110,6 +116,7 @@ public final class Tokenizer: Sendable {
   /// - Parameters:
   ///   - ids: Any ids of this tokenizer; bytes that do not form characters become U+FFFD.
   ///   - skippingSpecialTokens: Whether special tokens are left out of the text.
+  /// - Returns: The text, with the decoder's own rules for spaces.
   /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has one of the ids.
   /// - Complexity: O(bytes).
   public func decode(

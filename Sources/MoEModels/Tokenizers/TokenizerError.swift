@@ -29,7 +29,7 @@ public struct TokenizerError: Error, Hashable {
     case wrongType(key: String, expected: String)
     /// The value has the right type, but may not be what it is.
     case invalidValue(key: String, found: String, expected: String)
-    /// A component, or a setting of one, that this program does not implement.
+    /// A component, or a setting of one, that this program does not know.
     case unsupported(key: String, component: String)
     /// A regular expression for which there is no scanner.
     case unknownPattern(key: String, pattern: String)
@@ -70,7 +70,7 @@ extension TokenizerError.Reason: CustomStringConvertible {
     case .invalidValue(let key, let found, let expected):
       "'\(key)' is \(found); it must be \(expected)"
     case .unsupported(let key, let component):
-      "'\(key)' asks for \(component), which is not implemented; choose a tokenizer without it"
+      "'\(key)' asks for \(component), which is unknown here; choose a tokenizer without it"
     case .unknownPattern(let key, let pattern):
       "'\(key)' holds the regular expression '\(pattern)', which is none of the known ones (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
     case .duplicateID(let key, let id):

@@ -28,7 +28,9 @@ enum TokenizerModel: Sendable {
     switch type {
     case "BPE":
       self = .bytePair(try BytePairEncoding(fields, isByteLevel: isByteLevel))
-    case "WordPiece": self = .wordPiece(try WordPiece(fields))
+    case "WordPiece":
+      guard !isByteLevel else { throw fields.unsupported("WordPiece after ByteLevel") }
+      self = .wordPiece(try WordPiece(fields))
     default: throw fields.unsupported("the model \(type)")
     }
   }

@@ -38,7 +38,7 @@ public struct TrainedBPE: Sendable {
 
   /// Writes the vocabulary as a `tokenizer.json`, which appears whole or not at all.
   ///
-  /// - Throws: ``FileError``.
+  /// - Throws: `FileError`.
   public func write(to path: FilePath) throws {
     try AtomicFile.write(json, to: path)
   }

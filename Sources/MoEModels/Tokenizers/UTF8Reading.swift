@@ -26,6 +26,17 @@ extension Span<UInt8> {
     return (value, length)
   }
 
+  /// Calls `body` with each code point and its range.
+  @inline(__always)
+  func forEachScalar(in range: Range<Int>, _ body: (Unicode.Scalar, Range<Int>) -> Void) {
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let (value, length) = scalar(at: position, limit: range.upperBound)
+      body(Unicode.Scalar(value) ?? "\u{FFFD}", position..<position + length)
+      position += length
+    }
+  }
+
   /// Whether the bytes of a range are those of `bytes`.
   func holds(_ bytes: [UInt8], at position: Int, limit: Int) -> Bool {
     guard position + bytes.count <= limit else { return false }
@@ -41,15 +52,8 @@ extension [UInt8] {
   }
 
   /// Calls `body` with each code point and its range.
+  @inline(__always)
   func forEachScalar(in range: Range<Int>, _ body: (Unicode.Scalar, Range<Int>) -> Void) {
-    var position = range.lowerBound
-    while position < range.upperBound {
-      let (value, length) = span.scalar(at: position, limit: range.upperBound)
-      body(Unicode.Scalar(value) ?? "\u{FFFD}", position..<position + length)
-      position += length
-    }
+    span.forEachScalar(in: range, body)
   }
-
-  /// Whether all bytes are ASCII.
-  var isASCII: Bool { allSatisfy { $0 < 0x80 } }
 }

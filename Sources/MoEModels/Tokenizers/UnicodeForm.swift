@@ -3,7 +3,8 @@ import Foundation
 /// One of Unicode's four normalization forms.
 ///
 /// Foundation knows the decompositions of single characters; ordering and composition are done here, because
-/// Foundation's take quadratic time on long runs of combining marks.
+/// Foundation's take quadratic time on long runs of combining marks and, on Linux, put some characters above
+/// U+FFFF together with marks that belong to others.
 ///
 /// - SeeAlso: Unicode Standard Annex #15, *Unicode Normalization Forms*.
 struct UnicodeForm: Sendable {

@@ -5,8 +5,10 @@ struct WordPiece: Sendable {
   let vocabulary: Vocabulary
   /// The token of a word that cannot be put together.
   private let unknown: Int32
-  /// What stands before tokens that do not begin a word, usually `##`.
-  private let continuation: [UInt8]
+  /// Tokens that begin a word.
+  private var first = ByteTrie()
+  /// Tokens that do not, without what stands before them in the vocabulary, usually `##`.
+  private var continued = ByteTrie()
   /// Longer words, in characters, are unknown.
   private let longestWord: Int
 
@@ -18,48 +20,44 @@ struct WordPiece: Sendable {
       throw .unknownToken(key: fields.key("unk_token"), token: token)
     }
     self.unknown = unknown
-    continuation = Array(try fields.string("continuing_subword_prefix").utf8)
+    let prefix = Array(try fields.string("continuing_subword_prefix").utf8)
     // Each word may cost the square of its length.
-    longestWord = try fields.integer("max_input_chars_per_word", in: 1...10_000)
+    longestWord = try fields.integer("max_input_chars_per_word", in: 1...1_000)
+    for (id, token) in vocabulary.tokens.enumerated() {
+      guard let bytes = token.map({ Array($0.utf8) }) else { continue }
+      first.insert(bytes, value: Int32(id))
+      if bytes.starts(with: prefix) {
+        continued.insert(bytes.dropFirst(prefix.count), value: Int32(id))
+      }
+    }
   }
 
   /// Adds the ids of one word.
   ///
-  /// - Complexity: O(n²) in the word's length, which is limited.
+  /// - Complexity: O(n · longest token), where n is the word's length, which is limited.
   func encode(_ text: Span<UInt8>, _ range: Range<Int>, into output: inout [Int]) {
-    // Places between characters, first and last included.
-    var borders = [range.lowerBound]
-    while let last = borders.last, last < range.upperBound {
-      guard borders.count <= longestWord else { return output.append(Int(unknown)) }
-      borders.append(last + text.scalar(at: last, limit: range.upperBound).length)
-    }
-    let count = output.count
-    var first = 0
-    while first < borders.count - 1 {
-      guard let (id, next) = longestToken(text, borders, from: first) else {
-        output.removeSubrange(count...)
+    guard count(text, range) <= longestWord else { return output.append(Int(unknown)) }
+    let known = output.count
+    var position = range.lowerBound
+    while position < range.upperBound {
+      let trie = position == range.lowerBound ? first : continued
+      guard let (id, end) = trie.longest(text, at: position, limit: range.upperBound) else {
+        output.removeSubrange(known...)
         return output.append(Int(unknown))
       }
       output.append(Int(id))
-      first = next
+      position = end
     }
   }
 
-  private func longestToken(
-    _ text: Span<UInt8>, _ borders: [Int], from first: Int
-  ) -> (id: Int32, next: Int)? {
-    for last in (first + 1..<borders.count).reversed() {
-      let part = borders[first]..<borders[last]
-      if let id = first == 0 ? vocabulary.id(text, part) : continued(text, part) {
-        return (id, last)
-      }
+  /// Number of characters, as far as it matters.
+  private func count(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
+    var position = range.lowerBound
+    var count = 0
+    while position < range.upperBound, count <= longestWord {
+      position += text.scalar(at: position, limit: range.upperBound).length
+      count += 1
     }
-    return nil
-  }
-
-  private func continued(_ text: Span<UInt8>, _ range: Range<Int>) -> Int32? {
-    var bytes = continuation
-    for index in range { bytes.append(text[index]) }
-    return vocabulary.id(bytes.span, 0..<bytes.count)
+    return count
   }
 }

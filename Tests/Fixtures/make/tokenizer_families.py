@@ -10,6 +10,12 @@ Writes tokenizers/FAMILY.json, trained here on the sentences below, and tokenize
 
 The checksum is the lower half of 64-bit FNV-1a over the ids as little-endian u32, or over UTF-8.
 
+  forms.text, .ends         1,500 texts of letters, marks and Korean parts
+  forms                     checksums of their NFC, NFD, NFKC and NFKD by Python's unicodedata, [1500, 4]
+
+It also trains byte-level BPEs on those lines (without <|endoftext|>) and writes tokenizers/trained-PATTERN.json exactly as
+Switchyard's own trainer should write it, after the library has read that spelling; their ids are under trained-PATTERN/.
+
 When ../shared/data/tokenizers exists beside the package, it also writes tokenizers-neox.safetensors: the same for
 GPT-NeoX's own tokenizer.
 """
@@ -290,11 +296,80 @@ def golden(tokenizer, texts, full, prefix, tensors):
     tensors[f"{prefix}random.decoded"] = np.array([sum_text(tokenizer.decode(ids)) for ids in chosen], dtype=np.uint32)
 
 
+TRAINED = """{
+  "version": "1.0",
+  "truncation": null,
+  "padding": null,
+  "added_tokens": [
+    {"id": 0, "content": "<|endoftext|>", "single_word": false, "lstrip": false, "rstrip": false, \
+"normalized": false, "special": true}],
+  "normalizer": null,
+  "pre_tokenizer": PRE,
+  "post_processor": BYTES,
+  "decoder": BYTES,
+  "model": {
+    "type": "BPE",
+    "dropout": null,
+    "unk_token": null,
+    "continuing_subword_prefix": null,
+    "end_of_word_suffix": null,
+    "fuse_unk": false,
+    "byte_fallback": false,
+    "ignore_merges": false,
+    "vocab": {
+VOCAB
+    },
+    "merges": [
+MERGES
+    ]
+  }
+}
+"""
+
+
+def trained(texts, expression):
+    """What the library learns from the lines as one text, in the trainer's own spelling."""
+    text = "\n".join(line for line in texts if "<|endoftext|>" not in line)
+    whole = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    parts = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(expression), "isolated"),
+                                     pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = whole if expression == GPT2 else parts
+    tokenizer.train_from_iterator([text], trainers.BpeTrainer(
+        vocab_size=900, min_frequency=2, special_tokens=["<|endoftext|>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    model = json.loads(tokenizer.to_str())["model"]
+    quote = lambda text: json.dumps(text, ensure_ascii=False)
+    vocab = sorted(model["vocab"].items(), key=lambda item: item[1])
+    bytes_ = json.dumps(byte_level())
+    pre = bytes_ if expression == GPT2 else json.dumps(
+        sequence("pretokenizers", split(expression), byte_level(regex=False)), ensure_ascii=False)
+    return (TRAINED.replace("PRE", pre).replace("BYTES", bytes_)
+            .replace("VOCAB", ",\n".join(f"      {quote(t)}: {i}" for t, i in vocab))
+            .replace("MERGES", ",\n".join(f"      [{quote(a)}, {quote(b)}]" for a, b in model["merges"])))
+
+
+def packed(texts, name, tensors):
+    encoded = [text.encode() for text in texts]
+    tensors[name] = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    tensors[f"{name}.ends"] = np.cumsum([len(text) for text in encoded]).astype(np.int32)
+
+
+def forms(tensors):
+    blocks = [(0x300, 0x345), (0x61, 0x7A), (0x1100, 0x1112), (0x1161, 0x1175), (0x11A8, 0x11C2), (0xAC00, 0xAC80),
+              (0xC0, 0x233), (0x9C7, 0x9D7), (0x1E00, 0x1EF9), (0x1F00, 0x1FBC), (0x3041, 0x309C), (0xFB1D, 0xFB36),
+              (0x10041, 0x1005A), (0x11099, 0x110BA), (0x1D15E, 0x1D172), (0x2F800, 0x2F810), (0xF71, 0xF81)]
+    texts = ["".join(chr(rng.randint(*rng.choice(blocks))) for _ in range(rng.randint(1, 9))) for _ in range(1500)]
+    packed(texts, "forms.text", tensors)
+    tensors["forms"] = np.array([[sum_text(unicodedata.normalize(form, text)) for form in ("NFC", "NFD", "NFKC", "NFKD")]
+                                 for text in texts], dtype=np.uint32)
+
+
 def main():
     texts = lines()
-    encoded = [line.encode() for line in texts]
-    tensors = {"text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-               "text.ends": np.cumsum([len(line) for line in encoded]).astype(np.int32)}
+    tensors = {}
+    packed(texts, "text", tensors)
+    forms(tensors)
     os.makedirs("tokenizers", exist_ok=True)
     made = families()
     for name, spec in made.items():
@@ -302,6 +377,11 @@ def main():
         with open(f"tokenizers/{name}.json", "w", encoding="utf-8") as file:
             file.write(text + "\n")
         golden(Tokenizer.from_str(text), texts, 600 if name in ("gpt2", "llama2", "bert") else 60, f"{name}/", tensors)
+    for name, expression in [("trained-gpt2", GPT2), ("trained-llama3", LLAMA3)]:
+        text = trained(texts, expression)
+        with open(f"tokenizers/{name}.json", "w", encoding="utf-8") as file:
+            file.write(text)
+        golden(Tokenizer.from_str(text), texts, 60, f"{name}/", tensors)
     save_file(tensors, "tokenizers.safetensors", metadata={"families": json.dumps(sorted(made))})
     neox = "../../../shared/data/tokenizers/gpt_neox_20b/tokenizer.json"
     if os.path.exists(neox):
