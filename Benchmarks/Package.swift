@@ -17,6 +17,7 @@ let package = Package(
         .product(name: "MoECore", package: "switchyard"),
         .product(name: "MoETensor", package: "switchyard"),
         .product(name: "MoETraining", package: "switchyard"),
+        .product(name: "MoEModels", package: "switchyard"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

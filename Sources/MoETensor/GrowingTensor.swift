@@ -29,6 +29,7 @@ public final class GrowingTensor {
   /// Adds elements at the end and returns all of them.
   ///
   /// - Parameter part: All parts have the same shape but for the axis, the same type and device.
+  /// - Returns: All elements so far.
   /// - Complexity: O(elements of `part`), amortized.
   public func append(_ part: Tensor) -> Tensor {
     withoutGradients {

@@ -14,7 +14,8 @@ struct Bench: ParsableCommand {
   @Option(help: "Folder of the peers' scripts.") var peers: String
   @Option(help: "Rounds of both sides.") var rounds = 7
   @Option(help: "Threads of each side.") var threads = 2
-  @Option(help: "Only comparisons whose titles contain this.") var only = ""
+  @Option(help: "Only comparisons whose titles contain this; may be given several times.")
+  var only: [String] = []
 
   func run() throws {
     Engine.threadCount = threads
@@ -23,16 +24,40 @@ struct Bench: ParsableCommand {
       atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
 
-    let path = try CheckpointComparisons.makeFile(in: folder)
-    let peer = try Peer(python: python, script: peers + "/torch_peer.py")
-    print(
-      "Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)); peer: \(peer.name)."
-    )
-    print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.\n")
-    print(ComparisonResult.head)
-    let chosen = (EngineComparisons.all + CheckpointComparisons.all(path))
-      .filter { only.isEmpty || $0.title.contains(only) }
-    for comparison in chosen {
+    print("Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)).")
+    print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
+    try engine(folder)
+    for shape in DecoderComparisons.shapes where isChosen(shape.name) || isChosen("decoders") {
+      try decoders(shape, folder)
+    }
+  }
+
+  private func isChosen(_ title: String) -> Bool {
+    only.isEmpty || only.contains(where: title.contains)
+  }
+
+  private func engine(_ folder: FilePath) throws {
+    let path = folder.appending("one-gigabyte.safetensors")
+    let chosen = (EngineComparisons.all + CheckpointComparisons.all(path)).filter {
+      isChosen($0.title)
+    }
+    guard !chosen.isEmpty else { return }
+    try CheckpointComparisons.makeFile(at: path)
+    try compare(chosen, with: "torch_peer.py", path: path)
+    try FileManager.default.removeItem(atPath: path.string)
+  }
+
+  private func decoders(_ shape: DecoderComparisons.Shape, _ folder: FilePath) throws {
+    let path = try DecoderComparisons.makeModel(shape, in: folder)
+    try compare(
+      try DecoderComparisons.all(shape, path: path), with: "transformers_peer.py", path: path)
+    try FileManager.default.removeItem(atPath: path.string)
+  }
+
+  private func compare(_ comparisons: [Comparison], with script: String, path: FilePath) throws {
+    let peer = try Peer(python: python, script: peers + "/" + script)
+    print("\nPeer: \(peer.name).\n\n\(ComparisonResult.head)")
+    for comparison in comparisons {
       let result = try ComparisonResult(
         comparison, peer: peer, rounds: rounds, threads: threads, path: path.string)
       print(result.row)

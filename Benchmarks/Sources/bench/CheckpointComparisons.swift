@@ -6,14 +6,12 @@ import SystemPackage
 /// Opening and reading a safetensors file of 1 GB.
 enum CheckpointComparisons {
   /// A file of 256 tensors in the shapes of a small language model's experts.
-  static func makeFile(in folder: FilePath) throws -> FilePath {
-    let path = folder.appending("one-gigabyte.safetensors")
+  static func makeFile(at path: FilePath) throws {
     let items = (0..<256).map {
       SafetensorsItem(
         name: "layers.\($0 / 16).experts.\($0 % 16).weight", dtype: .f32, shape: [1024, 954])
     }
     try SafetensorsWriter.write(items, to: path) { Tensor.full(0.5, $0.shape) }
-    return path
   }
 
   static func all(_ path: FilePath) -> [Comparison] {

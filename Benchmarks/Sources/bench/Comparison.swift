@@ -21,7 +21,8 @@ enum Bar {
 
   func verdict(ours: Measurement, ratio: Double) -> String {
     switch self {
-    case .ratio(let largest): "\(ratio <= largest ? "met" : "missed") (≤ \(largest))"
+    case .ratio(let largest):
+      "\(ratio <= largest ? "met" : "missed") (≤ \((largest * 100).rounded() / 100))"
     case .absolute(let seconds, let bytes):
       ours.seconds <= seconds && ours.bytes ?? 0 <= bytes
         ? "met (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"

@@ -75,6 +75,7 @@ public struct Sampler: Sendable {
   /// - Parameters:
   ///   - scores: One finite score per token.
   ///   - history: Tokens that occurred, for the repetition penalty.
+  /// - Returns: The token.
   /// - Complexity: O(tokens log tokens), or O(tokens) at temperature 0.
   public mutating func choose(from scores: [Float], history: some Sequence<Int>) -> Int {
     var scores = scores

@@ -8,6 +8,7 @@ public protocol WeightSource: AnyObject {
   ///   - name: Its name in checkpoints.
   ///   - shape: Its shape.
   ///   - start: How it starts when the model is new.
+  /// - Returns: The weight.
   /// - Throws: ``ModelError`` when a checkpoint has no such weight, or one of another shape or type.
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter
 

@@ -1,0 +1,102 @@
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// Reading a prompt and making tokens with Mixture-of-Experts language models of random weights.
+enum DecoderComparisons {
+  /// A model of the comparison, as transformers' OLMoE describes it.
+  struct Shape {
+    var name: String
+    var hidden: Int
+    var layers: Int
+    var heads: Int
+    var experts: Int
+    var k: Int
+    var inner: Int
+    var vocabulary: Int
+    var dtype: DType
+    var prefillBar: Double
+    var decodeBar: Double
+
+    var config: String {
+      """
+      {"model_type": "olmoe", "architectures": ["OlmoeForCausalLM"], "vocab_size": \(vocabulary),
+       "hidden_size": \(hidden), "intermediate_size": \(inner), "num_hidden_layers": \(layers),
+       "num_attention_heads": \(heads), "num_key_value_heads": \(heads), "hidden_act": "silu",
+       "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+       "num_experts": \(experts), "num_experts_per_tok": \(k), "norm_topk_prob": false,
+       "tie_word_embeddings": false, "eos_token_id": null, "pad_token_id": null,
+       "dtype": "\(dtype == .bf16 ? "bfloat16" : "float32")"}
+      """
+    }
+  }
+
+  static let shapes = [
+    Shape(
+      name: "8 experts top-2, f32", hidden: 256, layers: 4, heads: 8, experts: 8, k: 2, inner: 512,
+      vocabulary: 4096, dtype: .f32, prefillBar: 1 / 1.2, decodeBar: 1.0 / 3),
+    Shape(
+      name: "64 experts top-8, f32", hidden: 256, layers: 4, heads: 8, experts: 64, k: 8,
+      inner: 128,
+      vocabulary: 4096, dtype: .f32, prefillBar: 1 / 1.2, decodeBar: 1.0 / 3),
+    Shape(
+      name: "1.32 B weights, 64 experts top-8, bf16", hidden: 1024, layers: 12, heads: 16,
+      experts: 64,
+      k: 8, inner: 512, vocabulary: 32000, dtype: .bf16, prefillBar: 1 / 1.2, decodeBar: 0.5),
+  ]
+
+  /// Writes a model folder with random weights.
+  static func makeModel(_ shape: Shape, in folder: FilePath) throws -> FilePath {
+    let path = folder.appending(shape.name.filter { $0.isLetter || $0.isNumber })
+    try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
+    try AtomicFile.write(shape.config, to: path.appending("config.json"))
+    let configuration = try OLMoE.configuration(ConfigurationObject(path.appending("config.json")))
+    let model = try MoEDecoder(
+      configuration, names: OLMoE.names, weights: RandomWeights(RandomSource(seed: 1)))
+    let tensors = model.parameters.map { ($0.name, $0.parameter.value.cast(to: shape.dtype)) }
+    try SafetensorsFile.write(
+      Dictionary(uniqueKeysWithValues: tensors), metadata: ["format": "pt"],
+      to: path.appending("model.safetensors"))
+    return path
+  }
+
+  static func all(_ shape: Shape, path: FilePath) throws -> [Comparison] {
+    let model = try MoEDecoder.open(path)
+    return [
+      Comparison(
+        title: "prompt of 512 tokens, \(shape.name)", peerName: "prefill", iterations: 3,
+        run: { iterations in prefill(model, iterations: iterations) }, bar: .ratio(shape.prefillBar)
+      ),
+      Comparison(
+        title: "one more token, \(shape.name)", peerName: "decode", iterations: 32,
+        run: { iterations in decode(model, iterations: iterations) }, bar: .ratio(shape.decodeBar)),
+    ]
+  }
+
+  private static func prompt(_ count: Int) -> Tensor {
+    Tensor((0..<count).map { $0 * 7919 % 4096 }, shape: [1, count])
+  }
+
+  private static func prefill(_ model: MoEDecoder, iterations: Int) -> Measurement {
+    let tokens = prompt(512)
+    return timed(iterations: iterations) {
+      withoutGradients {
+        let cache = KeyValueCache(layers: model.configuration.layers.count)
+        let logits = model(tokens, cache: cache, lastOnly: true).logits
+        precondition(logits.count > 0)
+      }
+    }
+  }
+
+  private static func decode(_ model: MoEDecoder, iterations: Int) -> Measurement {
+    withoutGradients {
+      let cache = KeyValueCache(layers: model.configuration.layers.count)
+      var next = model(prompt(32), cache: cache, lastOnly: true).logits.argmax(axis: 2)
+      return timed(iterations: iterations) {
+        next = model(next, cache: cache, lastOnly: true).logits.argmax(axis: 2)
+      }
+    }
+  }
+}
