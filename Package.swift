@@ -42,7 +42,7 @@ let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MP
 let modules: [Module] = [
   Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
   Module(
-    name: "MoETensor", dependencies: ["MoECore", "CTorch", system],
+    name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", system],
     testDependencies: ["MoECore", system]),
   Module(
     name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
@@ -64,6 +64,7 @@ let native: [Target] = [
   .systemLibrary(name: "LibTorch", pkgConfig: "switchyard-torch"),
   .target(
     name: "CTorch", dependencies: ["LibTorch"], cSettings: strictC, cxxSettings: strictCXX),
+  .target(name: "CKernels", cSettings: strictC),
   .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
   .systemLibrary(
     name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),

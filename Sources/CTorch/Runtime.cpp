@@ -12,6 +12,15 @@ int ctorch_set_thread_count(int count) {
   return guarded([&] { at::set_num_threads(count); });
 }
 
+void ctorch_parallel(int64_t count, int64_t grain, void *context,
+                     void (*body)(void *context, int64_t begin, int64_t end)) {
+  int status = guarded([&] {
+    at::parallel_for(0, count, grain, [&](int64_t begin, int64_t end) { body(context, begin, end); });
+  });
+  // Threads could not be started: the work is done without them, over again from the start.
+  if (status != 0) body(context, 0, count);
+}
+
 int32_t ctorch_device_count(CTorchDeviceKind kind) {
   int32_t count = 0;
   (void)guarded([&] {

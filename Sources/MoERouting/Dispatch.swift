@@ -69,6 +69,12 @@ public struct Dispatch {
     return zeros.adding(weighted, at: tokens)
   }
 
+  /// The same for one token, which needs neither gathering nor scattering.
+  private func single(_ x: Tensor, _ busy: [Int], _ expert: (Int, Tensor) -> Tensor) -> Tensor {
+    let answers = Tensor.concatenated(busy.map { expert($0, x) }, axis: 0)  // [experts, width]
+    return weights.cast(to: answers.dtype).expandingAxis(0).matmul(answers)  // [1, width]
+  }
+
   /// Runs every expert on its slice and combines the answers.
   ///
   /// - Parameters:
@@ -79,6 +85,7 @@ public struct Dispatch {
   public func run(_ x: Tensor, expert: (_ expert: Int, _ rows: Tensor) -> Tensor) -> Tensor {
     let busy = counts.indices.filter { counts[$0] > 0 }
     guard !busy.isEmpty else { return Tensor.zeros(x.shape, dtype: x.dtype, on: x.device) }
+    if tokenCount == 1 { return single(x, busy, expert) }
     let slices = gather(x).split(sizes: busy.map { counts[$0] }, axis: 0)
     let answers = zip(busy, slices).map { expert($0, $1) }
     return combine(answers.count == 1 ? answers[0] : Tensor.concatenated(answers, axis: 0))

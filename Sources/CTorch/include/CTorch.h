@@ -150,6 +150,11 @@ int ctorch_generator_set_state(CTorchGenerator generator, CTorchTensor state);
 
 int ctorch_thread_count(void);
 int ctorch_set_thread_count(int count);
+/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's threads; the
+/// body must not fail.
+void ctorch_parallel(int64_t count, int64_t grain, void *context,
+                     void (*body)(void *context, int64_t begin, int64_t end));
+
 /// Devices of a kind that this libtorch can use on this machine.
 int32_t ctorch_device_count(CTorchDeviceKind kind);
 /// "2.13.0".

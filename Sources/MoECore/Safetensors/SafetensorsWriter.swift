@@ -108,7 +108,7 @@ struct SafetensorsHeaderText {
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map {
-        "\(Self.quoted($0)):\(Self.quoted($1))"
+        "\($0.jsonQuoted):\($1.jsonQuoted)"
       }
       fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
@@ -118,7 +118,7 @@ struct SafetensorsHeaderText {
       let shape = item.shape.map(String.init).joined(separator: ",")
       fields.append(
         """
-        \(Self.quoted(item.name)):{"dtype":"\(item.dtype.safetensorsName)","shape":[\(shape)],\
+        \(item.name.jsonQuoted):{"dtype":"\(item.dtype.safetensorsName)","shape":[\(shape)],\
         "data_offsets":[\(offset),\(end)]}
         """)
       offset = end
@@ -128,25 +128,5 @@ struct SafetensorsHeaderText {
     // Spaces bring the data to a multiple of the largest element size.
     json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
     bytes = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json
-  }
-
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{C}": result += "\\f"
-      case "\u{0}"..<"\u{20}":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

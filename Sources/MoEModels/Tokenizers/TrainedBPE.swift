@@ -97,7 +97,7 @@ extension TrainedBPE {
     specialTokens.enumerated().map { id, token in
       """
 
-          {"id": \(id), "content": \(Self.quoted(token)), "single_word": false, "lstrip": false, \
+          {"id": \(id), "content": \(token.jsonQuoted), "single_word": false, "lstrip": false, \
       "rstrip": false, "normalized": false, "special": true}
       """
     }.joined(separator: ",")
@@ -107,7 +107,7 @@ extension TrainedBPE {
     guard pattern != .gpt2 else { return byteLevel(splits: true) }
     return """
       {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": \
-      \(Self.quoted(pattern.rawValue))}, "behavior": "Isolated", "invert": false}, \
+      \(pattern.rawValue.jsonQuoted)}, "behavior": "Isolated", "invert": false}, \
       \(byteLevel(splits: false))]}
       """
   }
@@ -117,28 +117,12 @@ extension TrainedBPE {
   }
 
   private var vocabularyLines: String {
-    tokens.indices.map { "      \(Self.quoted(spelling($0))): \($0)" }.joined(separator: ",\n")
+    tokens.indices.map { "      \(spelling($0).jsonQuoted): \($0)" }.joined(separator: ",\n")
   }
 
   private var mergeLines: String {
     merges.map {
-      "      [\(Self.quoted(spelling($0.left))), \(Self.quoted(spelling($0.right)))]"
+      "      [\(spelling($0.left).jsonQuoted), \(spelling($0.right).jsonQuoted)]"
     }.joined(separator: ",\n")
-  }
-
-  /// A string as JSON spells it.
-  private static func quoted(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\0"..<" ":
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result + "\""
   }
 }

@@ -20,7 +20,10 @@ extension Tensor {
   ///   - bias: Shape `[outputs]`.
   /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
   public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    linearOperator(self, weight, bias)
+    guard let product = Tensor.matrixVectorProduct(self, weight) else {
+      return linearOperator(self, weight, bias)
+    }
+    return bias.map { product + $0 } ?? product
   }
 
   /// This tensor plus the products of a batch of matrices: `[b, n, m] + [b, n, k] × [b, k, m]`.

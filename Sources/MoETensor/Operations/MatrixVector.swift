@@ -1,0 +1,73 @@
+import CKernels
+import CTorch
+import MoECore
+
+extension Tensor {
+  /// `weight · row` by a kernel of our own, for the single rows that a model makes text with.
+  ///
+  /// libtorch hands such products to a library whose general kernel, on processors of other makers, reads
+  /// weights several times slower than memory gives them.
+  ///
+  /// - Parameters:
+  ///   - row: One row, shape `[…, inputs]` with leading axes of size 1, f32 or bf16.
+  ///   - weight: Shape `[outputs, inputs]`, of the same type.
+  /// - Returns: Shape `[…, outputs]`, or `nil` where the kernel does not apply: gradients are wanted, there
+  ///   are several rows, or the elements lie in another way.
+  static func matrixVectorProduct(_ row: Tensor, _ weight: Tensor) -> Tensor? {
+    guard row.count > 0, weight.rank == 2, row.count == weight.size(1), row.size(-1) == row.count
+    else { return nil }
+    let dtype = row.dtype
+    guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype else { return nil }
+    guard !(ctorch_gradients_enabled() && (row.requiresGradient || weight.requiresGradient)) else {
+      return nil
+    }
+    // Addresses exist only for contiguous elements on the CPU.
+    guard let x = unsafe row.hostElements, let w = unsafe weight.hostElements else { return nil }
+    let (rows, columns) = (weight.size(0), weight.size(1))
+    let result = uninitialized(Array(row.shape.dropLast()) + [rows], dtype: dtype)
+    guard let y = unsafe result.hostElements.map(UnsafeMutableRawPointer.init(mutating:)) else {
+      return nil
+    }
+    defer { extendLifetime((row, weight, result)) }
+    var work = unsafe MatrixVectorWork(
+      weight: w, row: x, result: y, columns: columns, isNarrow: dtype == .bf16)
+    let grain = unsafe Swift.max(1, MatrixVectorWork.smallestPart / (columns * dtype.byteSize))
+    unsafe ctorch_parallel(Int64(rows), Int64(grain), &work) { context, begin, end in
+      unsafe context?.assumingMemoryBound(to: MatrixVectorWork.self).pointee.run(
+        Int(begin)..<Int(end))
+    }
+    return result
+  }
+
+  /// The first element of a contiguous CPU tensor; the caller keeps the tensor alive.
+  @unsafe private var hostElements: UnsafeRawPointer? {
+    unsafe withHandle { unsafe ctorch_tensor_elements($0) }
+  }
+}
+
+/// What each thread needs for its rows of a product.
+@unsafe private struct MatrixVectorWork {
+  /// Bytes of weights below which a thread of its own costs more than it saves.
+  static let smallestPart = 128 << 10
+
+  let weight: UnsafeRawPointer
+  let row: UnsafeRawPointer
+  let result: UnsafeMutableRawPointer
+  let columns: Int
+  let isNarrow: Bool
+
+  func run(_ rows: Range<Int>) {
+    let start = rows.lowerBound
+    if unsafe isNarrow {
+      unsafe ckernels_matrix_vector_bf16(
+        weight.assumingMemoryBound(to: UInt16.self) + start * columns,
+        row.assumingMemoryBound(to: UInt16.self),
+        result.assumingMemoryBound(to: UInt16.self) + start, rows.count, columns)
+    } else {
+      unsafe ckernels_matrix_vector_f32(
+        weight.assumingMemoryBound(to: Float.self) + start * columns,
+        row.assumingMemoryBound(to: Float.self),
+        result.assumingMemoryBound(to: Float.self) + start, rows.count, columns)
+    }
+  }
+}
