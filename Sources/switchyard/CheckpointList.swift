@@ -20,7 +20,7 @@ struct CheckpointList: ParsableCommand {
   func run() throws {
     let checkpoint = try SafetensorsCheckpoint(path.path)
     let report = CheckpointReport(checkpoint)
-    Output.line(json ? try report.json() : report.table)
+    if json { try Output.json(report) } else { Output.line(report.table) }
   }
 }
 
@@ -54,12 +54,6 @@ private struct CheckpointReport: Encodable {
     metadata = checkpoint.shards.reduce(into: [:]) {
       $0.merge($1.header.metadata) { first, _ in first }
     }
-  }
-
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self)
   }
 
   var table: String {

@@ -23,9 +23,7 @@ struct Doctor: ParsableCommand {
     }
     let failures = results.count { !$0.passed }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      Output.line(String(decoding: try encoder.encode(results), as: UTF8.self))
+      try Output.json(results)
     } else {
       Output.line(
         failures == 0 ? "Everything works." : "\(failures) of \(results.count) checks failed.")

@@ -18,9 +18,7 @@ struct Info: ParsableCommand {
   func run() throws {
     let summary = try ModelSummary(model.path)
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      Output.line(String(decoding: try encoder.encode(summary), as: UTF8.self))
+      try Output.json(summary)
     } else {
       Output.line(summary.text)
     }

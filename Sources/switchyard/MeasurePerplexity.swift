@@ -32,9 +32,7 @@ struct MeasurePerplexity: ParsableCommand {
       stride: stride ?? window, progress: progress.show)
     progress.end()
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      Output.line(String(decoding: try encoder.encode(result), as: UTF8.self))
+      try Output.json(result)
     } else {
       Output.line("perplexity     \(result.perplexity)")
       Output.line("bits per byte  \(result.bitsPerByte)")

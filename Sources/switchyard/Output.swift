@@ -14,6 +14,13 @@ enum Output {
   /// Writes a line; a failure shows at the next ``flush()``.
   static func line(_ line: String) { text(line + "\n") }
 
+  /// Writes a value as JSON that people can read and compare, keys in order.
+  static func json(_ value: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    line(String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
+
   /// Writes text at once; a failure shows at the next ``flush()``.
   static func text(_ text: String) {
     let bytes = Array(text.utf8)

@@ -31,6 +31,9 @@ extension FilePath {
     (try? stat().type) == .directory
   }
 
+  /// Whether something is at this path, or where a link there leads.
+  package var exists: Bool { (try? stat()) != nil }
+
   /// Whether nothing is at this path, not even a link.
   public var isMissing: Bool { (try? stat(followTargetSymlink: false)) == nil }
 

@@ -29,7 +29,7 @@ public final class SafetensorsCheckpoint: Sendable {
         throw FileError.permissionDenied(path)
       }
       let candidates = [Self.indexName, Self.singleName].map { path.appending($0) }
-      guard let found = candidates.first(where: Self.exists) else {
+      guard let found = candidates.first(where: \.exists) else {
         throw SafetensorsError(path: path, reason: .noCheckpoint)
       }
       file = found
@@ -62,10 +62,6 @@ public final class SafetensorsCheckpoint: Sendable {
   private struct Index: Decodable {
     var weightMap: [String: String]
     enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
-  }
-
-  private static func exists(_ path: FilePath) -> Bool {
-    FileManager.default.fileExists(atPath: path.string)
   }
 
   private static func weightMap(at path: FilePath) throws -> [String: String] {

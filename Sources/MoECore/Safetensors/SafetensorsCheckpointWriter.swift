@@ -24,7 +24,7 @@ extension SafetensorsCheckpoint {
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
     for name in [singleName, indexName]
-    where FileManager.default.fileExists(atPath: folder.appending(name).string) {
+    where folder.appending(name).exists {
       throw FileError.alreadyExists(folder.appending(name))
     }
     let shards = sharded(items, limit: shardLimit)

@@ -15,16 +15,14 @@ extension Tokenizer {
     let file = path.appending("tokenizer.json")
     let vocabulary = path.appending("vocab.json")
     let merges = path.appending("merges.txt")
-    if Self.exists(file) {
+    if file.exists {
       try self.init(reading: file)
-    } else if Self.exists(vocabulary), Self.exists(merges) {
+    } else if vocabulary.exists, merges.exists {
       try self.init(vocabulary: vocabulary, merges: merges)
     } else {
       throw TokenizerError(path: path, reason: .noTokenizer)
     }
   }
-
-  private static func exists(_ path: FilePath) -> Bool { (try? path.stat()) != nil }
 
   private convenience init(reading path: FilePath) throws {
     let bytes = try Self.bytes(of: path)
