@@ -122,6 +122,10 @@ void ctorch_push_ints(const int64_t *values, size_t count) {
   push([&] { return c10::IValue(c10::IntArrayRef(values, count)); });
 }
 
+void ctorch_push_no_numbers(void) {
+  push([&] { return c10::IValue(c10::List<std::optional<at::Scalar>>()); });
+}
+
 void ctorch_push_device(CTorchDeviceKind kind, int32_t index) {
   c10::DeviceType type = kind == CTORCH_CUDA ? at::kCUDA : kind == CTORCH_MPS ? at::kMPS : at::kCPU;
   push([&] {

@@ -101,6 +101,8 @@ void ctorch_push_double(double value);
 void ctorch_push_bool(bool value);
 void ctorch_push_string(const char *value);
 void ctorch_push_ints(const int64_t *values, size_t count);
+/// An empty list of optional numbers.
+void ctorch_push_no_numbers(void);
 void ctorch_push_device(CTorchDeviceKind kind, int32_t index);
 void ctorch_push_generator(CTorchGenerator generator);
 

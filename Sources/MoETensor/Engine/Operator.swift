@@ -19,10 +19,12 @@ import MoECore
     }
   }
 
-  /// Finds an operation, or says that there is none.
+  /// Finds an operation, or says that there is none; a name without a namespace is one of `aten`.
   init(finding name: String, _ overload: String) throws(TensorError) {
     var handle: OpaquePointer?
-    guard unsafe ctorch_operator_find("aten::" + name, overload, &handle) == 0,
+    guard
+      unsafe ctorch_operator_find(
+        name.contains("::") ? name : "aten::" + name, overload, &handle) == 0,
       let found = unsafe handle
     else { throw .unknownOperation(name: name, message: Engine.lastError) }
     self.name = name
@@ -143,6 +145,11 @@ private struct Spread: OperatorArgument {
   var tensors: [Tensor]
   func push() { for tensor in tensors { tensor.push() } }
   var summary: String { tensors.map(\.summary).joined(separator: ", ") }
+}
+
+/// An empty list of optional numbers, which libtorch tells from other empty lists.
+struct NoNumbers: OperatorArgument {
+  func push() { ctorch_push_no_numbers() }
 }
 
 /// A value of which an operation can take a list.

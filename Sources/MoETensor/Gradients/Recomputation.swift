@@ -25,19 +25,9 @@ public func recomputed(
   guard ctorch_gradients_enabled(), (inputs + weights).contains(where: \.requiresGradient) else {
     return values
   }
-  let recorded = RecomputedBlock(inputs: inputs, weights: weights, block: block)
-  let context = unsafe Unmanaged.passRetained(recorded).toOpaque()
-  var outputs = unsafe [OpaquePointer?](repeating: nil, count: values.count)
-  let status = unsafe Tensor.withHandles(inputs + weights) { inputs, inputCount in
-    unsafe Tensor.withHandles(values) { values, valueCount in
-      unsafe ctorch_record_block(
-        inputs, inputCount, values, valueCount,
-        { unsafe RecomputedBlock.backward($0, $1, $2, $3, $4, $5) },
-        { unsafe RecomputedBlock.release($0) }, context, &outputs)
-    }
+  return recorded(values, from: inputs + weights) { outputGradients in
+    try gradients(of: outputGradients, inputs: inputs, weights: weights, block: block)
   }
-  require(status == 0, Engine.lastError)
-  return unsafe outputs.compactMap { unsafe $0.map { unsafe Tensor(owning: $0) } }
 }
 
 /// Runs a block with one input and one result so that it is computed again for the backward pass.
@@ -54,72 +44,20 @@ public func recomputed(
   try recomputed([input], parameters: parameters) { [try block($0[0])] }[0]
 }
 
-/// What the backward pass needs to compute a block again.
-@safe private final class RecomputedBlock {
-  private let inputs: [Tensor]
-  private let weights: [Tensor]
-  private let block: ([Tensor]) throws -> [Tensor]
-  /// The last failure, kept alive for the C side.
-  private var message: UnsafeMutablePointer<CChar>?
-
-  init(inputs: [Tensor], weights: [Tensor], block: @escaping ([Tensor]) throws -> [Tensor]) {
-    (self.inputs, self.weights, self.block) = (inputs, weights, block)
-    unsafe message = nil
+/// Computes the block again and goes back through it; `nil` for inputs and weights without a gradient.
+private func gradients(
+  of outputGradients: [Tensor?], inputs: [Tensor], weights: [Tensor],
+  block: ([Tensor]) throws -> [Tensor]
+) throws -> [Tensor?] {
+  // Copies of the inputs cut the connection to the graph in which the block stands.
+  let cut = inputs.map { $0.detached() }
+  let differentiable = cut.filter(\.dtype.isFloatingPoint)
+  return try recording(differentiable + weights) {
+    let outputs = try block(cut)
+    let used = zip(outputs, outputGradients).filter { $0.0.requiresGradient && $0.1 != nil }
+    guard !used.isEmpty else { return (cut + weights).map { _ in nil } }
+    var found = try gradients(
+      of: used.map(\.0), seeds: used.map(\.1), for: differentiable + weights)[...]
+    return cut.map { $0.dtype.isFloatingPoint ? found.removeFirst() : nil } + found
   }
-
-  deinit { unsafe message?.deallocate() }
-
-  /// Gradients of the inputs and weights, in this order; `nil` where there is none.
-  private func gradients(of outputGradients: [Tensor?]) throws -> [Tensor?] {
-    // Copies of the inputs cut the connection to the graph in which the block stands.
-    let cut = inputs.map { $0.detached() }
-    let differentiable = cut.filter(\.dtype.isFloatingPoint)
-    return try recording(differentiable + weights) {
-      let outputs = try block(cut)
-      let used = zip(outputs, outputGradients).filter { $0.0.requiresGradient && $0.1 != nil }
-      guard !used.isEmpty else { return (cut + weights).map { _ in nil } }
-      var found = try MoETensor.gradients(
-        of: used.map(\.0), seeds: used.map(\.1), for: differentiable + weights)[...]
-      return cut.map { $0.dtype.isFloatingPoint ? found.removeFirst() : nil } + found
-    }
-  }
-
-  /// Gives up the reference that the gradient graph held.
-  static func release(_ context: UnsafeMutableRawPointer?) {
-    guard let context = unsafe context else { return }
-    unsafe Unmanaged<RecomputedBlock>.fromOpaque(context).release()
-  }
-
-  /// The function that libtorch calls in the backward pass; see `CTorchBackward`.
-  static func backward(
-    _ context: UnsafeMutableRawPointer?, _ incoming: UnsafePointer<OpaquePointer?>?,
-    _ incomingCount: Int, _ outgoing: UnsafeMutablePointer<OpaquePointer?>?, _ outgoingCount: Int,
-    _ message: UnsafeMutablePointer<UnsafePointer<CChar>?>?
-  ) -> CInt {
-    guard let context = unsafe context else { return 1 }
-    let block = unsafe Unmanaged<RecomputedBlock>.fromOpaque(context).takeUnretainedValue()
-    do {
-      // The caller keeps its handles, so each tensor here gets a reference of its own.
-      let gradients = try block.gradients(
-        of: (0..<incomingCount).map { index in
-          unsafe incoming?[index].map { unsafe Tensor(sharing: $0) }
-        })
-      for index in 0..<outgoingCount {
-        unsafe outgoing?[index] = unsafe gradients[index].map { unsafe $0.sharedHandle() }
-      }
-      return 0
-    } catch {
-      unsafe block.message?.deallocate()
-      unsafe block.message = strdupSwift("\(error)")
-      unsafe message?.pointee = UnsafePointer(block.message)
-      return 1
-    }
-  }
-}
-
-private func strdupSwift(_ text: String) -> UnsafeMutablePointer<CChar> {
-  let bytes = Array(text.utf8CString)
-  let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
-  unsafe copy.initialize(from: bytes, count: bytes.count)
-  return unsafe copy
 }

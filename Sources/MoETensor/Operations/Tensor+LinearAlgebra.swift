@@ -20,10 +20,10 @@ extension Tensor {
   ///   - bias: Shape `[outputs]`.
   /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
   public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    guard let product = Tensor.matrixVectorProduct(self, weight) else {
-      return linearOperator(self, weight, bias)
+    if let product = Tensor.matrixVectorProduct(self, weight) {
+      return bias.map { product + $0 } ?? product
     }
-    return bias.map { product + $0 } ?? product
+    return oneDNNLinear(weight, bias: bias) ?? linearOperator(self, weight, bias)
   }
 
   /// This tensor plus the products of a batch of matrices: `[b, n, m] + [b, n, k] × [b, k, m]`.
