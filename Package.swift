@@ -51,7 +51,8 @@ let modules: [Module] = [
     name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor"]),
   Module(
-    name: "MoEModels", dependencies: ["MoECore", "MoETensor", "MoERouting", system],
+    name: "MoEModels",
+    dependencies: ["MoECore", "MoETensor", "MoERouting", "CKernels", system],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
   Module(
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
@@ -64,7 +65,8 @@ let native: [Target] = [
   .systemLibrary(name: "LibTorch", pkgConfig: "switchyard-torch"),
   .target(
     name: "CTorch", dependencies: ["LibTorch"], cSettings: strictC, cxxSettings: strictCXX),
-  .target(name: "CKernels", cSettings: strictC),
+  // Kernels are made of functions that must vanish into their callers, in debug builds too.
+  .target(name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])]),
   .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
   .systemLibrary(
     name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),

@@ -13,43 +13,59 @@ public struct Dispatch {
   public let tokenCount: Int
   /// Assignments per expert.
   public let counts: [Int]
-  /// The token of each assignment, i64, shape `[assignments]`, one expert's after another's.
-  public let tokens: Tensor
-  /// The weight of each assignment, shape `[assignments]`, in the same order, differentiable.
-  public let weights: Tensor
+  /// The token of each assignment, one expert's after another's.
+  package let rows: [Int32]
+  /// For each choice in the order of the routing's weights, its place among the assignments.
+  private let places: [Int32]
+  private let routing: Routing
 
   /// Sorts the assignments of a routing; those of one expert keep the order of their tokens.
   ///
   /// - Complexity: O(assignments + experts).
   public init(_ routing: Routing) {
+    self.routing = routing
     tokenCount = routing.tokenCount
     counts = routing.load.tokens
-    let device = routing.weights.device
     switch routing.choice {
     case .byExpert(let chosen):
-      tokens = Tensor(chosen.flatMap(\.self)).moved(to: device)
-      weights = routing.weights
+      rows = chosen.flatMap { $0.map(Int32.init) }
+      places = rows.indices.map(Int32.init)
     case .byToken(let experts, let k):
-      let order = Self.sorted(experts, counts: counts)
-      tokens = Tensor(order.map { $0 / max(1, k) }).moved(to: device)
-      weights = routing.weights.reshaped([-1]).selecting(Tensor(order).moved(to: device))
+      (rows, places) = Self.sorted(experts, k: k, counts: counts)
     }
   }
 
-  /// Places of the assignments in the order of their experts: a counting sort, which is stable.
-  private static func sorted(_ experts: [Int], counts: [Int]) -> [Int] {
+  /// A counting sort, which is stable.
+  private static func sorted(
+    _ experts: [Int], k: Int, counts: [Int]
+  ) -> (rows: [Int32], places: [Int32]) {
     var next: [Int] = []
     var start = 0
     for count in counts {
       next.append(start)
       start += count
     }
-    var order = [Int](repeating: 0, count: experts.count)
-    for (place, expert) in experts.enumerated() {
-      order[next[expert]] = place
-      next[expert] += 1
+    var rows = [Int32](repeating: 0, count: experts.count)
+    var places = rows
+    for (choice, expert) in experts.enumerated() {
+      let place = next[expert]
+      rows[place] = Int32(choice / max(1, k))
+      places[choice] = Int32(place)
+      next[expert] = place + 1
     }
-    return order
+    return (rows, places)
+  }
+
+  /// The token of each assignment, i64, shape `[assignments]`, one expert's after another's.
+  public var tokens: Tensor { Tensor(rows.map(Int.init)).moved(to: routing.weights.device) }
+
+  /// The weight of each assignment, shape `[assignments]`, in the same order, differentiable.
+  public var weights: Tensor {
+    guard case .byToken = routing.choice else { return routing.weights }
+    var order = [Int](repeating: 0, count: places.count)
+    for (choice, place) in places.enumerated() { order[Int(place)] = choice }
+    return routing.weights.reshaped([-1]).selecting(
+      Tensor(order).moved(to: routing.weights.device))
   }
 
   /// The tokens' rows in the order of the assignments.
@@ -69,12 +85,6 @@ public struct Dispatch {
     return zeros.adding(weighted, at: tokens)
   }
 
-  /// The same for one token, which needs neither gathering nor scattering.
-  private func single(_ x: Tensor, _ busy: [Int], _ expert: (Int, Tensor) -> Tensor) -> Tensor {
-    let answers = Tensor.concatenated(busy.map { expert($0, x) }, axis: 0)  // [experts, width]
-    return weights.cast(to: answers.dtype).expandingAxis(0).matmul(answers)  // [1, width]
-  }
-
   /// Runs every expert on its slice and combines the answers.
   ///
   /// - Parameters:
@@ -85,9 +95,38 @@ public struct Dispatch {
   public func run(_ x: Tensor, expert: (_ expert: Int, _ rows: Tensor) -> Tensor) -> Tensor {
     let busy = counts.indices.filter { counts[$0] > 0 }
     guard !busy.isEmpty else { return Tensor.zeros(x.shape, dtype: x.dtype, on: x.device) }
-    if tokenCount == 1 { return single(x, busy, expert) }
     let slices = gather(x).split(sizes: busy.map { counts[$0] }, axis: 0)
     let answers = zip(busy, slices).map { expert($0, $1) }
     return combine(answers.count == 1 ? answers[0] : Tensor.concatenated(answers, axis: 0))
+  }
+
+  /// The assignments of each token.
+  package struct ByToken {
+    /// Token t has `places[starts[t]..<starts[t + 1]]`.
+    package var starts: [Int32]
+    /// Places among the sorted assignments.
+    package var places: [Int32]
+    /// The factors beside `places`, shape `[assignments]`.
+    package var weights: Tensor
+  }
+
+  /// The assignments once more, sorted by token.
+  package var byToken: ByToken {
+    switch routing.choice {
+    case .byToken(_, let k):
+      return ByToken(
+        starts: (0...tokenCount).map { Int32($0 * k) }, places: places,
+        weights: routing.weights.reshaped([-1]))
+    case .byExpert:
+      var counts = [Int](repeating: 0, count: tokenCount)
+      for row in rows { counts[Int(row)] += 1 }
+      let sorted = Self.sorted(rows.map(Int.init), k: 1, counts: counts)
+      let starts = counts.reduce(into: [0 as Int32]) { $0.append($0[$0.count - 1] + Int32($1)) }
+      // A stable sort of the places by token: `rows` of that sort are the assignments themselves.
+      return ByToken(
+        starts: starts, places: sorted.rows,
+        weights: routing.weights.selecting(
+          Tensor(sorted.rows.map(Int.init)).moved(to: routing.weights.device)))
+    }
   }
 }

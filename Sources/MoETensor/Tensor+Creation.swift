@@ -114,7 +114,7 @@ extension Tensor {
   }
 
   /// A tensor whose elements are whatever the memory holds; for functions that fill it.
-  static func uninitialized(_ shape: [Int], dtype: DType) -> Tensor {
+  package static func uninitialized(_ shape: [Int], dtype: DType) -> Tensor {
     emptyOperator(shape, dtype, none, Device.cpu)
   }
 

@@ -3,6 +3,7 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,5 +14,83 @@ void ckernels_matrix_vector_f32(const float *weight, const float *x, float *y, s
 /// The same for brain floats, given and returned as their bits; sums are f32 and round to nearest even.
 void ckernels_matrix_vector_bf16(const uint16_t *weight, const uint16_t *x, uint16_t *y, size_t rows,
                                  size_t columns);
+
+/// Whether this processor runs the kernels below; without them their callers use libtorch.
+bool ckernels_has_tiles(void);
+
+// Experts -----------------------------------------------------------------------------------------
+
+typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activation;
+
+/// Rows of one expert that are worked on together: at most 48 assignments in a row.
+typedef struct {
+  size_t expert, first, count;
+} ckernels_block;
+
+/// Feed-forward experts on the rows that chose them; all matrices row-major, f32 or brain floats.
+typedef struct {
+  /// Brain floats; then `hidden` and `inner` are even and sums are f32 still.
+  bool narrow;
+  ckernels_activation activation;
+  size_t hidden, inner;
+  /// Per expert [inner, hidden]; the list is NULL where experts have no gate.
+  const void *const *gate;
+  /// Per expert [inner, hidden].
+  const void *const *up;
+  /// Per expert [hidden, inner].
+  const void *const *down;
+  /// [tokens, hidden].
+  const void *x;
+  /// The token of each assignment, assignments sorted by expert.
+  const int32_t *rows;
+  const ckernels_block *blocks;
+  /// [assignments, hidden], written.
+  float *answers;
+} ckernels_experts;
+
+/// Bytes that one call of `ckernels_experts_blocks` needs for itself.
+size_t ckernels_experts_scratch(const ckernels_experts *work);
+/// Works on blocks `first` to `last - 1`; different blocks may be worked on at the same time.
+void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t last, void *scratch);
+
+/// The chosen experts of one token.
+typedef struct {
+  bool narrow;
+  ckernels_activation activation;
+  size_t hidden, inner, chosen;
+  /// As in `ckernels_experts`, of the chosen experts only.
+  const void *const *gate, *const *up, *const *down;
+  /// [chosen].
+  const float *weights;
+  /// [hidden], f32 also for narrow weights.
+  const float *x;
+  /// [chosen, inner], written by the first step and read by the second.
+  float *values;
+  /// [hidden], written.
+  void *result;
+} ckernels_expert_row;
+
+/// Inner values `first` to `last - 1` of the `chosen · inner`; a multiple of 16 starts each part.
+void ckernels_expert_row_inner(const ckernels_expert_row *work, size_t first, size_t last);
+/// Results `first` to `last - 1`, when all inner values are there.
+void ckernels_expert_row_result(const ckernels_expert_row *work, size_t first, size_t last);
+
+/// Weighted sums of answers per token.
+typedef struct {
+  /// Whether results are brain floats.
+  bool narrow;
+  size_t width;
+  /// [assignments, width].
+  const float *answers;
+  /// Token t's assignments are places[starts[t]] to places[starts[t + 1] - 1]; tokens + 1 starts.
+  const int32_t *starts, *places;
+  /// Beside `places`.
+  const float *weights;
+  /// [tokens, width], written.
+  void *result;
+} ckernels_combination;
+
+/// Works on tokens `first` to `last - 1`.
+void ckernels_combine(const ckernels_combination *work, size_t first, size_t last);
 
 #endif

@@ -17,6 +17,8 @@ public struct MoELayer {
   public let shared: FeedForward?
   /// Scales the shared expert's answer per token, `[1, hidden]`, if there is one.
   public let sharedGate: Linear?
+  /// Runs the routed experts, where it can.
+  private let kernel: ExpertKernel?
 
   /// Collects the parts of a layer.
   public init(
@@ -25,6 +27,7 @@ public struct MoELayer {
   ) {
     (self.gate, self.router, self.selectionBias) = (gate, router, selectionBias)
     (self.experts, self.shared, self.sharedGate) = (experts, shared, sharedGate)
+    kernel = ExpertKernel(experts)
   }
 
   /// What a layer gives.
@@ -48,7 +51,10 @@ public struct MoELayer {
     context.selectionBias = selectionBias?.value
     let logits = gate(x)  // [tokens, columns]
     let routing = router.route(logits, in: context)
-    var hidden = Dispatch(routing).run(x) { expert, rows in experts[expert](rows) }
+    let dispatch = Dispatch(routing)
+    var hidden =
+      kernel?.run(x, dispatch, experts)
+      ?? dispatch.run(x) { expert, rows in experts[expert](rows) }
     if let shared {
       let answer = shared(x)
       hidden = hidden + (sharedGate.map { $0(x).sigmoid() * answer } ?? answer)

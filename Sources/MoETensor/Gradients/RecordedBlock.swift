@@ -31,7 +31,7 @@ package func recorded(
 
 extension Tensor {
   /// Whether operations on these tensors are recorded for gradients.
-  package static func recordsGradients(_ tensors: Tensor...) -> Bool {
+  package static func recordsGradients(_ tensors: [Tensor]) -> Bool {
     ctorch_gradients_enabled() && tensors.contains(where: \.requiresGradient)
   }
 }

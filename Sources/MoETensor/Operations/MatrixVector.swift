@@ -29,19 +29,11 @@ extension Tensor {
       return nil
     }
     defer { extendLifetime((row, weight, result)) }
-    var work = unsafe MatrixVectorWork(
+    let work = unsafe MatrixVectorWork(
       weight: w, row: x, result: y, columns: columns, isNarrow: dtype == .bf16)
     let grain = unsafe Swift.max(1, MatrixVectorWork.smallestPart / (columns * dtype.byteSize))
-    unsafe ctorch_parallel(Int64(rows), Int64(grain), &work) { context, begin, end in
-      unsafe context?.assumingMemoryBound(to: MatrixVectorWork.self).pointee.run(
-        Int(begin)..<Int(end))
-    }
+    Engine.parallel(rows, grain: grain) { unsafe work.run($0) }
     return result
-  }
-
-  /// The first element of a contiguous CPU tensor; the caller keeps the tensor alive.
-  @unsafe private var hostElements: UnsafeRawPointer? {
-    unsafe withHandle { unsafe ctorch_tensor_elements($0) }
   }
 }
 

@@ -1,0 +1,239 @@
+import CKernels
+import MoECore
+import MoERouting
+import MoETensor
+
+/// Feed-forward experts of one shape, run by kernels of our own: all experts of a layer in one go.
+///
+/// Rows are gathered, multiplied and turned back without copies of weights, padding or a start of threads per
+/// expert; sums are f32 also for brain floats, and every run adds in the same order.
+struct ExpertKernel {
+  private let hidden: Int
+  private let inner: Int
+  private let dtype: DType
+  private let isGated: Bool
+  private let activation: ckernels_activation
+
+  /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, no biases, an activation that
+  /// they know, and a processor that has their instructions.
+  init?(_ experts: [FeedForward]) {
+    guard ckernels_has_tiles(), let first = experts.first, let activation = first.activation.kernel
+    else { return nil }
+    self.activation = activation
+    (inner, hidden) = (first.up.weight.value.size(0), first.up.weight.value.size(1))
+    (dtype, isGated) = (first.up.weight.value.dtype, first.gate != nil)
+    guard dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
+      experts.allSatisfy(fits)
+    else { return nil }
+  }
+
+  private func fits(_ expert: FeedForward) -> Bool {
+    func fits(_ linear: Linear, _ shape: [Int]) -> Bool {
+      linear.bias == nil && linear.weight.value.shape == shape && linear.weight.value.dtype == dtype
+    }
+    return expert.activation.kernel == activation && (expert.gate != nil) == isGated
+      && expert.gate.map { fits($0, [inner, hidden]) } ?? true
+      && fits(expert.up, [inner, hidden]) && fits(expert.down, [hidden, inner])
+  }
+
+  /// Runs every expert on its tokens and adds up the weighted answers.
+  ///
+  /// - Parameters:
+  ///   - x: Shape `[tokens, hidden]`.
+  ///   - dispatch: Who works on what.
+  ///   - experts: Those that the kernel was made for.
+  /// - Returns: Shape `[tokens, hidden]`, or `nil` where the kernels do not apply: gradients are wanted, or
+  ///   something lies elsewhere.
+  func run(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
+    guard x.dtype == dtype, !dispatch.rows.isEmpty,
+      !Tensor.recordsGradients([x, experts[0].up.weight.value]),
+      let pointers = ExpertPointers(experts, chosen: dispatch.counts)
+    else { return nil }
+    let byToken = dispatch.byToken
+    let input = x.contiguous()
+    let weights = byToken.weights.cast(to: .f32).contiguous()
+    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
+    guard let elements = unsafe input.hostElements, let factors = unsafe weights.hostElements,
+      let target = unsafe result.freshElements
+    else { return nil }
+    defer { extendLifetime((input, weights, result)) }
+    if dispatch.tokenCount == 1 {
+      unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
+      return result
+    }
+    let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
+    unsafe runBlocks(elements, dispatch, pointers, into: answers)
+    unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
+    return result
+  }
+
+  // MARK: Several tokens
+
+  private func runBlocks(
+    _ x: UnsafeRawPointer, _ dispatch: Dispatch, _ pointers: ExpertPointers, into answers: Tensor
+  ) {
+    let blocks = Self.blocks(dispatch.counts)
+    defer { extendLifetime((answers, pointers)) }
+    unsafe dispatch.rows.withUnsafeBufferPointer { rows in
+      unsafe blocks.withUnsafeBufferPointer { blocks in
+        let work = unsafe ckernels_experts(
+          narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
+          gate: pointers.gate, up: pointers.up, down: pointers.down, x: x, rows: rows.baseAddress,
+          blocks: blocks.baseAddress,
+          answers: answers.freshElements?.assumingMemoryBound(to: Float.self))
+        Engine.parallel(blocks.count, grain: 1) { part in
+          unsafe withUnsafePointer(to: work) { work in
+            let size = unsafe ckernels_experts_scratch(work)
+            let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+            defer { unsafe scratch.deallocate() }
+            unsafe ckernels_experts_blocks(
+              work, part.lowerBound, part.upperBound, scratch.baseAddress)
+          }
+        }
+      }
+    }
+  }
+
+  /// Cuts each expert's assignments into parts of nearly equal size that fill whole vectors.
+  private static func blocks(_ counts: [Int]) -> [ckernels_block] {
+    let (most, width) = (48, 16)
+    var blocks: [ckernels_block] = []
+    var start = 0
+    for (expert, count) in counts.enumerated() where count > 0 {
+      let parts = (count + most - 1) / most
+      let size = ((count + parts - 1) / parts + width - 1) / width * width
+      for first in stride(from: 0, to: count, by: size) {
+        blocks.append(
+          ckernels_block(expert: expert, first: start + first, count: min(size, count - first)))
+      }
+      start += count
+    }
+    return blocks
+  }
+
+  private func combine(
+    _ answers: Tensor, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer, tokens: Int,
+    into result: UnsafeMutableRawPointer
+  ) {
+    defer { extendLifetime(answers) }
+    unsafe byToken.starts.withUnsafeBufferPointer { starts in
+      unsafe byToken.places.withUnsafeBufferPointer { places in
+        let work = unsafe ckernels_combination(
+          narrow: dtype == .bf16, width: hidden,
+          answers: answers.hostElements?.assumingMemoryBound(to: Float.self),
+          starts: starts.baseAddress, places: places.baseAddress,
+          weights: weights.assumingMemoryBound(to: Float.self), result: result)
+        Engine.parallel(tokens, grain: 16) { part in
+          unsafe withUnsafePointer(to: work) {
+            unsafe ckernels_combine($0, part.lowerBound, part.upperBound)
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: One token
+
+  private func runRow(
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer,
+    _ pointers: ExpertPointers, into result: UnsafeMutableRawPointer
+  ) {
+    let wide = x.cast(to: .f32)
+    let chosen = dispatch.rows.count
+    // The factors beside the experts in rising order, as the pointers are.
+    var factors = [Float](repeating: 0, count: chosen)
+    for (choice, place) in byToken.places.enumerated() {
+      factors[Int(place)] = unsafe weights.loadUnaligned(
+        fromByteOffset: choice * MemoryLayout<Float>.size, as: Float.self)
+    }
+    let values = Tensor.uninitialized([chosen, inner], dtype: .f32)
+    defer { extendLifetime((wide, values, pointers)) }
+    unsafe factors.withUnsafeBufferPointer { factors in
+      let work = unsafe ckernels_expert_row(
+        narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
+        chosen: chosen,
+        gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
+        weights: factors.baseAddress, x: wide.hostElements?.assumingMemoryBound(to: Float.self),
+        values: values.freshElements?.assumingMemoryBound(to: Float.self), result: result)
+      let groups = (chosen * inner + 15) / 16
+      Engine.parallel(groups, grain: max(1, (1 << 15) / (16 * hidden))) { part in
+        unsafe withUnsafePointer(to: work) {
+          unsafe ckernels_expert_row_inner(
+            $0, part.lowerBound * 16, min(part.upperBound * 16, chosen * inner))
+        }
+      }
+      Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
+        unsafe withUnsafePointer(to: work) {
+          unsafe ckernels_expert_row_result($0, part.lowerBound, part.upperBound)
+        }
+      }
+    }
+  }
+}
+
+/// Where the weights of experts lie.
+@safe private final class ExpertPointers {
+  typealias List = UnsafeMutablePointer<UnsafeRawPointer?>
+
+  /// Per expert, all experts; `nil` where experts have no gate.
+  let gate: List?
+  let up: List
+  let down: List
+  /// The same of the experts that have tokens.
+  let busyGate: List?
+  let busyUp: List
+  let busyDown: List
+  private let experts: [FeedForward]
+
+  /// Looks the addresses of busy experts up.
+  ///
+  /// - Parameters:
+  ///   - experts: Kept alive as long as the addresses.
+  ///   - chosen: Rows per expert.
+  init?(_ experts: [FeedForward], chosen counts: [Int]) {
+    self.experts = experts
+    let size = 2 * experts.count
+    let isGated = experts[0].gate != nil
+    func list() -> List {
+      let list = List.allocate(capacity: size)
+      unsafe list.initialize(repeating: nil, count: size)
+      return unsafe list
+    }
+    unsafe (gate, up, down) = (isGated ? list() : nil, list(), list())
+    unsafe (busyGate, busyUp, busyDown) = unsafe (
+      gate.map { unsafe $0 + experts.count }, up + experts.count, down + experts.count
+    )
+    var busy = 0
+    for (place, expert) in experts.enumerated() where counts[place] > 0 {
+      guard let upward = unsafe expert.up.weight.value.hostElements,
+        let downward = unsafe expert.down.weight.value.hostElements
+      else { return nil }
+      unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
+      unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
+      if let linear = expert.gate {
+        guard let elements = unsafe linear.weight.value.hostElements else { return nil }
+        unsafe gate?[place] = unsafe elements
+        unsafe busyGate?[busy] = unsafe elements
+      }
+      busy += 1
+    }
+  }
+
+  deinit {
+    unsafe gate?.deallocate()
+    unsafe up.deallocate()
+    unsafe down.deallocate()
+  }
+}
+
+extension Activation {
+  /// The kernels' name of the function, if they have it.
+  fileprivate var kernel: ckernels_activation? {
+    switch self {
+    case .silu: CKERNELS_SILU
+    case .relu: CKERNELS_RELU
+    case .geluTanh: CKERNELS_GELU_TANH
+    case .gelu: nil
+    }
+  }
+}
