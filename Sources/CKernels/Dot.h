@@ -8,27 +8,27 @@
 #include <stdint.h>
 #include <string.h>
 
-static float bf16_value(uint16_t bits) {
+static inline float bf16_value(uint16_t bits) {
   uint32_t wide = (uint32_t)bits << 16;
   float value;
   memcpy(&value, &wide, sizeof value);
   return value;
 }
 
-static uint16_t bf16_bits(float value) {
+static inline uint16_t bf16_bits(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
   if ((bits & 0x7FFFFFFFu) > 0x7F800000u) return (uint16_t)(bits >> 16 | 0x40);  // a quiet NaN
   return (uint16_t)((bits + 0x7FFFu + (bits >> 16 & 1)) >> 16);
 }
 
-static float dot_f32_plain(const float *a, const float *b, size_t count) {
+static inline float dot_f32_plain(const float *a, const float *b, size_t count) {
   float sum = 0;
   for (size_t i = 0; i < count; ++i) sum += a[i] * b[i];
   return sum;
 }
 
-static float dot_bf16_plain(const uint16_t *a, const uint16_t *b, size_t count) {
+static inline float dot_bf16_plain(const uint16_t *a, const uint16_t *b, size_t count) {
   float sum = 0;
   for (size_t i = 0; i < count; ++i) sum += bf16_value(a[i]) * bf16_value(b[i]);
   return sum;
@@ -39,7 +39,7 @@ static float dot_bf16_plain(const uint16_t *a, const uint16_t *b, size_t count) 
 
 #define AVX512 __attribute__((target("avx512f,avx512bw")))
 
-AVX512 static float dot_f32_avx512(const float *a, const float *b, size_t count) {
+AVX512 static inline float dot_f32_avx512(const float *a, const float *b, size_t count) {
   __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
@@ -55,15 +55,15 @@ AVX512 static float dot_f32_avx512(const float *a, const float *b, size_t count)
   return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
 }
 
-AVX512 static __m512 widened(__m256i bits) {
+AVX512 static inline __m512 widened(__m256i bits) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
 }
 
-AVX512 static __m512 loaded(const uint16_t *from) {
+AVX512 static inline __m512 loaded(const uint16_t *from) {
   return widened(_mm256_loadu_si256((const __m256i *)from));
 }
 
-AVX512 static float dot_bf16_avx512(const uint16_t *a, const uint16_t *b, size_t count) {
+AVX512 static inline float dot_bf16_avx512(const uint16_t *a, const uint16_t *b, size_t count) {
   __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
@@ -78,7 +78,7 @@ AVX512 static float dot_bf16_avx512(const uint16_t *a, const uint16_t *b, size_t
 }
 
 /// Brain floats times f32.
-AVX512 static float dot_mixed_avx512(const uint16_t *a, const float *b, size_t count) {
+AVX512 static inline float dot_mixed_avx512(const uint16_t *a, const float *b, size_t count) {
   __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
@@ -93,7 +93,7 @@ AVX512 static float dot_mixed_avx512(const uint16_t *a, const float *b, size_t c
   return sum;
 }
 
-static bool has_avx512(void) {
+static inline bool has_avx512(void) {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
 }
 #endif

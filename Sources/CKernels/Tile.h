@@ -74,7 +74,7 @@ INLINE void product_of_rows(bool narrow, int vectors, size_t rows, const word *b
 }
 
 /// The same for any number of rows; `a` and `c` hold `vectors` vectors side by side.
-FAST static void product(bool narrow, int vectors, size_t rows, const word *b, size_t row_step, size_t step,
+FAST static inline void product(bool narrow, int vectors, size_t rows, const word *b, size_t row_step, size_t step,
                          const word *a, size_t depth, float *c, bool adds) {
 #define CASE(N, V) \
   if (narrow == N && vectors == V) product_of_rows(N, V, rows, b, row_step, step, a, depth, c, adds)
@@ -123,7 +123,7 @@ INLINE void transpose(__m512 rows[WIDTH]) {
 }
 
 /// packed[k][lane] = row(lane)[k] for `depth` words of up to 16 rows; rows that are NULL count as zeros.
-FAST static void pack_rows(const word *const row[WIDTH], size_t depth, word *packed, size_t lanes) {
+FAST static inline void pack_rows(const word *const row[WIDTH], size_t depth, word *packed, size_t lanes) {
   for (size_t k = 0; k < depth; k += WIDTH) {
     size_t count = depth - k < WIDTH ? depth - k : WIDTH;
     __m512 block[WIDTH];

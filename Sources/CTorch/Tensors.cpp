@@ -85,6 +85,14 @@ const void *ctorch_tensor_elements(CTorchTensor tensor) {
   return source.data();
 }
 
+const void *ctorch_tensor_strided_elements(CTorchTensor tensor, int64_t *strides) {
+  c10::TensorImpl &source = impl(tensor);
+  if (!source.is_cpu()) return nullptr;
+  c10::IntArrayRef found = source.strides();
+  std::copy(found.begin(), found.end(), strides);
+  return source.data();
+}
+
 int ctorch_tensor_read(CTorchTensor handle, void *bytes, size_t byte_count) {
   return guarded([&] {
     at::Tensor source = tensor(handle).detach().to(at::kCPU).contiguous();

@@ -88,8 +88,7 @@ public final class MoEDecoder {
     let past = cache?.count ?? 0
     let context = RoutingContext(
       sequenceLengths: Array(repeating: positions, count: batch), random: random)
-    let angles = rotary.angles(
-      past..<past + positions, dtype: embedding.value.dtype, on: embedding.value.device)
+    let angles = rotary.angles(past..<past + positions, on: embedding.value.device)
     var hidden = embedding.value.embedding(tokens)  // [batch, positions, hidden]
     var sparse: [MoELayer.Output] = []
     for layer in layers {

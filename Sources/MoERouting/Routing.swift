@@ -34,6 +34,15 @@ public struct Routing {
     (self.weights, self.probabilities) = (weights, probabilities)
   }
 
+  /// Every assignment as `[token, expert]`, in the order of the weights.
+  public var assignments: [[Int]] {
+    switch choice {
+    case .byToken(let experts, let k): experts.enumerated().map { [$0 / k, $1] }
+    case .byExpert(let tokens):
+      tokens.enumerated().flatMap { expert, row in row.map { [$0, expert] } }
+    }
+  }
+
   /// How many tokens each expert receives.
   public var load: ExpertLoad {
     switch choice {

@@ -47,17 +47,6 @@ func checkLaws(
   expectClose(again.weights, routing.weights, .exact, sourceLocation: sourceLocation)
 }
 
-extension Routing {
-  /// Every assignment as token and expert.
-  var assignments: [[Int]] {
-    switch choice {
-    case .byToken(let experts, let k): experts.enumerated().map { [$0 / k, $1] }
-    case .byExpert(let tokens):
-      tokens.enumerated().flatMap { expert, row in row.map { [$0, expert] } }
-    }
-  }
-}
-
 @Suite("Every router")
 struct RouterLawTests {
   private static var routers: [(name: String, router: any Router)] {

@@ -16,6 +16,9 @@ struct Bench: ParsableCommand {
   @Option(help: "Threads of each side.") var threads = 2
   @Option(help: "Only comparisons whose titles contain this; may be given several times.")
   var only: [String] = []
+  @Flag(help: "Only our side of the language models, for profiles.") var alone = false
+  @Option(help: "Where models of random weights are made and kept for the next run.")
+  var models: String?
 
   func run() throws {
     Engine.threadCount = threads
@@ -27,7 +30,8 @@ struct Bench: ParsableCommand {
     print("Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)).")
     print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
     try engine(folder)
-    for shape in DecoderComparisons.shapes where isChosen(shape.name) || isChosen("decoders") {
+    for shape in DecoderComparisons.shapes
+    where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)
     }
   }
@@ -48,10 +52,17 @@ struct Bench: ParsableCommand {
   }
 
   private func decoders(_ shape: DecoderComparisons.Shape, _ folder: FilePath) throws {
-    let path = try DecoderComparisons.makeModel(shape, in: folder)
-    try compare(
-      try DecoderComparisons.all(shape, path: path), with: "transformers_peer.py", path: path)
-    try FileManager.default.removeItem(atPath: path.string)
+    let path = try DecoderComparisons.makeModel(shape, in: models.map { FilePath($0) } ?? folder)
+    let comparisons = try DecoderComparisons.all(shape, path: path)
+    if alone {
+      for comparison in comparisons where isChosen(comparison.title) {
+        let samples = try (0..<rounds).map { _ in try comparison.run(comparison.iterations).seconds }
+        print("\(comparison.title): \(median(samples)) s")
+      }
+    } else {
+      try compare(comparisons, with: "transformers_peer.py", path: path)
+    }
+    if models == nil { try FileManager.default.removeItem(atPath: path.string) }
   }
 
   private func compare(_ comparisons: [Comparison], with script: String, path: FilePath) throws {

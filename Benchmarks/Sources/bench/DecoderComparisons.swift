@@ -50,6 +50,8 @@ enum DecoderComparisons {
   /// Writes a model folder with random weights.
   static func makeModel(_ shape: Shape, in folder: FilePath) throws -> FilePath {
     let path = folder.appending(shape.name.filter { $0.isLetter || $0.isNumber })
+    let weights = path.appending("model.safetensors").string
+    if FileManager.default.fileExists(atPath: weights) { return path }
     try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
     try AtomicFile.write(shape.config, to: path.appending("config.json"))
     let configuration = try OLMoE.configuration(ConfigurationObject(path.appending("config.json")))

@@ -93,4 +93,62 @@ typedef struct {
 /// Works on tokens `first` to `last - 1`.
 void ckernels_combine(const ckernels_combination *work, size_t first, size_t last);
 
+// Attention ---------------------------------------------------------------------------------------
+
+/// Causal attention of the last `queries` of `keys` positions; f32 or brain floats.
+typedef struct {
+  /// Brain floats; then `width` and all distances are even.
+  bool narrow;
+  size_t batch, heads, key_heads, width, queries, keys;
+  /// Keys that a query sees, its own included; 0 for all.
+  size_t window;
+  float scale;
+  const void *query, *key, *value;
+  /// Distances in numbers between rows of a batch, heads, and positions; a head's numbers lie side by side.
+  size_t query_batch, query_head, query_step;
+  size_t key_batch, key_head, key_step;
+  size_t value_batch, value_head, value_step;
+  /// [batch, queries, heads · width], written.
+  void *result;
+} ckernels_attention;
+
+/// Pieces of work.
+size_t ckernels_attention_blocks(const ckernels_attention *work);
+/// Bytes that one call of `ckernels_attention_run` needs for itself.
+size_t ckernels_attention_scratch(const ckernels_attention *work);
+/// Works on pieces `first` to `last - 1`.
+void ckernels_attention_run(const ckernels_attention *work, size_t first, size_t last, void *scratch);
+
+// Rows --------------------------------------------------------------------------------------------
+
+/// x / √(mean(x²) + ε) · weight for every row, computed in f32.
+typedef struct {
+  bool narrow;
+  size_t width;
+  float epsilon;
+  /// [rows, width].
+  const void *x;
+  /// [width].
+  const void *weight;
+  /// [rows, width], written.
+  void *result;
+} ckernels_norm;
+
+void ckernels_rms_norm(const ckernels_norm *work, size_t first, size_t last);
+
+/// Rotates pairs of numbers that lie half a head apart, computed in f32.
+typedef struct {
+  bool narrow;
+  /// `width` numbers per head, even; row r is at position r mod `positions`.
+  size_t heads, width, positions;
+  /// [rows, heads, width].
+  const void *x;
+  /// [positions, width / 2].
+  const float *cosine, *sine;
+  /// [rows, heads, width], written.
+  void *result;
+} ckernels_rotation;
+
+void ckernels_rotate(const ckernels_rotation *work, size_t first, size_t last);
+
 #endif

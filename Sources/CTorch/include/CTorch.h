@@ -80,6 +80,9 @@ bool ctorch_tensor_owns_elements(CTorchTensor tensor);
 /// First element of a contiguous CPU tensor, or NULL for any other tensor.
 const void *ctorch_tensor_elements(CTorchTensor tensor);
 
+/// First element of a CPU tensor in any order, or NULL, and the distances in elements along each axis.
+const void *ctorch_tensor_strided_elements(CTorchTensor tensor, int64_t *strides);
+
 /// Copies the elements, row-major, from any device. Fails when `byte_count` is not their exact size.
 int ctorch_tensor_read(CTorchTensor tensor, void *bytes, size_t byte_count);
 

@@ -46,7 +46,6 @@ public struct Attention {
     _ x: Tensor, angles: RotaryEmbedding.Angles, cache: KeyValueCache?, layer: Int
   ) -> Tensor {
     let (batch, positions) = (x.size(0), x.size(1))
-    let past = cache?.count(ofLayer: layer) ?? 0
     var (q, k, v) = (query(x), key(x), value(x))
     if case .whole(let queryNorm, let keyNorm) = norm { (q, k) = (queryNorm(q), keyNorm(k)) }
     if let clip {
@@ -57,22 +56,10 @@ public struct Attention {
     k = k.reshaped([batch, positions, keyHeads, headSize])
     v = v.reshaped([batch, positions, keyHeads, headSize]).transposed(1, 2)
     if case .perHead(let queryNorm, let keyNorm) = norm { (q, k) = (queryNorm(q), keyNorm(k)) }
-    q = RotaryEmbedding.rotated(q.transposed(1, 2), by: angles)
-    k = RotaryEmbedding.rotated(k.transposed(1, 2), by: angles)
+    q = angles.rotate(q).transposed(1, 2)
+    k = angles.rotate(k).transposed(1, 2)
     if let cache { (k, v) = cache.append(key: k, value: v, layer: layer) }
-    let answer = Tensor.attention(
-      query: q, key: k, value: v, mask: mask(positions: positions, past: past, like: x))
+    let answer = Tensor.attention(query: q, key: k, value: v, mask: .latest(window: window))
     return output(answer.transposed(1, 2).reshaped([batch, positions, heads * headSize]))
-  }
-
-  /// Query i, at position `past + i`, sees keys from `past + i - window + 1` to `past + i`.
-  private func mask(positions: Int, past: Int, like x: Tensor) -> AttentionMask {
-    let isLimited = window.map { past + positions > $0 } ?? false
-    if !isLimited { if past == 0 { return .causal } else if positions == 1 { return .none } }
-    let rows = Tensor.range(past..<past + positions).expandingAxis(1)
-    let columns = Tensor.range(0..<past + positions).expandingAxis(0)
-    var visible = columns .<= rows
-    if let window { visible = visible .& (columns .> (rows - window)) }
-    return .custom(visible.reshaped([1, 1, positions, past + positions]).moved(to: x.device))
   }
 }

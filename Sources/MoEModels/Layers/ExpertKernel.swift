@@ -17,7 +17,7 @@ struct ExpertKernel {
   /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, no biases, an activation that
   /// they know, and a processor that has their instructions.
   init?(_ experts: [FeedForward]) {
-    guard ckernels_has_tiles(), let first = experts.first, let activation = first.activation.kernel
+    guard Engine.hasTileKernels, let first = experts.first, let activation = first.activation.kernel
     else { return nil }
     self.activation = activation
     (inner, hidden) = (first.up.weight.value.size(0), first.up.weight.value.size(1))
@@ -81,13 +81,10 @@ struct ExpertKernel {
           gate: pointers.gate, up: pointers.up, down: pointers.down, x: x, rows: rows.baseAddress,
           blocks: blocks.baseAddress,
           answers: answers.freshElements?.assumingMemoryBound(to: Float.self))
-        Engine.parallel(blocks.count, grain: 1) { part in
-          unsafe withUnsafePointer(to: work) { work in
-            let size = unsafe ckernels_experts_scratch(work)
-            let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
-            defer { unsafe scratch.deallocate() }
-            unsafe ckernels_experts_blocks(
-              work, part.lowerBound, part.upperBound, scratch.baseAddress)
+        unsafe withUnsafePointer(to: work) { work in
+          let scratch = unsafe ckernels_experts_scratch(work)
+          unsafe Engine.parallelPieces(blocks.count, scratch: scratch) {
+            unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
           }
         }
       }

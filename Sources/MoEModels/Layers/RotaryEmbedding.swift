@@ -1,5 +1,5 @@
 import Foundation
-public import MoECore
+import MoECore
 public import MoETensor
 
 /// Rotary position embedding: rotates pairs of a head's numbers by angles that grow with the position.
@@ -30,6 +30,8 @@ public struct RotaryEmbedding {
   private let frequencies: Tensor
   /// Factor of both sine and cosine.
   private let amplitude: Double
+  /// The angles of the first positions, made once.
+  private let table = Table()
 
   /// Computes the frequencies.
   ///
@@ -45,27 +47,38 @@ public struct RotaryEmbedding {
 
   /// Sine and cosine for a run of positions.
   public struct Angles {
-    /// Shape `[positions, width]`, both halves equal.
+    /// f32, shape `[positions, width / 2]`.
     var cosine: Tensor
-    /// Shape `[positions, width]`, both halves equal.
+    /// f32, shape `[positions, width / 2]`.
     var sine: Tensor
+
+    /// Rotates queries or keys, shape `[batch, positions, heads, width]`.
+    public func rotate(_ x: Tensor) -> Tensor { x.rotatingHalves(cosine: cosine, sine: sine) }
   }
 
-  /// The angles of positions `range`, in the given type.
-  public func angles(_ range: Range<Int>, dtype: DType, on device: Device) -> Angles {
-    let positions = Tensor.range(range).cast(to: .f32).expandingAxis(1)  // [positions, 1]
-    let half = positions * frequencies  // [positions, width / 2]
-    let angle = Tensor.concatenated([half, half], axis: 1).moved(to: device)
+  private final class Table {
+    var angles: Angles?
+  }
+
+  /// The angles of positions `range`.
+  ///
+  /// - Complexity: O(1) for positions that were asked for before, or lie not far behind them.
+  public func angles(_ range: Range<Int>, on device: Device) -> Angles {
+    let known = table.angles?.cosine.size(0) ?? 0
+    if range.upperBound > known || table.angles?.cosine.device != device {
+      table.angles = computed(max(range.upperBound, 2 * known, 256), on: device)
+    }
+    guard let all = table.angles else { return computed(range.upperBound, on: device) }
     return Angles(
-      cosine: (angle.cos() * amplitude).cast(to: dtype),
-      sine: (angle.sin() * amplitude).cast(to: dtype))
+      cosine: all.cosine.slice(axis: 0, range), sine: all.sine.slice(axis: 0, range))
   }
 
-  /// Rotates queries or keys, shape `[batch, heads, positions, width]`.
-  public static func rotated(_ x: Tensor, by angles: Angles) -> Tensor {
-    let halves = x.split(count: 2, axis: -1)
-    let turned = Tensor.concatenated([-halves[1], halves[0]], axis: -1)
-    return x * angles.cosine + turned * angles.sine
+  private func computed(_ count: Int, on device: Device) -> Angles {
+    withoutGradients {
+      let positions = Tensor.range(0..<count).cast(to: .f32).expandingAxis(1)  // [positions, 1]
+      let angle = (positions * frequencies).moved(to: device)  // [positions, width / 2]
+      return Angles(cosine: angle.cos() * amplitude, sine: angle.sin() * amplitude)
+    }
   }
 
   private static func scaled(

@@ -9,6 +9,9 @@ public enum AttentionMask {
   /// Those where a Boolean tensor is true, or all with a floating-point tensor added to the scores;
   /// shape `[batch, heads, queries, keys]`, broadcast. A row without any visible key gives zeros.
   case custom(Tensor)
+  /// Queries are the last of the keys' positions; each sees keys up to its own, of these at most the last
+  /// `window`, its own included.
+  case latest(window: Int?)
 }
 
 extension Tensor {
@@ -33,8 +36,33 @@ extension Tensor {
     case .none: break
     case .causal: isCausal = true
     case .custom(let tensor): bias = tensor
+    case .latest(let window):
+      if let result = attentionKernel(query, key, value, window: window, scale: scale) {
+        return result
+      }
+      switch plain(window: window, queries: query.size(2), keys: key.size(2), on: query.device) {
+      case .none: break
+      case .visible(let tensor): bias = tensor
+      case .causal: isCausal = true
+      }
     }
     let isGrouped = query.size(1) != key.size(1)
     return attentionOperator(query, key, value, bias, 0.0, isCausal, scale, isGrouped)
+  }
+
+  private enum PlainMask {
+    case none, causal
+    case visible(Tensor)
+  }
+
+  /// The same as ``AttentionMask/latest(window:)`` in libtorch's words.
+  private static func plain(window: Int?, queries: Int, keys: Int, on device: Device) -> PlainMask {
+    let isLimited = window.map { keys > $0 } ?? false
+    if !isLimited { if queries == keys { return .causal } else if queries == 1 { return .none } }
+    let rows = Tensor.range(keys - queries..<keys).expandingAxis(1)
+    let columns = Tensor.range(0..<keys).expandingAxis(0)
+    var visible = columns .<= rows
+    if let window { visible = visible .& (columns .> (rows - window)) }
+    return .visible(visible.reshaped([1, 1, queries, keys]).moved(to: device))
   }
 }

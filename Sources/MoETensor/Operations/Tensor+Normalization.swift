@@ -24,6 +24,7 @@ extension Tensor {
   /// - SeeAlso: Zhang and Sennrich 2019, *Root Mean Square Layer Normalization*,
   ///   [arXiv:1910.07467](https://arxiv.org/abs/1910.07467).
   public func rmsNorm(weight: Tensor? = nil, epsilon: Double) -> Tensor {
-    rmsNormOperator(self, [size(-1)], weight, epsilon)
+    if let weight, let result = rmsNormKernel(weight: weight, epsilon: epsilon) { return result }
+    return rmsNormOperator(self, [size(-1)], weight, epsilon)
   }
 }

@@ -1,0 +1,83 @@
+import CKernels
+import MoECore
+
+/// Functions of rows in one pass over memory, for tensors that suit kernels of our own.
+extension Tensor {
+  /// Elements below which a thread of its own costs more than it saves.
+  private static let smallestPart = 1 << 14
+
+  /// ``rmsNorm(weight:epsilon:)`` by a kernel, or `nil` where it does not apply.
+  func rmsNormKernel(weight: Tensor, epsilon: Double) -> Tensor? {
+    let shape = self.shape
+    guard let width = shape.last, width > 0, weight.count == width,
+      Tensor.suitKernels([self, weight])
+    else { return nil }
+    let input = contiguous()
+    let result = Tensor.uninitialized(shape, dtype: dtype)
+    guard let x = unsafe input.hostElements, let factors = unsafe weight.hostElements,
+      let y = unsafe result.freshElements
+    else { return nil }
+    defer { extendLifetime((input, weight, result)) }
+    let work = unsafe ckernels_norm(
+      narrow: dtype == .bf16, width: width, epsilon: Float(epsilon), x: x, weight: factors,
+      result: y)
+    Engine.parallel(count / width, grain: Self.smallestPart / width) { rows in
+      unsafe withUnsafePointer(to: work) {
+        unsafe ckernels_rms_norm($0, rows.lowerBound, rows.upperBound)
+      }
+    }
+    return result
+  }
+
+  /// Rotates pairs of numbers that lie half of the last axis apart.
+  ///
+  ///     (x_i, x_{i + width/2}) becomes (x_i · cos − x_{i + width/2} · sin, x_{i + width/2} · cos + x_i · sin)
+  ///
+  /// - Parameters:
+  ///   - cosine: f32, shape `[positions, width / 2]`.
+  ///   - sine: f32, shape `[positions, width / 2]`.
+  /// - Returns: Shape and type of this tensor, which is `[…, positions, heads, width]`.
+  package func rotatingHalves(cosine: Tensor, sine: Tensor) -> Tensor {
+    guard Tensor.recordsGradients([self]) else { return rotated(cosine, sine) }
+    let value = withoutGradients { rotated(cosine, sine) }
+    // A rotation's transpose turns back.
+    return recorded([value], from: [self]) { gradients in
+      [gradients[0].map { $0.rotated(cosine, -sine) }]
+    }[0]
+  }
+
+  private func rotated(_ cosine: Tensor, _ sine: Tensor) -> Tensor {
+    rotationKernel(cosine, sine) ?? rotatedPlainly(cosine, sine)
+  }
+
+  private func rotationKernel(_ cosine: Tensor, _ sine: Tensor) -> Tensor? {
+    let shape = self.shape
+    guard count > 0, Tensor.suitKernels([self]) else { return nil }
+    let (width, heads, positions) = (shape[shape.count - 1], shape[shape.count - 2], cosine.size(0))
+    let (input, result) = (contiguous(), Tensor.uninitialized(shape, dtype: dtype))
+    guard let x = unsafe input.hostElements, let c = unsafe cosine.hostElements,
+      let s = unsafe sine.hostElements, let y = unsafe result.freshElements
+    else { return nil }
+    defer { extendLifetime((input, cosine, sine, result)) }
+    let work = unsafe ckernels_rotation(
+      narrow: dtype == .bf16, heads: heads, width: width, positions: positions, x: x,
+      cosine: c.assumingMemoryBound(to: Float.self), sine: s.assumingMemoryBound(to: Float.self),
+      result: y)
+    Engine.parallel(count / (heads * width), grain: Self.smallestPart / (heads * width)) { rows in
+      unsafe withUnsafePointer(to: work) {
+        unsafe ckernels_rotate($0, rows.lowerBound, rows.upperBound)
+      }
+    }
+    return result
+  }
+
+  /// The definition, for tensors elsewhere or of other types.
+  private func rotatedPlainly(_ cosine: Tensor, _ sine: Tensor) -> Tensor {
+    func whole(_ half: Tensor) -> Tensor {
+      Tensor.concatenated([half, half], axis: 1).cast(to: dtype).expandingAxis(1)
+    }
+    let halves = split(count: 2, axis: -1)
+    let turned = Tensor.concatenated([-halves[1], halves[0]], axis: -1)
+    return self * whole(cosine) + turned * whole(sine)
+  }
+}

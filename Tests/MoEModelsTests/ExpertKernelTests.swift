@@ -1,0 +1,124 @@
+import MoECore
+import MoEModels
+import MoERouting
+import MoETensor
+import MoETestSupport
+import Testing
+
+/// All experts of a layer at once, beside a loop over tokens and experts in f64.
+@Suite("Experts of a layer")
+struct ExpertKernelTests {
+  private let source = RandomSource(seed: 5)
+
+  private struct Sizes {
+    var experts = 6
+    var hidden = 34
+    var inner = 22
+  }
+
+  private func experts(
+    _ sizes: Sizes, _ form: FeedForward.Form, _ activation: Activation, _ dtype: DType
+  ) -> [FeedForward] {
+    func linear(_ outputs: Int, _ inputs: Int) -> Linear {
+      Linear(weight: Parameter((source.normal([outputs, inputs]) * 0.3).cast(to: dtype)))
+    }
+    return (0..<sizes.experts).map { _ in
+      FeedForward(
+        gate: form == .gated ? linear(sizes.inner, sizes.hidden) : nil,
+        up: linear(sizes.inner, sizes.hidden), down: linear(sizes.hidden, sizes.inner),
+        activation: activation)
+    }
+  }
+
+  private func widened(_ expert: FeedForward) -> FeedForward {
+    func wide(_ linear: Linear) -> Linear {
+      Linear(weight: Parameter(linear.weight.value.cast(to: .f64)))
+    }
+    return FeedForward(
+      gate: expert.gate.map(wide), up: wide(expert.up), down: wide(expert.down),
+      activation: expert.activation)
+  }
+
+  /// The definition: y_t = Σ weight · expert(x_t), one assignment after another.
+  private func loop(_ x: Tensor, _ routing: Routing, _ experts: [FeedForward]) -> Tensor {
+    let wide = experts.map(widened)
+    let (x, weights) = (x.cast(to: .f64), routing.weights.cast(to: .f64).reshaped([-1]))
+    var rows = (0..<routing.tokenCount).map { _ in Tensor.zeros([x.size(1)], dtype: .f64) }
+    for (place, assignment) in routing.assignments.enumerated() {
+      let (token, expert) = (assignment[0], assignment[1])
+      rows[token] = rows[token] + wide[expert](x[token].expandingAxis(0))[0] * weights[place]
+    }
+    return Tensor.stacked(rows)
+  }
+
+  private func check(
+    _ sizes: Sizes, tokens: Int, router: any Router, form: FeedForward.Form,
+    _ activation: Activation,
+    _ dtype: DType
+  ) {
+    let experts = experts(sizes, form, activation, dtype)
+    let gate = Linear(
+      weight: Parameter(source.normal([sizes.experts, sizes.hidden]).cast(to: dtype)))
+    let layer = MoELayer(gate: gate, router: router, experts: experts)
+    let x = source.normal([tokens, sizes.hidden]).cast(to: dtype)
+    let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
+    #expect(output.hidden.dtype == dtype)
+    let expected = loop(x, output.routing, experts)
+    // Inner values round to bf16, so every answer carries errors of the size of the largest ones.
+    let largest = expected.abs().reshaped([-1]).max(axis: 0).item(as: Double.self)
+    expectClose(
+      output.hidden.cast(to: .f64), expected,
+      dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: largest / 128),
+      "\(tokens) tokens, \(form), \(activation), \(router)")
+  }
+
+  @Test(
+    "answer as a loop over tokens does", arguments: [DType.f32, .bf16],
+    [Activation.silu, .relu, .geluTanh, .gelu])
+  func matchesLoop(dtype: DType, activation: Activation) throws {
+    let sizes = Sizes()
+    for form in FeedForward.Form.allCases {
+      for tokens in [1, 2, 31, 200] {
+        check(
+          sizes, tokens: tokens,
+          router: try TokenChoiceRouter(k: 2, experts: sizes.experts, renormalizes: true),
+          form: form, activation, dtype)
+      }
+      check(
+        sizes, tokens: 17,
+        router: try ExpertChoiceRouter(capacityFactor: 1.5, experts: sizes.experts), form: form,
+        activation, dtype)
+    }
+  }
+
+  @Test("of any size answer", arguments: [(1, 1), (2, 2), (16, 8), (17, 9), (65, 130)])
+  func sizes(hidden: Int, inner: Int) throws {
+    let sizes = Sizes(experts: 3, hidden: hidden, inner: inner)
+    for dtype in [DType.f32, .bf16] {
+      for tokens in [1, 50] {
+        check(
+          sizes, tokens: tokens,
+          router: try TokenChoiceRouter(k: 3, experts: 3, renormalizes: false), form: .gated, .silu,
+          dtype)
+      }
+    }
+  }
+
+  @Test("that nobody chose stay out, and NaN stays with its token")
+  func untouched() throws {
+    let sizes = Sizes(experts: 4)
+    let experts = experts(sizes, .gated, .silu, .f32)
+    let layer = MoELayer(
+      gate: Linear(weight: Parameter(Tensor.zeros([4, sizes.hidden]))),
+      router: try TokenChoiceRouter(k: 1, experts: 4, renormalizes: false), experts: experts)
+    var x = source.normal([3, sizes.hidden])
+    let nan = Tensor.full(.nan, [1, sizes.hidden])
+    x = Tensor.concatenated([x[0..<1], nan, x[2..<3]], axis: 0)
+    let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [3])) }
+    #expect(output.routing.load.tokens[0] >= 2)
+    let finite = output.hidden.isFinite().array(of: Bool.self)
+    #expect(finite[0..<sizes.hidden].allSatisfy { $0 })
+    #expect(finite[sizes.hidden..<2 * sizes.hidden].allSatisfy { !$0 })
+    #expect(finite[(2 * sizes.hidden)...].allSatisfy { $0 })
+  }
+}
