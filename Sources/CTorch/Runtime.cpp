@@ -14,8 +14,21 @@ int ctorch_set_thread_count(int count) {
 
 void ctorch_parallel(int64_t count, int64_t grain, void *context,
                      void (*body)(void *context, int64_t begin, int64_t end)) {
+  if (count <= grain || at::get_num_threads() == 1 || at::in_parallel_region()) {
+    body(context, 0, count);
+    return;
+  }
+  // at::parallel_for is a template that has threads only in sources compiled for libtorch's own OpenMP. A loop
+  // over elements runs inside libtorch, on its threads; the addresses say which elements are meant.
   int status = guarded([&] {
-    at::parallel_for(0, count, grain, [&](int64_t begin, int64_t end) { body(context, begin, end); });
+    at::Tensor places = at::empty({count}, at::kByte);
+    char *start = static_cast<char *>(places.data_ptr());
+    at::TensorIterator loop = at::TensorIterator::nullary_op(places);
+    loop.for_each(
+        [&](char **data, const int64_t *, int64_t size) {
+          body(context, data[0] - start, data[0] - start + size);
+        },
+        grain);
   });
   // Threads could not be started: the work is done without them, over again from the start.
   if (status != 0) body(context, 0, count);

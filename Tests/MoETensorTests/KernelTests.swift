@@ -1,6 +1,7 @@
 import MoECore
 import MoETensor
 import MoETestSupport
+import Synchronization
 import Testing
 
 /// Each kernel beside its definition in f64.
@@ -124,6 +125,20 @@ struct KernelTests {
     expectClose(found.value.cast(to: .f64), expected.value, .sums)
     for (one, other) in zip(found.gradients, expected.gradients) {
       expectClose(one.cast(to: .f64), other, .sums)
+    }
+  }
+
+  @Test("run on all threads, every piece once")
+  func threads() async {
+    await #expect(processExitsWith: .success) {
+      Engine.threadCount = 2
+      let parts = Mutex<[Range<Int>]>([])
+      Engine.parallel(100, grain: 1) { part in parts.withLock { $0.append(part) } }
+      let sorted = parts.withLock { $0.sorted { $0.lowerBound < $1.lowerBound } }
+      precondition(sorted == [0..<50, 50..<100])
+      let counts = Mutex([Int](repeating: 0, count: 37))
+      Engine.parallelPieces(37, scratch: 8) { piece, _ in counts.withLock { $0[piece] += 1 } }
+      precondition(counts.withLock { $0.allSatisfy { $0 == 1 } })
     }
   }
 }

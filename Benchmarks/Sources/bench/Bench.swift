@@ -56,7 +56,8 @@ struct Bench: ParsableCommand {
     let comparisons = try DecoderComparisons.all(shape, path: path)
     if alone {
       for comparison in comparisons where isChosen(comparison.title) {
-        let samples = try (0..<rounds).map { _ in try comparison.run(comparison.iterations).seconds }
+        let samples = try (0..<rounds).map { _ in try comparison.run(comparison.iterations).seconds
+        }
         print("\(comparison.title): \(median(samples)) s")
       }
     } else {

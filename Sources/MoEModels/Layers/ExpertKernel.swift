@@ -47,7 +47,7 @@ struct ExpertKernel {
   func run(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
     guard x.dtype == dtype, !dispatch.rows.isEmpty,
       !Tensor.recordsGradients([x, experts[0].up.weight.value]),
-      let pointers = ExpertPointers(experts, chosen: dispatch.counts)
+      let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
     let byToken = dispatch.byToken
     let input = x.contiguous()
@@ -186,8 +186,8 @@ struct ExpertKernel {
   ///
   /// - Parameters:
   ///   - experts: Kept alive as long as the addresses.
-  ///   - chosen: Rows per expert.
-  init?(_ experts: [FeedForward], chosen counts: [Int]) {
+  ///   - counts: Rows per expert.
+  init?(_ experts: [FeedForward], counts: [Int]) {
     self.experts = experts
     let size = 2 * experts.count
     let isGated = experts[0].gate != nil
