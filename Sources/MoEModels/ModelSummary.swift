@@ -89,14 +89,22 @@ public struct ModelSummary: Hashable, Codable, Sendable {
     let rows = [
       ("family", family),
       ("parameters", "\(Self.short(parameters)), \(Self.short(activeParameters)) active per token"),
-      ("layers", "\(layers), \(sparseLayers) of them sparse"),
-      ("experts", "\(experts) per sparse layer, \(Self.plain(expertsPerToken)) per token"),
+      (
+        "layers",
+        sparseLayers == 0 ? "\(layers), all dense" : "\(layers), \(sparseLayers) of them sparse"
+      ),
+      ("experts", expertsText),
       ("hidden size", "\(hiddenSize)"), ("vocabulary", "\(vocabularySize)"),
       ("context", "\(contextLength) tokens"), ("weights", types),
       ("tokenizer", tokenizerSize.map { "\($0) tokens" } ?? "none"),
     ]
     let lines = rows.map { $0.0 + String(repeating: " ", count: 13 - $0.0.count) + $0.1 }
     return (lines + warnings.map { "warning      \($0)" }).joined(separator: "\n")
+  }
+
+  private var expertsText: String {
+    sparseLayers == 0
+      ? "none" : "\(experts) per sparse layer, \(Self.plain(expertsPerToken)) per token"
   }
 
   private static func plain(_ value: Double) -> String {
