@@ -52,7 +52,8 @@ public struct ConfigurationObject {
     (self.path, prefix) = (path, "")
   }
 
-  private init(_ values: [String: Value], path: FilePath, prefix: String) {
+  /// Takes values that come from somewhere else in the file at `path`.
+  init(_ values: [String: Value], path: FilePath, prefix: String = "") {
     (self.values, self.path, self.prefix) = (values, path, prefix)
   }
 
