@@ -11,6 +11,8 @@ public struct StoredModel {
   /// Its architecture.
   public let configuration: DecoderConfiguration
   let names: WeightNames
+  /// What `config.json` says, or would say.
+  let json: ConfigurationObject
   private let storage: Storage
 
   private enum Storage {
@@ -27,9 +29,10 @@ public struct StoredModel {
       let model = try LlamaGGUF(try GGUFFile(path))
       storage = .gguf(model)
       names = Llama.names
-      configuration = try Llama.configuration(model.configuration)
+      json = model.configuration
+      configuration = try Llama.configuration(json)
     } else {
-      let json = try ConfigurationObject(path.appending("config.json"))
+      json = try ConfigurationObject(path.appending("config.json"))
       let family = try DecoderFamilies.family(of: json)
       names = family.names
       configuration = try family.configuration(json)
@@ -50,6 +53,11 @@ public struct StoredModel {
   ///
   /// - Throws: ``TokenizerError``, `GGUFError` or `FileError`.
   public func tokenizer() throws -> Tokenizer { try Tokenizer(path) }
+
+  /// The GGUF file, if it is one.
+  var ggufFile: GGUFFile? {
+    if case .gguf(let model) = storage { model.file } else { nil }
+  }
 
   /// The weights in a type.
   func weights(dtype: DType?) -> any WeightSource {
@@ -79,10 +87,11 @@ public struct StoredModel {
   /// What is known of one weight without reading it.
   struct WeightHeader {
     var name: String
-    var count: Int
+    var shape: [Int]
     /// Name of the type, as the kind of file spells it.
     var type: String
     var bytes: Int
+    var count: Int { shape.reduce(1, *) }
   }
 
   /// All weights that the architecture asks for, and the names of tensors that it does not.
@@ -96,7 +105,7 @@ public struct StoredModel {
       let weights = model.parameters.map { name, parameter in
         let value = parameter.value
         return WeightHeader(
-          name: name, count: value.count, type: value.dtype.rawValue, bytes: value.byteCount.bytes)
+          name: name, shape: value.shape, type: value.dtype.rawValue, bytes: value.byteCount.bytes)
       }
       return (weights, source.unused)
     case .gguf(let gguf):
@@ -105,7 +114,7 @@ public struct StoredModel {
       let weights = model.parameters.compactMap { name, _ in
         gguf.entry(named: name).map {
           WeightHeader(
-            name: name, count: $0.count, type: $0.type.description.lowercased(),
+            name: name, shape: $0.shape, type: $0.type.description.lowercased(),
             bytes: $0.range.count)
         }
       }

@@ -65,6 +65,9 @@ public struct ConfigurationObject {
     return nil
   }
 
+  /// The value of a key as it stands there; null when there is none.
+  func value(_ key: String) -> Value { values[key] ?? .null }
+
   /// Whether one of these keys has a value other than null.
   func has(_ keys: String...) -> Bool { find(keys) != nil }
 
