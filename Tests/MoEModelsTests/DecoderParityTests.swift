@@ -95,7 +95,9 @@ struct DecoderParityTests {
     return both.split(count: 2, axis: 0)[["gate_proj", "w1"].contains(projection) ? 0 : 1]
   }
 
-  @Test("have the same auxiliary loss", arguments: families.filter { $0 != "deepseek" && !$0.hasPrefix("llama") })
+  @Test(
+    "have the same auxiliary loss",
+    arguments: families.filter { $0 != "deepseek" && !$0.hasPrefix("llama") })
   func balance(family: String) throws {
     let test = try Case(family)
     let found = test.model.balanceLoss(test.model(test.tokens).sparse)

@@ -9,6 +9,11 @@ public struct GGUFTensor: Hashable, Sendable {
   /// Where the elements lie, in bytes from the start of the file.
   public var range: Range<Int>
 
+  /// Describes a tensor that occupies `range` of the file.
+  public init(name: String, type: GGUFTensorType, shape: [Int], range: Range<Int>) {
+    (self.name, self.type, self.shape, self.range) = (name, type, shape, range)
+  }
+
   /// Number of elements.
   public var count: Int { shape.reduce(1, *) }
 }
@@ -54,7 +59,7 @@ struct GGUFHeader {
     guard cursor.remaining >= 4, try cursor.number(UInt32.self, of: "the header") == 0x4655_4747
     else { throw .notGGUF }
     let version = try cursor.number(UInt32.self, of: "the version")
-    guard version & 0xFFFF != 0 else { throw .bigEndian }
+    guard version == 0 || version & 0xFFFF != 0 else { throw .bigEndian }
     guard 2...3 ~= version else { throw .unsupportedVersion(version) }
     return version
   }
