@@ -76,7 +76,8 @@ struct GGUFModelTests {
 
   @Test("with sentencepiece's scores merge by them")
   func scores() throws {
-    let tokenizer = try Tokenizer(try tokenizerFile(in: try TemporaryFolder()))
+    let folder = try TemporaryFolder()
+    let tokenizer = try Tokenizer(try tokenizerFile(in: folder))
     // Begin, "▁ab", "▁", "b", "a"; "A" is a byte.
     #expect(tokenizer.encode("ab baA") == [1, 8, 4, 6, 5, 3])
     #expect(try tokenizer.decode([1, 8, 4, 6, 5, 3]) == "ab baA")

@@ -53,7 +53,8 @@ struct LlamaGGUF {
   /// llama.cpp rotates neighbouring rows of a head, transformers rows that lie half a head apart.
   private static func halved(_ x: Tensor, heads: Int) -> Tensor {
     let rows = x.size(0)
-    guard rows.isMultiple(of: 2 * heads) else { return x }  // Refused as a wrong shape by whoever asks.
+    // Other shapes are refused by whoever asks.
+    guard rows.isMultiple(of: 2 * heads) else { return x }
     return x.reshaped([heads, rows / heads / 2, 2, -1]).transposed(1, 2).contiguous()
       .reshaped(x.shape)
   }

@@ -29,6 +29,7 @@ extension ResolvedPlan {
   ///
   /// - Parameter json: The dense model's, for what no architecture depends on.
   /// - Returns: The text.
+  /// - Throws: When a number has no place in JSON.
   func configurationText(_ json: ConfigurationObject) throws -> String {
     var keys = commonKeys
     keys["bos_token_id"] = json.value("bos_token_id")

@@ -85,7 +85,7 @@ struct ResolvedPlan {
     configuration = new
   }
 
-  /// What Switch Transformers trains with (Fedus et al. 2021, §2.2).
+  /// What Switch Transformers trains with, by its paper's §2.2 (Fedus 2021).
   private static let balanceCoefficient = 0.01
 
   private static func checkedInner(of dense: DecoderConfiguration) throws -> Int {
