@@ -146,6 +146,32 @@ struct GGUFModelTests {
   }
 }
 
+extension GGUFModelTests {
+  @Test("whose headers are changed at random open or are refused")
+  func mutations() throws {
+    let good = try readBytes(path)
+    let header = try #require(GGUFFile(path).tensors.map(\.range.lowerBound).min())
+    let folder = try TemporaryFolder()
+    var generator = SeededGenerator(seed: 7)
+    var (opened, refused) = (0, 0)
+    for _ in 0..<250 {
+      var bytes = good
+      for _ in 0..<Int.random(in: 1...2, using: &generator) {
+        let place = Int.random(in: 0..<header, using: &generator)
+        bytes[place] = UInt8.random(in: 0...255, using: &generator)
+      }
+      let mutant = try folder.write(bytes, to: "mutant.gguf")
+      do {
+        _ = try ModelSummary(mutant)
+        _ = try MoEDecoder.open(mutant)(Tensor([1, 2, 3], shape: [1, 3]))
+        _ = try Tokenizer(mutant).encode("the table")
+        opened += 1
+      } catch { refused += 1 }
+    }
+    #expect(opened > 5 && refused > 100, "\(opened) \(refused)")
+  }
+}
+
 /// SmolLM2-135M-Instruct, whose file is too large to be kept here.
 enum SmolLM2 {
   static let path: FilePath? = ProcessInfo.processInfo.environment["SWITCHYARD_SMOLLM2"]
