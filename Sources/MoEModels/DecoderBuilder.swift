@@ -94,12 +94,13 @@ final class DecoderBuilder {
   /// A dense network, whose projections have the usual names in every family.
   private func dense(_ prefix: String, inner: Int) throws -> FeedForward {
     let hidden = configuration.hiddenSize
+    let bias = configuration.hasNetworkBias
     let gate =
       configuration.form == .gated
-      ? try linear(prefix + ".gate_proj", inner, hidden) : nil
+      ? try linear(prefix + ".gate_proj", inner, hidden, bias: bias) : nil
     return FeedForward(
-      gate: gate, up: try linear(prefix + ".up_proj", inner, hidden),
-      down: try linear(prefix + ".down_proj", hidden, inner, start: residualStart),
+      gate: gate, up: try linear(prefix + ".up_proj", inner, hidden, bias: bias),
+      down: try linear(prefix + ".down_proj", hidden, inner, bias: bias, start: residualStart),
       activation: configuration.activation)
   }
 

@@ -47,21 +47,17 @@ public final class MoEDecoder {
     parameters = builder.parameters
   }
 
-  /// Opens a model folder: `config.json` and safetensors.
+  /// Opens a model folder, `config.json` and safetensors, or a GGUF file.
   ///
   /// Weights are mapped, not read, unless another type is asked for; a model larger than memory opens, too.
   ///
   /// - Parameters:
-  ///   - folder: The folder.
-  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  ///   - path: The folder or file.
+  ///   - dtype: Type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
   /// - Returns: The model.
-  /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
-  public static func open(_ folder: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
-    let json = try ConfigurationObject(folder.appending("config.json"))
-    let family = try DecoderFamilies.family(of: json)
-    let configuration = try family.configuration(json)
-    let weights = CheckpointWeights(try SafetensorsCheckpoint(folder), dtype: dtype)
-    return try MoEDecoder(configuration, names: family.names, weights: weights)
+  /// - Throws: ``ModelError``, `SafetensorsError`, `GGUFError` or `FileError`.
+  public static func open(_ path: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
+    try StoredModel(path).decoder(dtype: dtype)
   }
 
   /// What a forward pass gives.

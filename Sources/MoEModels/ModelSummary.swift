@@ -33,18 +33,15 @@ public struct ModelSummary: Hashable, Codable, Sendable {
   /// What is odd about the folder, although the model opens.
   public var warnings: [String]
 
-  /// Reads the configuration and the headers of a folder, and checks that every weight is there.
+  /// Reads the configuration and the headers of a folder or a GGUF file, and checks that every weight is there.
   ///
   /// - Throws: ``ModelError`` and others, as ``MoEDecoder/open(_:dtype:)``.
-  public init(_ folder: FilePath) throws {
-    let json = try ConfigurationObject(folder.appending("config.json"))
-    let family = try DecoderFamilies.family(of: json)
-    let configuration = try family.configuration(json)
-    let weights = CheckpointWeights(try SafetensorsCheckpoint(folder))
-    let model = try MoEDecoder(configuration, names: family.names, weights: weights)
-    self.init(model, unused: weights.unused)
+  public init(_ path: FilePath) throws {
+    let model = try StoredModel(path)
+    let (configuration, inventory) = (model.configuration, try model.inventory())
+    self.init(configuration, inventory.weights, unused: inventory.unused)
     do {
-      let tokenizer = try Tokenizer(folder)
+      let tokenizer = try model.tokenizer()
       tokenizerSize = tokenizer.vocabularyCount
       if tokenizer.vocabularyCount > configuration.vocabularySize {
         warnings.append(
@@ -56,21 +53,20 @@ public struct ModelSummary: Hashable, Codable, Sendable {
     }
   }
 
-  private init(_ model: MoEDecoder, unused: [String]) {
-    let c = model.configuration
-    let weights = model.parameters
+  private init(
+    _ c: DecoderConfiguration, _ weights: [StoredModel.WeightHeader], unused: [String]
+  ) {
     (self.family, layers, sparseLayers) = (c.family, c.layers.count, c.sparseLayers.count)
     (experts, expertsPerToken) = (c.experts, c.router.expertsPerToken)
     (hiddenSize, vocabularySize) = (c.hiddenSize, c.vocabularySize)
     contextLength = c.contextLength
-    parameters = weights.reduce(0) { $0 + $1.parameter.value.count }
+    parameters = weights.reduce(0) { $0 + $1.count }
     let matrices = c.form == .gated ? 3 : 2
     let idle = Double(c.experts) - c.router.expertsPerToken
     let idleWeights = idle * Double(matrices * c.expertInner * c.hiddenSize * c.sparseLayers.count)
     activeParameters = parameters - Int(idleWeights)
     bytesByType = weights.reduce(into: [:]) { sums, weight in
-      sums[weight.parameter.value.dtype.rawValue, default: 0] +=
-        weight.parameter.value.byteCount.bytes
+      sums[weight.type, default: 0] += weight.bytes
     }
     bytes = bytesByType.values.reduce(0, +)
     warnings = unused.isEmpty ? [] : [Self.warning(unused)]
@@ -89,14 +85,22 @@ public struct ModelSummary: Hashable, Codable, Sendable {
     let rows = [
       ("family", family),
       ("parameters", "\(Self.short(parameters)), \(Self.short(activeParameters)) active per token"),
-      ("layers", "\(layers), \(sparseLayers) of them sparse"),
-      ("experts", "\(experts) per sparse layer, \(Self.plain(expertsPerToken)) per token"),
+      (
+        "layers",
+        sparseLayers == 0 ? "\(layers), all dense" : "\(layers), \(sparseLayers) of them sparse"
+      ),
+      ("experts", expertsText),
       ("hidden size", "\(hiddenSize)"), ("vocabulary", "\(vocabularySize)"),
       ("context", "\(contextLength) tokens"), ("weights", types),
       ("tokenizer", tokenizerSize.map { "\($0) tokens" } ?? "none"),
     ]
     let lines = rows.map { $0.0 + String(repeating: " ", count: 13 - $0.0.count) + $0.1 }
     return (lines + warnings.map { "warning      \($0)" }).joined(separator: "\n")
+  }
+
+  private var expertsText: String {
+    sparseLayers == 0
+      ? "none" : "\(experts) per sparse layer, \(Self.plain(expertsPerToken)) per token"
   }
 
   private static func plain(_ value: Double) -> String {

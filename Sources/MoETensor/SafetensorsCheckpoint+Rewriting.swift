@@ -72,7 +72,7 @@ extension SafetensorsCheckpoint {
 
 extension Tensor {
   /// The elements in another type, none of which has become infinite.
-  fileprivate func castKeepingFinite(to dtype: DType, name: String) throws(TensorError) -> Tensor {
+  package func castKeepingFinite(to dtype: DType, name: String) throws(TensorError) -> Tensor {
     let result = cast(to: dtype)
     guard dtype.byteSize < self.dtype.byteSize, dtype.isFloatingPoint else { return result }
     guard (result.isFinite() .| .!isFinite()).all() else {

@@ -50,7 +50,7 @@ struct CheckpointRewrite: ParsableCommand {
       progress: progress.show)
   }
 
-  private static func shardSize(_ text: String) throws -> ByteCount {
+  static func shardSize(_ text: String) throws -> ByteCount {
     guard let size = ByteCount(parsing: text), size.bytes > 0 else {
       throw ValidationError(
         "--shard-size is '\(text)'; it must be an amount above 0 such as 500MB or 4GiB.")

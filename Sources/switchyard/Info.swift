@@ -6,13 +6,14 @@ import MoETensor
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what a model folder holds, and what is wrong with it.",
+    abstract: "Say what a model folder or GGUF file holds, and what is wrong with it.",
     discussion: """
       Nothing but headers is read, so this is quick for models of any size. The exit code is 1 if the \
       model cannot be opened.
       """)
 
-  @Argument(help: "Folder of the model.", completion: .directory) var model: PathArgument
+  @Argument(help: "Folder of the model, or a GGUF file.", completion: .file()) var model:
+    PathArgument
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func run() throws {

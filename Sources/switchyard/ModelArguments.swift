@@ -4,12 +4,13 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// A model folder and how to compute with it.
+/// A model and how to compute with it.
 struct ModelArguments: ParsableArguments {
   @Argument(
-    help: "Folder of the model: config.json, safetensors and tokenizer.json.",
-    completion: .directory) var model: PathArgument
-  @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
+    help: "Folder of the model (config.json, safetensors and tokenizer.json), or a GGUF file.",
+    completion: .file()) var model: PathArgument
+  @Option(help: "Type to compute in (default: that of the checkpoint; f32 for GGUF).") var dtype:
+    WeightType?
   @OptionGroup var engine: EngineOptions
 
   /// Opens the model.

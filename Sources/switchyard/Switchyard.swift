@@ -14,8 +14,8 @@ struct Switchyard: ParsableCommand {
       """,
     version: VersionReport.text,
     subcommands: [
-      Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, TokenizerCommand.self,
-      Checkpoint.self,
+      Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, Upcycle.self,
+      TokenizerCommand.self, Checkpoint.self,
     ])
 
   /// Runs the command, and answers also for output that could not be written.

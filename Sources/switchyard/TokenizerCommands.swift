@@ -41,7 +41,7 @@ struct TokenizerEncode: ParsableCommand {
     commandName: "encode",
     abstract: "Print the tokens of a text, separated by spaces.")
 
-  @Argument(help: "A tokenizer.json, or a folder that holds one.", completion: .file())
+  @Argument(help: "A tokenizer.json, a folder that holds one, or a GGUF file.", completion: .file())
   var tokenizer: PathArgument
   @Argument(help: "The text (default: standard input).") var text: String?
   @Flag(help: "Leave out the tokens that mark begin and end.") var plain = false
@@ -60,7 +60,7 @@ struct TokenizerDecode: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "decode", abstract: "Print the text of tokens.")
 
-  @Argument(help: "A tokenizer.json, or a folder that holds one.", completion: .file())
+  @Argument(help: "A tokenizer.json, a folder that holds one, or a GGUF file.", completion: .file())
   var tokenizer: PathArgument
   @Argument(help: "Token numbers.") var tokens: [Int]
   @Flag(help: "Print special tokens, too.") var special = false

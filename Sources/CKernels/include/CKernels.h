@@ -151,4 +151,11 @@ typedef struct {
 
 void ckernels_rotate(const ckernels_rotation *work, size_t first, size_t last);
 
+// Files -------------------------------------------------------------------------------------------
+
+/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1: 20), as f32.
+void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q4_0(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q4_1(const uint8_t *blocks, float *values, size_t count);
+
 #endif

@@ -52,7 +52,8 @@ public struct ConfigurationObject {
     (self.path, prefix) = (path, "")
   }
 
-  private init(_ values: [String: Value], path: FilePath, prefix: String) {
+  /// Takes values that come from somewhere else in the file at `path`.
+  init(_ values: [String: Value], path: FilePath, prefix: String = "") {
     (self.values, self.path, self.prefix) = (values, path, prefix)
   }
 
@@ -63,6 +64,9 @@ public struct ConfigurationObject {
     }
     return nil
   }
+
+  /// The value of a key as it stands there; null when there is none.
+  func value(_ key: String) -> Value { values[key] ?? .null }
 
   /// Whether one of these keys has a value other than null.
   func has(_ keys: String...) -> Bool { find(keys) != nil }

@@ -56,6 +56,8 @@ public struct DecoderConfiguration: Hashable, Sendable {
   public var hasAttentionBias: Bool
   /// Whether the output projection has a bias.
   public var hasOutputBias: Bool
+  /// Whether the projections of dense networks have a bias.
+  public var hasNetworkBias = false
   /// Largest magnitude of queries, keys and values, if limited.
   public var clip: Double?
   /// Positions that a query sees in each layer, itself included; `nil` for all.
@@ -66,9 +68,9 @@ public struct DecoderConfiguration: Hashable, Sendable {
   public var form: FeedForward.Form
   /// Their nonlinearity.
   public var activation: Activation
-  /// Routed experts per sparse layer.
+  /// Routed experts per sparse layer; 0 where no layer is sparse.
   public var experts: Int
-  /// Inner width of a routed expert.
+  /// Inner width of a routed expert; 0 where no layer is sparse.
   public var expertInner: Int
   /// The rule that chooses.
   public var router: RouterConfiguration

@@ -32,7 +32,8 @@ public struct WeightNames: Hashable, Sendable {
 public enum DecoderFamilies {
   /// One row per family.
   public static let all: [any DecoderFamily.Type] = [
-    Mixtral.self, OLMoE.self, Qwen2MoE.self, Qwen3MoE.self, DeepSeekMoE.self, SwitchyardMoE.self,
+    Llama.self, Mixtral.self, OLMoE.self, Qwen2MoE.self, Qwen3MoE.self, DeepSeekMoE.self,
+    SwitchyardMoE.self,
   ]
 
   /// The family that a configuration belongs to.

@@ -2,6 +2,8 @@ public import MoERouting
 
 /// A routing rule as data.
 public enum RouterConfiguration: Hashable, Sendable {
+  /// Nothing is routed, because no layer is sparse.
+  case dense
   /// Each token takes its best experts.
   case tokenChoice(
     k: Int, scoring: TokenChoiceRouter.Scoring, renormalizes: Bool, scale: Double,
@@ -18,6 +20,8 @@ public enum RouterConfiguration: Hashable, Sendable {
   /// - Throws: `RoutingError` for settings that do not fit.
   public func makeRouter(experts: Int) throws(RoutingError) -> any Router {
     switch self {
+    case .dense:
+      throw .invalidSetting(key: "router", value: "none", expected: "a rule, for sparse layers")
     case .tokenChoice(let k, let scoring, let renormalizes, let scale, let limit, _):
       try TokenChoiceRouter(
         k: k, experts: experts, scoring: scoring, renormalizes: renormalizes, scale: scale,
@@ -28,9 +32,10 @@ public enum RouterConfiguration: Hashable, Sendable {
     }
   }
 
-  /// Experts that work on a token: exactly, or on average where experts choose.
+  /// Experts that work on a token: exactly, or on average where experts choose; 0 where no layer is sparse.
   public var expertsPerToken: Double {
     switch self {
+    case .dense: 0
     case .tokenChoice(let k, _, _, _, _, _), .noisyTopK(let k), .uniformRandom(let k): Double(k)
     case .expertChoice(let factor): factor
     }

@@ -10,7 +10,7 @@ import MoERouting
 /// Further keys, all optional: `num_key_value_heads`, `head_dim`, `eos_token_id`, `tie_word_embeddings`,
 /// `rope_scaling`, `normalization` (`rms`, `layer`), `qk_norm` (`none`, `whole`, `per_head`), `expert_form`
 /// (`gated`, `plain`), `dense_layers` (places), `dense_size`, `shared_size`, `shared_gate`, `sliding_window`,
-/// `balance_coefficient`. A key that nobody knows is an error.
+/// `balance_coefficient`, `attention_bias`. A key that nobody knows is an error.
 public enum SwitchyardMoE: DecoderFamily {
   /// `switchyard_moe`.
   public static let modelType = "switchyard_moe"
@@ -26,6 +26,7 @@ public enum SwitchyardMoE: DecoderFamily {
     "bos_token_id", "tie_word_embeddings", "normalization", "qk_norm", "expert_form",
     "dense_layers",
     "dense_size", "shared_size", "shared_gate", "sliding_window", "balance_coefficient",
+    "attention_bias",
   ]
 
   /// Reads the configuration.
@@ -42,6 +43,8 @@ public enum SwitchyardMoE: DecoderFamily {
     if json.has("normalization") { result.normalization = try json.choice("normalization") }
     if json.has("qk_norm") { result.queryKeyNorm = try json.choice("qk_norm") }
     if json.has("expert_form") { result.form = try json.choice("expert_form") }
+    result.hasAttentionBias = try json.optionalBool("attention_bias") ?? false
+    result.hasOutputBias = result.hasAttentionBias
     if let shared = try json.optionalInt("shared_size", in: CommonKeys.size) {
       result.shared = .init(inner: shared, isGated: try json.optionalBool("shared_gate") ?? false)
     }

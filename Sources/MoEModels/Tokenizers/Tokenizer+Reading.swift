@@ -1,13 +1,17 @@
-import MoECore
+public import MoECore
 public import SystemPackage
 
 extension Tokenizer {
-  /// Reads a tokenizer from a `tokenizer.json`, or from a folder that holds one, or one of `vocab.json`
-  /// with `merges.txt`.
+  /// Reads a tokenizer from a `tokenizer.json`, from a folder that holds one, or one of `vocab.json`
+  /// with `merges.txt`, or from the metadata of a GGUF file.
   ///
-  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` when it is no tokenizer or asks
-  ///   for a component that is unknown here.
+  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` or `GGUFError` when it is no
+  ///   tokenizer or asks for a component that is unknown here.
   public convenience init(_ path: FilePath) throws {
+    if GGUFFile.isGGUF(path) {
+      try self.init(try GGUFFile(path))
+      return
+    }
     guard path.isDirectory else {
       try self.init(reading: path)
       return
@@ -21,6 +25,19 @@ extension Tokenizer {
       try self.init(vocabulary: vocabulary, merges: merges)
     } else {
       throw TokenizerError(path: path, reason: .noTokenizer)
+    }
+  }
+
+  /// Reads the tokenizer inside a GGUF file.
+  ///
+  /// - Throws: `GGUFError` when there is none or it is unknown here, ``TokenizerError`` when its parts do not
+  ///   fit one another.
+  public convenience init(_ file: GGUFFile) throws {
+    let json = try GGUFTokenizer(file).json()
+    do {
+      try self.init(json: Array(json.utf8))
+    } catch {
+      throw TokenizerError(path: file.path, reason: error)
     }
   }
 

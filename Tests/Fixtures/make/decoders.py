@@ -56,10 +56,13 @@ class DeepSeekMoE(torch.nn.Module):
         return torch.stack(rows).reshape(x.shape) + self.run(self.shared_experts, x)
 
 
+def llama(**more):
+    common = {k: v for k, v in COMMON.items() if k not in ("num_experts_per_tok", "output_router_logits")}
+    return LlamaForCausalLM(LlamaConfig(**common, intermediate_size=48, **more))
+
+
 def deepseek():
-    config = LlamaConfig(**{k: v for k, v in COMMON.items() if k not in ("num_experts_per_tok", "output_router_logits")},
-                         intermediate_size=48, rope_theta=10000.0, rms_norm_eps=1e-6)
-    model = LlamaForCausalLM(config)
+    model = llama(rope_theta=10000.0, rms_norm_eps=1e-6)
     for layer in list(model.model.layers)[1:]:
         layer.mlp = DeepSeekMoE(32, 24, 8, 3, 2)
         for p in layer.mlp.parameters():
@@ -89,6 +92,9 @@ MODELS = {
                                                             head_dim=16, norm_topk_prob=True, intermediate_size=48,
                                                             rope_parameters=YARN)),
     "deepseek": deepseek,
+    "llama": llama,
+    "llama-biased": lambda: llama(head_dim=16, rope_parameters=LLAMA3, tie_word_embeddings=True, attention_bias=True,
+                                  mlp_bias=True),
 }
 
 

@@ -1,0 +1,200 @@
+import MoECore
+import MoETensor
+import SystemPackage
+
+/// A dense Llama model in a GGUF file, under the names and in the layout of Hugging Face's checkpoints.
+struct LlamaGGUF {
+  let file: GGUFFile
+  /// What `config.json` would say.
+  let configuration: ConfigurationObject
+  private let heads: Int
+  private let keyHeads: Int
+  /// Tensors of the file by the names of checkpoints.
+  private let tensors: [String: GGUFTensor]
+
+  /// Reads metadata and names.
+  ///
+  /// - Throws: `GGUFError` when the file holds another architecture or asks for what is unknown here.
+  init(_ file: GGUFFile) throws(GGUFError) {
+    self.file = file
+    let metadata = try LlamaMetadata(file)
+    configuration = ConfigurationObject(metadata.keys, path: file.path)
+    (heads, keyHeads) = (metadata.heads, metadata.keyHeads)
+    var tensors: [String: GGUFTensor] = [:]
+    for tensor in file.tensors {
+      tensors[try Self.checkpointName(of: tensor, in: file)] = tensor
+    }
+    self.tensors = tensors
+  }
+
+  /// Names of all tensors, in the order of the alphabet.
+  var names: [String] { tensors.keys.sorted() }
+
+  /// The entry of a tensor.
+  func entry(named name: String) -> GGUFTensor? { tensors[name] }
+
+  /// A tensor as a checkpoint would hold it.
+  func tensor(named name: String) throws -> Tensor {
+    guard let entry = tensors[name] else { throw file.error(.noSuchTensor(name)) }
+    let elements = try file.elements(of: entry.name)
+    return switch Self.projection(in: name) {
+    case "q_proj": Self.halved(elements, heads: heads)
+    case "k_proj": Self.halved(elements, heads: keyHeads)
+    default: elements
+    }
+  }
+
+  private static func projection(in name: String) -> Substring {
+    name.split(separator: ".").dropLast().last ?? ""
+  }
+
+  /// Undoes the order of rows that the format's converter gives to queries and keys.
+  ///
+  /// llama.cpp rotates neighbouring rows of a head, transformers rows that lie half a head apart.
+  private static func halved(_ x: Tensor, heads: Int) -> Tensor {
+    let rows = x.size(0)
+    // Other shapes are refused by whoever asks.
+    guard rows.isMultiple(of: 2 * heads) else { return x }
+    return x.reshaped([heads, rows / heads / 2, 2, -1]).transposed(1, 2).contiguous()
+      .reshaped(x.shape)
+  }
+
+  // MARK: Names
+
+  private static let outer = [
+    "token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
+  ]
+  private static let inner = [
+    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+    "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+  ]
+
+  private static func checkpointName(
+    of tensor: GGUFTensor, in file: GGUFFile
+  ) throws(GGUFError) -> String {
+    let parts = tensor.name.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    let ends = ["weight", "bias"]
+    if parts.count == 2, ends.contains(parts[1]), let name = outer[parts[0]] {
+      return "\(name).\(parts[1])"
+    }
+    if parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]), "\(layer)" == parts[1],
+      ends.contains(parts[3]), let name = inner[parts[2]]
+    {
+      return "model.layers.\(layer).\(name).\(parts[3])"
+    }
+    throw file.error(.unsupported("the tensor '\(tensor.name)' in a dense Llama model"))
+  }
+}
+
+/// The metadata of a Llama model, checked and turned into the keys of `config.json`.
+private struct LlamaMetadata {
+  let file: GGUFFile
+  let heads: Int
+  let keyHeads: Int
+  private(set) var keys: [String: ConfigurationObject.Value] = [:]
+  private static let prefix = "llama."
+
+  init(_ file: GGUFFile) throws(GGUFError) {
+    self.file = file
+    guard let architecture = try file.optionalText("general.architecture") else {
+      throw file.error(.missingKey("general.architecture"))
+    }
+    guard architecture == "llama" else {
+      throw file.invalid("general.architecture", "'llama', the only architecture read from GGUF")
+    }
+    let size = CommonKeys.size
+    heads = try file.integer(Self.prefix + "attention.head_count", in: 1...4096)
+    keyHeads =
+      try file.optionalInteger(Self.prefix + "attention.head_count_kv", in: 1...4096) ?? heads
+    let experts = try file.optionalInteger(Self.prefix + "expert_count", in: 0...(1 << 20)) ?? 0
+    guard experts == 0 else {
+      throw file.invalid(
+        Self.prefix + "expert_count", "absent: only dense models are read from GGUF")
+    }
+    set("model_type", "llama")
+    set("architectures", .array([.string("LlamaForCausalLM")]))
+    set("hidden_act", "silu")
+    set("num_attention_heads", heads)
+    set("num_key_value_heads", keyHeads)
+    try set("num_hidden_layers", from: "block_count", in: 1...4096)
+    try set("hidden_size", from: "embedding_length", in: size)
+    try set("intermediate_size", from: "feed_forward_length", in: size)
+    try set("max_position_embeddings", from: "context_length", in: 1...(1 << 30))
+    try setVocabulary()
+    try setHeadSize()
+    try setPositions()
+    guard let epsilon = try file.optionalPositive(Self.prefix + "attention.layer_norm_rms_epsilon")
+    else { throw file.error(.missingKey(Self.prefix + "attention.layer_norm_rms_epsilon")) }
+    keys["rms_norm_eps"] = .number(epsilon)
+    keys["tie_word_embeddings"] = .bool(!file.contains("output.weight"))
+    let hasAttentionBias = file.contains("blk.0.attn_q.bias")
+    keys["attention_bias"] = .bool(hasAttentionBias)
+    keys["mlp_bias"] = .bool(file.contains("blk.0.ffn_down.bias"))
+  }
+
+  private mutating func set(_ key: String, _ value: ConfigurationObject.Value) { keys[key] = value }
+  private mutating func set(_ key: String, _ text: String) { keys[key] = .string(text) }
+  private mutating func set(_ key: String, _ number: Int) { keys[key] = .number(Double(number)) }
+
+  private mutating func set(
+    _ key: String, from name: String, in range: ClosedRange<Int>
+  ) throws(GGUFError) {
+    set(key, try file.integer(Self.prefix + name, in: range))
+  }
+
+  /// The embedding says how many tokens there are; the tokenizer may know fewer.
+  private mutating func setVocabulary() throws(GGUFError) {
+    let embedding = try file.tensor(named: "token_embd.weight")
+    guard embedding.shape.count == 2 else {
+      throw file.error(
+        .invalidShape(
+          tensor: embedding.name, shape: embedding.shape.reversed().map { UInt64($0) },
+          expected: "it must have two dimensions"))
+    }
+    set("vocab_size", embedding.shape[0])
+    for (key, name) in [("bos_token_id", "bos"), ("eos_token_id", "eos")] {
+      let id = try file.optionalInteger("tokenizer.ggml.\(name)_token_id", in: 0...(1 << 24))
+      keys[key] = id.map { .number(Double($0)) } ?? .null
+    }
+  }
+
+  private mutating func setHeadSize() throws(GGUFError) {
+    let range = 2...(1 << 16)
+    let key = Self.prefix + "attention.key_length"
+    let size = try file.optionalInteger(key, in: range)
+    let valueKey = Self.prefix + "attention.value_length"
+    let valueSize = try file.optionalInteger(valueKey, in: range)
+    guard size == valueSize else { throw file.invalid(valueKey, "the same as \(key)") }
+    if let size { set("head_dim", size) }
+    let turnedKey = Self.prefix + "rope.dimension_count"
+    let hidden = try file.integer(Self.prefix + "embedding_length", in: CommonKeys.size)
+    let head = size ?? hidden / heads
+    guard let turned = try file.optionalInteger(turnedKey, in: 1...(1 << 16)), turned != head
+    else { return }
+    throw file.invalid(turnedKey, "\(head), the whole of a head")
+  }
+
+  private mutating func setPositions() throws(GGUFError) {
+    // The format's own default, which older files rely on.
+    let base = try file.optionalPositive(Self.prefix + "rope.freq_base") ?? 10_000
+    var parameters: [String: ConfigurationObject.Value] = [
+      "rope_theta": .number(base), "rope_type": .string("default"),
+    ]
+    let key = Self.prefix + "rope.scaling.type"
+    switch try file.optionalText(key) {
+    case nil, "none": break
+    case "linear":
+      let factorKey = Self.prefix + "rope.scaling.factor"
+      guard let factor = try file.optionalPositive(factorKey) else {
+        throw file.error(.missingKey(factorKey))
+      }
+      parameters["rope_type"] = .string("linear")
+      parameters["factor"] = .number(factor)
+    default: throw file.invalid(key, "'none' or 'linear'")
+    }
+    keys["rope_theta"] = .number(base)
+    keys["rope_parameters"] = .object(parameters)
+  }
+}

@@ -1,0 +1,124 @@
+public import MoECore
+import MoETensor
+public import SystemPackage
+
+/// A model on disk: a folder in Hugging Face's layout, or a GGUF file.
+///
+/// Headers are read and checked when it is opened; weights when they are asked for.
+public struct StoredModel {
+  /// The folder or file.
+  public let path: FilePath
+  /// Its architecture.
+  public let configuration: DecoderConfiguration
+  let names: WeightNames
+  /// What `config.json` says, or would say.
+  let json: ConfigurationObject
+  private let storage: Storage
+
+  private enum Storage {
+    case folder(SafetensorsCheckpoint)
+    case gguf(LlamaGGUF)
+  }
+
+  /// Opens a folder with `config.json` and safetensors, or a GGUF file.
+  ///
+  /// - Throws: ``ModelError``, `SafetensorsError`, `GGUFError` or `FileError`.
+  public init(_ path: FilePath) throws {
+    self.path = path
+    if GGUFFile.isGGUF(path) {
+      let model = try LlamaGGUF(try GGUFFile(path))
+      storage = .gguf(model)
+      names = Llama.names
+      json = model.configuration
+      configuration = try Llama.configuration(json)
+    } else {
+      json = try ConfigurationObject(path.appending("config.json"))
+      let family = try DecoderFamilies.family(of: json)
+      names = family.names
+      configuration = try family.configuration(json)
+      storage = .folder(try SafetensorsCheckpoint(path))
+    }
+  }
+
+  /// The model with its weights.
+  ///
+  /// - Parameter dtype: Type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
+  /// - Returns: The model.
+  /// - Throws: As ``init(_:)``.
+  public func decoder(dtype: DType? = nil) throws -> MoEDecoder {
+    try MoEDecoder(configuration, names: names, weights: weights(dtype: dtype))
+  }
+
+  /// The tokenizer beside the weights, or inside them.
+  ///
+  /// - Throws: ``TokenizerError``, `GGUFError` or `FileError`.
+  public func tokenizer() throws -> Tokenizer { try Tokenizer(path) }
+
+  /// The GGUF file, if it is one.
+  var ggufFile: GGUFFile? {
+    if case .gguf(let model) = storage { model.file } else { nil }
+  }
+
+  /// The weights in a type.
+  func weights(dtype: DType?) -> any WeightSource {
+    switch storage {
+    case .folder(let checkpoint): CheckpointWeights(checkpoint, dtype: dtype)
+    case .gguf(let model): GGUFWeights(model, dtype: dtype ?? .f32)
+    }
+  }
+
+  /// A tensor under its name in checkpoints, in the type in which it is stored.
+  func tensor(named name: String) throws -> Tensor {
+    switch storage {
+    case .folder(let checkpoint): try checkpoint.tensor(named: name)
+    case .gguf(let model): try model.tensor(named: name)
+    }
+  }
+
+  /// Type of most weights, or f32 for a GGUF file with blocks.
+  func storedType() throws -> DType {
+    let name = "model.layers.0.self_attn.q_proj.weight"
+    return switch storage {
+    case .folder(let checkpoint): try checkpoint.shard(holding: name).entry(named: name).dtype
+    case .gguf(let model): model.entry(named: name)?.type.dtype ?? .f32
+    }
+  }
+
+  /// What is known of one weight without reading it.
+  struct WeightHeader {
+    var name: String
+    var shape: [Int]
+    /// Name of the type, as the kind of file spells it.
+    var type: String
+    var bytes: Int
+    var count: Int { shape.reduce(1, *) }
+  }
+
+  /// All weights that the architecture asks for, and the names of tensors that it does not.
+  ///
+  /// - Throws: ``ModelError`` when a weight is missing or has another shape.
+  func inventory() throws -> (weights: [WeightHeader], unused: [String]) {
+    switch storage {
+    case .folder(let checkpoint):
+      let source = CheckpointWeights(checkpoint)
+      let model = try MoEDecoder(configuration, names: names, weights: source)
+      let weights = model.parameters.map { name, parameter in
+        let value = parameter.value
+        return WeightHeader(
+          name: name, shape: value.shape, type: value.dtype.rawValue, bytes: value.byteCount.bytes)
+      }
+      return (weights, source.unused)
+    case .gguf(let gguf):
+      let source = GGUFWeights(gguf, dtype: nil)
+      let model = try MoEDecoder(configuration, names: names, weights: source)
+      let weights = model.parameters.compactMap { name, _ in
+        gguf.entry(named: name).map {
+          WeightHeader(
+            name: name, shape: $0.shape, type: $0.type.description.lowercased(),
+            bytes: $0.range.count)
+        }
+      }
+      return (weights, source.unused)
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import MoECore
+import MoERouting
+import MoETensor
+
+/// A forward pass in f32 that holds one layer at a time, for models larger than memory.
+enum LayerwiseForward {
+  /// Scores the next token at every position.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - tokens: Token numbers, all in the vocabulary.
+  ///   - dtype: Type to which weights are rounded before they are widened to f32; `nil` for their own.
+  ///   - progress: Told the layers done so far.
+  /// - Returns: The scores, f32, shape `[positions, vocabulary]`.
+  /// - Throws: As `StoredModel.decoder(dtype:)`.
+  static func logits(
+    _ model: StoredModel, tokens: [Int], roundedTo dtype: DType? = nil,
+    progress: (Int) -> Void = { _ in }
+  ) throws -> Tensor {
+    let c = model.configuration
+    func builder() -> DecoderBuilder {
+      DecoderBuilder(c, names: model.names, weights: WidenedWeights(model.weights(dtype: dtype)))
+    }
+    func vocabulary(_ name: String) throws -> Tensor {
+      try builder().weight(name, [c.vocabularySize, c.hiddenSize]).value
+    }
+    let angles = RotaryEmbedding(
+      width: c.headSize, base: c.rotaryBase, scaling: c.rotaryScaling
+    ).angles(0..<tokens.count, dtype: .f32, on: .cpu)
+    let context = RoutingContext(sequenceLengths: [tokens.count])
+    return try withoutGradients {
+      let embedding = "model.embed_tokens.weight"
+      var hidden = try vocabulary(embedding).embedding(Tensor(tokens, shape: [1, tokens.count]))
+      for place in c.layers.indices {
+        progress(place)
+        hidden =
+          try builder().layer(place)(hidden, angles: angles, cache: nil, context: context).hidden
+      }
+      let normalized = try builder().normalization("model.norm", c.hiddenSize)(hidden)
+      return normalized[0].linear(try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
+    }
+  }
+}
+
+/// The weights of a source in f32.
+private final class WidenedWeights: WeightSource {
+  private let source: any WeightSource
+
+  init(_ source: any WeightSource) { self.source = source }
+
+  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    widened(try source.weight(name, shape, start: start))
+  }
+
+  func expertWeights(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [Parameter] {
+    try source.expertWeights(projection, of: block, experts: experts, shape: shape).map(widened)
+  }
+
+  private func widened(_ parameter: Parameter) -> Parameter {
+    Parameter(parameter.value.cast(to: .f32))
+  }
+}
