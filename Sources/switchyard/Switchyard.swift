@@ -15,7 +15,7 @@ struct Switchyard: ParsableCommand {
     version: VersionReport.text,
     subcommands: [
       Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, TokenizerCommand.self,
-      Checkpoint.self,
+      Checkpoint.self, Train.self,
     ])
 
   /// Runs the command, and answers also for output that could not be written.
