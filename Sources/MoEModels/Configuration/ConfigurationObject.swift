@@ -161,7 +161,7 @@ public struct ConfigurationObject {
     guard let text = try optionalString(key) else { throw missing([key]) }
     guard let choice = Choice(rawValue: text) else {
       let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw invalid(key, .string(text), "one of \(names)")
+      throw invalid(prefix + key, .string(text), "one of \(names)")
     }
     return choice
   }
