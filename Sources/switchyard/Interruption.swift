@@ -53,6 +53,11 @@ enum Interruption {
     PartialFolders.removeAll()
     // The shell learns from the signal, not from an exit code, that the program was interrupted.
     signal(number, SIG_DFL)
+    // The system's event loop may have blocked the signal in this thread.
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    unsafe sigaddset(&set, number)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
     raise(number)
   }
 }

@@ -225,7 +225,7 @@ struct TrainCommandTests {
     "a full disk leaves the last good checkpoint",
     .enabled(if: SmallDisk.isPossible, "needs root to mount a small disk"))
   func fullDisk() throws {
-    let disk = try SmallDisk(kilobytes: 2048)
+    let disk = try SmallDisk(kilobytes: 4096)
     let out = disk.path.appending("out")
     let arguments = ["train", small.config, "--out", out.string, "--threads", "1"]
     let first = try Program.run(arguments + ["--set", "schedule.steps=40", "--steps", "6"])

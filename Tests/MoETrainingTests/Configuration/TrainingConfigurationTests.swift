@@ -125,6 +125,17 @@ struct TrainingConfigurationTests {
     }
   }
 
+  @Test("the examples are valid, and name text that exists unless it must be given")
+  func examples() throws {
+    let folder = Fixtures.package.appending("Examples")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+    #expect(names.contains("tiny-bible.json") && names.contains("small-text.json"))
+    for name in names where name.hasSuffix(".json") {
+      let configuration = try TrainingConfiguration(folder.appending(name))
+      if name.hasPrefix("tiny") { try LanguageData.check(configuration) }
+    }
+  }
+
   @Test("the commit is found without git")
   func commit() throws {
     let git = folder.file(".git")

@@ -55,7 +55,7 @@ struct RunningModel {
     recomputes: Bool = false, average: Double? = nil, rate: Double = 0.01, z: Double = 0.001
   ) throws -> TrainingLoop<LanguageTask> {
     var settings = LanguageTask.Settings(batchSize: batchSize, balance: 0.01, z: z)
-    settings.recomputes = recomputes
+    (settings.recomputes, settings.evaluationWindows) = (recomputes, 8)
     let task = LanguageTask(
       try model(router: router, dtype: dtype), windows: windows, validation: windows,
       settings: settings, seed: 3, files: [ModelFile("config.json", Array("{}".utf8))])

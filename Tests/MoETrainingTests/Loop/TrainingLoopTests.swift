@@ -21,8 +21,8 @@ struct TrainingLoopTests {
   @Test("learns with every router", arguments: RunningModel.routers)
   func learns(router: String) throws {
     let loop = try running.loop(router: router)
-    let found = try losses(loop, steps: 60)
-    #expect(found[0] > 3.5 && found[59] < 2.4, "\(found[0]) to \(found[59])")
+    let found = try losses(loop, steps: 25)
+    #expect(found[0] > 3.5 && found[24] < 2.8, "\(found[0]) to \(found[24])")
     let evaluation = try loop.evaluate()
     #expect(evaluation.map(\.name) == ["loss", "perplexity"])
     #expect(abs(exp(evaluation[0].value) - evaluation[1].value) < 1e-9)
@@ -30,15 +30,16 @@ struct TrainingLoopTests {
 
   @Test("continues from a checkpoint bit for bit", arguments: RunningModel.routers)
   func resumes(router: String) throws {
-    for (dtype, average) in [(DType.f32, nil), (.bf16, 0.9)] as [(DType, Double?)] {
+    let isFirst = router == RunningModel.routers[0]
+    for (dtype, average) in [(DType.f32, 0.9), (.bf16, nil)].prefix(isFirst ? 2 : 1) {
       let whole = try running.loop(router: router, dtype: dtype, average: average)
-      _ = try losses(whole, steps: 7)
+      _ = try losses(whole, steps: 4)
       let path = running.folder.file("checkpoint-\(UUID().uuidString)")
       try TrainingCheckpoint.write(whole.state, seed: 11, files: [], to: path)
-      let expected = try losses(whole, steps: 7)
+      let expected = try losses(whole, steps: 4)
       let resumed = try running.loop(router: router, dtype: dtype, average: average)
       try resumed.restore(TrainingCheckpoint.read(path).state)
-      #expect(try losses(resumed, steps: 7) == expected)
+      #expect(try losses(resumed, steps: 4) == expected)
       #expect(try resumed.evaluate() == whole.evaluate())
     }
   }
@@ -82,9 +83,9 @@ struct TrainingLoopTests {
 
   @Test("bf16 weights over f32 masters follow f32")
   func bf16() throws {
-    let wide = try losses(running.loop(), steps: 30)
-    let narrow = try losses(running.loop(dtype: .bf16), steps: 30)
-    #expect(abs(wide[29] - narrow[29]) < 0.1 && narrow[29] < 3)
+    let wide = try losses(running.loop(), steps: 15)
+    let narrow = try losses(running.loop(dtype: .bf16), steps: 15)
+    #expect(abs(wide[14] - narrow[14]) < 0.1 && narrow[14] < 3.4)
   }
 
   @Test("selection biases follow the load and get no gradient")
