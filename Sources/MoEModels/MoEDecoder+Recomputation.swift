@@ -7,6 +7,7 @@ extension MoEDecoder {
   ///
   /// - Parameter tokens: Token numbers, i64, shape `[batch, positions]`.
   /// - Returns: The scores and what the sparse layers did.
+  /// - Throws: `TensorError` when the engine cannot record a layer.
   /// - Precondition: The router draws no random numbers.
   public func recomputing(_ tokens: Tensor) throws -> Output {
     try run(tokens, past: 0, random: nil, lastOnly: false) { layer, hidden, angles, context in

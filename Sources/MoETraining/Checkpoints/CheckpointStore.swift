@@ -69,13 +69,4 @@ public struct CheckpointStore: Sendable {
     for step in steps() where step != state.step { try ModelFolder.remove(self.path(ofStep: step)) }
   }
 
-  /// Removes what killed processes left behind.
-  ///
-  /// - Precondition: No other process works with the folder.
-  func removeLeftovers() {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
-    for name in names where name.hasPrefix(".") && name.hasSuffix(".partial") {
-      try? FileManager.default.removeItem(atPath: folder.appending(name).string)
-    }
-  }
 }

@@ -23,8 +23,10 @@ struct ConfigurationTree {
     }
   }
 
-  /// Changes a value: `key=value` with a dotted key, and a value in JSON or plain text. Paths are relative to
-  /// the present folder.
+  /// Changes a value.
+  ///
+  /// A setting is `key=value`, with a dotted key, and a value in JSON or plain text. Paths are relative to the
+  /// present folder.
   mutating func set(_ setting: String) throws {
     let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let place = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)

@@ -46,6 +46,7 @@ public struct TrainingConfiguration: Sendable {
   let batchSize: Int
   let recomputes: Bool
   let balance: Double?
+  let balanceScope: LanguageTask.BalanceScope
   let z: Double
   let biasRate: Double
   let evaluationWindows: Int
@@ -90,14 +91,19 @@ public struct TrainingConfiguration: Sendable {
     (steps, seed, dtype) = (training.steps, training.seed, training.dtype)
     (batchSize, recomputes) = (training.batchSize, training.recomputes)
     loop = try training.loop(json)
-    let losses = try json.section("losses", ["balance", "z", "bias_rate"])
+    let losses = try json.section("losses", ["balance", "balance_scope", "z", "bias_rate"])
     balance = try losses.optionalAmount("balance")
+    balanceScope = losses.has("balance_scope") ? try losses.choice("balance_scope") : .layer
     z = try losses.optionalAmount("z") ?? 0
     biasRate = try losses.optionalAmount("bias_rate") ?? 0.001
     let evaluation = try json.section("evaluation", ["every", "windows"])
     evaluationWindows = try evaluation.optionalInt("windows", in: 1...(1 << 30)) ?? 64
     intervals = try RunIntervals(json, steps: steps)
-    resolved = try Self.resolved(json, training, loop, intervals)
+    let coefficients: [String: ConfigurationObject.Value] = [
+      "balance_scope": .string(balanceScope.rawValue), "z": .number(z),
+      "bias_rate": .number(biasRate),
+    ]
+    resolved = Self.resolved(json, training, loop, coefficients, intervals)
   }
 
   private static func model(_ json: ConfigurationObject) throws -> Model {
@@ -130,8 +136,8 @@ public struct TrainingConfiguration: Sendable {
   /// What was given, with the defaults that decide about the losses.
   private static func resolved(
     _ json: ConfigurationObject, _ training: TrainingSection, _ loop: LoopSettings,
-    _ intervals: RunIntervals
-  ) throws -> ConfigurationObject.Value {
+    _ losses: [String: ConfigurationObject.Value], _ intervals: RunIntervals
+  ) -> ConfigurationObject.Value {
     var tree = json.values
     func merge(_ section: String, _ values: [String: ConfigurationObject.Value]) {
       var merged = values
@@ -141,6 +147,7 @@ public struct TrainingConfiguration: Sendable {
     merge("training", training.resolved)
     merge("optimizer", loop.resolvedOptimizer)
     merge("schedule", loop.resolvedSchedule)
+    merge("losses", losses)
     merge("evaluation", ["every": .number(Double(intervals.evaluation ?? 0))])
     merge("checkpoints", ["every": .number(Double(intervals.checkpoint))])
     return .object(tree)

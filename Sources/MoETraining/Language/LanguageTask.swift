@@ -8,12 +8,23 @@ public import MoETensor
 ///
 ///     loss = cross-entropy + balance coefficient · load-balancing loss + z coefficient · router z-loss
 public final class LanguageTask: TrainingTask {
+  /// What the load-balancing loss asks to be balanced.
+  public enum BalanceScope: String, Hashable, Sendable, CaseIterable {
+    /// Every layer for itself; the loss is the mean over the layers.
+    case layer
+    /// All layers as one, as transformers computes it: an expert may starve in one layer if its namesakes in
+    /// others are busy.
+    case model
+  }
+
   /// How the loss is made and the data are taken.
   public struct Settings: Hashable, Sendable {
     /// Windows per batch; at least 1.
     public var batchSize: Int
     /// Factor of the load-balancing loss; 0 leaves it out.
     public var balance: Double
+    /// What is to be balanced.
+    public var balanceScope = BalanceScope.layer
     /// Factor of the router z-loss; 0 leaves it out.
     public var z: Double
     /// Change of selection biases per step, where the router has any.
@@ -97,7 +108,7 @@ public final class LanguageTask: TrainingTask {
     var parts = [TaskLoss.Part("cross_entropy", Self.crossEntropy(output.logits, targets))]
     if !output.sparse.isEmpty, settings.balance != 0 {
       parts.append(
-        .init("balance", model.balanceLoss(output.sparse), coefficient: settings.balance))
+        .init("balance", balanceLoss(output.sparse), coefficient: settings.balance))
     }
     if !output.sparse.isEmpty, settings.z != 0 {
       parts.append(.init("router_z", Self.zLoss(output.sparse), coefficient: settings.z))
@@ -147,6 +158,15 @@ public final class LanguageTask: TrainingTask {
 
   private static func crossEntropy(_ logits: Tensor, _ targets: Tensor) -> Tensor {
     logits.reshaped([targets.count, logits.size(2)]).cast(to: .f32).crossEntropy(targets: targets)
+  }
+
+  private func balanceLoss(_ sparse: [MoELayer.Output]) -> Tensor {
+    guard settings.balanceScope == .layer else { return model.balanceLoss(sparse) }
+    let losses = sparse.map { layer in
+      RoutingLosses.loadBalance(
+        probabilities: layer.routing.probabilities, load: layer.routing.load, denominator: .tokens)
+    }
+    return Tensor.stacked(losses).mean()
   }
 
   /// The z-loss, averaged over the layers; of a gate with noise columns, the clean ones only.

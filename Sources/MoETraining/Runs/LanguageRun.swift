@@ -101,7 +101,9 @@ public final class LanguageRun {
       }
       try record.write(to: path)
     }
-    store.removeLeftovers()
+    for part in [folder] + ["data", "checkpoints", "snapshots"].map({ folder.appending($0) }) {
+      Leftovers.remove(in: part)
+    }
   }
 
   private static func taskSettings(
@@ -114,6 +116,7 @@ public final class LanguageRun {
     }
     var settings = LanguageTask.Settings(batchSize: configuration.batchSize)
     settings.balance = configuration.balance ?? model.configuration.balanceCoefficient
+    settings.balanceScope = configuration.balanceScope
     (settings.z, settings.biasRate) = (configuration.z, configuration.biasRate)
     settings.recomputes = configuration.recomputes
     settings.evaluationWindows = configuration.evaluationWindows

@@ -89,15 +89,21 @@ public final class TrainingRun<Task: TrainingTask> {
     writer.start { try ModelFolder.write(state.value.model, files: files, to: path) }
   }
 
-  private func stop() throws -> TrainingOutcome {
-    let path = store.path(ofStep: loop.step)
+  /// Waits until there is a checkpoint of the last step.
+  private func completeCheckpoint() throws {
+    try writer.wait()
     if !store.steps().contains(loop.step) { try writeCheckpoint() }
     try writer.wait()
+  }
+
+  private func stop() throws -> TrainingOutcome {
+    let path = store.path(ofStep: loop.step)
+    try completeCheckpoint()
     return .stopped(checkpoint: path, step: loop.step)
   }
 
   private func finish() throws -> TrainingOutcome {
-    if !store.steps().contains(loop.step) { try writeCheckpoint() }
+    try completeCheckpoint()
     let path = folder.appending("model")
     try writeModel(to: path)
     try writer.wait()

@@ -90,7 +90,7 @@ struct CheckpointStoreTests {
     try store.write(state(1), seed: 0, files: files)
     try FileManager.default.createDirectory(
       atPath: folder.file(".x.partial").string, withIntermediateDirectories: true)
-    store.removeLeftovers()
+    Leftovers.remove(in: folder.path)
     #expect(try folder.contents() == ["step-00000001"])
   }
 

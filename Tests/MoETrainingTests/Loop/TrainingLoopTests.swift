@@ -150,8 +150,9 @@ struct TrainingRunParityTests {
     let model = try MoEDecoder.open(folder)
     let windows = try TokenWindows(
       TokenFile(folder.appending("tokens.safetensors")), context: 16)
-    let task = LanguageTask(
-      model, windows: windows, settings: .init(batchSize: 4, balance: 0.02), seed: 7)
+    var settings = LanguageTask.Settings(batchSize: 4, balance: 0.02)
+    settings.balanceScope = .model
+    let task = LanguageTask(model, windows: windows, settings: settings, seed: 7)
     let loop = try TrainingLoop(
       task,
       settings: LoopSettings(
