@@ -32,6 +32,31 @@ struct ChecksumTests {
     #expect(parts.value == slow(bytes))
   }
 
+  /// Values of Python's xxhash 3, for bytes 7 i + 3.
+  @Test(
+    "xxHash gives the reference's values, in one piece or several",
+    arguments: [
+      (0, 0xEF46DB3751D8E999),
+      (1, 0x1F25C8D0BC1F4BB6),
+      (3, 0x31D2363F52E564C9),
+      (31, 0xA2AA5F33CC4A6119),
+      (32, 0x23C3C17EF790FD97),
+      (33, 0x50A7CFC7BA588784),
+      (100, 0xA61F8D4C170FE531),
+      (1001, 0xA7A1C8C8A44E7044),
+    ] as [(Int, UInt64)])
+  func xxHash(count: Int, expected: UInt64) {
+    let bytes = (0..<count).map { UInt8(truncatingIfNeeded: 7 * $0 + 3) }
+    for size in [1, 5, 32, 40, 2000] {
+      var hash = XXHash64()
+      for start in stride(from: 0, to: count, by: size) {
+        let part = Array(bytes[start..<min(start + size, count)])
+        unsafe hash.update(part.span.bytes)
+      }
+      #expect(hash.value == expected, "parts of \(size)")
+    }
+  }
+
   /// Values of Python's hashlib; the first three are FIPS 180-4's examples.
   @Test(
     "SHA-256 gives the published values",

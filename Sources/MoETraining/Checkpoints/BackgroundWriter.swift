@@ -2,6 +2,10 @@ import MoETensor
 import Dispatch
 import Synchronization
 
+#if os(Linux)
+import Glibc
+#endif
+
 /// Writes files while training goes on, one after another.
 final class BackgroundWriter: Sendable {
   private let queue = DispatchQueue(label: "switchyard.checkpoints")
@@ -10,6 +14,7 @@ final class BackgroundWriter: Sendable {
   /// Begins to write, after what was begun before.
   func start(_ work: @escaping @Sendable () throws -> Void) {
     queue.async {
+      Self.yieldToTraining()
       guard self.failure.withLock({ $0 == nil }) else { return }
       do {
         try work()
@@ -17,6 +22,15 @@ final class BackgroundWriter: Sendable {
         self.failure.withLock { $0 = error }
       }
     }
+  }
+
+  /// Lets the threads that train go first: they wait for one another, so each moment that one of them loses is
+  /// lost for all.
+  private static func yieldToTraining() {
+    #if os(Linux)
+    // On Linux the priority belongs to the thread, and 0 means the calling one.
+    setpriority(PRIO_PROCESS, 0, 10)
+    #endif
   }
 
   /// Throws what made a write fail, if one did.

@@ -8,8 +8,8 @@ public struct CheckpointState: Hashable, Codable, Sendable {
   public struct Contents: Hashable, Codable, Sendable {
     /// Bytes that are summed up: all of a small file, the elements of a safetensors file.
     public var bytes: Int
-    /// CRC-32C of those bytes.
-    public var crc32c: UInt32
+    /// 64-bit xxHash of those bytes.
+    public var xxh64: UInt64
   }
 
   /// Version of this format.

@@ -23,7 +23,7 @@ public enum TrainingCheckpoint {
       var contents: [String: CheckpointState.Contents] = [:]
       for file in files {
         try ModelFolder.write(file, into: folder)
-        contents[file.name] = .init(bytes: file.bytes.count, crc32c: .init(of: file.bytes))
+        contents[file.name] = .init(bytes: file.bytes.count, xxh64: .init(of: file.bytes))
       }
       contents[model] = try write(state.model, ["format": "pt"], to: folder.appending(model))
       contents[optimizer] = try write(state.optimizer, [:], to: folder.appending(optimizer))
@@ -65,11 +65,11 @@ public enum TrainingCheckpoint {
   }
 
   private static func contents(of file: FilePath) throws -> CheckpointState.Contents {
-    var sum = CRC32C()
+    var sum = XXHash64()
     guard file.extension == "safetensors" else {
       let mapped = try MappedFile(file)
       mapped.withBytes { sum.update($0) }
-      return .init(bytes: mapped.count, crc32c: sum.value)
+      return .init(bytes: mapped.count, xxh64: sum.value)
     }
     let tensors = try SafetensorsFile(file)
     var bytes = 0
@@ -77,7 +77,7 @@ public enum TrainingCheckpoint {
       try tensors.withBytes(of: entry.name) { sum.update($0) }
       bytes += entry.range.count
     }
-    return .init(bytes: bytes, crc32c: sum.value)
+    return .init(bytes: bytes, xxh64: sum.value)
   }
 
   /// Writes tensors and sums up their elements as they lie in memory, in the order of the file.
@@ -88,13 +88,13 @@ public enum TrainingCheckpoint {
     let items = tensors.map {
       SafetensorsItem(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape)
     }
-    var sum = CRC32C()
+    var sum = XXHash64()
     try SafetensorsWriter.write(items, metadata: metadata, to: path) { item in
       guard let tensor = byName[item.name] else { programmerError("no tensor \(item.name)") }
       tensor.withBytes { sum.update($0) }
       return tensor
     }
-    return .init(bytes: items.reduce(0) { $0 + $1.byteCount }, crc32c: sum.value)
+    return .init(bytes: items.reduce(0) { $0 + $1.byteCount }, xxh64: sum.value)
   }
 
   /// All tensors of a file, in memory of their own: the file may soon be deleted.
@@ -106,7 +106,11 @@ public enum TrainingCheckpoint {
   }
 }
 
-extension UInt32 {
-  /// The CRC-32C of some bytes.
-  fileprivate init(of bytes: [UInt8]) { self = CRC32C.checksum(bytes) }
+extension UInt64 {
+  /// The xxHash of some bytes.
+  fileprivate init(of bytes: [UInt8]) {
+    var sum = XXHash64()
+    unsafe sum.update(bytes.span.bytes)
+    self = sum.value
+  }
 }
