@@ -10,7 +10,7 @@ public struct XXHash64: Sendable {
     0x27D4_EB2F_1656_67C5
   )
   private var lanes: (UInt64, UInt64, UInt64, UInt64) = (
-    primes.0 &+ primes.1, primes.1, 0, 0 &- primes.0
+    Self.primes.0 &+ Self.primes.1, Self.primes.1, 0, 0 &- Self.primes.0
   )
   /// Bytes that do not fill a stripe of 32 yet.
   private var rest: [UInt8] = []

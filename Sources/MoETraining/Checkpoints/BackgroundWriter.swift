@@ -29,7 +29,7 @@ final class BackgroundWriter: Sendable {
   private static func yieldToTraining() {
     #if os(Linux)
     // On Linux the priority belongs to the thread, and 0 means the calling one.
-    setpriority(PRIO_PROCESS, 0, 10)
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
     #endif
   }
 
