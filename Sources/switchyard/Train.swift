@@ -13,12 +13,14 @@ struct Train: ParsableCommand {
       CONFIG is one JSON file that says what model, what text and how; Examples/ holds some, and \
       Documentation/training.md explains every key. A smallest one:
 
-        {"model": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4,
-                   "rms_norm_eps": 1e-5, "rope_theta": 10000, "hidden_act": "silu",
-                   "num_experts": 8, "expert_size": 128,
-                   "router": {"type": "token_choice", "k": 2, "renormalize": true}},
+        {"model": {"hidden_size": 128, "num_hidden_layers": 4,
+           "num_attention_heads": 4, "rms_norm_eps": 1e-5,
+           "rope_theta": 10000, "hidden_act": "silu",
+           "num_experts": 8, "expert_size": 128,
+           "router": {"type": "token_choice", "k": 2, "renormalize": true}},
          "tokenizer": {"size": 2048},
-         "data": {"train": "book.txt", "validation_share": 0.05, "context": 128},
+         "data": {"train": "book.txt", "validation_share": 0.05,
+           "context": 128},
          "training": {"steps": 1000, "batch_size": 8},
          "optimizer": {"learning_rate": 2e-3},
          "losses": {"balance": 0.01}}
@@ -29,7 +31,7 @@ struct Train: ParsableCommand {
 
       Examples:
         switchyard train Examples/tiny-bible.json --out runs/tiny
-        switchyard train my.json --set data.train=book.txt --set training.batch_size=16 --steps 500
+        switchyard train my.json --set data.train=book.txt --steps 500
         switchyard train Examples/tiny-bible.json --out runs/tiny --resume
       """)
 

@@ -83,7 +83,7 @@ struct TrainCommandTests {
 
   /// The number of kills; `SWITCHYARD_KILLS=50` for the long test.
   private static let kills =
-    ProcessInfo.processInfo.environment["SWITCHYARD_KILLS"].flatMap(Int.init) ?? 4
+    ProcessInfo.processInfo.environment["SWITCHYARD_KILLS"].flatMap(Int.init) ?? 3
 
   @Test("killed at random moments, it resumes with the same losses bit for bit")
   func kills() throws {

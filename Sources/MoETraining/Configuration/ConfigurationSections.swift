@@ -93,6 +93,10 @@ struct TrainingSection {
     let schedule = try json.section("schedule", ["warmup_steps", "decay", "final_share", "steps"])
     let rate = try optimizer.number("learning_rate")
     let total = try schedule.optionalInt("steps", in: 1...1_000_000_000) ?? steps
+    let warmup = try schedule.optionalInt("warmup_steps", in: 0...1_000_000_000)
+    guard warmup ?? 0 <= total else {
+      throw schedule.invalid("warmup_steps", "at most the steps of the schedule (\(total))")
+    }
     let names = [
       "beta1": "optimizer.beta1", "beta2": "optimizer.beta2", "epsilon": "optimizer.epsilon",
       "weightDecay": "optimizer.weight_decay", "peak": "optimizer.learning_rate",
@@ -104,8 +108,7 @@ struct TrainingSection {
         accumulation: accumulation,
         schedule: LearningRateSchedule(
           peak: rate, final: rate * (try schedule.share("final_share") ?? 0.1),
-          warmupSteps: try schedule.optionalInt("warmup_steps", in: 0...1_000_000_000)
-            ?? min(100, total / 10),
+          warmupSteps: warmup ?? min(100, total / 10),
           totalSteps: total,
           decay: schedule.has("decay") ? try schedule.choice("decay") : .cosine),
         optimizer: AdamWSettings(

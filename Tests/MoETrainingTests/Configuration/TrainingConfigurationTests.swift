@@ -69,7 +69,10 @@ struct TrainingConfigurationTests {
       ("data.validation=x", "data.validation_share is 0.1; it must be absent"),
       ("optimizer.beta1=1", "optimizer.beta1 is 1.0; it must be from 0 to below 1"),
       ("optimizer.learning_rate=-1", "optimizer.learning_rate is -1"),
-      ("schedule.warmup_steps=41", "schedule.steps is 40; it must be at least warmupSteps (41)"),
+      (
+        "schedule.warmup_steps=41",
+        "schedule.warmup_steps is 41; it must be at most the steps of the schedule (40)"
+      ),
       ("schedule.decay=square", "schedule.decay is 'square'; it must be one of constant, linear"),
       ("losses.balance=-1", "losses.balance is -1; it must be a number of at least 0"),
       ("training.precision=f16", "it must be one of f32, bf16, auto"),
