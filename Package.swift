@@ -45,15 +45,16 @@ let modules: [Module] = [
     name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", system],
     testDependencies: ["MoECore", system]),
   Module(
-    name: "MoETraining", dependencies: ["MoECore", "MoETensor"],
-    testDependencies: ["MoECore", "MoETensor", system]),
-  Module(
     name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor"]),
   Module(
     name: "MoEModels",
     dependencies: ["MoECore", "MoETensor", "MoERouting", "CKernels", system],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
+  Module(
+    name: "MoETraining",
+    dependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system],
+    testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoEModels", system]),

@@ -80,15 +80,27 @@ public final class MoEDecoder {
     _ tokens: Tensor, cache: KeyValueCache? = nil, random: RandomSource? = nil,
     lastOnly: Bool = false
   ) -> Output {
+    run(tokens, past: cache?.count ?? 0, random: random, lastOnly: lastOnly) {
+      layer, hidden, angles, context in
+      layer(hidden, angles: angles, cache: cache, context: context)
+    }
+  }
+
+  /// The forward pass, with each layer applied by `apply`.
+  func run(
+    _ tokens: Tensor, past: Int, random: RandomSource?, lastOnly: Bool,
+    apply: (DecoderLayer, Tensor, RotaryEmbedding.Angles, RoutingContext) throws -> (
+      hidden: Tensor, routed: MoELayer.Output?
+    )
+  ) rethrows -> Output {
     let (batch, positions) = (tokens.size(0), tokens.size(1))
-    let past = cache?.count ?? 0
     let context = RoutingContext(
       sequenceLengths: Array(repeating: positions, count: batch), random: random)
     let angles = rotary.angles(past..<past + positions, on: embedding.value.device)
     var hidden = embedding.value.embedding(tokens)  // [batch, positions, hidden]
     var sparse: [MoELayer.Output] = []
     for layer in layers {
-      let output = layer(hidden, angles: angles, cache: cache, context: context)
+      let output = try apply(layer, hidden, angles, context)
       hidden = output.hidden
       if let routed = output.routed { sparse.append(routed) }
     }

@@ -1,9 +1,17 @@
+public import SystemPackage
+
 /// Why training cannot start or go on.
 public enum TrainingError: Error, Hashable {
   /// A setting has a value that it cannot have.
   case invalidSetting(key: String, value: String, expected: String)
   /// A saved optimizer state does not belong to this model.
   case invalidOptimizerState(message: String)
+  /// A checkpoint is incomplete or damaged.
+  case invalidCheckpoint(path: FilePath, problem: String)
+  /// The folder holds a run already.
+  case runExists(path: FilePath)
+  /// The folder holds a run with another configuration.
+  case otherConfiguration(path: FilePath, differences: [String])
 }
 
 extension TrainingError: CustomStringConvertible {
@@ -14,6 +22,12 @@ extension TrainingError: CustomStringConvertible {
       "\(key) is \(value); it must be \(expected)"
     case .invalidOptimizerState(let message):
       "the optimizer state does not fit the model: \(message)"
+    case .invalidCheckpoint(let path, let problem):
+      "the checkpoint \(path) cannot be used: \(problem)"
+    case .runExists(let path):
+      "\(path) holds a run already; continue it with --resume, or choose another folder with --out"
+    case .otherConfiguration(let path, let differences):
+      "\(path) holds a run with another configuration: \(differences.joined(separator: "; ")); change it back, or choose another folder with --out"
     }
   }
 }

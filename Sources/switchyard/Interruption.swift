@@ -1,10 +1,26 @@
 import Dispatch
 import Foundation
 import MoECore
+import Synchronization
 
 /// What happens when a user or the system interrupts the program.
 enum Interruption {
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
+  private static let isDeferred = Atomic(false)
+  private static let first = Atomic<Int32>(0)
+
+  /// Whether the program was asked to end since ``deferFirst()``.
+  static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
+
+  /// From now on the first signal only sets ``isRequested``, so that work can end in order; the second one ends
+  /// the program as usual.
+  static func deferFirst() { isDeferred.store(true, ordering: .relaxed) }
+
+  /// Ends the program by the signal that was deferred, so that the shell learns of it.
+  static func endAsRequested() {
+    let number = first.load(ordering: .relaxed)
+    if number != 0 { end(number) }
+  }
 
   /// Removes half-written folders before an interrupted program ends, and turns two signals that end a program
   /// without a word into messages.
@@ -13,10 +29,12 @@ enum Interruption {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler {
-        PartialFolders.removeAll()
-        // The shell learns from the signal, not from an exit code, that the program was interrupted.
-        signal(number, SIG_DFL)
-        raise(number)
+        if isDeferred.load(ordering: .relaxed),
+          first.compareExchange(expected: 0, desired: number, ordering: .relaxed).exchanged
+        {
+          return
+        }
+        end(number)
       }
       source.resume()
       unsafe sources.append(source)
@@ -29,5 +47,17 @@ enum Interruption {
       _ = unsafe write(STDERR_FILENO, message.utf8Start, message.utf8CodeUnitCount)
       _exit(1)
     }
+  }
+
+  private static func end(_ number: Int32) {
+    PartialFolders.removeAll()
+    // The shell learns from the signal, not from an exit code, that the program was interrupted.
+    signal(number, SIG_DFL)
+    // The system's event loop may have blocked the signal in this thread.
+    var set = sigset_t()
+    unsafe sigemptyset(&set)
+    unsafe sigaddset(&set, number)
+    unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    raise(number)
   }
 }

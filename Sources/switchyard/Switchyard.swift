@@ -14,7 +14,7 @@ struct Switchyard: ParsableCommand {
       """,
     version: VersionReport.text,
     subcommands: [
-      Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, Upcycle.self,
+      Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, Train.self, Upcycle.self,
       TokenizerCommand.self, Checkpoint.self,
     ])
 

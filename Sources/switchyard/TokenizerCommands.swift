@@ -7,7 +7,9 @@ struct TokenizerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer",
     abstract: "Train a tokenizer, or turn text into tokens and back.",
-    subcommands: [TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self])
+    subcommands: [
+      TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self, TokenizerTokens.self,
+    ])
 }
 
 struct TokenizerTrain: ParsableCommand {

@@ -137,7 +137,8 @@ struct KernelTests {
       let sorted = parts.withLock { $0.sorted { $0.lowerBound < $1.lowerBound } }
       precondition(sorted == [0..<50, 50..<100])
       let counts = Mutex([Int](repeating: 0, count: 37))
-      unsafe Engine.parallelPieces(37, scratch: 8) { piece, _ in counts.withLock { $0[piece] += 1 } }
+      unsafe Engine.parallelPieces(37, scratch: 8) { piece, _ in counts.withLock { $0[piece] += 1 }
+      }
       precondition(counts.withLock { $0.allSatisfy { $0 == 1 } })
     }
   }

@@ -22,6 +22,9 @@ package struct Tolerance: Sendable {
   /// Losses of a short f32 training run: rounding differences are carried from step to step.
   package static let trainingRun = Tolerance(relative: 1e-6, absolute: 1e-7)
 
+  /// Losses of 100 steps of a whole model: now and then rounding decides which expert gets a token.
+  package static let trainingCurve = Tolerance(relative: 1e-3, absolute: 1e-5)
+
   /// Weights at the end of such a run.
   ///
   /// Where a gradient is nearly 0, Adam's quotient of moments amplifies

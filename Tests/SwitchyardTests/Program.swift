@@ -43,7 +43,10 @@ enum Program {
   }
 
   /// Starts the program and leaves it running.
-  static func start(_ arguments: String...) throws -> Process {
+  static func start(_ arguments: String...) throws -> Process { try start(arguments) }
+
+  /// Starts the program with a list of arguments and leaves it running.
+  static func start(_ arguments: [String]) throws -> Process {
     let process = prepared(arguments)
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice

@@ -11,7 +11,8 @@ struct ProgramTests {
     "explains itself and all its commands",
     arguments: [
       [], ["--help"], ["help", "doctor"], ["doctor", "--help"], ["checkpoint", "--help"],
-      ["checkpoint", "list", "--help"], ["checkpoint", "rewrite", "--help"],
+      ["checkpoint", "list", "--help"], ["checkpoint", "rewrite", "--help"], ["train", "--help"],
+      ["tokenizer", "tokens", "--help"],
     ])
   func help(arguments: [String]) throws {
     let run = try Program.run(arguments)

@@ -14,6 +14,8 @@ public enum FileError: Error, Hashable {
   case mountPoint(FilePath)
   /// This user may not read or write there.
   case permissionDenied(FilePath)
+  /// Another process works with the folder; its number, if it is known.
+  case inUse(FilePath, process: Int?)
   /// The disk or the quota is full.
   case noSpace(FilePath)
   /// Any other refusal of the operating system; `code` is its error number.
@@ -59,6 +61,7 @@ extension FileError {
     case .mountPoint: .mountPoint(path)
     case .permissionDenied: .permissionDenied(path)
     case .noSpace: .noSpace(path)
+    case .inUse(_, let process): .inUse(path, process: process)
     case .system(let operation, _, let code): .system(operation: operation, path: path, code: code)
     }
   }
@@ -82,6 +85,8 @@ extension FileError: CustomStringConvertible {
       "\(path) is the root of a file system and cannot be replaced; name a new folder inside it"
     case .permissionDenied(let path):
       "\(path) cannot be accessed by this user; change its permissions or choose another place"
+    case .inUse(let path, let process):
+      "\(path) is in use by another run\(process.map { " (process \($0))" } ?? ""); wait for its end, or choose another folder"
     case .noSpace(let path):
       "no space is left for \(path); free some, or choose another disk"
     case .system(let operation, let path, let code):

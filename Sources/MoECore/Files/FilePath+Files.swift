@@ -14,7 +14,7 @@ extension FilePath {
   }
 
   /// A hidden, unused name in the same folder; short, so that it is valid wherever this name is.
-  var temporarySibling: FilePath {
+  package var temporarySibling: FilePath {
     let tag = String(UInt64.random(in: .min ... .max), radix: 36)
     return folder.appending(".\(tag).partial")
   }
@@ -29,6 +29,15 @@ extension FilePath {
   /// Whether a folder is at this path.
   package var isDirectory: Bool {
     (try? stat().type) == .directory
+  }
+
+  /// Creates this folder, and those that hold it, unless they exist.
+  package func createFolders() throws(FileError) {
+    if isDirectory { return }
+    if !folder.isDirectory, folder != self { try folder.createFolders() }
+    guard unsafe withPlatformString({ unsafe mkdir($0, 0o777) }) == 0 || isDirectory else {
+      throw FileError(creatingIn: folder, for: self, code: errno)
+    }
   }
 
   /// Whether something is at this path, or where a link there leads.
@@ -50,7 +59,7 @@ extension FilePath {
   }
 
   /// Gives what is at this path another path on the same disk, replacing what is there.
-  func rename(to target: FilePath) throws(FileError) {
+  package func rename(to target: FilePath) throws(FileError) {
     let status = unsafe withPlatformString { from in
       unsafe target.withPlatformString { unsafe posixRename(from, $0) }
     }

@@ -5,7 +5,7 @@ public import SystemPackage
 /// A JSON object read from a file, whose values are asked for by key and checked as they are read.
 public struct ConfigurationObject {
   /// Any JSON value.
-  enum Value: Decodable, Hashable {
+  package enum Value: Codable, Hashable, Sendable {
     case null
     case bool(Bool)
     case number(Double)
@@ -13,7 +13,7 @@ public struct ConfigurationObject {
     case array([Value])
     case object([String: Value])
 
-    init(from decoder: any Decoder) throws {
+    package init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
       if container.decodeNil() {
         self = .null
@@ -29,13 +29,30 @@ public struct ConfigurationObject {
         self = .object(try container.decode([String: Value].self))
       }
     }
+
+    package func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .null: try container.encodeNil()
+      case .bool(let value): try container.encode(value)
+      case .number(let value):
+        if let whole = Int(exactly: value) {
+          try container.encode(whole)
+        } else {
+          try container.encode(value)
+        }
+      case .string(let value): try container.encode(value)
+      case .array(let items): try container.encode(items)
+      case .object(let values): try container.encode(values)
+      }
+    }
   }
 
   /// The file, for messages.
   public let path: FilePath
   /// What stands before a key in messages, for objects inside others.
   private let prefix: String
-  private let values: [String: Value]
+  package let values: [String: Value]
 
   /// Reads a file.
   ///
@@ -52,8 +69,8 @@ public struct ConfigurationObject {
     (self.path, prefix) = (path, "")
   }
 
-  /// Takes values that come from somewhere else in the file at `path`.
-  init(_ values: [String: Value], path: FilePath, prefix: String = "") {
+  /// Wraps values that stand in, or were derived from, a file.
+  package init(_ values: [String: Value], path: FilePath, prefix: String = "") {
     (self.values, self.path, self.prefix) = (values, path, prefix)
   }
 
@@ -69,15 +86,16 @@ public struct ConfigurationObject {
   func value(_ key: String) -> Value { values[key] ?? .null }
 
   /// Whether one of these keys has a value other than null.
-  func has(_ keys: String...) -> Bool { find(keys) != nil }
+  package func has(_ keys: String...) -> Bool { find(keys) != nil }
 
   /// A whole number in a range, or `nil` when all keys are absent or null.
-  func optionalInt(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int? {
+  package func optionalInt(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int?
+  {
     try optionalInt(keys, in: range)
   }
 
   /// A whole number in a range.
-  func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
+  package func int(_ keys: String..., in range: ClosedRange<Int>) throws(ModelError) -> Int {
     guard let value = try optionalInt(keys, in: range) else { throw missing(keys) }
     return value
   }
@@ -94,7 +112,9 @@ public struct ConfigurationObject {
   }
 
   /// A finite number above a limit, or `nil` when all keys are absent or null.
-  func optionalNumber(_ keys: String..., above limit: Double = 0) throws(ModelError) -> Double? {
+  package func optionalNumber(
+    _ keys: String..., above limit: Double = 0
+  ) throws(ModelError) -> Double? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .number(let number) = value, number.isFinite, number > limit else {
       throw invalid(key, value, "a number above \(limit)")
@@ -102,46 +122,55 @@ public struct ConfigurationObject {
     return number
   }
 
+  /// A finite number of at least 0, or `nil` when the key is absent or null.
+  package func optionalAmount(_ key: String) throws(ModelError) -> Double? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .number(let number) = value, number.isFinite, number >= 0 else {
+      throw invalid(key, value, "a number of at least 0")
+    }
+    return number
+  }
+
   /// A finite number above a limit.
-  func number(_ key: String, above limit: Double = 0) throws(ModelError) -> Double {
+  package func number(_ key: String, above limit: Double = 0) throws(ModelError) -> Double {
     guard let value = try optionalNumber(key, above: limit) else { throw missing([key]) }
     return value
   }
 
   /// True or false, or `nil` when the key is absent or null.
-  func optionalBool(_ key: String) throws(ModelError) -> Bool? {
+  package func optionalBool(_ key: String) throws(ModelError) -> Bool? {
     guard let (key, value) = find([key]) else { return nil }
     guard case .bool(let flag) = value else { throw invalid(key, value, "true or false") }
     return flag
   }
 
   /// True or false.
-  func bool(_ key: String) throws(ModelError) -> Bool {
+  package func bool(_ key: String) throws(ModelError) -> Bool {
     guard let value = try optionalBool(key) else { throw missing([key]) }
     return value
   }
 
   /// A string, or `nil` when all keys are absent or null.
-  func optionalString(_ keys: String...) throws(ModelError) -> String? {
+  package func optionalString(_ keys: String...) throws(ModelError) -> String? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .string(let text) = value else { throw invalid(key, value, "a string") }
     return text
   }
 
   /// One of the named cases.
-  func choice<Choice: RawRepresentable<String> & CaseIterable>(
+  package func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ key: String, _ type: Choice.Type = Choice.self
   ) throws(ModelError) -> Choice {
     guard let text = try optionalString(key) else { throw missing([key]) }
     guard let choice = Choice(rawValue: text) else {
       let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
-      throw invalid(key, .string(text), "one of \(names)")
+      throw invalid(prefix + key, .string(text), "one of \(names)")
     }
     return choice
   }
 
   /// A list of whole numbers in a range, empty when the key is absent or null.
-  func ints(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
+  package func ints(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
     guard let (key, value) = find([key]) else { return [] }
     guard case .array(let items) = value else {
       throw invalid(key, value, "a list of whole numbers")
@@ -159,7 +188,7 @@ public struct ConfigurationObject {
   }
 
   /// A list of strings, or `nil` when the key is absent or null.
-  func optionalStrings(_ key: String) throws(ModelError) -> [String]? {
+  package func optionalStrings(_ key: String) throws(ModelError) -> [String]? {
     guard let (key, value) = find([key]) else { return nil }
     guard case .array(let items) = value else { throw invalid(key, value, "a list of strings") }
     var result: [String] = []
@@ -171,14 +200,14 @@ public struct ConfigurationObject {
   }
 
   /// An object inside this one, or `nil` when all keys are absent or null.
-  func optionalObject(_ keys: String...) throws(ModelError) -> ConfigurationObject? {
+  package func optionalObject(_ keys: String...) throws(ModelError) -> ConfigurationObject? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .object(let values) = value else { throw invalid(key, value, "an object") }
     return ConfigurationObject(values, path: path, prefix: key + ".")
   }
 
   /// Refuses keys that are not in the list; for Switchyard's own files.
-  func refuseKeys(except known: [String]) throws(ModelError) {
+  package func refuseKeys(except known: [String]) throws(ModelError) {
     for key in values.keys.sorted() where !known.contains(key) {
       let nearest = known.min { Self.distance($0, key) < Self.distance($1, key) } ?? ""
       throw .unknownKey(path: path, key: prefix + key, nearest: prefix + nearest)
@@ -186,7 +215,7 @@ public struct ConfigurationObject {
   }
 
   /// An error about a value that this object holds.
-  func invalid(_ key: String, _ expected: String) -> ModelError {
+  package func invalid(_ key: String, _ expected: String) -> ModelError {
     invalid(prefix + key, values[key] ?? .null, expected)
   }
 
@@ -216,7 +245,7 @@ public struct ConfigurationObject {
 
 extension ConfigurationObject.Value {
   /// The value as a message shows it.
-  fileprivate var text: String {
+  package var text: String {
     switch self {
     case .null: "null"
     case .bool(let value): "\(value)"

@@ -39,7 +39,7 @@ public enum DecoderFamilies {
   /// The family that a configuration belongs to.
   ///
   /// - Throws: ``ModelError`` when it names none or one that is not supported.
-  static func family(of json: ConfigurationObject) throws -> any DecoderFamily.Type {
+  package static func family(of json: ConfigurationObject) throws -> any DecoderFamily.Type {
     guard let name = try json.optionalString("model_type") else {
       throw ModelError.missingKey(path: json.path, key: "model_type")
     }

@@ -28,7 +28,7 @@ extension ModelError: CustomStringConvertible {
     case .invalidJSON(let path, let message):
       "\(path): \(message)"
     case .missingKey(let path, let key):
-      "\(path): the key '\(key)' is missing; this family needs it"
+      "\(path): the key '\(key)' is missing; it is needed here"
     case .invalidValue(let path, let key, let value, let expected):
       "\(path): \(key) is \(value); it must be \(expected)"
     case .unknownKey(let path, let key, let nearest):

@@ -26,7 +26,7 @@ enum LayerwiseForward {
     }
     let angles = RotaryEmbedding(
       width: c.headSize, base: c.rotaryBase, scaling: c.rotaryScaling
-    ).angles(0..<tokens.count, dtype: .f32, on: .cpu)
+    ).angles(0..<tokens.count, on: .cpu)
     let context = RoutingContext(sequenceLengths: [tokens.count])
     return try withoutGradients {
       let embedding = "model.embed_tokens.weight"

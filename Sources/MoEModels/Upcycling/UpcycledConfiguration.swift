@@ -1,24 +1,7 @@
 import Foundation
 import MoECore
 
-extension ConfigurationObject.Value: Encodable {
-  func encode(to encoder: any Encoder) throws {
-    var container = encoder.singleValueContainer()
-    switch self {
-    case .null: try container.encodeNil()
-    case .bool(let value): try container.encode(value)
-    case .number(let value):
-      if let whole = Int(exactly: value) {
-        try container.encode(whole)
-      } else {
-        try container.encode(value)
-      }
-    case .string(let value): try container.encode(value)
-    case .array(let items): try container.encode(items)
-    case .object(let values): try container.encode(values)
-    }
-  }
-
+extension ConfigurationObject.Value {
   static func whole(_ value: Int) -> Self { .number(Double(value)) }
 }
 

@@ -1,0 +1,53 @@
+import Foundation
+import MoECore
+import SystemPackage
+
+/// The `state.json` of a checkpoint: everything but tensors.
+public struct CheckpointState: Hashable, Codable, Sendable {
+  /// What a file of the checkpoint must hold.
+  public struct Contents: Hashable, Codable, Sendable {
+    /// Bytes that are summed up: all of a small file, the elements of a safetensors file.
+    public var bytes: Int
+    /// 64-bit xxHash of those bytes.
+    public var xxh64: UInt64
+  }
+
+  /// Version of this format.
+  public var version = 1
+  /// Steps done.
+  public var step: Int
+  /// The run's seed, which with the step decides all random numbers.
+  public var seed: UInt64
+  /// The next place in the data.
+  public var position: DataPosition
+  /// Experts without tokens.
+  public var idle: IdleExperts
+  /// What each other file must hold, by its name.
+  public var files: [String: Contents]
+
+  /// Reads the state of a checkpoint folder.
+  ///
+  /// - Throws: A `FileError`, or ``TrainingError/invalidCheckpoint(path:problem:)``.
+  static func read(_ folder: FilePath) throws -> CheckpointState {
+    let file = try MappedFile(folder.appending("state.json"))
+    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    guard let state = try? JSONDecoder().decode(CheckpointState.self, from: data) else {
+      throw TrainingError.invalidCheckpoint(path: folder, problem: "state.json is broken")
+    }
+    guard state.version == 1 else {
+      throw TrainingError.invalidCheckpoint(
+        path: folder, problem: "its version is \(state.version); this program reads version 1")
+    }
+    guard state.step >= 0, state.position.epoch >= 0, state.position.index >= 0 else {
+      throw TrainingError.invalidCheckpoint(path: folder, problem: "state.json has negative places")
+    }
+    return state
+  }
+
+  func write(into folder: FilePath) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+    try AtomicFile.write(text + "\n", to: folder.appending("state.json"))
+  }
+}

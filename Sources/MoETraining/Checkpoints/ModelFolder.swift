@@ -1,0 +1,42 @@
+import MoETensor
+import Foundation
+import MoECore
+import SystemPackage
+
+/// A model in the layout of Hugging Face, which `switchyard generate` and other tools open.
+enum ModelFolder {
+  /// Writes a model folder, which appears whole or not at all; one that exists is replaced.
+  static func write(
+    _ model: [LoopState.NamedTensor], files: [ModelFile], to path: FilePath
+  ) throws {
+    let tensors = Dictionary(uniqueKeysWithValues: model.map { ($0.name, $0.tensor) })
+    let new = path.isMissing ? path : path.temporarySibling
+    try AtomicDirectory.write(to: new) { folder in
+      for file in files { try write(file, into: folder) }
+      let items = model.map {
+        SafetensorsItem(name: $0.name, dtype: $0.tensor.dtype, shape: $0.tensor.shape)
+      }
+      try SafetensorsCheckpoint.write(items, into: folder) { item in
+        guard let tensor = tensors[item.name] else { return [UInt8]() }
+        return tensor
+      }
+    }
+    guard new != path else { return }
+    try remove(path)
+    try new.rename(to: path)
+  }
+
+  /// Writes one small file.
+  static func write(_ file: ModelFile, into folder: FilePath) throws {
+    try AtomicFile.write(to: folder.appending(file.name)) { target in
+      unsafe try target.append(file.bytes.span.bytes)
+    }
+  }
+
+  /// Removes a folder: first its name, so that no half of it is ever taken for a whole.
+  static func remove(_ path: FilePath) throws {
+    let aside = path.temporarySibling
+    try path.rename(to: aside)
+    try FileManager.default.removeItem(atPath: aside.string)
+  }
+}

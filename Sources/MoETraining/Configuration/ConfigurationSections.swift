@@ -1,0 +1,180 @@
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+extension ConfigurationObject {
+  /// A section of the file, empty if it is absent, with only known keys.
+  func section(_ name: String, _ keys: [String]) throws -> ConfigurationObject {
+    let object =
+      try optionalObject(name) ?? ConfigurationObject([:], path: path, prefix: name + ".")
+    try object.refuseKeys(except: keys)
+    return object
+  }
+
+  /// A path, or a list of paths; empty if the key is absent.
+  func paths(_ key: String) throws -> [FilePath] {
+    guard let value = values[key], value != .null else { return [] }
+    let texts: [String]
+    if case .string(let text) = value {
+      texts = [text]
+    } else {
+      texts = try optionalStrings(key) ?? []
+    }
+    guard texts.allSatisfy({ !$0.isEmpty }) else { throw invalid(key, "the path of a file") }
+    return texts.map { FilePath($0) }
+  }
+
+  /// A number from 0 to below 1.
+  func share(_ key: String) throws -> Double? {
+    let value = try optionalNumber(key, above: -.leastNonzeroMagnitude)
+    guard value ?? 0 < 1 else { throw invalid(key, "from 0 to below 1") }
+    return value
+  }
+
+  /// Throws an error about a setting as one about the key of this section that set it.
+  func renaming<Result>(
+    _ keys: [String: String], _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      return try body()
+    } catch let error as TrainingError {
+      guard case .invalidSetting(let key, let value, let expected) = error else { throw error }
+      throw ModelError.invalidValue(
+        path: path, key: keys[key] ?? key, value: value, expected: expected)
+    }
+  }
+}
+
+/// The section `training`.
+struct TrainingSection {
+  let steps: Int
+  let batchSize: Int
+  let accumulation: Int
+  let dtype: DType
+  let seed: UInt64
+  let recomputes: Bool
+  let clip: Double
+  let average: Double?
+
+  private enum Precision: String, CaseIterable { case f32, bf16, auto }
+
+  init(_ json: ConfigurationObject) throws {
+    let object = try json.section(
+      "training",
+      [
+        "steps", "batch_size", "accumulation", "precision", "seed", "recompute", "clip", "average",
+      ])
+    steps = try object.int("steps", in: 1...1_000_000_000)
+    batchSize = try object.int("batch_size", in: 1...(1 << 16))
+    accumulation = try object.optionalInt("accumulation", in: 1...(1 << 16)) ?? 1
+    seed = UInt64(try object.optionalInt("seed", in: 0...(1 << 53)) ?? 0)
+    recomputes = try object.optionalBool("recompute") ?? false
+    clip = try object.optionalNumber("clip") ?? 1
+    average = try object.share("average")
+    let precision: Precision = object.has("precision") ? try object.choice("precision") : .f32
+    dtype =
+      switch precision {
+      case .f32: .f32
+      case .bf16: .bf16
+      case .auto: Self.hasBF16 ? .bf16 : .f32
+      }
+  }
+
+  /// Whether this processor multiplies bf16 in hardware.
+  private static var hasBF16: Bool {
+    Engine.processorFeatures.contains { $0 == "AVX512-BF16" || $0 == "AMX-TILE" }
+  }
+
+  /// The loop's settings, with those of the sections `optimizer` and `schedule`.
+  func loop(_ json: ConfigurationObject) throws -> LoopSettings {
+    let optimizer = try json.section(
+      "optimizer", ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay"])
+    let schedule = try json.section("schedule", ["warmup_steps", "decay", "final_share", "steps"])
+    let rate = try optimizer.number("learning_rate")
+    let total = try schedule.optionalInt("steps", in: 1...1_000_000_000) ?? steps
+    let warmup = try schedule.optionalInt("warmup_steps", in: 0...1_000_000_000)
+    guard warmup ?? 0 <= total else {
+      throw schedule.invalid("warmup_steps", "at most the steps of the schedule (\(total))")
+    }
+    let names = [
+      "beta1": "optimizer.beta1", "beta2": "optimizer.beta2", "epsilon": "optimizer.epsilon",
+      "weightDecay": "optimizer.weight_decay", "peak": "optimizer.learning_rate",
+      "final": "schedule.final_share", "warmupSteps": "schedule.warmup_steps",
+      "totalSteps": "schedule.steps",
+    ]
+    return try json.renaming(names) {
+      try LoopSettings(
+        accumulation: accumulation,
+        schedule: LearningRateSchedule(
+          peak: rate, final: rate * (try schedule.share("final_share") ?? 0.1),
+          warmupSteps: warmup ?? min(100, total / 10),
+          totalSteps: total,
+          decay: schedule.has("decay") ? try schedule.choice("decay") : .cosine),
+        optimizer: AdamWSettings(
+          beta1: try optimizer.optionalAmount("beta1") ?? 0.9,
+          beta2: try optimizer.optionalAmount("beta2") ?? 0.95,
+          epsilon: try optimizer.optionalNumber("epsilon") ?? 1e-8,
+          weightDecay: try optimizer.optionalAmount("weight_decay") ?? 0.1),
+        maximumNorm: clip, averageDecay: average, seed: seed)
+    }
+  }
+
+  var resolved: [String: ConfigurationObject.Value] {
+    [
+      "steps": .number(Double(steps)), "batch_size": .number(Double(batchSize)),
+      "accumulation": .number(Double(accumulation)), "precision": .string(dtype.rawValue),
+      "seed": .number(Double(seed)), "recompute": .bool(recomputes), "clip": .number(clip),
+      "average": average.map { .number($0) } ?? .null,
+    ]
+  }
+}
+
+extension LoopSettings {
+  var resolvedOptimizer: [String: ConfigurationObject.Value] {
+    [
+      "learning_rate": .number(schedule.peak), "beta1": .number(optimizer.beta1),
+      "beta2": .number(optimizer.beta2), "epsilon": .number(optimizer.epsilon),
+      "weight_decay": .number(optimizer.weightDecay),
+    ]
+  }
+
+  var resolvedSchedule: [String: ConfigurationObject.Value] {
+    [
+      "warmup_steps": .number(Double(schedule.warmupSteps)),
+      "decay": .string(schedule.decay.rawValue),
+      "final_share": .number(schedule.final / schedule.peak),
+      "steps": .number(Double(schedule.totalSteps)),
+    ]
+  }
+}
+
+/// When a run does what, in steps.
+struct RunIntervals: Hashable, Sendable {
+  /// Steps between evaluations; `nil` for none but the last.
+  var evaluation: Int?
+  /// Steps between checkpoints.
+  var checkpoint: Int
+  /// Steps after which the model is kept for good.
+  var snapshots: Set<Int>
+  /// Steps between rows about single layers.
+  var routing: Int
+
+  /// States intervals.
+  init(evaluation: Int? = nil, checkpoint: Int, snapshots: Set<Int> = [], routing: Int = 10) {
+    (self.evaluation, self.checkpoint) = (evaluation, checkpoint)
+    (self.snapshots, self.routing) = (snapshots, routing)
+  }
+
+  init(_ json: ConfigurationObject, steps: Int) throws {
+    let range = 1...1_000_000_000
+    let evaluation = try json.section("evaluation", ["every", "windows"])
+    let checkpoints = try json.section("checkpoints", ["every", "snapshots"])
+    let log = try json.section("log", ["routing_every"])
+    self.init(
+      evaluation: try evaluation.optionalInt("every", in: range) ?? max(1, steps / 20),
+      checkpoint: try checkpoints.optionalInt("every", in: range) ?? max(1, steps / 10),
+      snapshots: Set(try checkpoints.ints("snapshots", in: range)),
+      routing: try log.optionalInt("routing_every", in: range) ?? 10)
+  }
+}

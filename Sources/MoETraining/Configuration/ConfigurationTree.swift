@@ -1,0 +1,103 @@
+import Foundation
+import MoECore
+import MoEModels
+import SystemPackage
+
+/// A configuration as JSON values, before anybody checks them.
+struct ConfigurationTree {
+  private(set) var values: [String: ConfigurationObject.Value]
+
+  /// Keys whose values are paths.
+  private static let pathKeys = ["data.train", "data.validation", "tokenizer.path", "model.path"]
+
+  /// Reads a file; its paths are relative to its folder.
+  init(_ path: FilePath) throws {
+    values = try ConfigurationObject(path).values
+    let here = FilePath(FileManager.default.currentDirectoryPath)
+    let folder = here.pushing(path.removingLastComponent())
+    for key in Self.pathKeys {
+      let place = key.split(separator: ".").map(String.init)
+      if let value = Self.value(at: place, in: values) {
+        values = try Self.set(Self.resolved(value, in: folder), at: place, in: values, key)
+      }
+    }
+  }
+
+  /// Changes a value.
+  ///
+  /// A setting is `key=value`, with a dotted key, and a value in JSON or plain text. Paths are relative to the
+  /// present folder.
+  mutating func set(_ setting: String) throws {
+    let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let place = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, place.allSatisfy({ !$0.isEmpty }) else {
+      throw TrainingError.invalidSetting(
+        key: "--set", value: setting, expected: "key=value, such as training.steps=100")
+    }
+    let text = String(parts[1])
+    var value =
+      (try? JSONDecoder().decode(ConfigurationObject.Value.self, from: Data(text.utf8)))
+      ?? .string(text)
+    let key = place.joined(separator: ".")
+    if Self.pathKeys.contains(key) {
+      value = Self.resolved(value, in: FilePath(FileManager.default.currentDirectoryPath))
+    }
+    values = try Self.set(value, at: place, in: values, key)
+  }
+
+  private static func value(
+    at place: [String], in values: [String: ConfigurationObject.Value]
+  ) -> ConfigurationObject.Value? {
+    guard let first = place.first, let value = values[first] else { return nil }
+    guard place.count > 1 else { return value }
+    guard case .object(let inner) = value else { return nil }
+    return self.value(at: Array(place.dropFirst()), in: inner)
+  }
+
+  private static func set(
+    _ value: ConfigurationObject.Value, at place: [String],
+    in values: [String: ConfigurationObject.Value], _ key: String
+  ) throws -> [String: ConfigurationObject.Value] {
+    var values = values
+    guard place.count > 1 else {
+      values[place[0]] = value
+      return values
+    }
+    switch values[place[0]] ?? .object([:]) {
+    case .object(let inner):
+      values[place[0]] = .object(try set(value, at: Array(place.dropFirst()), in: inner, key))
+      return values
+    default:
+      throw TrainingError.invalidSetting(
+        key: "--set", value: key, expected: "a key; '\(place[0])' holds no keys")
+    }
+  }
+
+  private static func resolved(
+    _ value: ConfigurationObject.Value, in folder: FilePath
+  ) -> ConfigurationObject.Value {
+    switch value {
+    case .string(let path): .string(folder.pushing(FilePath(path)).lexicallyNormalized().string)
+    case .array(let items): .array(items.map { resolved($0, in: folder) })
+    default: value
+    }
+  }
+}
+
+extension ConfigurationObject.Value {
+  /// All leaves by their dotted keys.
+  func flattened(_ prefix: String = "") -> [String: ConfigurationObject.Value] {
+    guard case .object(let values) = self, !values.isEmpty else { return [prefix: self] }
+    return values.reduce(into: [:]) { result, entry in
+      let key = prefix.isEmpty ? entry.key : "\(prefix).\(entry.key)"
+      result.merge(entry.value.flattened(key)) { first, _ in first }
+    }
+  }
+
+  /// Pretty JSON with keys in order.
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+  }
+}

@@ -1,0 +1,32 @@
+/// How a ``TrainingLoop`` trains.
+public struct LoopSettings: Hashable, Sendable {
+  /// Micro-batches whose gradients are averaged for one update; at least 1.
+  public var accumulation: Int
+  /// The learning rate of every step.
+  public var schedule: LearningRateSchedule
+  /// Settings of the optimizer.
+  public var optimizer: AdamWSettings
+  /// Largest norm of the gradients; infinite for no limit.
+  public var maximumNorm: Double
+  /// Decay of the running average of the weights; `nil` for none.
+  public var averageDecay: Double?
+  /// Decides all random numbers.
+  public var seed: UInt64
+
+  /// Describes a way of training.
+  ///
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
+  public init(
+    accumulation: Int = 1, schedule: LearningRateSchedule, optimizer: AdamWSettings,
+    maximumNorm: Double = 1, averageDecay: Double? = nil, seed: UInt64 = 0
+  ) throws(TrainingError) {
+    guard accumulation >= 1 else {
+      throw .invalidSetting(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
+    }
+    guard maximumNorm > 0 else {
+      throw .invalidSetting(key: "maximumNorm", value: "\(maximumNorm)", expected: "above 0")
+    }
+    (self.accumulation, self.schedule, self.optimizer) = (accumulation, schedule, optimizer)
+    (self.maximumNorm, self.averageDecay, self.seed) = (maximumNorm, averageDecay, seed)
+  }
+}

@@ -1,0 +1,114 @@
+public import MoETensor
+
+/// What differs between kinds of models when they are trained: data, loss and evaluation.
+///
+/// A ``TrainingLoop`` does the rest: gradients, clipping, the optimizer, statistics.
+public protocol TrainingTask: AnyObject {
+  /// Data for one forward pass.
+  associatedtype Batch
+
+  /// The weights that gradients change.
+  var weights: [NamedParameter] { get }
+  /// What is saved with the weights, but changed otherwise, such as selection biases.
+  var buffers: [NamedParameter] { get }
+  /// Where in the data the next batch lies; setting it continues there.
+  var position: DataPosition { get set }
+
+  /// The next batch.
+  ///
+  /// - Throws: When the data cannot be read.
+  func nextBatch() throws -> Batch
+
+  /// The loss of a batch.
+  ///
+  /// - Parameters:
+  ///   - batch: The data.
+  ///   - random: Where all random numbers must come from; its seed belongs to the step, so that a resumed
+  ///     run draws the same ones.
+  /// - Returns: The parts of the loss and what is known of the routing.
+  /// - Throws: What the model throws.
+  func loss(_ batch: Batch, random: RandomSource) throws -> TaskLoss
+
+  /// Called after the weights were updated, with the routing of the whole step, one entry per sparse layer.
+  func stepEnded(routing: [LayerRouting])
+
+  /// Measures the model on data that it is not trained on.
+  ///
+  /// - Returns: Results by name, in the order in which they are shown; empty if there is no such data.
+  /// - Throws: When the data cannot be read.
+  func evaluate() throws -> [NamedValue]
+
+  /// What a model folder holds besides weights: `config.json`, and what else other tools need.
+  ///
+  /// - Throws: When a file that is to be copied cannot be read.
+  func modelFiles() throws -> [ModelFile]
+}
+
+extension TrainingTask {
+  /// No such state.
+  public var buffers: [NamedParameter] { [] }
+  /// Nothing to do.
+  public func stepEnded(routing: [LayerRouting]) {}
+  /// No data.
+  public func evaluate() throws -> [NamedValue] { [] }
+}
+
+/// A small file of a model folder.
+public struct ModelFile: Hashable, Sendable {
+  /// Its name in the folder.
+  public var name: String
+  /// Its contents.
+  public var bytes: [UInt8]
+
+  /// Describes a file.
+  public init(_ name: String, _ bytes: [UInt8]) { (self.name, self.bytes) = (name, bytes) }
+}
+
+/// A number and its name.
+public struct NamedValue: Hashable, Codable, Sendable {
+  /// The name, in lower case with underscores, as in tables.
+  public var name: String
+  /// The number.
+  public var value: Double
+
+  /// Names a number.
+  public init(_ name: String, _ value: Double) { (self.name, self.value) = (name, value) }
+}
+
+/// The loss of one batch.
+public struct TaskLoss {
+  /// A term of the sum.
+  public struct Part {
+    /// The name, in lower case with underscores.
+    public var name: String
+    /// The value before its coefficient, shape `[]`.
+    public var value: Tensor
+    /// Factor in the sum; 0 for something that is only watched.
+    public var coefficient: Double
+
+    /// Names a term.
+    public init(_ name: String, _ value: Tensor, coefficient: Double = 1) {
+      (self.name, self.value, self.coefficient) = (name, value, coefficient)
+    }
+  }
+
+  /// The terms; the same ones in every batch.
+  public var parts: [Part]
+  /// What each sparse layer did.
+  public var routing: [LayerRouting]
+  /// Tokens, images or texts in the batch, for the speed.
+  public var units: Int
+
+  /// Collects what is known of a batch.
+  public init(parts: [Part], routing: [LayerRouting] = [], units: Int) {
+    (self.parts, self.routing, self.units) = (parts, routing, units)
+  }
+
+  /// Σ coefficient · value, shape `[]`.
+  var total: Tensor {
+    let terms = parts.filter { $0.coefficient != 0 }.map {
+      $0.coefficient == 1 ? $0.value : $0.value * $0.coefficient
+    }
+    return terms.dropFirst().reduce(terms.first ?? Tensor(0 as Float)) { $0 + $1 }
+  }
+}

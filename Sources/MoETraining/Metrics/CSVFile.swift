@@ -1,0 +1,38 @@
+import Foundation
+import MoECore
+import SystemPackage
+
+/// A table of comma-separated values that grows row by row; the first column is the step.
+final class CSVFile {
+  private let path: FilePath
+  private var file: GrowingFile?
+
+  /// Opens the table, keeping the rows of steps up to `step`.
+  ///
+  /// Rows of later steps, and a last one without its end, belong to a run that was stopped before its next
+  /// checkpoint.
+  init(_ path: FilePath, keepingUpTo step: Int) throws {
+    self.path = path
+    guard !path.isMissing else { return }
+    let text = try String(contentsOfFile: path.string, encoding: .utf8)
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
+    let kept = lines.enumerated().filter { number, line in
+      number == 0 || Int(line.prefix { $0 != "," }).map { $0 <= step } ?? false
+    }
+    if step == 0 || kept.isEmpty {
+      try FileManager.default.removeItem(atPath: path.string)
+    } else {
+      try AtomicFile.write(kept.map { $0.element + "\n" }.joined(), to: path)
+      file = try GrowingFile(path)
+    }
+  }
+
+  /// Adds a row, and the names of the columns before the first one.
+  func append(_ row: [(name: String, text: String)]) throws {
+    var text = row.map(\.text).joined(separator: ",") + "\n"
+    let file = try self.file ?? GrowingFile(path)
+    if self.file == nil { text = row.map(\.name).joined(separator: ",") + "\n" + text }
+    self.file = file
+    try file.append(Array(text.utf8))
+  }
+}

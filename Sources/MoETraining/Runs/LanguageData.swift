@@ -1,0 +1,115 @@
+import MoECore
+import MoEModels
+import SystemPackage
+
+/// Tokenizer and tokens of a run, made in its folder the first time and opened from there later.
+struct LanguageData {
+  let tokenizer: Tokenizer
+  let tokenizerBytes: [UInt8]
+  let training: TokenWindows
+  let validation: TokenWindows?
+
+  /// Checks the text files before anything is made of them.
+  static func check(_ configuration: TrainingConfiguration) throws {
+    for path in configuration.train + configuration.validation where !isTokenFile(path) {
+      try TextSource(path, field: configuration.field).check()
+    }
+  }
+
+  init(
+    _ configuration: TrainingConfiguration, in folder: FilePath, progress: @escaping ProgressHandler
+  ) throws {
+    let path = folder.appending("tokenizer.json")
+    if path.isMissing { try Self.makeTokenizer(configuration, at: path, progress) }
+    tokenizer = try Tokenizer(path)
+    tokenizerBytes = try MappedFile(path).withBytes { bytes in
+      unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+    let maker = Maker(
+      tokenizer: tokenizer, identity: SHA256.hexadecimal(of: tokenizerBytes),
+      field: configuration.field, folder: folder.appending("data"), progress: progress)
+    try maker.folder.createFolders()
+    let file = try maker.open(configuration.train, "train")
+    let held = Int(Double(file.count) * configuration.validationShare)
+    let context = configuration.context
+    training = try TokenWindows(file, range: 0..<file.count - held, context: context)
+    if !configuration.validation.isEmpty {
+      validation = try TokenWindows(
+        maker.open(configuration.validation, "validation"), context: context)
+    } else if held > 0 {
+      validation = try TokenWindows(file, range: file.count - held..<file.count, context: context)
+    } else {
+      validation = nil
+    }
+  }
+
+  private static func isTokenFile(_ path: FilePath) -> Bool { path.extension == "safetensors" }
+
+  private static func makeTokenizer(
+    _ configuration: TrainingConfiguration, at path: FilePath, _ progress: @escaping ProgressHandler
+  ) throws {
+    switch configuration.vocabulary {
+    case .file(let given):
+      let source = given.isDirectory ? given.appending("tokenizer.json") : given
+      _ = try Tokenizer(source)
+      let bytes = try MappedFile(source).withBytes { bytes in
+        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+      }
+      try AtomicFile.write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
+    case .learned(let size, let specials):
+      let trainer = try BPETrainer(vocabularySize: size, specialTokens: specials)
+      let sources = configuration.train.filter { !isTokenFile($0) }
+      guard !sources.isEmpty else {
+        throw TrainingError.invalidSetting(
+          key: "tokenizer.size", value: "\(size)",
+          expected: "absent, with tokenizer.path instead, where data.train names tokens")
+      }
+      let text = try sample(sources.map { TextSource($0, field: configuration.field) })
+      try trainer.train(on: text, progress: progress).write(to: path)
+    }
+  }
+
+  /// The beginning of the texts: a vocabulary needs no more than this, and memory has bounds.
+  private static func sample(
+    _ sources: [TextSource], limit: ByteCount = ByteCount(64 << 20)
+  ) throws -> String {
+    struct Enough: Error {}
+    var bytes: [UInt8] = []
+    do {
+      for source in sources {
+        try source.forEachPart { part, _ in
+          bytes += part.bytes
+          if bytes.count >= limit.bytes { throw Enough() }
+        }
+      }
+    } catch is Enough {}
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Opens token files, or makes them from text.
+  private struct Maker {
+    let tokenizer: Tokenizer
+    let identity: String
+    let field: String?
+    let folder: FilePath
+    let progress: ProgressHandler
+
+    func open(_ paths: [FilePath], _ name: String) throws -> TokenFile {
+      if paths.contains(where: LanguageData.isTokenFile) {
+        guard paths.count == 1 else {
+          throw TrainingError.invalidSetting(
+            key: "data.\(name)", value: "\(paths.count) files",
+            expected: "one token file, or any number of text files")
+        }
+        return try TokenFile(paths[0], tokenizer: identity)
+      }
+      let made = folder.appending(name + ".safetensors")
+      if made.isMissing {
+        try TokenFileWriter(
+          tokenizer, identity: identity, endToken: tokenizer.id(of: "<|endoftext|>")
+        ).write(paths.map { TextSource($0, field: field) }, to: made, progress: progress)
+      }
+      return try TokenFile(made, tokenizer: identity)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// Makes the model of a run, new or from a folder, and the files that belong to it.
+enum NewModel {
+  static func make(
+    _ configuration: TrainingConfiguration, data: LanguageData, device: Device
+  ) throws -> (model: MoEDecoder, files: [ModelFile]) {
+    let json: ConfigurationObject
+    let config: [UInt8]
+    let source: any WeightSource
+    switch configuration.model {
+    case .folder(let folder):
+      let path = folder.appending("config.json")
+      json = try ConfigurationObject(path)
+      config = try MappedFile(path).withBytes { bytes in
+        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+      }
+      source = CheckpointWeights(try SafetensorsCheckpoint(folder))
+    case .new(var values):
+      complete(&values, configuration, data)
+      json = ConfigurationObject(values, path: configuration.path, prefix: "model.")
+      config = Array(try ConfigurationObject.Value.object(values).json().utf8)
+      source = RandomWeights(RandomSource(seed: configuration.seed))
+    }
+    let family = try DecoderFamilies.family(of: json)
+    let architecture = try family.configuration(json)
+    try check(architecture, json, configuration, data)
+    try checkMemory(architecture, family, configuration)
+    let model = try MoEDecoder(
+      architecture, names: family.names,
+      weights: TrainableWeights(source, dtype: configuration.dtype, device: device))
+    let files = [
+      ModelFile("config.json", config), ModelFile("tokenizer.json", data.tokenizerBytes),
+    ]
+    return (model, files)
+  }
+
+  /// Fills in what data and tokenizer say.
+  private static func complete(
+    _ values: inout [String: ConfigurationObject.Value], _ configuration: TrainingConfiguration,
+    _ data: LanguageData
+  ) {
+    func fill(_ key: String, _ value: ConfigurationObject.Value) {
+      if values[key] ?? .null == .null { values[key] = value }
+    }
+    fill("vocab_size", .number(Double(data.tokenizer.vocabularyCount)))
+    fill("max_position_embeddings", .number(Double(configuration.context)))
+    fill("dtype", .string(configuration.dtype == .bf16 ? "bfloat16" : "float32"))
+    if let end = data.tokenizer.id(of: "<|endoftext|>") {
+      fill("eos_token_id", .number(Double(end)))
+    }
+  }
+
+  private static func check(
+    _ architecture: DecoderConfiguration, _ json: ConfigurationObject,
+    _ configuration: TrainingConfiguration, _ data: LanguageData
+  ) throws {
+    guard data.tokenizer.vocabularyCount <= architecture.vocabularySize else {
+      throw json.invalid(
+        "vocab_size", "at least \(data.tokenizer.vocabularyCount), the tokens of the tokenizer")
+    }
+    guard configuration.context <= architecture.contextLength else {
+      throw json.invalid(
+        "max_position_embeddings", "at least data.context (\(configuration.context))")
+    }
+  }
+
+  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  private static func checkMemory(
+    _ architecture: DecoderConfiguration, _ family: any DecoderFamily.Type,
+    _ configuration: TrainingConfiguration
+  ) throws {
+    let counted = CountedWeights()
+    _ = try MoEDecoder(architecture, names: family.names, weights: counted)
+    // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
+    let weights = Double(counted.count) * 16
+    // Scores in the forward pass, their logarithms and their gradients.
+    let tokens = Double(configuration.batchSize) * Double(configuration.context)
+    let scores = 12 * tokens * Double(architecture.vocabularySize)
+    let needed = weights + scores
+    guard needed <= Double(ProcessInfo.processInfo.physicalMemory) else {
+      let sizes = ByteCount(Int(min(needed, 1e18)))
+      let memory = ByteCount(Int(ProcessInfo.processInfo.physicalMemory))
+      throw TrainingError.invalidSetting(
+        key: "model", value: "of \(counted.count) weights, batches of \(Int(tokens)) tokens",
+        expected: "smaller: training it needs more than \(sizes), and this machine has \(memory)")
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// The `run.json` of a run: what was asked for, and with what it was made.
+struct RunRecord: Codable {
+  /// The configuration with all defaults filled in.
+  var configuration: ConfigurationObject.Value
+  /// Versions of the program's parts by name.
+  var versions: [String: String]
+  /// The commit of the working tree that holds the configuration, if it lies in one.
+  var commit: String?
+  /// Threads of one operation; losses are the same bit for bit only for the same number.
+  var threads: Int
+  /// Instruction set of the engine's kernels.
+  var kernels: String
+  /// When the run began, ISO 8601.
+  var began: String
+
+  /// Describes a run that begins now.
+  init(_ configuration: TrainingConfiguration, versions: [String: String]) {
+    self.configuration = configuration.resolved
+    self.versions = versions
+    let here = FilePath(FileManager.default.currentDirectoryPath)
+    commit = GitCommit.find(
+      from: here.pushing(configuration.path.removingLastComponent()).lexicallyNormalized())
+    threads = Engine.threadCount
+    kernels = Engine.kernelInstructionSet
+    began = ISO8601DateFormatter().string(from: Date())
+  }
+
+  /// Reads the record of a run.
+  static func read(_ path: FilePath) throws -> RunRecord {
+    let file = try MappedFile(path)
+    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    guard let record = try? JSONDecoder().decode(RunRecord.self, from: data) else {
+      throw ModelError.invalidJSON(path: path, message: "expected the record of a run")
+    }
+    return record
+  }
+
+  func write(to path: FilePath) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
+    try AtomicFile.write(text + "\n", to: path)
+  }
+
+  /// Where another configuration differs in what decides about losses, in words.
+  func differences(from other: ConfigurationObject.Value) -> [String] {
+    let (old, new) = (configuration.flattened(), other.flattened())
+    return Set(old.keys).union(new.keys).sorted().compactMap { key in
+      guard old[key] != new[key], !Self.isFree(key) else { return nil }
+      return "\(key) is \(new[key]?.text ?? "absent"), it was \(old[key]?.text ?? "absent")"
+    }
+  }
+
+  /// Whether a key may change when a run continues: it decides about no loss.
+  private static func isFree(_ key: String) -> Bool {
+    key == "training.steps"
+      || ["checkpoints.", "evaluation.", "log."].contains(where: key.hasPrefix)
+  }
+}

@@ -1,0 +1,40 @@
+public import SystemPackage
+
+/// What happens in a run, for whoever shows it.
+public enum TrainingEvent {
+  /// A step is done.
+  case step(StepMetrics)
+  /// The model was measured after a step.
+  case evaluated([NamedValue], step: Int)
+  /// Experts have had no tokens for ``IdleExperts/patience`` steps.
+  case expertsDied([IdleExperts.Expert], step: Int)
+  /// A checkpoint is being written.
+  case checkpoint(step: Int)
+}
+
+/// How a run ended.
+public enum TrainingOutcome: Hashable, Sendable {
+  /// All steps are done; the folder holds the model.
+  case finished(model: FilePath)
+  /// It was asked to stop; the checkpoint holds everything.
+  case stopped(checkpoint: FilePath, step: Int)
+}
+
+/// Why a run ended early, and what is left of it.
+public struct TrainingFailure: Error, CustomStringConvertible {
+  /// What went wrong.
+  public var cause: any Error
+  /// The newest checkpoint that is whole.
+  public var checkpoint: FilePath?
+  /// A table with statistics about the weights, if it was written.
+  public var statistics: FilePath?
+
+  /// What went wrong and how to go on.
+  public var description: String {
+    let table = statistics.map { "; statistics of all weights are in \($0)" } ?? ""
+    let rest =
+      checkpoint.map { "; the last good checkpoint is \($0), continue from it with --resume" }
+      ?? "; there is no checkpoint yet"
+    return "\(cause)\(table)\(rest)"
+  }
+}

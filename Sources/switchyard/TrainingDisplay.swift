@@ -1,0 +1,100 @@
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import MoETraining
+
+/// Shows a run on standard error: one line that changes on a terminal, and lines that stay for what matters.
+final class TrainingDisplay {
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let steps: Int
+  private let run: LanguageRun
+  private let clock = ContinuousClock()
+  private var shown: ContinuousClock.Instant?
+  /// Running averages, because single steps jump.
+  private var loss = Average()
+  private var seconds = Average()
+
+  /// A mean that forgets: about the last 20 steps.
+  private struct Average {
+    private(set) var value: Double?
+    mutating func take(_ next: Double) { value = value.map { $0 + (next - $0) / 20 } ?? next }
+  }
+
+  init(_ run: LanguageRun) { (self.run, steps) = (run, run.steps) }
+
+  /// Says what is about to be trained.
+  func begin() {
+    let weights = run.model.parameters.reduce(0) { $0 + $1.parameter.value.count }
+    let configuration = run.model.configuration
+    message(
+      "\(Self.short(Double(weights))) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(run.windowCount) windows; \(Engine.threadCount) threads"
+    )
+    for notice in run.notices { message("note: \(notice)") }
+    if run.firstStep > 0 { message("continuing after step \(run.firstStep) of \(steps)") }
+  }
+
+  /// Shows an event.
+  func show(_ event: TrainingEvent) {
+    switch event {
+    case .step(let metrics): show(metrics)
+    case .evaluated(let results, let step):
+      let values = results.map { "\($0.name) \(Self.fixed($0.value))" }.joined(separator: ", ")
+      let training = loss.value.map { "training loss \(Self.fixed($0)), " } ?? ""
+      message("step \(step): \(training)validation \(values)")
+    case .expertsDied(let experts, let step):
+      let names = experts.prefix(8).map { "\($0.layer)/\($0.expert)" }.joined(separator: ", ")
+      message(
+        "ALARM step \(step): \(experts.count) experts have had no token for \(IdleExperts.patience) steps (layer/expert \(names)\(experts.count > 8 ? ", …" : "")); raise losses.balance, or use a selection bias"
+      )
+    case .checkpoint: break
+    }
+  }
+
+  private func show(_ metrics: StepMetrics) {
+    loss.take(metrics.loss)
+    seconds.take(metrics.seconds)
+    let now = clock.now
+    // Ten lines per second are enough for any eye.
+    guard isTerminal, shown.map({ now - $0 > .milliseconds(100) }) ?? true else { return }
+    shown = now
+    let left = Double(steps - metrics.step) * (seconds.value ?? 0)
+    var text = "step \(metrics.step)/\(steps)  loss \(Self.fixed(loss.value ?? metrics.loss))"
+    text += "  norm \(Self.fixed(metrics.gradientNorm))"
+    text += "  \(Self.short(Double(metrics.units) / (seconds.value ?? 1))) tokens/s"
+    for value in metrics.routingSummary where ["imbalance", "dead_experts"].contains(value.name) {
+      if value.name == "imbalance" { text += "  imbalance \(Self.fixed(value.value))" }
+      if value.name == "dead_experts", value.value > 0 { text += "  DEAD \(Int(value.value))" }
+    }
+    write("\r\(text)  \(Self.time(left)) left\u{1B}[K")
+  }
+
+  /// Writes a line that stays.
+  func message(_ text: String) {
+    end()
+    write(text.printable + "\n")
+  }
+
+  /// Removes the line that changes.
+  func end() {
+    if isTerminal, shown != nil { write("\r\u{1B}[K") }
+    shown = nil
+  }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+
+  private static func fixed(_ value: Double) -> String { String(format: "%.3f", value) }
+
+  private static func short(_ value: Double) -> String {
+    for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where value >= size {
+      return String(format: value / size < 100 ? "%.1f %@" : "%.0f %@", value / size, unit)
+    }
+    return String(format: "%.0f", value)
+  }
+
+  private static func time(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    if whole >= 3600 { return "\(whole / 3600) h \(whole % 3600 / 60) min" }
+    return whole >= 60 ? "\(whole / 60) min \(whole % 60) s" : "\(whole) s"
+  }
+}
