@@ -18,6 +18,8 @@ let package = Package(
         .product(name: "MoETensor", package: "switchyard"),
         .product(name: "MoETraining", package: "switchyard"),
         .product(name: "MoEModels", package: "switchyard"),
+        .product(name: "MoERouting", package: "switchyard"),
+        .product(name: "MoEEvaluation", package: "switchyard"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "SystemPackage", package: "swift-system"),
       ],

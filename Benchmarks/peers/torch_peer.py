@@ -87,6 +87,46 @@ def checkpoint_read(request):
     return {"seconds": time.perf_counter() - start, "total": total}
 
 
+def experts(way, count, k, inner, dtype):
+    """The experts of one layer on 512 tokens, run in one of PyTorch's ways."""
+    torch.manual_seed(1)
+    tokens, hidden = 512, 256
+    kind = torch.bfloat16 if dtype == "bf16" else torch.float32
+    x = torch.randn(tokens, hidden).to(kind)
+    router = (torch.randn(count, hidden) * 0.02).to(kind)
+    gate_up = (torch.randn(count, 2 * inner, hidden) * 0.02).to(kind)
+    down = (torch.randn(count, hidden, inner) * 0.02).to(kind)
+
+    def slices(rows, sizes):
+        parts = [F.linear(part, gate_up[e]).chunk(2, -1) for e, part in enumerate(rows.split(sizes.tolist()))]
+        return torch.cat([F.linear(F.silu(g) * u, down[e]) for e, (g, u) in enumerate(parts)])
+
+    def batched(rows, sizes):
+        places = torch.cat([torch.arange(n) for n in sizes.tolist()])
+        owners = torch.repeat_interleave(torch.arange(count), sizes)
+        padded = rows.new_zeros(count, int(sizes.max()), hidden)
+        padded[owners, places] = rows
+        g, u = torch.bmm(padded, gate_up.mT).chunk(2, -1)
+        return torch.bmm(F.silu(g) * u, down.mT)[owners, places]
+
+    def grouped(rows, sizes):
+        ends = sizes.cumsum(0, dtype=torch.int32)
+        g, u = F.grouped_mm(rows, gate_up.mT, offs=ends).chunk(2, -1)
+        return F.grouped_mm(F.silu(g) * u, down.mT, offs=ends)
+
+    run = {"slices": slices, "batched": batched, "grouped": grouped}[way]
+
+    def step():
+        weights, chosen = F.linear(x, router).float().softmax(-1).topk(k)
+        weights = weights / weights.sum(-1, keepdim=True)
+        order = chosen.flatten().argsort(stable=True)
+        sizes = chosen.flatten().bincount(minlength=count)
+        answers = run(x[order // k], sizes) * weights.flatten()[order, None].to(kind)
+        return torch.zeros_like(x).index_add_(0, order // k, answers)
+
+    return torch.inference_mode()(step)
+
+
 BENCHMARKS = {f.__name__: f for f in (tiny_addition, mlp_gradients, mlp_training, checkpoint_open, checkpoint_read)}
 
 print(json.dumps({"name": f"PyTorch {torch.__version__}, safetensors {safetensors.__version__}, "
@@ -94,4 +134,9 @@ print(json.dumps({"name": f"PyTorch {torch.__version__}, safetensors {safetensor
 for line in sys.stdin:
     request = json.loads(line)
     torch.set_num_threads(request["threads"])
-    print(json.dumps(BENCHMARKS[request["benchmark"]](request)), flush=True)
+    name, *words = request["benchmark"].split()
+    if name == "experts":
+        answer = timed(experts(words[0], *map(int, words[1:4]), words[4]), request["iterations"])
+    else:
+        answer = BENCHMARKS[name](request)
+    print(json.dumps(answer), flush=True)

@@ -16,7 +16,8 @@ struct Bench: ParsableCommand {
   @Option(help: "Threads of each side.") var threads = 2
   @Option(help: "Only comparisons whose titles contain this; may be given several times.")
   var only: [String] = []
-  @Flag(help: "Only our side of the language models, for profiles.") var alone = false
+  @Flag(help: "Only our side of language models, for profiles.") var alone = false
+  @Option(help: "English text for the tokenizers.") var text = "Data/bible/law.txt"
   @Option(help: "Where models of random weights are made and kept for the next run.")
   var models: String?
 
@@ -30,9 +31,16 @@ struct Bench: ParsableCommand {
     print("Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)).")
     print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
     try engine(folder)
+    try tokenizers(folder)
+    if isChosen("large model") { try LargeModel.measure(in: folder) }
     for shape in DecoderComparisons.shapes
     where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)
+    }
+    for shape in TrainingComparisons.shapes where isChosen("training step, \(shape.name)") {
+      let path = try DecoderComparisons.makeModel(shape, in: models.map { FilePath($0) } ?? folder)
+      try measure(
+        try TrainingComparisons.all(shape, path: path), with: "training_peer.py", path: path)
     }
   }
 
@@ -42,18 +50,33 @@ struct Bench: ParsableCommand {
 
   private func engine(_ folder: FilePath) throws {
     let path = folder.appending("one-gigabyte.safetensors")
-    let chosen = (EngineComparisons.all + CheckpointComparisons.all(path)).filter {
-      isChosen($0.title)
-    }
+    let all = try EngineComparisons.all + CheckpointComparisons.all(path) + ExpertComparisons.all()
+    let chosen = all.filter { isChosen($0.title) }
     guard !chosen.isEmpty else { return }
     try CheckpointComparisons.makeFile(at: path)
     try compare(chosen, with: "torch_peer.py", path: path)
     try FileManager.default.removeItem(atPath: path.string)
   }
 
+  private func tokenizers(_ folder: FilePath) throws {
+    guard isChosen("tokenizer") else { return }
+    let path = folder.appending("text.txt")
+    _ = try TokenizerComparisons.makeText(FilePath(text), at: path)
+    try compare(try TokenizerComparisons.all(path), with: "tokenizers_peer.py", path: path)
+    try FileManager.default.removeItem(atPath: path.string)
+  }
+
   private func decoders(_ shape: DecoderComparisons.Shape, _ folder: FilePath) throws {
     let path = try DecoderComparisons.makeModel(shape, in: models.map { FilePath($0) } ?? folder)
-    let comparisons = try DecoderComparisons.all(shape, path: path)
+    try measure(
+      try DecoderComparisons.all(shape, path: path), with: "transformers_peer.py", path: path)
+    if models == nil { try FileManager.default.removeItem(atPath: path.string) }
+  }
+
+  /// Beside the peer, or alone for a profile.
+  private func measure(
+    _ comparisons: [Comparison], with script: String, path: FilePath
+  ) throws {
     if alone {
       for comparison in comparisons where isChosen(comparison.title) {
         let samples = try (0..<rounds).map { _ in try comparison.run(comparison.iterations).seconds
@@ -61,9 +84,8 @@ struct Bench: ParsableCommand {
         print("\(comparison.title): \(median(samples)) s")
       }
     } else {
-      try compare(comparisons, with: "transformers_peer.py", path: path)
+      try compare(comparisons, with: script, path: path)
     }
-    if models == nil { try FileManager.default.removeItem(atPath: path.string) }
   }
 
   private func compare(_ comparisons: [Comparison], with script: String, path: FilePath) throws {
