@@ -44,5 +44,27 @@ INLINE __m512 activated(int activation, __m512 x) {
   }
 }
 
+/// The function and its derivative.
+INLINE __m512 activated_with_slope(int activation, __m512 x, __m512 *slope) {
+  const __m512 one = _mm512_set1_ps(1);
+  if (activation == CKERNELS_RELU) {
+    *slope = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), one);
+    return activated(activation, x);
+  }
+  // Both others are x · σ(z): z is x itself, or that of GELU's approximation.
+  __m512 z = x, rise = one;
+  if (activation == CKERNELS_GELU_TANH) {
+    const __m512 factor = _mm512_set1_ps(2 * 0.7978845608f), cubic = _mm512_set1_ps(0.044715f);
+    __m512 square = _mm512_mul_ps(x, x);
+    z = _mm512_mul_ps(_mm512_mul_ps(x, factor), _mm512_fmadd_ps(square, cubic, one));
+    rise = _mm512_mul_ps(factor, _mm512_fmadd_ps(square, _mm512_set1_ps(3 * 0.044715f), one));
+  }
+  __m512 sigmoid =
+      _mm512_div_ps(one, _mm512_add_ps(one, exponential(_mm512_sub_ps(_mm512_setzero_ps(), z))));
+  __m512 value = _mm512_mul_ps(x, sigmoid);
+  *slope = _mm512_fmadd_ps(_mm512_mul_ps(value, rise), _mm512_sub_ps(one, sigmoid), sigmoid);
+  return value;
+}
+
 #endif
 #endif

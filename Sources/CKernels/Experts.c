@@ -6,36 +6,15 @@
 
 #include "Activation.h"
 #include "CKernels.h"
+#include "ExpertBlocks.h"
 #include "Tile.h"
 
 #if defined(__x86_64__)
 
-/// Words in a row of `count` numbers.
-static size_t words(const ckernels_experts *work, size_t count) { return work->narrow ? count / 2 : count; }
-
-/// The word where row `row` of a weight of `columns` columns starts.
-static const word *weight_row(const ckernels_experts *work, const void *weight, size_t row, size_t columns) {
-  return (const word *)weight + row * words(work, columns);
-}
-
-FAST static void pack_block(const ckernels_experts *work, const ckernels_block *block, int vectors,
-                            word *packed) {
-  const size_t depth = words(work, work->hidden);
-  for (int v = 0; v < vectors; ++v) {
-    const word *rows[WIDTH];
-    for (size_t i = 0; i < WIDTH; ++i) {
-      size_t lane = (size_t)v * WIDTH + i;
-      rows[i] = lane < block->count
-                    ? (const word *)work->x + (size_t)work->rows[block->first + lane] * depth
-                    : NULL;
-    }
-    pack_rows(rows, depth, packed + v * WIDTH, (size_t)vectors * WIDTH);
-  }
-}
-
 /// inner = activation(gate · x) ⊙ (up · x), packed; without a gate, activation(up · x).
-FAST static void inner_values(const ckernels_experts *work, size_t expert, int vectors, const word *x,
+FAST static void inner_values(const ckernels_experts *work, const ckernels_block *block, int vectors, const word *x,
                               word *inner) {
+  const size_t expert = block->expert;
   const size_t depth = words(work, work->hidden), lanes = (size_t)vectors * WIDTH;
   float gate[ROWS * LANES], up[ROWS * LANES];
   for (size_t n = 0; n < work->inner; n += ROWS) {
@@ -45,6 +24,11 @@ FAST static void inner_values(const ckernels_experts *work, size_t expert, int v
     if (work->gate)
       product(work->narrow, vectors, rows, weight_row(work, work->gate[expert], n, work->hidden), depth, 1,
               x, depth, gate, false);
+    for (size_t i = 0; i < rows * lanes && work->up_values; i += WIDTH) {
+      const size_t at = block->lane * work->inner + n * lanes + i;
+      _mm512_storeu_ps(work->up_values + at, _mm512_loadu_ps(up + i));
+      if (work->gate) _mm512_storeu_ps(work->gate_values + at, _mm512_loadu_ps(gate + i));
+    }
     for (size_t i = 0; i < rows * lanes; i += WIDTH) {
       __m512 u = _mm512_loadu_ps(up + i);
       __m512 value = work->gate
@@ -68,22 +52,13 @@ FAST static void inner_values(const ckernels_experts *work, size_t expert, int v
 /// answers[assignment] = down · inner, turned back into rows.
 FAST static void answer_rows(const ckernels_experts *work, const ckernels_block *block, int vectors,
                              const word *inner) {
-  const size_t depth = words(work, work->inner), lanes = (size_t)vectors * WIDTH;
+  const size_t depth = words(work, work->inner);
   float packed[WIDTH * LANES];
   for (size_t n = 0; n < work->hidden; n += WIDTH) {
     size_t rows = work->hidden - n < WIDTH ? work->hidden - n : WIDTH;
     product(work->narrow, vectors, rows, weight_row(work, work->down[block->expert], n, work->inner), depth,
             1, inner, depth, packed, false);
-    for (int v = 0; v < vectors; ++v) {
-      __m512 turned[WIDTH];
-      for (size_t i = 0; i < WIDTH; ++i)
-        turned[i] = i < rows ? _mm512_loadu_ps(packed + i * lanes + v * WIDTH) : _mm512_setzero_ps();
-      transpose(turned);
-      for (size_t i = 0; i < WIDTH && v * WIDTH + i < block->count; ++i) {
-        float *answer = work->answers + (block->first + v * WIDTH + i) * work->hidden + n;
-        _mm512_mask_storeu_ps(answer, low_lanes(rows), turned[i]);
-      }
-    }
+    store_turned(packed, rows, vectors, block->count, work->answers + block->first * work->hidden + n, work->hidden);
   }
 }
 
@@ -96,8 +71,8 @@ void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t 
   for (size_t b = first; b < last; ++b) {
     const ckernels_block *block = work->blocks + b;
     int vectors = (int)((block->count + WIDTH - 1) / WIDTH);
-    pack_block(work, block, vectors, x);
-    inner_values(work, block->expert, vectors, x, inner);
+    pack_block(work, work->x, block, vectors, x);
+    inner_values(work, block, vectors, x, inner);
     answer_rows(work, block, vectors, inner);
   }
 }

@@ -32,25 +32,36 @@ INLINE __m512 multiply_add(bool narrow, __m512 sum, __m512 a, __m512 b) {
   return narrow ? _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b) : _mm512_fmadd_ps(a, b, sum);
 }
 
-/// c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k][lane], for constant numbers of vectors and rows.
-INLINE void fixed_product(bool narrow, int vectors, int rows, const word *b, size_t row_step, size_t step,
-                          const word *a, size_t depth, float *c, bool adds) {
-  const size_t lanes = (size_t)vectors * WIDTH;
+/// Operands of one product, `c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k · a_step + lane]`; rows of c lie
+/// c_step apart.
+typedef struct {
+  const word *b;
+  size_t row_step, step;
+  const word *a;
+  size_t a_step, depth;
+  float *c;
+  size_t c_step;
+  bool adds;
+} operands;
+
+/// The product for constant numbers of vectors and rows.
+INLINE void fixed_product(bool narrow, int vectors, int rows, operands o) {
   __m512 sums[ROWS][LANES / WIDTH];
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; ++r)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; ++v)
-      sums[r][v] = adds ? _mm512_loadu_ps(c + r * lanes + v * WIDTH) : _mm512_setzero_ps();
-  for (size_t k = 0; k < depth; ++k) {
+      sums[r][v] = o.adds ? _mm512_loadu_ps(o.c + r * o.c_step + v * WIDTH) : _mm512_setzero_ps();
+  for (size_t k = 0; k < o.depth; ++k) {
     // The rows that come next; eight streams are more than processors foresee on their own.
-    if (rows == ROWS) _mm_prefetch((const char *)(b + (ROWS + k % ROWS) * row_step + k * step), _MM_HINT_T0);
+    if (rows == ROWS)
+      _mm_prefetch((const char *)(o.b + (ROWS + k % ROWS) * o.row_step + k * o.step), _MM_HINT_T0);
     __m512 columns[LANES / WIDTH];
 #pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; ++v) columns[v] = _mm512_loadu_ps(a + k * lanes + v * WIDTH);
+    for (int v = 0; v < vectors; ++v) columns[v] = _mm512_loadu_ps(o.a + k * o.a_step + v * WIDTH);
 #pragma clang loop unroll(full)
     for (int r = 0; r < rows; ++r) {
-      __m512 one = _mm512_set1_ps(b[r * row_step + k * step]);
+      __m512 one = _mm512_set1_ps(o.b[r * o.row_step + k * o.step]);
 #pragma clang loop unroll(full)
       for (int v = 0; v < vectors; ++v)
         sums[r][v] = multiply_add(narrow, sums[r][v], columns[v], one);
@@ -59,25 +70,20 @@ INLINE void fixed_product(bool narrow, int vectors, int rows, const word *b, siz
 #pragma clang loop unroll(full)
   for (int r = 0; r < rows; ++r)
 #pragma clang loop unroll(full)
-    for (int v = 0; v < vectors; ++v) _mm512_storeu_ps(c + r * lanes + v * WIDTH, sums[r][v]);
+    for (int v = 0; v < vectors; ++v) _mm512_storeu_ps(o.c + r * o.c_step + v * WIDTH, sums[r][v]);
 }
 
-INLINE void product_of_rows(bool narrow, int vectors, size_t rows, const word *b, size_t row_step,
-                            size_t step, const word *a, size_t depth, float *c, bool adds) {
+INLINE void product_of_rows(bool narrow, int vectors, size_t rows, operands o) {
   size_t r = 0;
-  for (; r + ROWS <= rows; r += ROWS)
-    fixed_product(narrow, vectors, ROWS, b + r * row_step, row_step, step, a, depth,
-                  c + r * vectors * WIDTH, adds);
-  for (; r < rows; ++r)
-    fixed_product(narrow, vectors, 1, b + r * row_step, row_step, step, a, depth,
-                  c + r * vectors * WIDTH, adds);
+  for (; r + ROWS <= rows; r += ROWS, o.b += ROWS * o.row_step, o.c += ROWS * o.c_step)
+    fixed_product(narrow, vectors, ROWS, o);
+  for (; r < rows; ++r, o.b += o.row_step, o.c += o.c_step) fixed_product(narrow, vectors, 1, o);
 }
 
-/// The same for any number of rows; `a` and `c` hold `vectors` vectors side by side.
-FAST static inline void product(bool narrow, int vectors, size_t rows, const word *b, size_t row_step, size_t step,
-                         const word *a, size_t depth, float *c, bool adds) {
+/// The product for any number of rows.
+FAST static inline void strided_product(bool narrow, int vectors, size_t rows, operands o) {
 #define CASE(N, V) \
-  if (narrow == N && vectors == V) product_of_rows(N, V, rows, b, row_step, step, a, depth, c, adds)
+  if (narrow == N && vectors == V) product_of_rows(N, V, rows, o)
   CASE(false, 1);
   CASE(false, 2);
   CASE(false, 3);
@@ -85,6 +91,13 @@ FAST static inline void product(bool narrow, int vectors, size_t rows, const wor
   CASE(true, 2);
   CASE(true, 3);
 #undef CASE
+}
+
+/// The same where `a` and `c` hold `vectors` vectors side by side.
+FAST static inline void product(bool narrow, int vectors, size_t rows, const word *b, size_t row_step, size_t step,
+                                const word *a, size_t depth, float *c, bool adds) {
+  const size_t lanes = (size_t)vectors * WIDTH;
+  strided_product(narrow, vectors, rows, (operands){b, row_step, step, a, lanes, depth, c, lanes, adds});
 }
 
 /// The low `count` of 16 lanes.

@@ -2,6 +2,11 @@
 
 #include <dlfcn.h>
 
+#include <limits>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "Handles.hpp"
 
 using namespace ctorch;
@@ -10,6 +15,15 @@ int ctorch_thread_count(void) { return at::get_num_threads(); }
 
 int ctorch_set_thread_count(int count) {
   return guarded([&] { at::set_num_threads(count); });
+}
+
+void ctorch_keep_freed_memory(void) {
+#if defined(__GLIBC__)
+  // No mappings of their own for large blocks, no giving back at the end of the heap, and growth in large steps.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
 }
 
 void ctorch_parallel(int64_t count, int64_t grain, void *context,

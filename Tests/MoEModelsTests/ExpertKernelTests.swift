@@ -121,4 +121,40 @@ struct ExpertKernelTests {
     #expect(finite[sizes.hidden..<2 * sizes.hidden].allSatisfy { !$0 })
     #expect(finite[(2 * sizes.hidden)...].allSatisfy { $0 })
   }
+
+  @Test(
+    "have the gradients of the definition", arguments: [1, 5, 31, 200],
+    [Activation.silu, .relu, .geluTanh])
+  func gradients(tokens: Int, activation: Activation) throws {
+    let sizes = Sizes(experts: 5, hidden: 32, inner: 48)
+    let context = RoutingContext(sequenceLengths: [tokens])
+    let routers: [any Router] = [
+      try TokenChoiceRouter(k: 2, experts: 5, renormalizes: true),
+      try ExpertChoiceRouter(capacityFactor: 1.5, experts: 5),
+    ]
+    for (form, router) in zip(FeedForward.Form.allCases, routers) {
+      let experts = experts(sizes, form, activation, .f32)
+      let gate = source.normal([sizes.experts, sizes.hidden])
+      let (x, seed) = (
+        source.normal([tokens, sizes.hidden]), source.normal([tokens, sizes.hidden])
+      )
+      /// In f64 the kernels do not apply, so libtorch differentiates the definition.
+      func result(_ experts: [FeedForward], _ dtype: DType) throws -> ValueAndGradients {
+        let layer = MoELayer(
+          gate: Linear(weight: Parameter(gate.cast(to: dtype))), router: router, experts: experts)
+        let x = x.cast(to: dtype)
+        let weights = experts.flatMap { [$0.gate, $0.up, $0.down].compactMap { $0?.weight.value } }
+        return try valueAndGradients(
+          of: { (layer(x, in: context).hidden * seed.cast(to: dtype)).sum() },
+          for: [x, layer.gate.weight.value] + weights)
+      }
+      let (found, expected) = (try result(experts, .f32), try result(experts.map(widened), .f64))
+      #expect(found.gradients.count == expected.gradients.count)
+      for (one, other) in zip(found.gradients, expected.gradients) {
+        expectClose(
+          one.cast(to: .f64), other, Tolerance(relative: 1e-4, absolute: 1e-4),
+          "\(form), \(activation)")
+      }
+    }
+  }
 }

@@ -25,6 +25,8 @@ typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activ
 /// Rows of one expert that are worked on together: at most 48 assignments in a row.
 typedef struct {
   size_t expert, first, count;
+  /// Lanes of the blocks before it: `count` rounded up to whole vectors of 16.
+  size_t lane;
 } ckernels_block;
 
 /// Feed-forward experts on the rows that chose them; all matrices row-major, f32 or brain floats.
@@ -46,12 +48,40 @@ typedef struct {
   const ckernels_block *blocks;
   /// [assignments, hidden], written.
   float *answers;
+  /// The products of gate and up before the activation, [lanes of all blocks · inner], written for the
+  /// backward pass; NULL if there is none, the first also without a gate.
+  float *gate_values, *up_values;
 } ckernels_experts;
 
 /// Bytes that one call of `ckernels_experts_blocks` needs for itself.
 size_t ckernels_experts_scratch(const ckernels_experts *work);
 /// Works on blocks `first` to `last - 1`; different blocks may be worked on at the same time.
 void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t last, void *scratch);
+
+/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and `inner` are
+/// multiples of 16.
+typedef struct {
+  /// With the values that the forward pass wrote.
+  const ckernels_experts *forward;
+  /// Weight of each assignment, sorted as `rows`.
+  const float *weights;
+  /// Gradients of the layer's answers, [tokens, hidden].
+  const float *gradient;
+  /// Per expert, the blocks starts[e] to starts[e + 1] - 1; experts + 1 starts.
+  const size_t *starts;
+  /// Per expert gradients of the weights, written; NULL for experts without rows. The first list is NULL
+  /// without a gate.
+  float *const *gate, *const *up, *const *down;
+  /// Gradients of the weights of assignments, [assignments], written.
+  float *weight_gradients;
+  /// Gradients of each assignment's row of x, [assignments, hidden], written.
+  float *row_gradients;
+} ckernels_experts_backward;
+
+/// Bytes that one call of `ckernels_experts_backward_of` needs for itself.
+size_t ckernels_experts_backward_scratch(const ckernels_experts_backward *work);
+/// The gradients of one expert; different experts may be worked on at the same time.
+void ckernels_experts_backward_of(const ckernels_experts_backward *work, size_t expert, void *scratch);
 
 /// The chosen experts of one token.
 typedef struct {

@@ -155,6 +155,8 @@ int ctorch_generator_set_state(CTorchGenerator generator, CTorchTensor state);
 
 int ctorch_thread_count(void);
 int ctorch_set_thread_count(int count);
+/// Keeps memory that is freed for the next allocations instead of giving it back to the system.
+void ctorch_keep_freed_memory(void);
 /// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's threads; the
 /// body must not fail.
 void ctorch_parallel(int64_t count, int64_t grain, void *context,

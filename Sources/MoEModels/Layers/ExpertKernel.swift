@@ -8,11 +8,11 @@ import MoETensor
 /// Rows are gathered, multiplied and turned back without copies of weights, padding or a start of threads per
 /// expert; sums are f32 also for brain floats, and every run adds in the same order.
 struct ExpertKernel {
-  private let hidden: Int
-  private let inner: Int
-  private let dtype: DType
-  private let isGated: Bool
-  private let activation: ckernels_activation
+  let hidden: Int
+  let inner: Int
+  let dtype: DType
+  let isGated: Bool
+  let activation: ckernels_activation
 
   /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, no biases, an activation that
   /// they know, and a processor that has their instructions.
@@ -42,12 +42,14 @@ struct ExpertKernel {
   ///   - x: Shape `[tokens, hidden]`.
   ///   - dispatch: Who works on what.
   ///   - experts: Those that the kernel was made for.
-  /// - Returns: Shape `[tokens, hidden]`, or `nil` where the kernels do not apply: gradients are wanted, or
-  ///   something lies elsewhere.
+  /// - Returns: Shape `[tokens, hidden]`, or `nil` where the kernels do not apply, because something lies
+  ///   elsewhere or gradients of a kind are wanted that they do not know.
   func run(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
-    guard x.dtype == dtype, !dispatch.rows.isEmpty,
-      !Tensor.recordsGradients([x, experts[0].up.weight.value]),
-      let pointers = ExpertPointers(experts, counts: dispatch.counts)
+    guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
+    if Tensor.recordsGradients([x, experts[0].up.weight.value]) {
+      return runWithGradients(x, dispatch, experts)
+    }
+    guard let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
     let byToken = dispatch.byToken
     let input = x.contiguous()
@@ -62,53 +64,67 @@ struct ExpertKernel {
       return result
     }
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
-    unsafe runBlocks(elements, dispatch, pointers, into: answers)
+    let blocks = Self.blocks(dispatch.counts)
+    unsafe withWork(elements, dispatch, blocks, pointers, answers: answers, kept: nil) {
+      unsafe runBlocks($0, count: blocks.count)
+    }
     unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
     return result
   }
 
   // MARK: Several tokens
 
-  private func runBlocks(
-    _ x: UnsafeRawPointer, _ dispatch: Dispatch, _ pointers: ExpertPointers, into answers: Tensor
+  /// Products before the activation, kept for the backward pass; shape `[lanes, inner]` each.
+  struct Kept {
+    var gate: Tensor?
+    var up: Tensor
+  }
+
+  /// Describes the work on several rows to the kernels.
+  func withWork(
+    _ x: UnsafeRawPointer, _ dispatch: Dispatch, _ blocks: [ckernels_block],
+    _ pointers: ExpertPointers, answers: Tensor?, kept: Kept?,
+    _ body: (UnsafePointer<ckernels_experts>) -> Void
   ) {
-    let blocks = Self.blocks(dispatch.counts)
-    defer { extendLifetime((answers, pointers)) }
+    defer { extendLifetime((answers, pointers, kept)) }
     unsafe dispatch.rows.withUnsafeBufferPointer { rows in
       unsafe blocks.withUnsafeBufferPointer { blocks in
         let work = unsafe ckernels_experts(
           narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
           gate: pointers.gate, up: pointers.up, down: pointers.down, x: x, rows: rows.baseAddress,
-          blocks: blocks.baseAddress,
-          answers: answers.freshElements?.assumingMemoryBound(to: Float.self))
-        unsafe withUnsafePointer(to: work) { work in
-          let scratch = unsafe ckernels_experts_scratch(work)
-          unsafe Engine.parallelPieces(blocks.count, scratch: scratch) {
-            unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
-          }
-        }
+          blocks: blocks.baseAddress, answers: answers?.freshNumbers,
+          gate_values: kept?.gate?.freshNumbers, up_values: kept?.up.freshNumbers)
+        unsafe withUnsafePointer(to: work) { unsafe body($0) }
       }
     }
   }
 
+  func runBlocks(_ work: UnsafePointer<ckernels_experts>, count: Int) {
+    let scratch = unsafe ckernels_experts_scratch(work)
+    unsafe Engine.parallelPieces(count, scratch: scratch) {
+      unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
+    }
+  }
+
   /// Cuts each expert's assignments into parts of nearly equal size that fill whole vectors.
-  private static func blocks(_ counts: [Int]) -> [ckernels_block] {
+  static func blocks(_ counts: [Int]) -> [ckernels_block] {
     let (most, width) = (48, 16)
     var blocks: [ckernels_block] = []
-    var start = 0
+    var (start, lane) = (0, 0)
     for (expert, count) in counts.enumerated() where count > 0 {
       let parts = (count + most - 1) / most
       let size = ((count + parts - 1) / parts + width - 1) / width * width
       for first in stride(from: 0, to: count, by: size) {
-        blocks.append(
-          ckernels_block(expert: expert, first: start + first, count: min(size, count - first)))
+        let rows = min(size, count - first)
+        blocks.append(ckernels_block(expert: expert, first: start + first, count: rows, lane: lane))
+        lane += (rows + width - 1) / width * width
       }
       start += count
     }
     return blocks
   }
 
-  private func combine(
+  func combine(
     _ answers: Tensor, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer, tokens: Int,
     into result: UnsafeMutableRawPointer
   ) {
@@ -169,7 +185,7 @@ struct ExpertKernel {
 }
 
 /// Where the weights of experts lie.
-@safe private final class ExpertPointers {
+@safe final class ExpertPointers {
   typealias List = UnsafeMutablePointer<UnsafeRawPointer?>
 
   /// Per expert, all experts; `nil` where experts have no gate.
@@ -221,6 +237,16 @@ struct ExpertKernel {
     unsafe up.deallocate()
     unsafe down.deallocate()
   }
+}
+
+extension Tensor {
+  /// The first number of an f32 tensor that nobody else sees.
+  var freshNumbers: UnsafeMutablePointer<Float>? {
+    unsafe freshElements?.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The first number of a contiguous f32 tensor.
+  var numbers: UnsafePointer<Float>? { unsafe hostElements?.assumingMemoryBound(to: Float.self) }
 }
 
 extension Activation {

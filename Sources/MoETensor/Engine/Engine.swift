@@ -16,6 +16,13 @@ public enum Engine {
     }
   }
 
+  /// Keeps memory that is freed for the next tensors, instead of giving it back to the system and asking again.
+  ///
+  /// The system clears every page that it gives, which without this took most of the time of a training step. The
+  /// process then holds as much memory as it ever needed at once. For programs, which own their process; call it
+  /// first. Where the C library has no such setting, nothing changes.
+  public static func keepFreedMemory() { ctorch_keep_freed_memory() }
+
   /// libtorch's version, for example `2.13.0`.
   public static var version: String { unsafe String(cString: ctorch_version()) }
 

@@ -1,0 +1,48 @@
+// What the forward and the backward pass of experts share.
+#ifndef CKERNELS_EXPERT_BLOCKS_H
+#define CKERNELS_EXPERT_BLOCKS_H
+
+#include "CKernels.h"
+#include "Tile.h"
+
+#if defined(__x86_64__)
+
+/// Words in a row of `count` numbers.
+static inline size_t words(const ckernels_experts *work, size_t count) { return work->narrow ? count / 2 : count; }
+
+/// The word where row `row` of a weight of `columns` columns starts.
+static inline const word *weight_row(const ckernels_experts *work, const void *weight, size_t row, size_t columns) {
+  return (const word *)weight + row * words(work, columns);
+}
+
+/// The rows of [tokens, hidden] that a block works on, side by side.
+FAST static inline void pack_block(const ckernels_experts *work, const void *from, const ckernels_block *block,
+                                   int vectors, word *packed) {
+  const size_t depth = words(work, work->hidden);
+  for (int v = 0; v < vectors; ++v) {
+    const word *rows[WIDTH];
+    for (size_t i = 0; i < WIDTH; ++i) {
+      size_t lane = (size_t)v * WIDTH + i;
+      rows[i] = lane < block->count
+                    ? (const word *)from + (size_t)work->rows[block->first + lane] * depth
+                    : NULL;
+    }
+    pack_rows(rows, depth, packed + v * WIDTH, (size_t)vectors * WIDTH);
+  }
+}
+
+/// Writes up to 16 packed rows of `count` lanes as columns of rows that lie `step` apart.
+FAST static inline void store_turned(const float *packed, size_t rows, int vectors, size_t count, float *to,
+                                     size_t step) {
+  for (int v = 0; v < vectors; ++v) {
+    __m512 turned[WIDTH];
+    for (size_t i = 0; i < WIDTH; ++i)
+      turned[i] = i < rows ? _mm512_loadu_ps(packed + (i * vectors + v) * WIDTH) : _mm512_setzero_ps();
+    transpose(turned);
+    for (size_t i = 0; i < WIDTH && v * WIDTH + i < count; ++i)
+      _mm512_mask_storeu_ps(to + (v * WIDTH + i) * step, low_lanes(rows), turned[i]);
+  }
+}
+
+#endif
+#endif
