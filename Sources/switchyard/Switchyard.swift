@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MoETensor
 
 @main
 struct Switchyard: ParsableCommand {
@@ -21,6 +22,7 @@ struct Switchyard: ParsableCommand {
   /// Runs the command, and answers also for output that could not be written.
   static func main() {
     Interruption.install()
+    Engine.keepFreedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()

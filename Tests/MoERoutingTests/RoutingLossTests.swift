@@ -91,6 +91,21 @@ struct RoutingLossTests {
     }
   }
 
+  @Test("of all layers as one calls layers balanced that use one expert each")
+  func pooledLayers() {
+    // Both tokens of the first layer go to expert 0, both of the second to expert 1.
+    let first = Tensor([1, 0, 1, 0] as [Float], shape: [2, 2])
+    let second = Tensor([0, 1, 0, 1] as [Float], shape: [2, 2])
+    func loss(_ probabilities: Tensor, _ tokens: [Int]) -> Float {
+      RoutingLosses.loadBalance(
+        probabilities: probabilities, load: ExpertLoad(tokens: tokens), denominator: .tokens
+      ).item()
+    }
+    #expect(loss(first, [2, 0]) == 2)
+    #expect(loss(second, [0, 2]) == 2)
+    #expect(loss(Tensor.concatenated([first, second], axis: 0), [2, 2]) == 1)
+  }
+
   @Test("can be replaced by a selection bias, which brings the load to balance")
   func selectionBias() throws {
     #expect(

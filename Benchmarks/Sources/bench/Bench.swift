@@ -38,7 +38,8 @@ struct Bench: ParsableCommand {
     where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)
     }
-    for shape in TrainingComparisons.shapes where isChosen("training step on 4×256 tokens, \(shape.name), f32") {
+    for shape in TrainingComparisons.shapes
+    where isChosen("training step on 4×256 tokens, \(shape.name), f32") {
       let path = try DecoderComparisons.makeModel(shape, in: models.map { FilePath($0) } ?? folder)
       try measure(
         try TrainingComparisons.all(shape, path: path), with: "training_peer.py", path: path)

@@ -21,7 +21,7 @@ enum TrainingComparisons {
         run: { iterations in
           let time = try timed(iterations: iterations, step)
           return Measurement(seconds: time.seconds, bytes: privateMemory())
-        }, bar: .ratio(1 / 1.5))
+        }, bar: dtype == .f32 ? .ratio(1 / 1.5) : nil)
     }
   }
 
