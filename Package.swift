@@ -42,6 +42,9 @@ let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MP
 let modules: [Module] = [
   Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
   Module(
+    name: "MoETracing", dependencies: ["MoECore", system],
+    testDependencies: ["MoECore", system]),
+  Module(
     name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", system],
     testDependencies: ["MoECore", system]),
   Module(
@@ -77,14 +80,15 @@ let program: [Target] = [
   .executableTarget(
     name: "switchyard",
     dependencies: [
-      "MoECore", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining", "MoEPlacement",
-      "MoEParallel", system, arguments,
+      "MoECore", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining",
+      "MoEPlacement", "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
     dependencies: [
-      "switchyard", "MoETestSupport", "MoECore", "MoETensor", "MoEModels", "MoEEvaluation", system,
+      "switchyard", "MoETestSupport", "MoECore", "MoETracing", "MoETensor", "MoEModels",
+      "MoEEvaluation", system,
     ],
     swiftSettings: strict),
   .target(

@@ -75,4 +75,10 @@ import Darwin
     let part = unsafe UnsafeRawBufferPointer(rebasing: bytes[range])
     return try body(unsafe part.bytes)
   }
+
+  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  package func discardPages() {
+    guard let address = unsafe address else { return }
+    unsafe madvise(UnsafeMutableRawPointer(mutating: address), count, MADV_DONTNEED)
+  }
 }

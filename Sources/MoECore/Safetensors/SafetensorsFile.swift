@@ -59,6 +59,12 @@ public final class SafetensorsFile: Sendable {
     dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound
   }
 
+  /// Where a tensor's bytes begin in the file.
+  package func start(of entry: SafetensorsEntry) -> Int { fileRange(of: entry).lowerBound }
+
+  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  package func discardPages() { file.discardPages() }
+
   private static func headerBytes(of file: MappedFile) throws(SafetensorsError.Reason) -> [UInt8] {
     guard file.count >= 8 else { throw .truncated(bytes: file.count, needed: 8) }
     let length = file.withBytes(in: 0..<8) { bytes in

@@ -101,10 +101,11 @@ extension SafetensorsWriter {
 }
 
 /// The header of a file as bytes, including its length.
-struct SafetensorsHeaderText {
-  let bytes: [UInt8]
+package struct SafetensorsHeaderText {
+  package let bytes: [UInt8]
 
-  init(_ items: [SafetensorsItem], metadata: [String: String]) {
+  /// Spells out a header for tensors whose data follow one another in this order.
+  package init(_ items: [SafetensorsItem], metadata: [String: String]) {
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map {

@@ -1,0 +1,72 @@
+public import SystemPackage
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Bytes that are kept on disk until they are needed again, in a file without a name.
+///
+/// The file vanishes with this object and with the process, however that ends.
+package final class SpooledBytes {
+  private let path: FilePath
+  private let descriptor: CInt
+  /// Bytes so far.
+  package private(set) var count = 0
+  private var buffer: [UInt8] = []
+
+  private static let bufferSize = 1 << 20
+
+  /// Creates an empty file on the disk that holds `path`.
+  package init(beside path: FilePath) throws(FileError) {
+    self.path = path
+    let name = path.temporarySibling
+    descriptor = posixOpen(name, O_CREAT | O_EXCL | O_RDWR)
+    guard descriptor >= 0 else { throw FileError(creatingIn: path.folder, for: path, code: errno) }
+    unsafe name.withPlatformString { _ = unsafe unlink($0) }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Adds the bytes of some numbers.
+  package func append<Element: BitwiseCopyable>(_ elements: [Element]) throws(FileError) {
+    unsafe elements.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
+    if buffer.count >= Self.bufferSize { try flush() }
+  }
+
+  private func flush() throws(FileError) {
+    var written = 0
+    while written < buffer.count {
+      let result = unsafe buffer.withUnsafeBytes {
+        unsafe posixWrite(descriptor, $0, from: written)
+      }
+      if result < 0 && errno == EINTR { continue }
+      guard result > 0 else { throw FileError(operation: "write", path: path, code: errno) }
+      written += result
+    }
+    count += buffer.count
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Copies everything to the end of a file.
+  package func copy(to file: borrowing AtomicFile) throws(FileError) {
+    try forEachPart { part throws(FileError) in unsafe try file.append(part.span.bytes) }
+  }
+
+  /// Calls `body` with one part after another, about a mebibyte each.
+  package func forEachPart(
+    _ body: (ArraySlice<UInt8>) throws(FileError) -> Void
+  ) throws(FileError) {
+    try flush()
+    var part = [UInt8](repeating: 0, count: Self.bufferSize)
+    var offset = 0
+    while offset < count {
+      let read = unsafe pread(descriptor, &part, part.count, off_t(offset))
+      if read < 0 && errno == EINTR { continue }
+      guard read > 0 else { throw FileError(operation: "read", path: path, code: errno) }
+      try body(part[..<read])
+      offset += read
+    }
+  }
+}

@@ -1,0 +1,85 @@
+public import MoECore
+
+/// How often experts were chosen, and how often one followed another: all that placement needs of a trace.
+///
+/// Tables of expert pairs are row-major, `table[i · experts + p]`. All counts are of tokens of the trace that
+/// was counted; slots that a token does not use count nowhere.
+public struct RoutingCounts: Hashable, Codable, Sendable {
+  /// Which tables to fill; loads are always counted.
+  public struct Tables: OptionSet, Hashable, Codable, Sendable {
+    /// The options' bits.
+    public let rawValue: Int
+    /// Makes a set of its bits.
+    public init(rawValue: Int) { self.rawValue = rawValue }
+    /// ``RoutingCounts/firstTransitions``.
+    public static let firstTransitions = Tables(rawValue: 1)
+    /// ``RoutingCounts/pairTransitions``.
+    public static let pairTransitions = Tables(rawValue: 2)
+    /// ``RoutingCounts/weightedTransitions``.
+    public static let weightedTransitions = Tables(rawValue: 4)
+    /// ``RoutingCounts/coactivations``.
+    public static let coactivations = Tables(rawValue: 8)
+  }
+
+  /// Places of the sparse layers in the model, rising.
+  public var layers: [Int]
+  /// Experts per layer.
+  public var expertCount: Int
+  /// Slots per token and layer.
+  public var k: Int
+  /// Tokens that were counted.
+  public var tokenCount: Int
+  /// Assignments per layer and expert, over all slots: `[layers][experts]`.
+  public var loads: [[Int]]
+  /// Tokens per layer and expert, by their first slot alone: `[layers][experts]`.
+  public var firstLoads: [[Int]]
+  /// Sum of the weights per layer and expert; equal to ``loads`` over the slots in use if the trace has no
+  /// weights: every token of a layer then adds 1 in all. `[layers][experts]`.
+  public var weightedLoads: [[Double]]
+  /// `[layers - 1][experts²]`: tokens whose first expert is `i` in a layer and `p` in the next one.
+  public var firstTransitions: [[Int]]?
+  /// `[layers - 1][experts²]`: pairs of an expert `i` that a token chose in a layer and one, `p`, that it chose
+  /// in the next, over all slots.
+  public var pairTransitions: [[Int]]?
+  /// `[layers - 1][experts²]`: sums of `w(i) · w(p)` over the same pairs, where the weights of a token in a layer
+  /// are scaled to add up to 1; without weights in the trace, all slots in use weigh the same.
+  public var weightedTransitions: [[Double]]?
+  /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the diagonal.
+  public var coactivations: [[Int]]?
+
+  /// Collects counts, as from a file that holds nothing else.
+  public init(
+    layers: [Int], expertCount: Int, k: Int, tokenCount: Int, loads: [[Int]],
+    firstLoads: [[Int]], weightedLoads: [[Double]], firstTransitions: [[Int]]? = nil,
+    pairTransitions: [[Int]]? = nil, weightedTransitions: [[Double]]? = nil,
+    coactivations: [[Int]]? = nil
+  ) {
+    (self.layers, self.expertCount, self.k, self.tokenCount) = (layers, expertCount, k, tokenCount)
+    (self.loads, self.firstLoads, self.weightedLoads) = (loads, firstLoads, weightedLoads)
+    (self.firstTransitions, self.pairTransitions) = (firstTransitions, pairTransitions)
+    (self.weightedTransitions, self.coactivations) = (weightedTransitions, coactivations)
+  }
+
+  /// Counts a trace in one pass, with memory for the tables only.
+  ///
+  /// - Parameters:
+  ///   - trace: The trace.
+  ///   - range: The tokens to count; `nil` for all. With ranges a trace is split into a part to solve on and
+  ///     one to report on.
+  ///   - tables: What to count besides loads.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` for a damaged trace, or
+  ///   ``TracingError/invalidRequest(_:)`` if the tables would take more than 8 GB.
+  /// - Complexity: O(tokens · layers · k), and O(tokens · layers · k²) for tables of all slots.
+  public init(
+    _ trace: RoutingTrace, in range: Range<Int>? = nil,
+    tables: Tables = [.firstTransitions, .weightedTransitions]
+  ) throws {
+    let header = trace.header
+    var counter = try RoutingCounter(header, tables: tables, hasWeights: trace.hasWeights)
+    try trace.forEachBlock(in: range) { counter.add($0) }
+    self = counter.counts(tokens: (range ?? 0..<trace.tokenCount).count)
+  }
+
+  /// The load of each layer over all slots.
+  public var layerLoads: [ExpertLoad] { loads.map { ExpertLoad(tokens: $0) } }
+}

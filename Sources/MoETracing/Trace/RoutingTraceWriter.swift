@@ -1,0 +1,145 @@
+public import MoECore
+public import SystemPackage
+
+/// Writes a trace of any length with bounded memory; the file appears whole or not at all.
+///
+/// Columns are spooled into nameless files beside the target, because safetensors wants each in one piece, and
+/// are put together by ``finish()``. Without that call nothing appears.
+public final class RoutingTraceWriter {
+  /// What the trace says of itself; sources may be added until ``finish()``.
+  public var header: RoutingTraceHeader
+  /// Tokens so far.
+  public private(set) var tokenCount = 0
+  private let path: FilePath
+  private let hasWeights: Bool
+  private let hasTokens: Bool
+  private var columns: [String: SpooledBytes] = [:]
+  private var starts: [Int] = []
+  private var promptLengths: [Int?] = []
+  private var sources: [Int] = []
+
+  /// Prepares to write a trace.
+  ///
+  /// - Parameters:
+  ///   - header: What the trace says of itself.
+  ///   - weights: Whether every choice comes with its weight.
+  ///   - tokens: Whether every token comes with its id.
+  ///   - path: The file, which is replaced if it exists.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` for a header that cannot be, or `FileError`.
+  public init(
+    _ header: RoutingTraceHeader, weights: Bool = false, tokens: Bool = false, to path: FilePath
+  ) throws {
+    if let problem = header.problem { throw TracingError.invalidRequest("the trace's \(problem)") }
+    (self.header, self.path, hasWeights, hasTokens) = (header, path, weights, tokens)
+    let names = ["experts"] + (weights ? ["weights"] : []) + (tokens ? ["tokens"] : [])
+    for name in names { columns[name] = try SpooledBytes(beside: path) }
+  }
+
+  /// Begins a sequence at the next token.
+  ///
+  /// - Parameters:
+  ///   - source: Place of its text in the header's sources, if it has one.
+  ///   - promptLength: Leading tokens that are not generated; `nil` if nobody knows.
+  public func beginSequence(source: Int? = nil, promptLength: Int? = nil) {
+    // A sequence without tokens leaves no trace.
+    if starts.last == tokenCount {
+      starts.removeLast()
+      promptLengths.removeLast()
+      sources.removeLast()
+    }
+    starts.append(tokenCount)
+    promptLengths.append(promptLength)
+    sources.append(source ?? -1)
+  }
+
+  /// Adds tokens.
+  ///
+  /// - Parameters:
+  ///   - experts: `[tokens, layers, k]` row-major, best first, 65535 in unused slots.
+  ///   - weights: Factors in the same order, if the trace has weights.
+  ///   - tokens: Ids of the tokens, if the trace has them.
+  /// - Throws: ``TracingError`` when numbers are out of range or missing, or `FileError`, as for a full disk.
+  public func append(
+    experts: [UInt16], weights: [Float16]? = nil, tokens: [Int32]? = nil
+  ) throws {
+    let width = header.choicesPerToken
+    guard experts.count % width == 0 else {
+      throw TracingError.invalidRequest(
+        "\(experts.count) choices are no multiple of the \(width) of a token")
+    }
+    let count = experts.count / width
+    guard (weights?.count ?? 0) == (hasWeights ? experts.count : 0),
+      (tokens?.count ?? 0) == (hasTokens ? count : 0)
+    else {
+      throw TracingError.invalidRequest(
+        "weights and ids must come with every choice and token of the trace, or with none")
+    }
+    try check(experts)
+    if starts.isEmpty, count > 0 { beginSequence() }
+    try columns["experts"]?.append(experts)
+    if let weights { try columns["weights"]?.append(weights) }
+    if let tokens { try columns["tokens"]?.append(tokens) }
+    tokenCount += count
+  }
+
+  private func check(_ experts: [UInt16]) throws(TracingError) {
+    let (limit, unused) = (UInt16(header.experts), RoutingTraceHeader.unusedSlot)
+    var isGood = true
+    for expert in experts { isGood = isGood && (expert < limit || expert == unused) }
+    guard !isGood else { return }
+    for (place, expert) in experts.enumerated() where expert >= limit && expert != unused {
+      let (token, rest) = place.quotientAndRemainder(dividingBy: header.choicesPerToken)
+      throw .expertOutOfRange(
+        path, token: tokenCount + token, layer: header.layers[rest / header.k],
+        expert: Int(expert), experts: header.experts)
+    }
+  }
+
+  /// Puts the file together.
+  ///
+  /// - Throws: ``TracingError/invalidRequest(_:)`` for prompts longer than their sequences, or `FileError`.
+  public func finish() throws {
+    if starts.last == tokenCount {
+      starts.removeLast()
+      promptLengths.removeLast()
+      sources.removeLast()
+    }
+    if let problem = header.problem { throw TracingError.invalidRequest("the trace's \(problem)") }
+    let parts = try sequenceColumns()
+    var items = parts.map { SafetensorsItem(name: $0.name, dtype: .i64, shape: [$0.values.count]) }
+    let shape = [tokenCount, header.layers.count, header.k]
+    if hasTokens { items.append(.init(name: "tokens", dtype: .i32, shape: [tokenCount])) }
+    items.append(.init(name: "experts", dtype: .u16, shape: shape))
+    if hasWeights { items.append(.init(name: "weights", dtype: .f16, shape: shape)) }
+    let text = SafetensorsHeaderText(items, metadata: ["switchyard": try header.json])
+    try AtomicFile.write(to: path) { file in
+      unsafe try file.append(text.bytes.span.bytes)
+      for part in parts { unsafe try file.append(part.values.map(Int64.init).span.bytes) }
+      for name in ["tokens", "experts", "weights"] { try columns[name]?.copy(to: file) }
+    }
+    columns = [:]
+  }
+
+  private func sequenceColumns() throws -> [(name: String, values: [Int])] {
+    var result = [(name: "sequence_starts", values: starts)]
+    if promptLengths.contains(where: { $0 != nil }) {
+      let lengths = zip(starts, starts.dropFirst() + [tokenCount]).map { $1 - $0 }
+      let known = zip(promptLengths, lengths).map { $0 ?? $1 }
+      guard zip(known, lengths).allSatisfy({ 0...$1 ~= $0 }) else {
+        throw TracingError.invalidRequest("a prompt is longer than its sequence")
+      }
+      result.append((name: "prompt_lengths", values: known))
+    }
+    if sources.contains(where: { $0 >= 0 }) {
+      guard sources.allSatisfy({ $0 < header.sources.count }) else {
+        throw TracingError.invalidRequest(
+          "a sequence names a source beyond the header's \(header.sources.count)")
+      }
+      result.append((name: "sequence_sources", values: sources))
+    }
+    return result
+  }
+}
+
+@available(*, unavailable)
+extension RoutingTraceWriter: Sendable {}
