@@ -75,15 +75,18 @@ public final class MoEDecoder {
   ///   - cache: Keys and values of earlier positions, to which these are added.
   ///   - random: Where random routers draw from.
   ///   - lastOnly: Whether only the last position is scored, which saves the head's work on the others.
+  ///   - observer: Told which experts the tokens chose, if there is one.
   /// - Returns: The scores and what the sparse layers did.
   public func callAsFunction(
     _ tokens: Tensor, cache: KeyValueCache? = nil, random: RandomSource? = nil,
-    lastOnly: Bool = false
+    lastOnly: Bool = false, observer: (any RoutingObserver)? = nil
   ) -> Output {
-    run(tokens, past: cache?.count ?? 0, random: random, lastOnly: lastOnly) {
+    let output = run(tokens, past: cache?.count ?? 0, random: random, lastOnly: lastOnly) {
       layer, hidden, angles, context in
       layer(hidden, angles: angles, cache: cache, context: context)
     }
+    if let observer { report(output.sparse, of: tokens, to: observer) }
+    return output
   }
 
   /// The forward pass, with each layer applied by `apply`.

@@ -1,4 +1,4 @@
-public import MoECore
+import MoECore
 public import SystemPackage
 
 /// Why a trace, or what should become one, was refused.

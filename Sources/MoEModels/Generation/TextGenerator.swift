@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 import MoETensor
 
 /// Continues a text, one token after another.
@@ -9,6 +9,7 @@ public struct TextGenerator {
   private var history: [Int]
   private var pending: [Int]
   private let tokenCount: Int
+  private let observer: (any RoutingObserver)?
 
   /// Tokens of the prompt that are read at a time, which bounds the memory of reading it.
   private static let chunk = 512
@@ -21,12 +22,18 @@ public struct TextGenerator {
   ///   - sampler: Chooses the tokens.
   ///   - tokenCount: Tokens to choose from, from 0 on: those that the tokenizer knows. Many models have some
   ///     more, which only fill up a matrix. `nil` for all.
-  public init(_ model: MoEDecoder, prompt: [Int], sampler: Sampler, tokenCount: Int? = nil) {
+  ///   - observer: Told which experts the tokens chose, if there is one. The last token is never read, and so
+  ///     never reported.
+  public init(
+    _ model: MoEDecoder, prompt: [Int], sampler: Sampler, tokenCount: Int? = nil,
+    observer: (any RoutingObserver)? = nil
+  ) {
     let vocabulary = model.configuration.vocabularySize
     self.tokenCount = min(tokenCount ?? vocabulary, vocabulary)
     precondition(!prompt.isEmpty, "an empty prompt")
     precondition(prompt.allSatisfy { 0..<vocabulary ~= $0 }, "a token outside 0..<\(vocabulary)")
     self.model = model
+    self.observer = observer
     self.sampler = sampler
     cache = KeyValueCache(layers: model.configuration.layers.count)
     (history, pending) = (prompt, prompt)
@@ -47,8 +54,9 @@ public struct TextGenerator {
     var scores = Tensor.zeros([1])
     for start in stride(from: 0, to: tokens.count, by: Self.chunk) {
       let part = Array(tokens[start..<min(start + Self.chunk, tokens.count)])
-      scores = model(Tensor(part, shape: [1, part.count]), cache: cache, lastOnly: true).logits[0]
-        .at(-1)
+      let output = model(
+        Tensor(part, shape: [1, part.count]), cache: cache, lastOnly: true, observer: observer)
+      scores = output.logits[0].at(-1)
     }
     return scores[0..<tokenCount].cast(to: .f32).array(of: Float.self)
   }

@@ -1,7 +1,7 @@
 /// Numbers with a fixed place in memory, so that threads can fill tables beside one another.
-final class CountTable<Element: Numeric> {
+@safe final class CountTable<Element: Numeric> {
   let count: Int
-  let pointer: UnsafeMutablePointer<Element>
+  private let pointer: UnsafeMutablePointer<Element>
 
   init(_ count: Int) {
     self.count = count
@@ -12,6 +12,13 @@ final class CountTable<Element: Numeric> {
   deinit { unsafe pointer.deallocate() }
 
   var array: [Element] { unsafe Array(UnsafeBufferPointer(start: pointer, count: count)) }
+
+  /// Adds to a number; the place must be in the table, as it is for experts that have been checked.
+  @inline(__always)
+  func add(_ value: Element, at place: Int) {
+    assert(place < count, "\(place) of \(count)")
+    unsafe pointer[place] += value
+  }
 }
 
 /// The tables of one layer, and of the transitions from it to the next one.
@@ -42,56 +49,44 @@ struct LayerTables {
 
   func countLoads(_ here: LayerChoices) {
     let unused = RoutingTraceHeader.unusedSlot
-    var shares = [Double](repeating: 0, count: unsafe here.k)
-    let isUniform = unsafe here.weights == nil
-    for token in 0..<(unsafe here.tokens) {
-      let row = unsafe here.experts + token * here.width
-      if unsafe row[0] != unused { unsafe firstLoads.pointer[Int(row[0])] += 1 }
-      for slot in 0..<(unsafe here.k) where unsafe row[slot] != unused {
-        unsafe loads.pointer[Int(row[slot])] += 1
-      }
-      if isUniform {
-        let used = unsafe here.used(token)
-        let share = 1 / Double(Swift.max(1, used))
-        for slot in 0..<(unsafe here.k) where unsafe row[slot] != unused {
-          unsafe weightedLoads.pointer[Int(row[slot])] += share
-        }
-      } else {
-        unsafe here.shares(token, into: &shares)
-        for slot in 0..<(unsafe here.k) where unsafe row[slot] != unused {
-          unsafe weightedLoads.pointer[Int(row[slot])] += shares[slot]
-        }
+    var shares = [Double](repeating: 0, count: here.k)
+    for token in 0..<here.tokens {
+      let first = here[token, 0]
+      if first != unused { firstLoads.add(1, at: Int(first)) }
+      here.shares(token, into: &shares)
+      for slot in 0..<here.k {
+        let expert = here[token, slot]
+        guard expert != unused else { continue }
+        loads.add(1, at: Int(expert))
+        weightedLoads.add(shares[slot], at: Int(expert))
       }
     }
   }
 
   func countFirst(_ here: LayerChoices, _ next: LayerChoices) {
     let unused = RoutingTraceHeader.unusedSlot
-    for token in 0..<(unsafe here.tokens) {
-      let from = unsafe here.experts[token * here.width]
-      let to = unsafe next.experts[token * next.width]
+    for token in 0..<here.tokens {
+      let (from, to) = (here[token, 0], next[token, 0])
       guard from != unused, to != unused else { continue }
-      unsafe first.pointer[Int(from) * experts + Int(to)] += 1
+      first.add(1, at: Int(from) * experts + Int(to))
     }
   }
 
   /// Counts pairs; if asked to, also what makes ``pairs`` over k² the sum of equal shares.
   func countPairs(_ here: LayerChoices, _ next: LayerChoices, correcting: Bool) {
-    if unsafe here.isFull, unsafe next.isFull {
-      unsafe countFullPairs(here, next)
+    if here.isFull, next.isFull {
+      countFullPairs(here, next)
     } else {
-      unsafe countSparsePairs(here, next, correcting: correcting)
+      countSparsePairs(here, next, correcting: correcting)
     }
   }
 
   private func countFullPairs(_ here: LayerChoices, _ next: LayerChoices) {
-    let (k, width, table) = unsafe (here.k, here.width, pairs.pointer)
-    for token in 0..<(unsafe here.tokens) {
-      let from = unsafe here.experts + token * width
-      let to = unsafe next.experts + token * width
+    let k = here.k
+    for token in 0..<here.tokens {
       for i in 0..<k {
-        let row = unsafe table + Int(from[i]) * experts
-        for p in 0..<k { unsafe row[Int(to[p])] &+= 1 }
+        let row = Int(here[token, i]) * experts
+        for p in 0..<k { pairs.add(1, at: row + Int(next[token, p])) }
       }
     }
   }
@@ -99,46 +94,45 @@ struct LayerTables {
   private func countSparsePairs(
     _ here: LayerChoices, _ next: LayerChoices, correcting: Bool
   ) {
-    let (k, unused) = unsafe (here.k, RoutingTraceHeader.unusedSlot)
-    for token in 0..<(unsafe here.tokens) {
-      let from = unsafe here.experts + token * here.width
-      let to = unsafe next.experts + token * next.width
-      let pairCount = unsafe here.used(token) * next.used(token)
-      let correction = 1 / Double(Swift.max(1, pairCount)) - 1 / Double(k * k)
-      for i in 0..<k where unsafe from[i] != unused {
-        for p in 0..<k where unsafe to[p] != unused {
-          let place = unsafe Int(from[i]) * experts + Int(to[p])
-          unsafe pairs.pointer[place] += 1
-          if correcting { unsafe weighted.pointer[place] += correction }
+    let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
+    for token in 0..<here.tokens {
+      let pairCount = here.used(token) * next.used(token)
+      let correction = 1 / Double(max(1, pairCount)) - 1 / Double(k * k)
+      for i in 0..<k where here[token, i] != unused {
+        for p in 0..<k where next[token, p] != unused {
+          let place = Int(here[token, i]) * experts + Int(next[token, p])
+          pairs.add(1, at: place)
+          if correcting { weighted.add(correction, at: place) }
         }
       }
     }
   }
 
   func countWeighted(_ here: LayerChoices, _ next: LayerChoices) {
-    let (k, unused) = unsafe (here.k, RoutingTraceHeader.unusedSlot)
+    let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
     var (left, right) = ([Double](repeating: 0, count: k), [Double](repeating: 0, count: k))
-    for token in 0..<(unsafe here.tokens) {
-      let from = unsafe here.experts + token * here.width
-      let to = unsafe next.experts + token * next.width
-      unsafe here.shares(token, into: &left)
-      unsafe next.shares(token, into: &right)
-      for i in 0..<k where unsafe from[i] != unused {
-        let row = unsafe weighted.pointer + Int(from[i]) * experts
-        for p in 0..<k where unsafe to[p] != unused {
-          unsafe row[Int(to[p])] += left[i] * right[p]
+    for token in 0..<here.tokens {
+      here.shares(token, into: &left)
+      next.shares(token, into: &right)
+      for i in 0..<k where here[token, i] != unused {
+        let row = Int(here[token, i]) * experts
+        for p in 0..<k where next[token, p] != unused {
+          weighted.add(left[i] * right[p], at: row + Int(next[token, p]))
         }
       }
     }
   }
 
   func countCoactivations(_ here: LayerChoices) {
-    let (k, unused) = unsafe (here.k, RoutingTraceHeader.unusedSlot)
-    for token in 0..<(unsafe here.tokens) {
-      let row = unsafe here.experts + token * here.width
-      for i in 0..<k where unsafe row[i] != unused {
-        for p in 0..<k where p != i && (unsafe row[p] != unused) && (unsafe row[p] != row[i]) {
-          unsafe coactivations.pointer[Int(row[i]) * experts + Int(row[p])] += 1
+    let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
+    for token in 0..<here.tokens {
+      for i in 0..<k {
+        let left = here[token, i]
+        guard left != unused else { continue }
+        for p in 0..<k where p != i {
+          let right = here[token, p]
+          guard right != unused, right != left else { continue }
+          coactivations.add(1, at: Int(left) * experts + Int(right))
         }
       }
     }

@@ -29,14 +29,13 @@ struct RoutingCounter {
   }
 
   /// Counts a block, whose experts have been checked.
-  mutating func add(_ block: RoutingTrace.Block) {
-    let width = header.choicesPerToken
-    guard block.range.count * width > Self.parallelLimit else {
-      for layer in layers.indices { unsafe count(layer, block) }
+  func add(_ block: RoutingTrace.Block) {
+    guard block.range.count * header.choicesPerToken > Self.parallelLimit else {
+      for layer in layers.indices { count(layer, block) }
       return
     }
     // Layers share no table, so that they can be counted at the same time.
-    nonisolated(unsafe) let (counter, shared) = unsafe (self, block)
+    nonisolated(unsafe) let (counter, shared) = (self, block)
     DispatchQueue.concurrentPerform(iterations: layers.count) { layer in
       unsafe counter.count(layer, shared)
     }
@@ -47,17 +46,17 @@ struct RoutingCounter {
 
   private func count(_ layer: Int, _ block: RoutingTrace.Block) {
     let (k, width) = (header.k, header.choicesPerToken)
-    let here = unsafe LayerChoices(block, layer: layer, k: k, width: width)
+    let here = LayerChoices(block, layer: layer, k: k, width: width)
     let table = layers[layer]
-    unsafe table.countLoads(here)
-    if tables.contains(.coactivations) { unsafe table.countCoactivations(here) }
+    table.countLoads(here)
+    if tables.contains(.coactivations) { table.countCoactivations(here) }
     guard layer + 1 < layers.count else { return }
-    let next = unsafe LayerChoices(block, layer: layer + 1, k: k, width: width)
-    if tables.contains(.firstTransitions) { unsafe table.countFirst(here, next) }
+    let next = LayerChoices(block, layer: layer + 1, k: k, width: width)
+    if tables.contains(.firstTransitions) { table.countFirst(here, next) }
     let isWeighted = tables.contains(.weightedTransitions)
-    if isWeighted, hasWeights { unsafe table.countWeighted(here, next) }
+    if isWeighted, hasWeights { table.countWeighted(here, next) }
     if tables.contains(.pairTransitions) || (isWeighted && !hasWeights) {
-      unsafe table.countPairs(here, next, correcting: isWeighted && !hasWeights)
+      table.countPairs(here, next, correcting: isWeighted && !hasWeights)
     }
   }
 
@@ -81,62 +80,64 @@ struct RoutingCounter {
 }
 
 /// The choices of one layer in a block: `k` slots every `width` numbers.
-struct LayerChoices {
-  let experts: UnsafePointer<UInt16>
-  let weights: UnsafePointer<UInt16>?
+@safe struct LayerChoices {
+  private let experts: UnsafePointer<UInt16>
+  private let weights: UnsafePointer<UInt16>?
   let tokens: Int
   let k: Int
-  let width: Int
+  private let width: Int
 
   init(_ block: RoutingTrace.Block, layer: Int, k: Int, width: Int) {
     // A block has at least one token, one layer and one slot.
-    unsafe experts = unsafe block.experts.baseAddress.unsafelyUnwrapped + layer * k
-    unsafe weights = unsafe block.weights?.baseAddress.map { unsafe $0 + layer * k }
-    unsafe (self.tokens, self.k, self.width) = (block.range.count, k, width)
+    unsafe experts = block.experts.baseAddress.unsafelyUnwrapped + layer * k
+    unsafe weights = block.weights?.baseAddress.map { unsafe $0 + layer * k }
+    (self.tokens, self.k, self.width) = (block.range.count, k, width)
   }
+
+  @inline(__always)
+  subscript(token: Int, slot: Int) -> UInt16 { unsafe experts[token * width + slot] }
 
   /// Number of slots that a token uses.
   @inline(__always)
   func used(_ token: Int) -> Int {
     var count = 0
-    for slot in 0..<k {
-      if unsafe experts[token * width + slot] != RoutingTraceHeader.unusedSlot { count += 1 }
-    }
+    for slot in 0..<k where self[token, slot] != RoutingTraceHeader.unusedSlot { count += 1 }
     return count
   }
 
   /// Whether every token uses every slot.
   var isFull: Bool {
     for token in 0..<tokens {
-      for slot in 0..<k
-      where unsafe experts[token * width + slot] == RoutingTraceHeader.unusedSlot {
-        return false
-      }
+      for slot in 0..<k where self[token, slot] == RoutingTraceHeader.unusedSlot { return false }
     }
     return true
   }
 
   /// A token's shares, which add up to 1; equal ones if weights are missing, or none is positive.
+  @inline(__always)
   func shares(_ token: Int, into result: inout [Double]) {
     var sum = 0.0
     for slot in 0..<k {
-      let place = token * width + slot
-      var share = 0.0
-      if unsafe experts[place] != RoutingTraceHeader.unusedSlot {
-        share = unsafe weights.map { unsafe Double(Float16(bitPattern: $0[place])) } ?? 1
-        share = share > 0 && share.isFinite ? share : 0
-      }
+      let share = weight(token, slot)
       result[slot] = share
       sum += share
     }
-    if sum > 0 {
-      for slot in 0..<k { result[slot] /= sum }
-    } else {
-      let count = Double(Swift.max(1, unsafe used(token)))
+    if sum <= 0 {
       for slot in 0..<k {
-        let isUsed = unsafe experts[token * width + slot] != RoutingTraceHeader.unusedSlot
-        result[slot] = isUsed ? 1 / count : 0
+        result[slot] = self[token, slot] == RoutingTraceHeader.unusedSlot ? 0 : 1
+        sum += result[slot]
       }
     }
+    let scale = sum > 0 ? 1 / sum : 0
+    for slot in 0..<k { result[slot] *= scale }
+  }
+
+  /// A choice's weight, 1 without weights; 0 in unused slots, and for what is no positive number.
+  @inline(__always)
+  private func weight(_ token: Int, _ slot: Int) -> Double {
+    guard self[token, slot] != RoutingTraceHeader.unusedSlot else { return 0 }
+    guard let weights = unsafe weights else { return 1 }
+    let weight = unsafe Double(Float16(bitPattern: weights[token * width + slot]))
+    return weight > 0 && weight.isFinite ? weight : 0
   }
 }

@@ -75,7 +75,7 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
     tables: Tables = [.firstTransitions, .weightedTransitions]
   ) throws {
     let header = trace.header
-    var counter = try RoutingCounter(header, tables: tables, hasWeights: trace.hasWeights)
+    let counter = try RoutingCounter(header, tables: tables, hasWeights: trace.hasWeights)
     try trace.forEachBlock(in: range) { counter.add($0) }
     self = counter.counts(tokens: (range ?? 0..<trace.tokenCount).count)
   }

@@ -36,7 +36,8 @@ extension RoutingTrace {
       for name in ["experts", "weights", "tokens"] where file.contains(name) {
         let tensor = try file.entry(named: name)
         guard file.start(of: tensor) % tensor.dtype.byteSize == 0 else {
-          throw Refusal("'\(name)' does not begin at a multiple of its element size; write it again")
+          throw Refusal(
+            "'\(name)' does not begin at a multiple of its element size; write it again")
         }
       }
     }

@@ -1,4 +1,4 @@
-public import MoECore
+import MoECore
 public import SystemPackage
 
 /// The experts that each token of some text chose in each sparse layer: a safetensors file, mapped.
@@ -103,9 +103,8 @@ public final class RoutingTrace: Sendable {
     guard hasWeights else { return nil }
     var result: [Float] = []
     try forEachBlock(in: range) { block in
-      for bits in unsafe block.weights ?? .init(start: nil, count: 0) {
-        unsafe result.append(Float(Float16(bitPattern: bits)))
-      }
+      let weights = unsafe Array(block.weights ?? .init(start: nil, count: 0))
+      result += weights.map { Float(Float16(bitPattern: $0)) }
     }
     return result
   }
@@ -132,8 +131,8 @@ public final class RoutingTrace: Sendable {
     let choices = range.lowerBound * width..<range.upperBound * width
     try file.withBytes(of: "experts") { bytes in
       let experts = unsafe Self.part(choices, of: bytes, as: UInt16.self)
-      try withOptional("weights", hasWeights, choices, as: UInt16.self) { weights in
-        try withOptional("tokens", hasTokens, range, as: Int32.self) { tokens in
+      unsafe try withOptional("weights", hasWeights, choices, as: UInt16.self) { weights in
+        unsafe try withOptional("tokens", hasTokens, range, as: Int32.self) { tokens in
           unsafe try body(
             Block(range: range, experts: experts, weights: weights, tokens: tokens))
         }
@@ -145,9 +144,9 @@ public final class RoutingTrace: Sendable {
     _ name: String, _ exists: Bool, _ range: Range<Int>, as type: Element.Type,
     _ body: (UnsafeBufferPointer<Element>?) throws -> Void
   ) throws {
-    guard exists else { return unsafe try body(nil) }
+    guard exists else { return try body(nil) }
     try file.withBytes(of: name) { bytes in
-      unsafe try body(Self.part(range, of: bytes, as: type))
+      unsafe try body(unsafe Self.part(range, of: bytes, as: type))
     }
   }
 
@@ -156,21 +155,23 @@ public final class RoutingTrace: Sendable {
     _ range: Range<Int>, of bytes: RawSpan, as type: Element.Type
   ) -> UnsafeBufferPointer<Element> {
     unsafe bytes.withUnsafeBytes { raw in
-      let start = unsafe raw.baseAddress?.advanced(by: range.lowerBound * MemoryLayout<Element>.size)
+      let start = unsafe raw.baseAddress?.advanced(
+        by: range.lowerBound * MemoryLayout<Element>.size)
       let typed = unsafe start?.assumingMemoryBound(to: type)
       return unsafe UnsafeBufferPointer(start: typed, count: range.count)
     }
   }
 
   private func check(_ block: Block) throws(TracingError) {
-    let experts = UInt16(header.experts)
+    let (limit, unused) = (UInt16(header.experts), RoutingTraceHeader.unusedSlot)
     var isGood = true
-    for expert in unsafe block.experts {
-      isGood = isGood && (expert < experts || expert == RoutingTraceHeader.unusedSlot)
+    for place in unsafe block.experts.indices {
+      let expert = unsafe block.experts[place]
+      isGood = isGood && (expert < limit || expert == unused)
     }
     guard !isGood else { return }
-    for (place, expert) in unsafe block.experts.enumerated()
-    where expert >= experts && expert != RoutingTraceHeader.unusedSlot {
+    for (place, expert) in unsafe Array(block.experts).enumerated()
+    where expert >= limit && expert != unused {
       let (token, rest) = place.quotientAndRemainder(dividingBy: header.choicesPerToken)
       throw .expertOutOfRange(
         path, token: block.range.lowerBound + token, layer: header.layers[rest / header.k],

@@ -1,4 +1,4 @@
-public import MoECore
+import MoECore
 public import SystemPackage
 
 /// Writes a trace of any length with bounded memory; the file appears whole or not at all.

@@ -1,0 +1,70 @@
+/// A value of a pickle: plain data and tensors, nothing else.
+public indirect enum PickleValue: Hashable, Sendable {
+  /// Python's `None`.
+  case none
+  /// True or false.
+  case bool(Bool)
+  /// A whole number of at most 64 bits.
+  case integer(Int)
+  /// A floating-point number.
+  case float(Double)
+  /// Text.
+  case string(String)
+  /// Raw bytes.
+  case bytes([UInt8])
+  /// A list, set or tuple.
+  case list([PickleValue])
+  /// A dictionary, in its order, keys as they come.
+  case dictionary([Entry])
+  /// A tensor, whose elements lie in the file.
+  case tensor(PickleTensor)
+
+  /// An entry of a dictionary.
+  public struct Entry: Hashable, Sendable {
+    /// The key.
+    public var key: PickleValue
+    /// What it leads to.
+    public var value: PickleValue
+  }
+
+  /// What a text key leads to, if this is a dictionary that has it.
+  public subscript(key: String) -> PickleValue? {
+    guard case .dictionary(let entries) = self else { return nil }
+    return entries.last { $0.key == .string(key) }?.value
+  }
+
+  /// The elements, if this is a list.
+  public var elements: [PickleValue]? {
+    guard case .list(let elements) = self else { return nil }
+    return elements
+  }
+
+  /// The number, if this is a whole one.
+  public var integer: Int? {
+    guard case .integer(let value) = self else { return nil }
+    return value
+  }
+
+  /// The tensor, if this is one.
+  public var tensor: PickleTensor? {
+    guard case .tensor(let tensor) = self else { return nil }
+    return tensor
+  }
+}
+
+/// Where a tensor of a `.pt` file lies; checked to be inside its storage.
+public struct PickleTensor: Hashable, Sendable {
+  /// Element type.
+  public var dtype: DType
+  /// Dimensions, outermost first.
+  public var shape: [Int]
+  /// Elements between neighbours along each axis.
+  public var strides: [Int]
+  /// First element in the storage.
+  public var offset: Int
+  /// Name of the storage, a record of the container.
+  public var storage: String
+
+  /// Number of elements.
+  public var count: Int { shape.reduce(1, *) }
+}

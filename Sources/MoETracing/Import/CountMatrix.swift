@@ -1,0 +1,82 @@
+import Foundation
+import MoECore
+public import SystemPackage
+
+/// Loads per layer and expert, where nothing else was recorded.
+///
+/// Read are: JSON `[[…], …]` or `{"0": […], …}` by layer; CSV with a row per layer; NumPy `[layers, experts]`;
+/// SGLang's aggregated dumps (`logical_count`). Numbers that are no whole ones are rounded to millionths first,
+/// as shares of tokens are.
+public enum CountMatrix {
+  /// Reads loads.
+  ///
+  /// - Returns: Counts without transitions; of how many tokens is unknown, so it is the largest sum of a layer.
+  /// - Throws: ``TracingError``, `PickleError` or `FileError`.
+  public static func read(_ path: FilePath) throws -> RoutingCounts {
+    let (layers, rows) = try rows(path)
+    let width = rows.first?.count ?? 0
+    guard width > 0, width <= RoutingTraceHeader.expertLimit,
+      rows.allSatisfy({ $0.count == width })
+    else {
+      throw TracingError.invalidFile(path, "its rows differ in length; expected [layers][experts]")
+    }
+    guard rows.allSatisfy({ $0.allSatisfy { $0 >= 0 && $0 < 1e15 } }) else {
+      throw TracingError.invalidFile(path, "it holds numbers that are no counts")
+    }
+    let isWhole = rows.allSatisfy { $0.allSatisfy { $0 == $0.rounded() } }
+    let loads = rows.map { row in row.map { Int(($0 * (isWhole ? 1 : 1e6)).rounded()) } }
+    return RoutingCounts(
+      layers: layers, expertCount: width, k: 1,
+      tokenCount: loads.map { $0.reduce(0, +) }.max() ?? 0, loads: loads, firstLoads: loads,
+      weightedLoads: loads.map { $0.map(Double.init) })
+  }
+
+  private static func rows(_ path: FilePath) throws -> (layers: [Int], rows: [[Double]]) {
+    func numbered(_ rows: [[Double]]) -> ([Int], [[Double]]) { (Array(rows.indices), rows) }
+    switch path.extension {
+    case "npy":
+      let file = try NumPyFile(path)
+      guard file.shape.count == 2 else {
+        throw TracingError.invalidFile(
+          path, "its shape is \(file.shape); expected [layers, experts]")
+      }
+      let width = file.shape[1]
+      return numbered((0..<file.shape[0]).map { file.floats($0 * width..<($0 + 1) * width) })
+    case "pt", "pth":
+      guard let loads = try SGLangRecords(path).loads else {
+        throw TracingError.invalidFile(path, "it has no 'logical_count'")
+      }
+      return numbered(loads.map { $0.map(Double.init) })
+    case "csv": return numbered(try csv(path))
+    default: return try json(path)
+    }
+  }
+
+  private static func csv(_ path: FilePath) throws -> [[Double]] {
+    let file = try MappedFile(path)
+    let text = file.count == 0 ? "" : file.text(0..<file.count)
+    return try text.split(whereSeparator: \.isNewline).enumerated().map { number, line in
+      let fields = line.split(separator: ",").map { Double($0.trimmingSpaces) }
+      guard !fields.contains(nil) else {
+        throw TracingError.invalidFile(path, "line \(number + 1) holds what is no number")
+      }
+      return fields.compactMap { $0 }
+    }
+  }
+
+  private static func json(_ path: FilePath) throws -> ([Int], [[Double]]) {
+    let file = try MappedFile(path)
+    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    if let rows = try? JSONDecoder().decode([[Double]].self, from: data) {
+      return (Array(rows.indices), rows)
+    }
+    guard let rows = try? JSONDecoder().decode([String: [Double]].self, from: data),
+      !rows.keys.contains(where: { (Int($0) ?? -1) < 0 })
+    else {
+      throw TracingError.invalidFile(
+        path, "expected JSON [[counts of a layer's experts], …] or {\"layer\": [counts], …}")
+    }
+    let sorted = rows.sorted { (Int($0.key) ?? 0) < (Int($1.key) ?? 0) }
+    return (sorted.compactMap { Int($0.key) }, sorted.map(\.value))
+  }
+}

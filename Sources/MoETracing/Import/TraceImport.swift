@@ -1,0 +1,201 @@
+import Foundation
+import MoECore
+public import SystemPackage
+
+/// Brings other systems' records of routing into the trace format.
+public struct TraceImport {
+  /// Formats that are read.
+  public enum Format: String, Hashable, Sendable, CaseIterable {
+    /// SGLang's expert distribution recorder, mode per_token: `.pt`.
+    case sglang
+    /// Megatron-Core's `router_trace`: a line of JSON per step and layer.
+    case megatron
+    /// NumPy `[tokens, layers, k]`, as vLLM returns routed experts.
+    case numpy
+    /// NumPy `[tokens, layers]`, one expert per token and layer, as ExFlow's solver reads.
+    case exflow
+    /// llama.cpp's `moe-trace`: a CSV line `layer,expert` per choice.
+    case llamacpp
+  }
+
+  /// What a file does not say of itself.
+  public struct Options: Hashable, Sendable {
+    /// Experts per layer; `nil` for the largest id that occurs, plus 1.
+    public var experts: Int?
+    /// Slots per token, where the format does not say.
+    public var k: Int?
+    /// Places of the sparse layers; `nil` for those that the file says, or 0, 1, ….
+    public var layers: [Int]?
+    /// An `.npy` file with a weight per choice, for `.npy` files.
+    public var weights: FilePath?
+    /// An `.npy` file with the length of each sequence, for `.npy` files.
+    public var sequenceLengths: FilePath?
+    /// The model's name.
+    public var model: String?
+
+    /// Options that leave everything to the file.
+    public init() {}
+  }
+
+  private let path: FilePath
+  private let format: Format
+  private let options: Options
+
+  /// Prepares to import a file.
+  ///
+  /// - Throws: ``TracingError/invalidRequest(_:)`` when the format is not named and the file's name and first
+  ///   bytes do not tell it.
+  public init(_ path: FilePath, format: Format? = nil, options: Options = Options()) throws {
+    (self.path, self.options) = (path, options)
+    self.format = try format ?? Self.guess(path)
+  }
+
+  private static func guess(_ path: FilePath) throws -> Format {
+    switch path.extension {
+    case "pt", "pth": return .sglang
+    case "jsonl": return .megatron
+    case "csv": return .llamacpp
+    case "npy": return try NumPyFile(path).shape.count == 2 ? .exflow : .numpy
+    default:
+      throw TracingError.invalidRequest(
+        "\(path): its name does not tell its format; name it: \(Format.allCases.map(\.rawValue).joined(separator: ", "))"
+      )
+    }
+  }
+
+  /// Writes the trace.
+  ///
+  /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind then.
+  public func write(to target: FilePath) throws {
+    switch format {
+    case .numpy, .exflow: try importNumPy(to: target)
+    case .sglang: try write(SGLangRecords(path).steps, to: target)
+    case .megatron: try write(MegatronRecords(path).steps, to: target)
+    case .llamacpp: try write(LlamaCppRows(path, k: options.k).steps, to: target)
+    }
+  }
+
+  private func header(layers: [Int], experts: Int, k: Int) -> RoutingTraceHeader {
+    RoutingTraceHeader(
+      model: options.model, layers: options.layers ?? layers, experts: experts, k: k,
+      source: "\(format.rawValue): \(path.lastComponent?.string ?? "")")
+  }
+
+  private func checked(layers count: Int) throws {
+    if let layers = options.layers, layers.count != count {
+      throw TracingError.invalidRequest(
+        "\(layers.count) layers are named, but \(path) holds \(count)")
+    }
+  }
+
+  // MARK: NumPy
+
+  private func importNumPy(to target: FilePath) throws {
+    let file = try NumPyFile(path)
+    let rank = format == .exflow ? 2 : 3
+    guard file.shape.count == rank, file.shape.dropFirst().allSatisfy({ 1...4096 ~= $0 }) else {
+      throw TracingError.invalidFile(
+        path,
+        "its shape is \(file.shape); expected \(rank == 2 ? "[tokens, layers]" : "[tokens, layers, k]")"
+      )
+    }
+    let (tokens, layers, k) = (file.shape[0], file.shape[1], rank == 3 ? file.shape[2] : 1)
+    try checked(layers: layers)
+    let weights = try options.weights.map { try NumPyFile($0) }
+    if let weights, weights.count != file.count {
+      throw TracingError.invalidFile(
+        path, "it has \(file.count) choices, but there are \(weights.count) weights")
+    }
+    let width = layers * k
+    let lengths = try sequenceLengths(tokens)
+    let experts = try options.experts ?? largest(file, width: width) + 1
+    let writer = try RoutingTraceWriter(
+      header(layers: Array(0..<layers), experts: experts, k: k), weights: weights != nil, to: target
+    )
+    for length in lengths {
+      writer.beginSequence()
+      let first = writer.tokenCount
+      for start in stride(from: first, to: first + length, by: Self.block) {
+        let range = start * width..<min(start + Self.block, first + length) * width
+        try writer.append(
+          experts: try file.experts(range), weights: weights?.floats(range).map { Float16($0) })
+        file.discardPages()
+        weights?.discardPages()
+      }
+    }
+    try writer.finish()
+  }
+
+  private static let block = 1 << 14
+
+  private func largest(_ file: NumPyFile, width: Int) throws -> Int {
+    var result = 0
+    for start in stride(from: 0, to: file.count, by: Self.block * width) {
+      for expert in try file.experts(start..<min(start + Self.block * width, file.count))
+      where expert != RoutingTraceHeader.unusedSlot { result = max(result, Int(expert)) }
+      file.discardPages()
+    }
+    return result
+  }
+
+  private func sequenceLengths(_ tokens: Int) throws -> [Int] {
+    guard let path = options.sequenceLengths else { return [tokens] }
+    let file = try NumPyFile(path)
+    let lengths = file.integers(0..<file.count)
+    guard lengths.allSatisfy({ 0...tokens ~= $0 }), lengths.reduce(0, { $0 &+ $1 }) == tokens else {
+      throw TracingError.invalidFile(
+        path, "its lengths do not add up to the \(tokens) tokens of \(self.path)")
+    }
+    return lengths
+  }
+
+  // MARK: Records of steps
+
+  /// What several tokens chose in each layer, in one pass of a model.
+  struct Step {
+    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
+    var layers: [(layer: Int, experts: [Int])]
+    var k: Int
+    var tokens: [Int32]?
+    /// First tokens of sequences in this step; empty if it goes on with the last one.
+    var starts: [Int]
+  }
+
+  private func write(_ steps: [Step], to target: FilePath) throws {
+    let layers = Set(steps.flatMap { $0.layers.map(\.layer) }).sorted()
+    let k = steps.map(\.k).max() ?? 0
+    guard let first = steps.first, !layers.isEmpty else {
+      throw TracingError.invalidFile(path, "it holds no choice")
+    }
+    try checked(layers: layers.count)
+    let most = steps.lazy.flatMap(\.layers).flatMap(\.experts).max() ?? 0
+    let writer = try RoutingTraceWriter(
+      header(layers: layers, experts: options.experts ?? most + 1, k: k),
+      tokens: first.tokens != nil, to: target)
+    let columns = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1, $0) })
+    for step in steps {
+      let count = step.layers.map { $0.experts.count / step.k }.max() ?? 0
+      var rows = [UInt16](repeating: .max, count: count * layers.count * k)
+      for (layer, experts) in step.layers {
+        let skipped = count - experts.count / step.k
+        for (place, expert) in experts.enumerated() {
+          let (token, slot) = place.quotientAndRemainder(dividingBy: step.k)
+          let row = (skipped + token) * layers.count + (columns[layer] ?? 0)
+          rows[row * k + slot] =
+            0..<65_534 ~= expert ? UInt16(expert) : expert == -1 ? .max : .max - 1
+        }
+      }
+      let width = layers.count * k
+      for (start, end) in zip(
+        [0] + step.starts.filter { $0 > 0 }, step.starts.filter { $0 > 0 } + [count])
+      {
+        if step.starts.contains(start) { writer.beginSequence() }
+        guard start < end, end <= count else { continue }
+        try writer.append(
+          experts: Array(rows[start * width..<end * width]),
+          tokens: step.tokens.map { Array($0[start..<end]) })
+      }
+    }
+    try writer.finish()
+  }
+}

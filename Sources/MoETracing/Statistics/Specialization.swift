@@ -1,0 +1,112 @@
+import Foundation
+
+/// Whether different kinds of tokens use different experts.
+///
+/// For groups `g` of tokens and experts `x`, `share = I(g; x) / H(g)` of each layer: 0 if an expert says nothing
+/// about the group, 1 if it tells the group. Counts are of assignments over all slots. As chance alone gives
+/// about `(G − 1)(E − 1) / (2 N ln 2)` bits (Miller 1955), that is subtracted.
+public struct Specialization: Hashable, Codable, Sendable {
+  /// What tells groups apart: "source", "position", "generated", or what a caller named.
+  public var kind: String
+  /// Names of the groups.
+  public var groups: [String]
+  /// Tokens of each group.
+  public var tokens: [Int]
+  /// Share per layer, 0 to 1.
+  public var shares: [Double]
+
+  /// Measures counts.
+  ///
+  /// - Parameters:
+  ///   - kind: What tells groups apart.
+  ///   - groups: Their names.
+  ///   - tokens: Tokens of each group.
+  ///   - loads: `[layers][groups · experts]`, row-major.
+  ///   - experts: Experts per layer.
+  public init(kind: String, groups: [String], tokens: [Int], loads: [[Int]], experts: Int) {
+    (self.kind, self.groups, self.tokens) = (kind, groups, tokens)
+    shares = loads.map { table in
+      let margins = Information.Margins(table, columns: experts)
+      let bits = Information.entropy(margins.rows)
+      let total = Double(max(1, table.reduce(0, +)))
+      let freedom = Double(
+        (margins.rows.count { $0 > 0 } - 1) * (margins.columns.count { $0 > 0 } - 1))
+      let chance = max(0, freedom) / (2 * total * log(2))
+      let excess = Information.mutual(table, columns: experts) - chance
+      return bits > 0 ? max(0, excess) / bits : 0
+    }
+  }
+
+  /// Groups tokens of a trace and measures them, in one pass.
+  ///
+  /// - Parameters:
+  ///   - trace: The trace.
+  ///   - kind: What tells groups apart.
+  ///   - groups: Their names.
+  ///   - group: The group of a token, by its place in the trace, its sequence, its place there, and its id, if it
+  ///     is known; `nil` to leave it out.
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public init(
+    _ trace: RoutingTrace, kind: String, groups: [String],
+    by group: (_ sequence: Int, _ position: Int, _ token: Int32?) -> Int?
+  ) throws {
+    let header = trace.header
+    var tokens = [Int](repeating: 0, count: groups.count)
+    var loads = [[Int]](
+      repeating: [Int](repeating: 0, count: groups.count * header.experts),
+      count: header.layers.count)
+    var sequence = -1
+    try trace.forEachBlock { block in
+      for place in 0..<block.range.count {
+        let token = block.range.lowerBound + place
+        while sequence + 1 < trace.sequenceStarts.count, trace.sequenceStarts[sequence + 1] <= token
+        {
+          sequence += 1
+        }
+        let id = unsafe block.tokens.map { unsafe $0[place] }
+        guard let index = group(sequence, token - trace.sequenceStarts[sequence], id) else {
+          continue
+        }
+        tokens[index] += 1
+        for choice in 0..<header.choicesPerToken {
+          let expert = unsafe block.experts[place * header.choicesPerToken + choice]
+          guard expert != RoutingTraceHeader.unusedSlot else { continue }
+          loads[choice / header.k][index * header.experts + Int(expert)] += 1
+        }
+      }
+    }
+    self.init(kind: kind, groups: groups, tokens: tokens, loads: loads, experts: header.experts)
+  }
+
+  /// By the text that sequences came from; `nil` if the trace does not say.
+  ///
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public static func bySource(_ trace: RoutingTrace) throws -> Specialization? {
+    guard let sources = trace.sequenceSources, trace.header.sources.count > 1 else { return nil }
+    return try Specialization(trace, kind: "source", groups: trace.header.sources) {
+      sequence, _, _ in
+      sources[sequence] >= 0 ? sources[sequence] : nil
+    }
+  }
+
+  /// By the place in the sequence: 0, 1–3, 4–15, 16–63, ….
+  ///
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public static func byPosition(_ trace: RoutingTrace) throws -> Specialization {
+    let groups = ["0", "1–3", "4–15", "16–63", "64–255", "256–1023", "1024 on"]
+    return try Specialization(trace, kind: "position", groups: groups) { _, position, _ in
+      min(groups.count - 1, (Int.bitWidth - position.leadingZeroBitCount + 1) / 2)
+    }
+  }
+
+  /// Prompts against generated tokens; `nil` if the trace does not say, or holds one kind only.
+  ///
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public static func byOrigin(_ trace: RoutingTrace) throws -> Specialization? {
+    guard let prompts = trace.promptLengths else { return nil }
+    let result = try Specialization(trace, kind: "origin", groups: ["prompt", "generated"]) {
+      sequence, position, _ in position < prompts[sequence] ? 0 : 1
+    }
+    return result.tokens.contains(0) ? nil : result
+  }
+}

@@ -1,0 +1,170 @@
+import MoECore
+
+/// All that `switchyard inspect` says of a trace: plain values, for terminals, pages and programs.
+public struct TraceReport: Codable, Hashable, Sendable {
+  /// A sparse layer.
+  public struct Layer: Codable, Hashable, Sendable {
+    /// Its place in the model.
+    public var layer: Int
+    /// Assignments per expert.
+    public var load: [Int]
+    /// How even they are.
+    public var statistics: LoadStatistics
+    /// The pairs of experts that tokens choose together most.
+    public var coactivations: [Coactivation]
+  }
+
+  /// Name of the model, if it is known.
+  public var model: String?
+  /// Where the trace came from.
+  public var source: String?
+  /// Tokens.
+  public var tokens: Int
+  /// Sequences.
+  public var sequences: Int
+  /// Experts per layer.
+  public var experts: Int
+  /// Slots per token and layer.
+  public var k: Int
+  /// The layers, in order.
+  public var layers: [Layer]
+  /// From each layer to the next; empty if only loads are known.
+  public var transitions: [TransitionStatistics]
+  /// Which kinds of tokens use different experts.
+  public var specializations: [Specialization]
+  /// Conditional shares from each layer to the next, `experts²` row-major; empty if only loads are known.
+  public var affinities: [[Double]]
+  /// What it means, in sentences.
+  public var diagnosis: [String]
+
+  /// Reads and measures a trace, in a few passes with bounded memory.
+  ///
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public init(_ trace: RoutingTrace) throws {
+    let tables: RoutingCounts.Tables =
+      trace.header.k > 1 ? [.firstTransitions, .coactivations] : [.firstTransitions]
+    self.init(try RoutingCounts(trace, tables: tables))
+    (model, source) = (trace.header.model, trace.header.source)
+    sequences = trace.sequenceStarts.count
+    specializations = [
+      try Specialization.bySource(trace), try Specialization.byPosition(trace),
+      try Specialization.byOrigin(trace),
+    ].compactMap { $0 }
+    diagnosis = TraceDiagnosis(self).sentences
+  }
+
+  /// Measures counts alone.
+  public init(_ counts: RoutingCounts) {
+    (model, source, sequences, specializations) = (nil, nil, 0, [])
+    (tokens, experts, k) = (counts.tokenCount, counts.expertCount, counts.k)
+    layers = counts.layers.indices.map { place in
+      Layer(
+        layer: counts.layers[place], load: counts.loads[place],
+        statistics: LoadStatistics(ExpertLoad(tokens: counts.loads[place])),
+        coactivations: counts.coactivations.map {
+          Coactivation.top($0[place], load: counts.loads[place], tokenCount: counts.tokenCount)
+        } ?? [])
+    }
+    transitions = (counts.firstTransitions ?? []).map {
+      TransitionStatistics($0, experts: counts.expertCount)
+    }
+    affinities = (counts.firstTransitions ?? []).map {
+      TransitionStatistics.affinity($0, experts: counts.expertCount)
+    }
+    diagnosis = []
+    diagnosis = TraceDiagnosis(self).sentences
+  }
+}
+
+/// Turns a report's numbers into advice.
+struct TraceDiagnosis {
+  private let report: TraceReport
+
+  init(_ report: TraceReport) { self.report = report }
+
+  var sentences: [String] {
+    guard report.tokens > 0, !report.layers.isEmpty else {
+      return ["The trace holds no token, so nothing can be said."]
+    }
+    return [balance, dead, affinity].compactMap { $0 } + specialization
+  }
+
+  private var balance: String {
+    let values = report.layers.map(\.statistics.imbalance)
+    let mean = values.reduce(0, +) / Double(values.count)
+    let worst = report.layers.max { $0.statistics.imbalance < $1.statistics.imbalance }
+    let place = worst.map { "layer \($0.layer), expert \($0.statistics.busiest)" } ?? ""
+    let text =
+      "The busiest expert of a layer has on average \(mean.short) times the mean load, at most \((values.max() ?? 1).short) times (\(place))."
+    switch mean {
+    case ..<1.25: return text + " That is even: replicating experts would gain little."
+    case ..<2:
+      return text
+        + " With one expert per device, balancing could save up to \((1 - 1 / mean).percent) of the experts' time; with several per device, less."
+    default:
+      return text
+        + " That is uneven: with one expert per device, up to \((1 - 1 / mean).percent) of the devices' time is waiting; replicate the busiest experts or balance the router."
+    }
+  }
+
+  private var dead: String? {
+    let dead = report.layers.filter { !$0.statistics.deadExperts.isEmpty }
+    let count = dead.reduce(0) { $0 + $1.statistics.deadExperts.count }
+    guard count > 0 else { return nil }
+    let all = report.layers.count * report.experts
+    let expected = Double(report.tokens * report.k) / Double(report.experts)
+    return
+      "\(count) of \(all) experts were never chosen, in \(dead.count) layers"
+      + (expected < 20
+        ? "; with only \(expected.short) choices per expert on average that may be chance, so trace more tokens."
+        : "; for this text they could be left out.")
+  }
+
+  private var affinity: String? {
+    guard !report.transitions.isEmpty else {
+      return "Only loads are known, so nothing can be said about placement by affinity."
+    }
+    let size = Double(report.transitions.count)
+    func mean(_ value: (TransitionStatistics) -> Double) -> Double {
+      report.transitions.reduce(0) { $0 + value($1) } / size
+    }
+    let (bits, null, share) = (
+      mean(\.mutualInformation), mean(\.nullMean), mean(\.excessShare)
+    )
+    let text =
+      "The first expert of a layer tells \(bits.short) bits about that of the next layer; chance and popularity alone would show \(null.short)."
+    switch share {
+    case ..<0.02:
+      return text
+        + " There is no affinity to speak of: placement by it will not reduce crossings; do nothing."
+    case ..<0.15:
+      return text
+        + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
+    default:
+      return text
+        + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings; run 'switchyard place'."
+    }
+  }
+
+  private var specialization: [String] {
+    report.specializations.compactMap { kind in
+      guard let best = kind.shares.indices.max(by: { kind.shares[$0] < kind.shares[$1] }),
+        kind.shares[best] >= 0.01, kind.tokens.count(where: { $0 > 0 }) > 1
+      else { return nil }
+      return
+        "Experts differ by \(kind.kind): an expert of layer \(report.layers[best].layer) tells \(kind.shares[best].percent) of it."
+    }
+  }
+}
+
+extension Double {
+  /// Three significant digits or so, for sentences.
+  fileprivate var short: String {
+    let digits = abs(self) < 10 ? 100.0 : abs(self) < 100 ? 10 : 1
+    let rounded = (self * digits).rounded() / digits
+    return rounded == rounded.rounded() && abs(rounded) < 1e15
+      ? String(Int(rounded)) : String(rounded)
+  }
+
+  fileprivate var percent: String { (self * 100).short + " %" }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import MoECore
+
+/// How much the expert of one layer says about that of the next.
+///
+/// Affinity is the conditional share `A(i, p) = n(i, p) / Σ_p n(i, p)`. That some experts are simply popular
+/// also concentrates it, so mutual information is set against its permutation null: the same counts with the
+/// tokens of the second layer shuffled, which keeps both layers' loads and destroys every dependence.
+///
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, equations 1 and 2.
+public struct TransitionStatistics: Hashable, Codable, Sendable {
+  /// Share of tokens that go on to the most frequent successor of their expert:
+  /// `Σ_i max_p n(i, p) / Σ n`.
+  public var topSuccessorShare: Double
+  /// The same if the two layers were independent: the share of the most popular expert of the next layer.
+  public var independentShare: Double
+  /// Mutual information of the two layers' experts, in bits.
+  public var mutualInformation: Double
+  /// Mean of the mutual information under the null, in bits; what chance alone shows.
+  public var nullMean: Double
+  /// Its standard deviation under the null.
+  public var nullDeviation: Double
+
+  /// Tokens above which the null is not drawn but taken from its limit for many tokens.
+  public static let permutationLimit = 100_000
+
+  /// Mutual information that is not chance, over the entropy of the next layer: 0 none, 1 full dependence.
+  public var excessShare: Double
+  /// Standard deviations between the mutual information and its null.
+  public var score: Double {
+    nullDeviation > 0 ? (mutualInformation - nullMean) / nullDeviation : 0
+  }
+
+  /// Measures a table of transitions.
+  ///
+  /// Up to ``permutationLimit`` tokens the null is drawn; beyond, `2 N ln 2 · I` follows a χ² distribution of
+  /// `(r − 1)(c − 1)` degrees of freedom for `r` rows and `c` columns in use (Wilks 1938), which is exact enough.
+  ///
+  /// - Parameters:
+  ///   - table: Row-major counts, `experts²`.
+  ///   - experts: Experts of each layer.
+  ///   - permutations: How many shuffles to draw.
+  ///   - seed: Where the shuffles come from.
+  public init(_ table: [Int], experts: Int, permutations: Int = 20, seed: UInt64 = 0) {
+    let margins = Information.Margins(table, columns: experts)
+    let total = table.reduce(0, +)
+    mutualInformation = Information.mutual(table, columns: experts)
+    let tops = stride(from: 0, to: table.count, by: max(1, experts)).reduce(0) {
+      $0 + (table[$1..<$1 + experts].max() ?? 0)
+    }
+    topSuccessorShare = total == 0 ? 0 : Double(tops) / Double(total)
+    independentShare = total == 0 ? 0 : Double(margins.columns.max() ?? 0) / Double(total)
+    if total <= Self.permutationLimit {
+      (nullMean, nullDeviation) = Self.drawn(margins, experts, permutations, seed)
+    } else {
+      let freedom = Double(
+        (margins.rows.count { $0 > 0 } - 1) * (margins.columns.count { $0 > 0 } - 1))
+      let unit = 2 * Double(total) * log(2)
+      (nullMean, nullDeviation) = (freedom / unit, (2 * freedom).squareRoot() / unit)
+    }
+    let bits = Information.entropy(margins.columns)
+    excessShare = bits > 0 ? max(0, mutualInformation - nullMean) / bits : 0
+  }
+
+  private static func drawn(
+    _ margins: Information.Margins, _ experts: Int, _ permutations: Int, _ seed: UInt64
+  ) -> (mean: Double, deviation: Double) {
+    var generator = SeededGenerator(seed: seed)
+    func labels(_ counts: [Int]) -> [Int32] {
+      counts.enumerated().flatMap { repeatElement(Int32($0.offset), count: $0.element) }
+    }
+    let from = labels(margins.rows)
+    var to = labels(margins.columns)
+    guard !from.isEmpty, permutations > 1 else { return (0, 0) }
+    let values = (0..<permutations).map { _ in
+      to.shuffle(using: &generator)
+      var table = [Int](repeating: 0, count: margins.rows.count * experts)
+      for (i, p) in zip(from, to) { table[Int(i) * experts + Int(p)] += 1 }
+      return Information.mutual(table, columns: experts)
+    }
+    let mean = values.reduce(0, +) / Double(permutations)
+    let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(permutations - 1)
+    return (mean, variance.squareRoot())
+  }
+
+  /// The conditional shares `A(i, p)` of a table; `1 / experts` in rows without tokens.
+  ///
+  /// - Returns: Row-major, `experts²`; every row adds up to 1.
+  public static func affinity(_ table: [Int], experts: Int) -> [Double] {
+    affinity(table.map(Double.init), experts: experts)
+  }
+
+  /// The conditional shares of weighted transitions.
+  ///
+  /// - Returns: Row-major, `experts²`; every row adds up to 1.
+  public static func affinity(_ table: [Double], experts: Int) -> [Double] {
+    stride(from: 0, to: table.count, by: experts).flatMap { start in
+      let row = table[start..<start + experts]
+      let sum = row.reduce(0, +)
+      return row.map { sum > 0 ? $0 / sum : 1 / Double(experts) }
+    }
+  }
+}
+
+/// Two experts of a layer that tokens choose together more often than their loads explain.
+///
+///     lift = n(i, p) · N / (n_i · n_p)         1: as often as by chance
+public struct Coactivation: Hashable, Codable, Sendable {
+  /// The first expert, the smaller number.
+  public var first: Int
+  /// The second expert.
+  public var second: Int
+  /// Tokens that chose both.
+  public var tokens: Int
+  /// How much more often than if choices were independent.
+  public var lift: Double
+
+  /// The pairs of a layer with the most tokens in common, most first.
+  ///
+  /// - Parameters:
+  ///   - table: Symmetric counts, `experts²`.
+  ///   - load: Tokens per expert.
+  ///   - tokenCount: Tokens in all.
+  ///   - limit: How many pairs.
+  public static func top(
+    _ table: [Int], load: [Int], tokenCount: Int, limit: Int = 3
+  ) -> [Coactivation] {
+    var pairs: [Coactivation] = []
+    for i in load.indices {
+      for p in load.indices.dropFirst(i + 1) where table[i * load.count + p] > 0 {
+        let together = table[i * load.count + p]
+        let expected = Double(load[i]) * Double(load[p]) / Double(max(1, tokenCount))
+        pairs.append(
+          .init(first: i, second: p, tokens: together, lift: Double(together) / expected))
+      }
+    }
+    return Array(pairs.sorted { ($0.tokens, $1.first) > ($1.tokens, $0.first) }.prefix(limit))
+  }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import MoETracing
+import SystemPackage
+
+struct ImportTrace: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import-trace",
+    abstract: "Bring another tool's record of routing into the trace format.",
+    discussion: """
+      Formats: sglang (.pt of its expert distribution recorder, per token), megatron (.jsonl of its router \
+      trace), numpy (.npy [tokens, layers, k], as vLLM returns), exflow (.npy [tokens, layers]), llamacpp \
+      (.csv of its moe-trace). Nothing in a .pt file is executed. Files that hold only counts need no import: \
+      'switchyard inspect' reads them.
+      """)
+
+  @Argument(help: "File to import.", completion: .file()) var input: PathArgument
+  @Option(help: "Trace to write.", completion: .file(extensions: ["safetensors"])) var out:
+    PathArgument
+  @Option(help: "Format (default: by the file's name).") var format: TraceImport.Format?
+  @Option(help: "Experts per layer (default: the largest id, plus 1).") var experts: Int?
+  @Option(help: "Experts per token, for llamacpp (default: the shortest run of a layer).")
+  var k: Int?
+  @Option(help: "The sparse layers' places in the model, as 1,2,3 (default: by the file).")
+  var layers: String?
+  @Option(help: ".npy file with a weight per choice, for .npy files.") var weights: PathArgument?
+  @Option(help: ".npy file with the length of each sequence, for .npy files.")
+  var sequenceLengths: PathArgument?
+  @Option(help: "Name of the model.") var model: String?
+
+  func validate() throws {
+    guard experts ?? 1 >= 1, k ?? 1 >= 1 else {
+      throw ValidationError("--experts and --k must be at least 1.")
+    }
+    guard layers == nil || places != nil else {
+      throw ValidationError("--layers must list numbers, as 1,2,3.")
+    }
+  }
+
+  private var places: [Int]? {
+    guard let layers else { return nil }
+    let numbers = layers.split(separator: ",").map { Int($0) }
+    return numbers.contains(nil) ? nil : numbers.compactMap { $0 }
+  }
+
+  func run() throws {
+    var options = TraceImport.Options()
+    (options.experts, options.k, options.layers, options.model) = (experts, k, places, model)
+    (options.weights, options.sequenceLengths) = (weights?.path, sequenceLengths?.path)
+    try TraceImport(input.path, format: format, options: options).write(to: out.path)
+    let trace = try RoutingTrace(out.path)
+    Output.line(
+      "\(trace.tokenCount) tokens in \(trace.sequenceStarts.count) sequences, \(trace.header.layers.count) layers, top-\(trace.header.k) of \(trace.header.experts) experts, in \(out.path)"
+    )
+  }
+}
+
+extension TraceImport.Format: ExpressibleByArgument {}
