@@ -1,5 +1,5 @@
-import ArgumentParser
-import MoETracing
+public import ArgumentParser
+public import MoETracing
 import SystemPackage
 
 struct ImportTrace: ParsableCommand {

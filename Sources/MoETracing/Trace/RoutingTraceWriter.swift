@@ -13,7 +13,7 @@ public final class RoutingTraceWriter {
   private let path: FilePath
   private let hasWeights: Bool
   private let hasTokens: Bool
-  private var columns: [String: SpooledBytes] = [:]
+  private var columns: [String: SpooledBytes]
   private var starts: [Int] = []
   private var promptLengths: [Int?] = []
   private var sources: [Int] = []
@@ -32,7 +32,12 @@ public final class RoutingTraceWriter {
     if let problem = header.problem { throw TracingError.invalidRequest("the trace's \(problem)") }
     (self.header, self.path, hasWeights, hasTokens) = (header, path, weights, tokens)
     let names = ["experts"] + (weights ? ["weights"] : []) + (tokens ? ["tokens"] : [])
-    for name in names { columns[name] = try SpooledBytes(beside: path) }
+    var spools: [String: SpooledBytes] = [:]
+    for name in names {
+      let column = try SpooledBytes(beside: path)
+      spools[name] = column
+    }
+    columns = spools
   }
 
   /// Begins a sequence at the next token.
@@ -76,10 +81,15 @@ public final class RoutingTraceWriter {
     }
     try check(experts)
     if starts.isEmpty, count > 0 { beginSequence() }
-    try columns["experts"]?.append(experts)
-    if let weights { try columns["weights"]?.append(weights) }
-    if let tokens { try columns["tokens"]?.append(tokens) }
+    try spool(experts, "experts")
+    if let weights { try spool(weights, "weights") }
+    if let tokens { try spool(tokens, "tokens") }
     tokenCount += count
+  }
+
+  private func spool<Element: BitwiseCopyable>(_ elements: [Element], _ name: String) throws {
+    guard let column = columns[name] else { return }
+    try column.append(elements)
   }
 
   private func check(_ experts: [UInt16]) throws(TracingError) {
@@ -112,12 +122,20 @@ public final class RoutingTraceWriter {
     items.append(.init(name: "experts", dtype: .u16, shape: shape))
     if hasWeights { items.append(.init(name: "weights", dtype: .f16, shape: shape)) }
     let text = SafetensorsHeaderText(items, metadata: ["switchyard": try header.json])
+    let spools = ["tokens", "experts", "weights"].compactMap { columns[$0] }
+    let numbers = parts.map { part in part.values.map { Int64($0) } }
     try AtomicFile.write(to: path) { file in
-      unsafe try file.append(text.bytes.span.bytes)
-      for part in parts { unsafe try file.append(part.values.map(Int64.init).span.bytes) }
-      for name in ["tokens", "experts", "weights"] { try columns[name]?.copy(to: file) }
+      try Self.append(text.bytes, to: file)
+      for column in numbers { try Self.append(column, to: file) }
+      for column in spools { try column.copy(to: file) }
     }
     columns = [:]
+  }
+
+  private static func append<Element: BitwiseCopyable>(
+    _ elements: [Element], to file: borrowing AtomicFile
+  ) throws {
+    unsafe try file.append(elements.span.bytes)
   }
 
   private func sequenceColumns() throws -> [(name: String, values: [Int])] {
