@@ -14,12 +14,13 @@ struct StatisticsTests {
   func loads() {
     let even = LoadStatistics(ExpertLoad(tokens: [5, 5, 5, 5]))
     #expect(even.imbalance == 1 && even.gini == 0 && even.coefficientOfVariation == 0)
-    #expect(even.entropy == 1 && even.deadExperts == [])
+    #expect(Tolerance.statistics.allows(even.entropy, for: 1) && even.deadExperts == [])
     let one = LoadStatistics(ExpertLoad(tokens: [0, 8, 0, 0]))
     #expect(one.imbalance == 4 && one.gini == 0.75 && one.entropy == 0)
     #expect(one.deadExperts == [0, 2, 3] && one.busiest == 1)
     let half = LoadStatistics(ExpertLoad(tokens: [4, 4, 0, 0]))
-    #expect(half.entropy == 0.5 && half.gini == 0.5 && half.coefficientOfVariation == 1)
+    #expect(Tolerance.statistics.allows(half.entropy, for: 0.5))
+    #expect(half.gini == 0.5 && half.coefficientOfVariation == 1)
   }
 
   @Test("Gini's coefficient equals the double sum", arguments: 0..<5 as Range<UInt64>)

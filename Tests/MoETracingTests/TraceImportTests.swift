@@ -126,7 +126,7 @@ struct TraceImportTests {
     let bytes = try readBytes(Fixtures.path("traces/" + name))
     var generator = SeededGenerator(seed: 3)
     let target = folder.file("out")
-    for round in 0..<120 {
+    for round in 0..<40 {
       var changed = bytes
       if round.isMultiple(of: 2) {
         changed = Array(bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator)))

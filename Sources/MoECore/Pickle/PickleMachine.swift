@@ -34,8 +34,10 @@ struct PickleMachine {
   private var containers: [Container] = []
   private var built = 0
 
-  /// The most values that a pickle may make, and how deep they may nest.
-  private static let (valueLimit, depthLimit) = (20_000_000, 64)
+  /// How deep values may nest.
+  private static let depthLimit = 64
+  /// The most values that a pickle may make: real ones need fewer than they have bytes.
+  private var valueLimit: Int { 1000 + 8 * bytes.count }
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -46,9 +48,6 @@ struct PickleMachine {
       let code = try byte()
       if code == UInt8(ascii: ".") { break }
       try step(code, start)
-      guard stack.count < Self.valueLimit, containers.count < Self.valueLimit else {
-        throw .tooLarge("the pickle makes over \(Self.valueLimit) values")
-      }
     }
     guard stack.count == 1, let result = stack.last else {
       throw broken("nothing is left to return")
@@ -189,7 +188,7 @@ struct PickleMachine {
   /// What an item is once the program has ended.
   private mutating func value(_ item: Item, depth: Int) throws(PickleError.Reason) -> PickleValue {
     built += 1
-    guard depth <= Self.depthLimit, built <= Self.valueLimit else {
+    guard depth <= Self.depthLimit, built <= valueLimit else {
       throw .tooLarge("the pickle's values nest too deeply or are too many")
     }
     switch item {

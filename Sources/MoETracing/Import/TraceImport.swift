@@ -67,6 +67,17 @@ public struct TraceImport {
   ///
   /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind then.
   public func write(to target: FilePath) throws {
+    do {
+      try convert(to: target)
+    } catch TracingError.invalidRequest(let problem) {
+      throw TracingError.invalidFile(path, problem)
+    } catch TracingError.expertOutOfRange(_, let token, let layer, let expert, let experts) {
+      throw TracingError.expertOutOfRange(
+        path, token: token, layer: layer, expert: expert, experts: experts)
+    }
+  }
+
+  private func convert(to target: FilePath) throws {
     switch format {
     case .numpy, .exflow: try importNumPy(to: target)
     case .sglang: try write(SGLangRecords(path).steps, to: target)

@@ -1,0 +1,80 @@
+import Foundation
+import MoECore
+import MoETensor
+import MoETestSupport
+import MoETracing
+import Testing
+
+@Suite("The tracing commands")
+struct TracingCommandTests {
+  private let small: SmallModel
+  private var folder: TemporaryFolder { small.folder }
+
+  init() throws { small = try SmallModel() }
+
+  @Test("trace records what the routers chose, of prompts and of generated tokens")
+  func trace() throws {
+    let text = try folder.write(Array(SmallModel.text.utf8), to: "a.txt")
+    let out = folder.file("t.safetensors")
+    let run = try Program.run(
+      "trace", folder.path.string, "--text", text.string, "--out", out.string, "--tokens", "40",
+      "--context", "16", "--weights")
+    #expect(run.exitCode == 0 && run.output.hasPrefix("40 tokens recorded"), "\(run.errors)")
+    let trace = try RoutingTrace(out)
+    #expect(trace.sequenceStarts == [0, 16, 32] && trace.promptLengths == [16, 16, 8])
+    #expect(trace.header.layers == [0, 1] && trace.header.k == 2 && trace.hasWeights)
+    let ids = Array(small.tokenizer.encode(SmallModel.text).prefix(16))
+    #expect(try trace.tokens(in: 0..<16) == ids.map { Int32($0) })
+    let sparse = small.model(Tensor(ids, shape: [1, 16])).sparse
+    let found = try trace.experts(in: 0..<16)
+    for (layer, output) in sparse.enumerated() {
+      guard case .byToken(let experts, _) = output.routing.choice else { continue }
+      for token in 0..<16 {
+        for slot in 0..<2 {
+          #expect(Int(found[(token * 2 + layer) * 2 + slot]) == experts[token * 2 + slot])
+        }
+      }
+    }
+
+    let generated = try Program.run(
+      "trace", folder.path.string, "--text", text.string, "--out", out.string, "--tokens", "10",
+      "--generate", "5")
+    #expect(generated.exitCode == 0, "\(generated.errors)")
+    let second = try RoutingTrace(out)
+    #expect(second.promptLengths == [10] && second.tokenCount == 15)
+  }
+
+  @Test("import-trace and inspect say what they found, as text and as JSON")
+  func importAndInspect() throws {
+    let out = folder.file("t.safetensors").string
+    let imported = try Program.run(
+      "import-trace", Fixtures.path("traces/sglang_per_token.pt").string, "--out", out)
+    #expect(imported.output.hasPrefix("12 tokens in 2 sequences, 3 layers, top-2 of 8 experts"))
+    let text = try Program.run("inspect", out)
+    #expect(text.exitCode == 0 && text.output.contains("max/mean") && text.output.contains("bits"))
+    let json = try Program.run("inspect", out, "--json")
+    let report = try JSONDecoder().decode(TraceReport.self, from: Data(json.output.utf8))
+    #expect(report == (try TraceReport(RoutingTrace(.init(out)))))
+    let counts = try Program.run("inspect", Fixtures.path("traces/sglang_stat.pt").string)
+    #expect(counts.output.contains("Only loads are known"))
+    #expect(try Program.run("inspect", folder.path.string).output.contains("switchyard trace"))
+  }
+
+  @Test("bad input ends with a message and leaves nothing behind")
+  func refused() throws {
+    let out = folder.file("out.safetensors").string
+    for name in ["hostile.pt", "sglang_stat.pt", "expected_tokens.npy"] {
+      let run = try Program.run(
+        "import-trace", Fixtures.path("traces/" + name).string, "--out", out)
+      #expect(run.exitCode == 1 && run.errors.contains(name), "\(run.errors)")
+    }
+    let text = try folder.write(Array("The gate".utf8), to: "a.txt").string
+    let long = try Program.run(
+      "trace", folder.path.string, "--text", text, "--out", out, "--context", "1000")
+    #expect(long.exitCode == 1 && long.errors.contains("lower --context"))
+    let usage = try Program.run(
+      "trace", folder.path.string, "--text", text, "--out", out, "--tokens", "0")
+    #expect(usage.exitCode == 64)
+    #expect(!FileManager.default.fileExists(atPath: out))
+  }
+}
