@@ -1,6 +1,8 @@
 public import SystemPackage
 
-/// Why a file in PyTorch's `.pt` format was refused. Nothing in such a file is ever executed.
+/// Why a file in PyTorch's `.pt` format was refused.
+///
+/// Nothing in such a file is ever executed.
 public struct PickleError: Error, Hashable {
   /// The file.
   public var path: FilePath

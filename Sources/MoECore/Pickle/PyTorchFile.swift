@@ -1,6 +1,8 @@
 public import SystemPackage
 
-/// A file that `torch.save` wrote: tensors and plain data in a zip container. Nothing in it is executed.
+/// A file that `torch.save` wrote: tensors and plain data in a zip container.
+///
+/// Nothing in it is executed.
 ///
 /// A fixed set of opcodes is interpreted, and a fixed list of names is understood: `OrderedDict`, `set`, the
 /// functions that rebuild tensors and parameters, storage and element types. Everything else is refused by name.

@@ -33,8 +33,9 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
   public var loads: [[Int]]
   /// Tokens per layer and expert, by their first slot alone: `[layers][experts]`.
   public var firstLoads: [[Int]]
-  /// Sum of the weights per layer and expert; equal to ``loads`` over the slots in use if the trace has no
-  /// weights: every token of a layer then adds 1 in all. `[layers][experts]`.
+  /// Sum of the shares per layer and expert: `[layers][experts]`.
+  ///
+  /// The weights of a token in a layer are scaled to add up to 1; without weights all slots in use are equal.
   public var weightedLoads: [[Double]]
   /// `[layers - 1][experts²]`: tokens whose first expert is `i` in a layer and `p` in the next one.
   public var firstTransitions: [[Int]]?

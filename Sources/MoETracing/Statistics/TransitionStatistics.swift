@@ -122,6 +122,7 @@ public struct Coactivation: Hashable, Codable, Sendable {
   ///   - load: Tokens per expert.
   ///   - tokenCount: Tokens in all.
   ///   - limit: How many pairs.
+  /// - Returns: The pairs.
   public static func top(
     _ table: [Int], load: [Int], tokenCount: Int, limit: Int = 3
   ) -> [Coactivation] {
