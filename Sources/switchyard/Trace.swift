@@ -21,7 +21,7 @@ struct Trace: ParsableCommand {
   @Option(help: "Trace to write.", completion: .file(extensions: ["safetensors"])) var out:
     PathArgument
   @Option(help: "The most tokens to record of each text (default: all).") var tokens: Int?
-  @Option(help: "Tokens per window (default: the model's context length, at most 512).")
+  @Option(help: "Tokens per window (default: what fits the model's context, at most 512).")
   var context: Int?
   @Option(help: "Tokens to generate after each window (default: 0).") var generate = 0
   @Flag(help: "Record the weights of the choices as well.") var weights = false
@@ -44,7 +44,7 @@ struct Trace: ParsableCommand {
     let model = try arguments.open()
     let tokenizer = try arguments.tokenizer(for: model)
     let limit = model.configuration.contextLength
-    let window = context ?? min(512, limit)
+    let window = context ?? max(1, min(512, limit - generate))
     guard window + generate <= limit else {
       throw TracingError.invalidRequest(
         "a window of \(window) and \(generate) generated tokens exceed the model's context of \(limit); lower --context or --generate"
