@@ -12,7 +12,7 @@ struct Trace: ParsableCommand {
     discussion: """
       The text is read in windows of --context tokens, each a sequence of the trace. With --generate, each \
       window is a prompt that the model continues, and the trace says which tokens it made itself. \
-      A training run keeps snapshots under --snapshot-every: trace each to see affinity grow.
+      A training run keeps snapshots at the steps of checkpoints.snapshots: trace each to see affinity grow.
       """)
 
   @OptionGroup var arguments: ModelArguments
