@@ -60,7 +60,7 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
-    testDependencies: ["MoECore", "MoETensor", "MoEModels", system]),
+    testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]

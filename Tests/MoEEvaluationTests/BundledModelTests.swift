@@ -1,6 +1,8 @@
 import Foundation
+import MoECore
 import MoEEvaluation
 import MoEModels
+import MoERouting
 import MoETensor
 import MoETestSupport
 import SystemPackage
