@@ -28,7 +28,7 @@ INLINE __m512 exponential(__m512 x) {
 INLINE __m512 activated(int activation, __m512 x) {
   switch (activation) {
     case CKERNELS_RELU:
-      return _mm512_max_ps(x, _mm512_setzero_ps());
+      return _mm512_max_ps(_mm512_setzero_ps(), x)  /* gives its second argument for NaN */;
     case CKERNELS_GELU_TANH: {
       // 0.5 · (1 + tanh(u)) is the logistic function of 2 · u.
       __m512 cube = _mm512_mul_ps(_mm512_mul_ps(x, x), x);
@@ -48,7 +48,7 @@ INLINE __m512 activated(int activation, __m512 x) {
 INLINE __m512 activated_with_slope(int activation, __m512 x, __m512 *slope) {
   const __m512 one = _mm512_set1_ps(1);
   if (activation == CKERNELS_RELU) {
-    *slope = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ), one);
+    *slope = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLE_UQ), one);
     return activated(activation, x);
   }
   // Both others are x · σ(z): z is x itself, or that of GELU's approximation.

@@ -179,7 +179,7 @@ FAST static void one_block(const ckernels_attention *work, size_t index, void *s
       rows[i] = v * WIDTH + i < count ? query + (v * WIDTH + i) * words(work, work->query_step) : NULL;
     pack_rows(rows, words(work, work->width), block.query + v * WIDTH, (size_t)block.vectors * WIDTH);
     // Finite, so that differences of two of them are numbers.
-    block.largest[v] = _mm512_set1_ps(-1e30f);
+    block.largest[v] = _mm512_set1_ps(-__FLT_MAX__);
     block.sum[v] = _mm512_setzero_ps();
   }
   for (size_t i = 0; i < work->width * (size_t)block.vectors * WIDTH; ++i) block.answer[i] = 0;

@@ -17,7 +17,7 @@
 #define FAST __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 #define INLINE FAST static inline __attribute__((always_inline))
 
-typedef float word __attribute__((may_alias));
+typedef float word __attribute__((may_alias, aligned(2)));
 
 enum {
   /// Lanes of one vector.

@@ -2,7 +2,6 @@
 
 #include <dlfcn.h>
 
-#include <limits>
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
@@ -21,7 +20,7 @@ void ctorch_keep_freed_memory(void) {
 #if defined(__GLIBC__)
   // No mappings of their own for large blocks, no giving back at the end of the heap, and growth in large steps.
   mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_TRIM_THRESHOLD, -1);  // Never.
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
 }

@@ -157,4 +157,39 @@ struct ExpertKernelTests {
       }
     }
   }
+
+  @Test("give gradients also to a single weight, wherever it is")
+  func singleWeights() throws {
+    let sizes = Sizes(experts: 4, hidden: 32, inner: 16)
+    let experts = experts(sizes, .gated, .silu, .f32)
+    let gate = Linear(weight: Parameter(source.normal([4, 32])))
+    let layer = MoELayer(
+      gate: gate, router: try TokenChoiceRouter(k: 2, experts: 4, renormalizes: true),
+      experts: experts)
+    let x = source.normal([9, 32])
+    let context = RoutingContext(sequenceLengths: [9])
+    let seed = source.normal([9, 32])
+    for weight in [gate.weight, experts[2].down.weight, experts[3].gate?.weight].compactMap({ $0 })
+    {
+      let found = try valueAndGradients(
+        of: { (layer(x, in: context).hidden * seed).sum() }, for: [weight])
+      #expect(found.gradients[0].abs().sum().item(as: Float.self) > 0)
+    }
+  }
+
+  @Test("keep NaN for every activation", arguments: Activation.allCases)
+  func keepsNaN(activation: Activation) throws {
+    let sizes = Sizes(experts: 2)
+    let experts = experts(sizes, .plain, activation, .f32)
+    let broken = Tensor.full(.nan, [sizes.inner, sizes.hidden])
+    for expert in experts { expert.up.weight.assign(broken) }
+    let layer = MoELayer(
+      gate: Linear(weight: Parameter(Tensor.zeros([2, sizes.hidden]))),
+      router: try TokenChoiceRouter(k: 2, experts: 2, renormalizes: true), experts: experts)
+    for tokens in [1, 3] {
+      let x = source.normal([tokens, sizes.hidden])
+      let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
+      #expect(output.hidden.isFinite().array(of: Bool.self).allSatisfy { !$0 })
+    }
+  }
 }

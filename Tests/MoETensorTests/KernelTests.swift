@@ -60,6 +60,28 @@ struct KernelTests {
     }
   }
 
+  @Test("attend in windows beyond all keys, and to scores of any size")
+  func attendsAtLimits() {
+    let (q, k, v) = (
+      source.normal([1, 1, 5, 16]), source.normal([1, 1, 5, 16]), source.normal([1, 1, 5, 16])
+    )
+    func attend(_ q: Tensor, _ window: Int?) -> Tensor {
+      withoutGradients {
+        Tensor.attention(query: q, key: k, value: v, mask: .latest(window: window))
+      }
+    }
+    for window in [5, Int(Int32.max), .max] {
+      expectClose(attend(q, window), attend(q, nil), .exact)
+    }
+    let far = withoutGradients {
+      Tensor.attention(
+        query: Tensor.full(2e15, [1, 1, 5, 16]), key: Tensor.full(-2e15, [1, 1, 5, 16]), value: v,
+        mask: .latest(window: nil))
+    }
+    expectClose(far.at(0).at(0).at(0), v.at(0).at(0).at(0), .sums)
+    #expect(far.isFinite().array(of: Bool.self).allSatisfy { $0 })
+  }
+
   @Test("attend with gradients as without")
   func attendsWithGradients() throws {
     let (q, k, v) = (

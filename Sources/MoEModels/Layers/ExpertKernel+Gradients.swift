@@ -17,11 +17,8 @@ extension ExpertKernel {
       blocks: Self.blocks(dispatch.counts), pointers: pointers)
     guard let value = withoutGradients({ pass.forward() }) else { return nil }
     let busy = experts.indices.filter { dispatch.counts[$0] > 0 }
-    let matrices = busy.flatMap { place in
-      [experts[place].gate, experts[place].up, experts[place].down].compactMap {
-        $0?.weight.value
-      }
-    }
+    let matrices = dispatch.busyMatrices(of: experts)
+    guard Tensor.recordsGradients([pass.input, pass.weights] + matrices) else { return value }
     return recorded([value], from: [pass.input, pass.weights] + matrices) { gradients in
       guard let gradient = gradients[0]?.contiguous() else {
         return [nil, nil] + matrices.map { _ in nil }
@@ -103,7 +100,9 @@ private final class ExpertPass {
     _ up: [UnsafeMutablePointer<Float>?],
     _ down: [UnsafeMutablePointer<Float>?], _ busy: [Int], rows: Tensor, factors: Tensor
   ) {
-    guard let x = unsafe input.hostElements else { return }
+    guard let x = unsafe input.hostElements else {
+      preconditionFailure("the input of a forward pass has moved")
+    }
     defer { extendLifetime((gradient, input, rows, factors)) }
     let values = weights.array(of: Float.self)
     var sorted = [Float](repeating: 0, count: values.count)
@@ -132,11 +131,11 @@ private final class ExpertPass {
   }
 
   /// Adds up the gradients of each token's rows.
-  private func summed(_ rows: Tensor) -> Tensor? {
+  private func summed(_ rows: Tensor) -> Tensor {
     let result = Tensor.uninitialized([dispatch.tokenCount, kernel.hidden], dtype: .f32)
     let ones = Tensor.ones([dispatch.rows.count])
     guard let target = unsafe result.freshElements, let factors = unsafe ones.hostElements else {
-      return nil
+      preconditionFailure("new tensors that are not in memory")
     }
     defer { extendLifetime((result, ones)) }
     unsafe kernel.combine(rows, byToken, factors, tokens: dispatch.tokenCount, into: target)

@@ -46,12 +46,18 @@ struct ExpertKernel {
   ///   elsewhere or gradients of a kind are wanted that they do not know.
   func run(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
     guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
-    if Tensor.recordsGradients([x, experts[0].up.weight.value]) {
+    precondition(
+      x.shape == [dispatch.tokenCount, hidden] && dispatch.counts.count == experts.count,
+      "\(x.shape) and \(dispatch.counts.count) columns for \(experts.count) experts of width \(hidden)"
+    )
+    let byToken = dispatch.byToken
+    let isRecorded = Tensor.recordsGradients(
+      [x, byToken.weights] + dispatch.busyMatrices(of: experts))
+    if isRecorded || Engine.isToBeRecomputed {
       return runWithGradients(x, dispatch, experts)
     }
     guard let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
-    let byToken = dispatch.byToken
     let input = x.contiguous()
     let weights = byToken.weights.cast(to: .f32).contiguous()
     let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
@@ -59,7 +65,7 @@ struct ExpertKernel {
       let target = unsafe result.freshElements
     else { return nil }
     defer { extendLifetime((input, weights, result)) }
-    if dispatch.tokenCount == 1 {
+    if dispatch.tokenCount == 1, dispatch.counts.allSatisfy({ $0 <= 1 }) {
       unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
       return result
     }
@@ -247,6 +253,15 @@ extension Tensor {
 
   /// The first number of a contiguous f32 tensor.
   var numbers: UnsafePointer<Float>? { unsafe hostElements?.assumingMemoryBound(to: Float.self) }
+}
+
+extension Dispatch {
+  /// The matrices of the experts that have rows, expert by expert.
+  func busyMatrices(of experts: [FeedForward]) -> [Tensor] {
+    experts.indices.filter { counts[$0] > 0 }.flatMap { place in
+      [experts[place].gate, experts[place].up, experts[place].down].compactMap { $0?.weight.value }
+    }
+  }
 }
 
 extension Activation {

@@ -20,10 +20,12 @@ import MoECore
 public func recomputed(
   _ inputs: [Tensor], parameters: [Parameter] = [], _ block: @escaping ([Tensor]) throws -> [Tensor]
 ) throws -> [Tensor] {
-  let values = try withoutGradients { try block(inputs) }
   let weights = parameters.map(\.value)
-  guard ctorch_gradients_enabled(), (inputs + weights).contains(where: \.requiresGradient) else {
-    return values
+  guard Tensor.recordsGradients(inputs + weights) else {
+    return try withoutGradients { try block(inputs) }
+  }
+  let values = try Engine.$isToBeRecomputed.withValue(true) {
+    try withoutGradients { try block(inputs) }
   }
   return recorded(values, from: inputs + weights) { outputGradients in
     try gradients(of: outputGradients, inputs: inputs, weights: weights, block: block)

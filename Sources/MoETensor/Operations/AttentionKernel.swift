@@ -35,7 +35,7 @@ extension Tensor {
     defer { extendLifetime((query, key, value, result)) }
     let work = unsafe ckernels_attention(
       narrow: isNarrow, batch: shape[0], heads: shape[1], key_heads: keyShape[1], width: shape[3],
-      queries: shape[2], keys: keyShape[2], window: window ?? 0,
+      queries: shape[2], keys: keyShape[2], window: window.map { $0 >= keyShape[2] ? 0 : $0 } ?? 0,
       scale: Float(scale ?? 1 / Double(shape[3]).squareRoot()), query: q.start, key: k.start,
       value: v.start, query_batch: q.strides[0], query_head: q.strides[1], query_step: q.strides[2],
       key_batch: k.strides[0], key_head: k.strides[1], key_step: k.strides[2],

@@ -16,6 +16,7 @@ extension Tensor {
   static func matrixVectorProduct(_ row: Tensor, _ weight: Tensor) -> Tensor? {
     guard row.count > 0, weight.rank == 2, row.count == weight.size(1), row.size(-1) == row.count
     else { return nil }
+    guard !Engine.isToBeRecomputed else { return nil }
     let dtype = row.dtype
     guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype else { return nil }
     guard !(ctorch_gradients_enabled() && (row.requiresGradient || weight.requiresGradient)) else {

@@ -38,6 +38,10 @@ extension Tensor {
   ///   - sine: f32, shape `[positions, width / 2]`.
   /// - Returns: Shape and type of this tensor, which is `[…, positions, heads, width]`.
   package func rotatingHalves(cosine: Tensor, sine: Tensor) -> Tensor {
+    require(
+      rank >= 3 && cosine.shape == [size(-3), size(-1) / 2] && sine.shape == cosine.shape
+        && size(-1).isMultiple(of: 2) && cosine.dtype == .f32 && sine.dtype == .f32,
+      "angles of \(cosine.shape) for a rotation of \(shape)")
     guard Tensor.recordsGradients([self]) else { return rotated(cosine, sine) }
     let value = withoutGradients { rotated(cosine, sine) }
     // A rotation's transpose turns back.
@@ -52,7 +56,10 @@ extension Tensor {
 
   private func rotationKernel(_ cosine: Tensor, _ sine: Tensor) -> Tensor? {
     let shape = self.shape
-    guard count > 0, Tensor.suitKernels([self]) else { return nil }
+    // The same numbers with and without recording, so it may be computed again.
+    guard count > 0, Engine.hasTileKernels, dtype == .f32 || dtype == .bf16, device == .cpu,
+      !Tensor.recordsGradients([self])
+    else { return nil }
     let (width, heads, positions) = (shape[shape.count - 1], shape[shape.count - 2], cosine.size(0))
     let (input, result) = (contiguous(), Tensor.uninitialized(shape, dtype: dtype))
     guard let x = unsafe input.hostElements, let c = unsafe cosine.hostElements,

@@ -37,6 +37,8 @@ extension Tensor {
     case .causal: isCausal = true
     case .custom(let tensor): bias = tensor
     case .latest(let window):
+      require(
+        window ?? 1 >= 1, "attention in a window of \(window ?? 0); a query sees at least itself")
       if let result = attentionKernel(query, key, value, window: window, scale: scale) {
         return result
       }

@@ -20,7 +20,8 @@ extension Tensor {
   ///   - bias: Shape `[outputs]`.
   /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
   public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    if let product = Tensor.matrixVectorProduct(self, weight) {
+    let isPlain = bias.map { $0.shape == [weight.size(0)] && $0.dtype == dtype } ?? true
+    if isPlain, let product = Tensor.matrixVectorProduct(self, weight) {
       return bias.map { product + $0 } ?? product
     }
     return oneDNNLinear(weight, bias: bias) ?? linearOperator(self, weight, bias)
