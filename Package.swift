@@ -61,7 +61,9 @@ let modules: [Module] = [
   Module(
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
-  Module(name: "MoEPlacement", dependencies: ["CHiGHS"], testDependencies: ["MoECore"]),
+  Module(
+    name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", system],
+    testDependencies: ["MoECore", system]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
 

@@ -35,6 +35,9 @@ HighsInt Highs_passMip(void *highs, HighsInt num_col, HighsInt num_row, HighsInt
                        const double *col_lower, const double *col_upper, const double *row_lower,
                        const double *row_upper, const HighsInt *a_start, const HighsInt *a_index,
                        const double *a_value, const HighsInt *integrality);
+/// Values to start from; arrays of `num_col` and `num_row` elements, null where unknown.
+HighsInt Highs_setSolution(void *highs, const double *col_value, const double *row_value,
+                           const double *col_dual, const double *row_dual);
 HighsInt Highs_run(void *highs);
 HighsInt Highs_getModelStatus(const void *highs);
 HighsInt Highs_getIntInfoValue(const void *highs, const char *info, HighsInt *value);

@@ -23,9 +23,13 @@ public struct HiGHSSolver: Sendable {
 
   /// Finds the best values, or the best that the time allowed, with a bound on how far they can be off.
   ///
+  /// - Parameters:
+  ///   - program: The program.
+  ///   - start: Values of all variables to start from; the solver drops them if they break a constraint.
+  /// - Returns: Values, objective and bound.
   /// - Throws: ``PlacementError``.
   public func solve(
-    _ program: IntegerProgram
+    _ program: IntegerProgram, start: [Double]? = nil
   ) throws(PlacementError) -> IntegerProgram.Solution {
     try program.validate()
     guard !program.variables.isEmpty else {
@@ -37,6 +41,13 @@ public struct HiGHSSolver: Sendable {
     try session.set("mip_rel_gap", 1e-6)
     if timeLimit.isFinite { try session.set("time_limit", timeLimit) }
     try session.load(program)
+    if let start {
+      guard start.count == program.variables.count else {
+        throw .invalidProgram(
+          message: "\(start.count) start values for \(program.variables.count) variables")
+      }
+      try session.start(from: start)
+    }
     return try session.run(program, timeLimit: timeLimit)
   }
 }
@@ -83,6 +94,10 @@ public struct HiGHSSolver: Sendable {
       terms.map { HighsInt($0.variable) }, terms.map(\.coefficient),
       variables.map { $0.isInteger ? 1 : 0 })
     try check("loading the program", status)
+  }
+
+  func start(from values: [Double]) throws(PlacementError) {
+    try check("the start", unsafe Highs_setSolution(handle, values, nil, nil, nil))
   }
 
   func run(

@@ -1,0 +1,116 @@
+/// Numbers that no plan's objective can exceed.
+///
+/// Each pair of neighbouring layers is bounded on its own, in three ways, and the smallest is taken:
+///
+/// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a rank, so the `S`
+///   largest counts of each row, and of each column, bound the pair;
+/// - *matching*: both limits at once, a b-matching, bounded by its linear-programming dual;
+/// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so that the largest singular values of
+///   the pair's doubly centred counts bound what is kept beyond an even share (without replicas only).
+///
+/// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
+///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for the spectral idea.
+public struct PlacementBound: Hashable, Codable, Sendable {
+  /// Sum over pairs of the greedy bound, as a number of kept transitions.
+  public let greedy: Double
+  /// Sum over pairs of the matching bound.
+  public let matching: Double
+  /// Sum over pairs of the spectral bound; `nil` with replicas.
+  public let spectral: Double?
+  /// Sum over pairs of the smallest of the three.
+  public let pairwise: Double
+  /// What the objective cannot exceed: ``pairwise`` less the least cost of imbalance.
+  public let objective: Double
+
+  /// Bounds a problem.
+  ///
+  /// - Complexity: O(layers × experts³).
+  public init(_ problem: PlacementProblem) {
+    let value = problem.topology.valueOfNode
+    var sums = PairBound()
+    for counts in problem.transitions {
+      let pair = PairBound(
+        counts, experts: problem.experts, parts: problem.topology.ranks,
+        slots: problem.slotsPerRank, hasReplicas: problem.replicas > 0)
+      guard value > 0 else {
+        sums.add(pair, times: 1)
+        continue
+      }
+      sums.add(pair, times: 1 - value)
+      sums.add(
+        PairBound(
+          counts, experts: problem.experts, parts: problem.topology.nodes,
+          slots: min(problem.experts, problem.slotsPerRank * problem.topology.ranksPerNode),
+          hasReplicas: problem.replicas > 0), times: value)
+    }
+    (greedy, matching, pairwise) = (sums.greedy, sums.matching, sums.best)
+    spectral = problem.replicas > 0 ? nil : sums.spectral
+    let imbalance = (0..<problem.layers).reduce(0) { $0 + problem.lowestBalance(layer: $1) - 1 }
+    objective =
+      sums.best - problem.imbalanceWeight * problem.totalTransitions * imbalance
+      / Double(problem.layers)
+  }
+}
+
+/// Bounds of one pair of layers.
+struct PairBound {
+  private(set) var (greedy, matching, spectral, best) = (0.0, 0.0, 0.0, 0.0)
+
+  init() {}
+
+  init(_ counts: [Double], experts: Int, parts: Int, slots: Int, hasReplicas: Bool) {
+    let total = counts.reduce(0, +)
+    guard parts > 1, slots < experts, total > 0 else {
+      (greedy, matching, spectral, best) = (total, total, total, total)
+      return
+    }
+    greedy = Self.greedy(counts, experts, slots)
+    var dual = MatchingDual(counts, size: experts, limit: Double(slots))
+    matching = min(greedy, dual.minimise())
+    spectral = hasReplicas ? total : min(total, Self.spectral(counts, experts, parts))
+    best = min(matching, spectral)
+  }
+
+  mutating func add(_ other: PairBound, times factor: Double) {
+    greedy += factor * other.greedy
+    matching += factor * other.matching
+    spectral += factor * other.spectral
+    best += factor * other.best
+  }
+
+  private static func greedy(_ counts: [Double], _ size: Int, _ slots: Int) -> Double {
+    var (rows, columns) = (0.0, 0.0)
+    for i in 0..<size {
+      let row = (0..<size).map { counts[i * size + $0] }.sorted(by: >)
+      let column = (0..<size).map { counts[$0 * size + i] }.sorted(by: >)
+      rows += row.prefix(slots).reduce(0, +)
+      columns += column.prefix(slots).reduce(0, +)
+    }
+    return min(rows, columns)
+  }
+
+  /// `total / parts + S · (sum of the parts − 1 largest singular values of the centred counts)`.
+  private static func spectral(_ counts: [Double], _ size: Int, _ parts: Int) -> Double {
+    let total = counts.reduce(0, +)
+    var (rows, columns) = (
+      [Double](repeating: 0, count: size), [Double](repeating: 0, count: size)
+    )
+    for i in 0..<size {
+      for p in 0..<size {
+        rows[i] += counts[i * size + p]
+        columns[p] += counts[i * size + p]
+      }
+    }
+    let n = Double(size)
+    var centred = counts
+    for i in 0..<size {
+      for p in 0..<size { centred[i * size + p] += total / n / n - rows[i] / n - columns[p] / n }
+    }
+    var values = SymmetricEigenvalues.ofGram(centred, size: size).sorted(by: >)
+    let largest = max(0, values.first ?? 0)
+    // Rounding may make an eigenvalue too small, but not by more than this.
+    values = values.map { max(0, $0) + 1e-13 * largest }
+    let sum = values.prefix(parts - 1).reduce(0) { $0 + $1.squareRoot() }
+    return total / Double(parts) + n / Double(parts) * sum
+  }
+}

@@ -1,0 +1,150 @@
+/// The answer: which expert each slot of each layer holds.
+///
+/// Slot `s` belongs to rank `s / slotsPerRank`. A plan read from elsewhere may break rules; ``violations``
+/// lists how, and ``validate()`` refuses it.
+public struct PlacementPlan: Hashable, Sendable {
+  /// The model's layers that have experts, in rising order.
+  public let layerIDs: [Int]
+  /// Experts of each layer.
+  public let experts: Int
+  /// Number of ranks.
+  public let ranks: Int
+  /// Number of nodes; divides the ranks.
+  public let nodes: Int
+  /// Expert of each slot, `[layers][slots]`.
+  public let slots: [[Int]]
+
+  /// Holds a plan without judging it.
+  public init(layerIDs: [Int], experts: Int, ranks: Int, nodes: Int = 1, slots: [[Int]]) {
+    (self.layerIDs, self.experts, self.ranks) = (layerIDs, experts, ranks)
+    (self.nodes, self.slots) = (nodes, slots)
+  }
+
+  /// The plan that puts experts on ranks, `[layers][ranks]`, in rising order within each rank.
+  init(_ problem: PlacementProblem, expertsOfRanks: [[[Int]]]) {
+    self.init(
+      layerIDs: problem.layerIDs, experts: problem.experts, ranks: problem.topology.ranks,
+      nodes: problem.topology.nodes, slots: expertsOfRanks.map { $0.flatMap { $0.sorted() } })
+  }
+
+  /// Number of layers with experts.
+  public var layers: Int { slots.count }
+  /// Slots of one rank in each layer.
+  public var slotsPerRank: Int { (slots.first?.count ?? 0) / max(1, ranks) }
+  /// Additional slots per layer.
+  public var replicas: Int { (slots.first?.count ?? 0) - experts }
+
+  /// The rank of a slot.
+  public func rank(ofSlot slot: Int) -> Int { slot / slotsPerRank }
+
+  /// The ranks that hold each expert of a layer, in rising order.
+  ///
+  /// - Precondition: The plan is legal.
+  public func ranksOfExperts(layer: Int) -> [[Int]] {
+    var result = [[Int]](repeating: [], count: experts)
+    for (slot, expert) in slots[layer].enumerated() { result[expert].append(rank(ofSlot: slot)) }
+    return result
+  }
+
+  /// A way in which a plan breaks the rules.
+  public struct Violation: Hashable, Sendable, CustomStringConvertible {
+    /// The model's layer, or `nil` for the whole plan.
+    public let layer: Int?
+    /// What is wrong.
+    public let message: String
+    /// Layer and fault.
+    public var description: String { (layer.map { "layer \($0): " } ?? "") + message }
+  }
+
+  /// Everything that keeps this from being a legal plan, in the order of the layers.
+  ///
+  /// Legal means: every expert has a slot in every layer, every rank has the same number of slots, and no rank
+  /// holds two copies of one expert.
+  ///
+  /// - Complexity: O(layers × slots).
+  public var violations: [Violation] {
+    var found: [Violation] = []
+    func add(_ message: String, layer: Int? = nil) {
+      found.append(Violation(layer: layer, message: message))
+    }
+    guard ranks >= 1, nodes >= 1, experts >= 1, ranks.isMultiple(of: nodes) else {
+      add(
+        "\(experts) experts on \(ranks) ranks of \(nodes) nodes; all must be at least 1, and nodes divide the ranks"
+      )
+      return found
+    }
+    guard !slots.isEmpty, layerIDs.count == slots.count,
+      zip(layerIDs, layerIDs.dropFirst()).allSatisfy({ $0 < $1 }), layerIDs.allSatisfy({ $0 >= 0 })
+    else {
+      add("\(layerIDs.count) layer numbers for \(slots.count) layers; they must rise from 0 on")
+      return found
+    }
+    let count = slots[0].count
+    for (id, row) in zip(layerIDs, slots) {
+      guard row.count == count, row.count.isMultiple(of: ranks), row.count >= experts else {
+        add(
+          "\(row.count) slots for \(experts) experts on \(ranks) ranks; every layer needs the same number, a multiple of the ranks, and a slot for each expert",
+          layer: id)
+        continue
+      }
+      for message in Self.faults(row, experts: experts, ranks: ranks) { add(message, layer: id) }
+    }
+    return found
+  }
+
+  private static func faults(_ row: [Int], experts: Int, ranks: Int) -> [String] {
+    var found: [String] = []
+    var copies = [Int](repeating: 0, count: experts)
+    let perRank = row.count / ranks
+    for rank in 0..<ranks {
+      var seen: Set<Int> = []
+      for expert in row[rank * perRank..<(rank + 1) * perRank] {
+        guard (0..<experts).contains(expert) else {
+          found.append("rank \(rank) holds expert \(expert); experts are 0…\(experts - 1)")
+          continue
+        }
+        copies[expert] += 1
+        if !seen.insert(expert).inserted {
+          found.append(
+            "rank \(rank) holds expert \(expert) twice; a second copy there helps nobody")
+        }
+      }
+    }
+    for (expert, count) in copies.enumerated() where count == 0 {
+      found.append("expert \(expert) has no slot; its tokens would have nowhere to go")
+    }
+    return found
+  }
+
+  /// Refuses a plan that breaks a rule.
+  ///
+  /// - Throws: ``PlacementError/illegalPlan(message:)`` with the first fault and the number of others.
+  public func validate() throws(PlacementError) {
+    let found = violations
+    guard let first = found.first else { return }
+    let others = found.count > 1 ? " (and \(found.count - 1) more faults)" : ""
+    throw .illegalPlan(message: "\(first)\(others)")
+  }
+}
+
+extension PlacementPlan {
+  /// The experts of each layer that live on other ranks in another plan.
+  ///
+  /// - Throws: ``PlacementError`` when a plan is not legal, or the plans are of different models.
+  public func changes(
+    to other: PlacementPlan
+  ) throws(PlacementError) -> [(layer: Int, moved: [Int])] {
+    try validate()
+    try other.validate()
+    guard layerIDs == other.layerIDs, experts == other.experts else {
+      throw .planMismatch(
+        message:
+          "one has \(layers) layers of \(experts) experts, the other \(other.layers) of \(other.experts), or their layers have other numbers"
+      )
+    }
+    return layerIDs.enumerated().map { index, id in
+      let (mine, theirs) = (ranksOfExperts(layer: index), other.ranksOfExperts(layer: index))
+      return (id, (0..<experts).filter { mine[$0] != theirs[$0] })
+    }
+  }
+}

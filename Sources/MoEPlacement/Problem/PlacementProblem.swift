@@ -1,0 +1,157 @@
+/// The question: how tokens move between the experts of consecutive layers, and where experts can live.
+///
+/// Every rank holds ``slotsPerRank`` experts of every layer. Without replicas each expert has one slot per
+/// layer; with them busy experts have several, on different ranks, and share their tokens evenly.
+///
+/// A transition is *kept* when a token stays on its rank from one layer to the next. With ``PlacementTopology``
+/// costs that differ, one that stays in its node counts in part. The objective, to be maximised, is
+///
+///     kept − imbalanceWeight · total · mean over layers of (largest load of a rank / mean load − 1)
+///
+/// so that with weight 0 it counts transitions, and maximising it is minimising crossings.
+///
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity for Accelerating Mixture-of-Experts
+///   Model Inference*, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383), whose program counts the same per token.
+public struct PlacementProblem: Hashable, Sendable {
+  /// The model's layers that have experts, in rising order.
+  public let layerIDs: [Int]
+  /// Experts of each layer.
+  public let experts: Int
+  /// Assignments per expert, `[layers][experts]`.
+  public let loads: [[Double]]
+  /// Tokens, or their weights, that go from an expert to one of the next layer, `[layers − 1][experts · experts]`;
+  /// expert `i` to expert `p` is element `i · experts + p`.
+  public let transitions: [[Double]]
+  /// Nodes, ranks and costs.
+  public let topology: PlacementTopology
+  /// Additional slots per layer.
+  public let replicas: Int
+  /// Largest load of a rank over the mean, per layer; `nil` for any.
+  public let balanceLimit: Double?
+  /// λ of the objective, at least 0.
+  public let imbalanceWeight: Double
+
+  /// Most layers and experts.
+  public static let maximumLayers = 4096
+  /// Most experts per layer.
+  public static let maximumExperts = 4096
+
+  /// Poses the question.
+  ///
+  /// - Throws: ``PlacementError`` for counts that contradict each other or are no counts, experts that do not
+  ///   divide, and balance limits that nothing can satisfy.
+  public init(
+    layerIDs: [Int]? = nil, loads: [[Double]], transitions: [[Double]],
+    topology: PlacementTopology, replicas: Int = 0, balanceLimit: Double? = nil,
+    imbalanceWeight: Double = 0
+  ) throws(PlacementError) {
+    let experts = loads.first?.count ?? 0
+    let layerIDs = layerIDs ?? Array(loads.indices)
+    try Self.check(layerIDs, loads, transitions)
+    guard replicas >= 0, replicas <= experts * topology.ranks else {
+      throw .invalidProblem(
+        message: "\(replicas) replicas; there can be 0 to \(experts * (topology.ranks - 1))")
+    }
+    guard (experts + replicas).isMultiple(of: topology.ranks) else {
+      throw .unevenSlots(experts: experts, replicas: replicas, ranks: topology.ranks)
+    }
+    guard (experts + replicas) / topology.ranks <= experts else {
+      throw .invalidProblem(
+        message:
+          "\(replicas) replicas would put an expert on one rank twice; there can be at most \(experts * (topology.ranks - 1))"
+      )
+    }
+    guard balanceLimit.map({ $0.isFinite && $0 >= 1 }) ?? true else {
+      throw .invalidProblem(
+        message: "the balance limit is \(balanceLimit ?? 0); a maximum over a mean is at least 1")
+    }
+    guard imbalanceWeight.isFinite, imbalanceWeight >= 0 else {
+      throw .invalidProblem(
+        message: "the weight of imbalance is \(imbalanceWeight); it must be at least 0")
+    }
+    (self.layerIDs, self.experts, self.loads) = (layerIDs, experts, loads)
+    (self.transitions, self.topology, self.replicas) = (transitions, topology, replicas)
+    (self.balanceLimit, self.imbalanceWeight) = (balanceLimit, imbalanceWeight)
+    try refuseImpossibleBalance()
+  }
+
+  private static func check(
+    _ layerIDs: [Int], _ loads: [[Double]], _ transitions: [[Double]]
+  ) throws(PlacementError) {
+    let experts = loads.first?.count ?? 0
+    guard (1...maximumLayers).contains(loads.count), (1...maximumExperts).contains(experts) else {
+      throw .invalidProblem(
+        message:
+          "\(loads.count) layers of \(experts) experts; there must be 1 to \(maximumLayers) layers and 1 to \(maximumExperts) experts"
+      )
+    }
+    guard layerIDs.count == loads.count, layerIDs.allSatisfy({ $0 >= 0 && $0 < 1 << 31 }),
+      zip(layerIDs, layerIDs.dropFirst()).allSatisfy({ $0 < $1 })
+    else {
+      throw .invalidProblem(
+        message: "the layers must be \(loads.count) whole numbers from 0 on in rising order")
+    }
+    guard loads.allSatisfy({ $0.count == experts }) else {
+      throw .invalidProblem(message: "layers have different numbers of experts")
+    }
+    guard transitions.count == loads.count - 1,
+      transitions.allSatisfy({ $0.count == experts * experts })
+    else {
+      throw .invalidProblem(
+        message:
+          "\(loads.count) layers of \(experts) experts need \(loads.count - 1) transition tables of \(experts * experts) counts"
+      )
+    }
+    let isCount = { (value: Double) in value.isFinite && value >= 0 && value <= 1e15 }
+    guard loads.allSatisfy({ $0.allSatisfy(isCount) }),
+      transitions.allSatisfy({ $0.allSatisfy(isCount) })
+    else { throw .invalidProblem(message: "counts must be finite and in 0…10¹⁵") }
+  }
+
+  /// Layers with experts.
+  public var layers: Int { loads.count }
+  /// Slots of each layer.
+  public var slots: Int { experts + replicas }
+  /// Slots of one rank in each layer.
+  public var slotsPerRank: Int { slots / topology.ranks }
+  /// Sum of all transitions.
+  public var totalTransitions: Double { transitions.reduce(0) { $0 + $1.reduce(0, +) } }
+
+  /// The same question with other counts, for example of tokens that were kept apart.
+  ///
+  /// - Throws: ``PlacementError``; balance limits are not applied.
+  public func counting(
+    loads: [[Double]], transitions: [[Double]]
+  ) throws(PlacementError) -> PlacementProblem {
+    try PlacementProblem(
+      layerIDs: layerIDs, loads: loads, transitions: transitions, topology: topology,
+      replicas: replicas, imbalanceWeight: imbalanceWeight)
+  }
+
+  /// The same question with another weight of imbalance.
+  public func weighting(imbalance: Double) throws(PlacementError) -> PlacementProblem {
+    try PlacementProblem(
+      layerIDs: layerIDs, loads: loads, transitions: transitions, topology: topology,
+      replicas: replicas, balanceLimit: balanceLimit, imbalanceWeight: imbalance)
+  }
+
+  /// A number below which no plan's largest load over the mean can fall in a layer.
+  func lowestBalance(layer: Int) -> Double {
+    let loads = loads[layer]
+    let mean = loads.reduce(0, +) / Double(topology.ranks)
+    guard mean > 0 else { return 1 }
+    let copies = Double(min(topology.ranks, replicas + 1))
+    let largest = (loads.max() ?? 0) / copies
+    return max(1, largest / mean)
+  }
+
+  private func refuseImpossibleBalance() throws(PlacementError) {
+    guard let balanceLimit else { return }
+    for layer in 0..<layers {
+      let lowest = lowestBalance(layer: layer)
+      guard lowest <= balanceLimit * (1 + 1e-12) else {
+        throw .impossibleBalance(limit: balanceLimit, layer: layerIDs[layer], lowest: lowest)
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+/// Takes the best method for the size: the exact one where it takes a moment, else the sweep, with stages and
+/// bisection beside it where they apply.
+public struct AutomaticSolver: PlacementSolver {
+  /// `auto`.
+  public let name = "auto"
+  /// Start of the random numbers.
+  public var seed: UInt64
+  /// Longest search in seconds.
+  public var timeLimit: Double
+
+  /// Steps of the exact method that take about a second.
+  static let exactSteps = 5e8
+
+  /// Creates the solver.
+  public init(seed: UInt64 = 0, timeLimit: Double = .infinity) {
+    (self.seed, self.timeLimit) = (seed, timeLimit)
+  }
+
+  /// Chooses and solves.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    let exact = ExactSolver(stepLimit: Self.exactSteps)
+    if exact.fits(problem) { return try exact.solve(problem) }
+    let start = ContinuousClock.now
+    var best = try SweepSolver(seed: seed, timeLimit: timeLimit).solve(problem)
+    guard problem.replicas == 0, problem.topology.valueOfNode > 0, problem.balanceLimit == nil,
+      problem.imbalanceWeight == 0, !Deadline(seconds: timeLimit - best.seconds).isOver
+    else { return best }
+    let staged = try StagedSolver(seed: seed, timeLimit: timeLimit).solve(problem)
+    if staged.evaluation.objective > best.evaluation.objective { best = staged }
+    return try PlacementAnswer(best.method, best.plan, of: problem, since: start)
+  }
+}

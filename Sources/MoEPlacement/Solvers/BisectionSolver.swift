@@ -1,0 +1,105 @@
+/// Halves the ranks again and again, as the released ExFlow solver does by default: experts are first divided
+/// between two halves of all ranks, then each half's among its own halves.
+///
+/// Each division is solved like ``SweepSolver``'s problem, so that every level is nearly exact, but what levels lose
+/// to one another stays lost.
+///
+/// - SeeAlso: `solve_affinity.py` of [YJHMITWEB/ExFlow](https://github.com/YJHMITWEB/ExFlow).
+public struct BisectionSolver: PlacementSolver {
+  /// `bisection`.
+  public let name = "bisection"
+  /// Start of the random numbers.
+  public var seed: UInt64
+  /// Longest search of each division, in seconds.
+  public var timeLimit: Double
+
+  /// Creates the solver.
+  public init(seed: UInt64 = 0, timeLimit: Double = .infinity) {
+    (self.seed, self.timeLimit) = (seed, timeLimit)
+  }
+
+  /// Divides.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    try refuseLimits(problem, method: name)
+    let start = ContinuousClock.now
+    let partition = problem.partition()
+    let places = divide(partition, problem.topology.ranks, slots: problem.slotsPerRank) { count in
+      [count / 2, count - count / 2]
+    }
+    return try PlacementAnswer(
+      name, problem.plan(places, of: partition), of: problem, since: start)
+  }
+
+  /// Places of items when the ranks are split by `shares` until each stands alone.
+  func divide(
+    _ partition: Partition, _ ranks: Int, slots: Int, shares: (Int) -> [Int]
+  ) -> [[Int]] {
+    guard ranks > 1 else {
+      return Array(repeating: Array(repeating: 0, count: partition.items), count: partition.layers)
+    }
+    let parts = shares(ranks)
+    let all = (0..<partition.layers).map { _ in Array(0..<partition.items) }
+    let level = partition.part(all, capacity: parts.map { $0 * slots })
+    let places = SweepSolver(seed: seed, timeLimit: timeLimit).search(level)
+    var result = places
+    var first = 0
+    for (column, count) in parts.enumerated() {
+      let chosen = places.map { row in row.indices.filter { row[$0] == column } }
+      let inner = divide(
+        partition.part(chosen, capacity: [count * slots]), count, slots: slots, shares: shares)
+      for layer in 0..<partition.layers {
+        for (item, rank) in zip(chosen[layer], inner[layer]) { result[layer][item] = first + rank }
+      }
+      first += count
+    }
+    return result
+  }
+}
+
+/// Nodes first, then the ranks within each node, as the paper does: ways between nodes are saved at any price.
+///
+/// - SeeAlso: Yao et al. 2024, section IV, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383).
+public struct StagedSolver: PlacementSolver {
+  /// `staged`.
+  public let name = "staged"
+  /// Start of the random numbers.
+  public var seed: UInt64
+  /// Longest search of each stage, in seconds.
+  public var timeLimit: Double
+
+  /// Creates the solver.
+  public init(seed: UInt64 = 0, timeLimit: Double = .infinity) {
+    (self.seed, self.timeLimit) = (seed, timeLimit)
+  }
+
+  /// Solves the stages.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    try refuseLimits(problem, method: name)
+    let start = ContinuousClock.now
+    let partition = problem.partition()
+    let topology = problem.topology
+    let places = BisectionSolver(seed: seed, timeLimit: timeLimit)
+      .divide(partition, topology.ranks, slots: problem.slotsPerRank) { count in
+        // All ranks split into nodes, a node into its ranks.
+        count == topology.ranks && topology.nodes > 1
+          ? Array(repeating: topology.ranksPerNode, count: topology.nodes)
+          : Array(repeating: 1, count: count)
+      }
+    return try PlacementAnswer(
+      name, problem.plan(places, of: partition), of: problem, since: start)
+  }
+}
+
+/// Methods that divide in stages know neither loads nor replicas.
+private func refuseLimits(
+  _ problem: PlacementProblem, method: String
+) throws(PlacementError) {
+  let feature =
+    problem.replicas > 0
+    ? "replicas"
+    : problem.balanceLimit != nil
+      ? "balance limits" : problem.imbalanceWeight > 0 ? "a weight of imbalance" : nil
+  if let feature {
+    throw .unsupported(method: method, feature: feature, instead: "sweep or auto")
+  }
+}

@@ -1,0 +1,40 @@
+import MoECore
+
+/// Experts in order, the same number on each rank: what engines do without a plan, and the control of every
+/// comparison.
+public struct LinearSolver: PlacementSolver {
+  /// `linear`.
+  public let name = "linear"
+  /// Creates the solver.
+  public init() {}
+
+  /// Fills the ranks in order.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    let start = ContinuousClock.now
+    let partition = problem.partition()
+    let places = (0..<problem.layers).map { partition.contiguous(layer: $0) }
+    return try PlacementAnswer(
+      name, problem.plan(places, of: partition), of: problem, since: start)
+  }
+}
+
+/// Experts in random order: what a plan without thought would keep.
+public struct RandomSolver: PlacementSolver {
+  /// `random`.
+  public let name = "random"
+  /// Start of the random numbers.
+  public var seed: UInt64
+
+  /// Creates the solver.
+  public init(seed: UInt64 = 0) { self.seed = seed }
+
+  /// Shuffles every layer.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    let start = ContinuousClock.now
+    var generator = SeededGenerator(seed: seed)
+    let partition = problem.partition()
+    let places = (0..<problem.layers).map { partition.shuffled(layer: $0, using: &generator) }
+    return try PlacementAnswer(
+      name, problem.plan(places, of: partition), of: problem, since: start)
+  }
+}
