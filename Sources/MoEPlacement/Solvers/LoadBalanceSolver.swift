@@ -57,6 +57,33 @@ public struct LoadBalanceSolver: PlacementSolver {
       let load = largestLoad(legal, problem, layer)
       if load < lowest { (best, lowest) = (legal, load) }
     }
+    return reallocated(best, lowest, problem, layer)
+  }
+
+  /// Most slots of a layer for which other numbers of copies are tried.
+  private static let reallocationLimit = 128
+
+  /// Gives copies to experts of the busiest rank, taken from others, as long as that lowers the largest load.
+  private static func reallocated(
+    _ start: [[Int]], _ load: Double, _ problem: PlacementProblem, _ layer: Int
+  ) -> [[Int]] {
+    var (best, lowest, isBetter) = (start, load, problem.slots <= reallocationLimit)
+    while isBetter {
+      isBetter = false
+      var copies = [Int](repeating: 0, count: problem.experts)
+      for rank in best { for expert in rank { copies[expert] += 1 } }
+      let current = copies
+      for receiver in 0..<problem.experts where current[receiver] < problem.topology.ranks {
+        for donor in 0..<problem.experts where current[donor] > 1 && donor != receiver {
+          copies = current
+          copies[receiver] += 1
+          copies[donor] -= 1
+          let ranks = own(problem, layer: layer, copies: copies)
+          let load = largestLoad(ranks, problem, layer)
+          if load < lowest * (1 - 1e-12) { (best, lowest, isBetter) = (ranks, load, true) }
+        }
+      }
+    }
     return best
   }
 

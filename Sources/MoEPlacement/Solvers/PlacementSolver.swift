@@ -33,7 +33,7 @@ public struct PlacementAnswer: Sendable {
 
   /// Judges a plan that was just found.
   ///
-  /// - Parameter known: A bound of the solver's own; the smaller of it and ``PlacementBound`` counts.
+  /// `known` is a bound of the solver's own; the smaller of it and ``PlacementBound`` counts.
   init(
     _ method: String, _ plan: PlacementPlan, of problem: PlacementProblem,
     since start: ContinuousClock.Instant, known: Double = .infinity, isOptimal: Bool = false

@@ -7,7 +7,7 @@ struct SyntheticTraffic {
   let paths: [[Int]]
   let experts: Int
 
-  /// - Parameter affinity: Share of steps that go to one of two preferred successors; the rest is random.
+  /// `affinity` is the share of steps that go to one of two preferred successors; the rest is random.
   init(
     layers: Int, experts: Int, tokens: Int = 1000, affinity: Double = 0.6, seed: UInt64
   ) {

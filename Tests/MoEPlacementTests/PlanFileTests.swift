@@ -1,0 +1,92 @@
+import Foundation
+import MoEPlacement
+import SystemPackage
+import Testing
+
+@Suite("Plan files")
+struct PlanFileTests {
+  /// Layers 1 and 3 of a model: 4 experts, 2 replicas, 2 ranks.
+  private let plan = PlacementPlan(
+    layerIDs: [1, 3], experts: 4, ranks: 2, slots: [[0, 2, 1, 0, 3, 1], [3, 1, 0, 2, 1, 3]])
+
+  private func withFile<Result>(
+    _ text: String = "", _ body: (FilePath) throws -> Result
+  ) throws
+    -> Result
+  {
+    let path = NSTemporaryDirectory() + "switchyard-plan-\(UUID().uuidString)"
+    try Data(text.utf8).write(to: URL(filePath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    return try body(FilePath(path))
+  }
+
+  @Test("come back as they were", arguments: PlanFormat.allCases)
+  func roundTrip(format: PlanFormat) throws {
+    let plan =
+      format == .exflow
+      ? PlacementPlan(
+        layerIDs: [1, 3], experts: 4, ranks: 2, slots: [[0, 2, 1, 3], [1, 3, 0, 2]])
+      : plan
+    try withFile { path in
+      try plan.write(to: path, as: format, modelLayers: 5)
+      let hints = PlanHints(ranks: 2, experts: 4, layerIDs: [1, 3])
+      #expect(try PlacementPlan(contentsOf: path, as: format, hints: hints) == plan)
+    }
+  }
+
+  @Test("of SGLang have a row for every layer of the model")
+  func denseLayers() throws {
+    try withFile { path in
+      try plan.write(to: path, as: .sglang, modelLayers: 5)
+      let all = try PlacementPlan(contentsOf: path, as: .sglang, hints: PlanHints(ranks: 2))
+      #expect(
+        all.layers == 5 && all.slots[0] == [0, 1, 2, 3, 0, 1] && all.slots[3] == plan.slots[1])
+      #expect(throws: PlacementError.self) {
+        try plan.write(to: path, as: .sglang, modelLayers: 3)
+      }
+    }
+  }
+
+  @Test("of illegal plans are never written")
+  func illegal() throws {
+    try withFile { path in
+      let bad = PlacementPlan(layerIDs: [0], experts: 2, ranks: 2, slots: [[0, 0]])
+      for format in PlanFormat.allCases {
+        #expect(throws: PlacementError.self) { try bad.write(to: path, as: format) }
+      }
+      #expect(throws: PlacementError.self) { try plan.write(to: path, as: .exflow) }
+    }
+  }
+
+  @Test(
+    "that are broken are refused with a reason",
+    arguments: [
+      (PlanFormat.plan, ""), (.plan, "[]"), (.plan, "{\"version\": 1}"),
+      (
+        .plan,
+        "{\"version\": 9, \"layers\": [0], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]]}"
+      ),
+      (
+        .plan,
+        "{\"version\": 1, \"layers\": [0, 1], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]]}"
+      ),
+      (.exflow, "Expert,Node\n0,0\n0,1\n1,0\n2,1\n"), (.exflow, "a,b\n0,0\n"),
+      (.exflow, "Expert,Node\n0,0\n1,0\n2,0\n3,1\n"), (.sglang, "{}"),
+      (.sglang, "{\"physical_to_logical_map\": []}"),
+      (.sglang, "{\"physical_to_logical_map\": [[99999999]]}"),
+      (.ascend, "{\"moe_layer_count\": 2}"),
+      (.ascend, "{\"moe_layer_count\": 2, \"layer_list\": []}"), (.tensorrt, "num_slots: 4"),
+      (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  0: [0, 1"),
+      (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  0: [0, x, 1, 2]"),
+      (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  - 3"),
+      (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  0: [0, 1, 2]"),
+    ])
+  func broken(format: PlanFormat, text: String) throws {
+    try withFile(text) { path in
+      #expect(throws: PlacementError.self) {
+        try PlacementPlan(
+          contentsOf: path, as: format, hints: PlanHints(ranks: 2, experts: 4))
+      }
+    }
+  }
+}
