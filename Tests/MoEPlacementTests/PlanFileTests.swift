@@ -73,7 +73,6 @@ struct PlanFileTests {
       (.exflow, "Expert,Node\n0,0\n0,1\n1,0\n2,1\n"), (.exflow, "a,b\n0,0\n"),
       (.exflow, "Expert,Node\n0,0\n1,0\n2,0\n3,1\n"), (.sglang, "{}"),
       (.sglang, "{\"physical_to_logical_map\": []}"),
-      (.sglang, "{\"physical_to_logical_map\": [[99999999]]}"),
       (.ascend, "{\"moe_layer_count\": 2}"),
       (.ascend, "{\"moe_layer_count\": 2, \"layer_list\": []}"), (.tensorrt, "num_slots: 4"),
       (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  0: [0, 1"),

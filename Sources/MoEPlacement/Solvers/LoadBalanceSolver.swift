@@ -61,7 +61,7 @@ public struct LoadBalanceSolver: PlacementSolver {
   }
 
   /// Most slots of a layer for which other numbers of copies are tried.
-  private static let reallocationLimit = 128
+  private static let reallocationLimit = 24
 
   /// Gives copies to experts of the busiest rank, taken from others, as long as that lowers the largest load.
   private static func reallocated(
