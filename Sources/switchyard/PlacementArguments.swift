@@ -1,5 +1,5 @@
-import ArgumentParser
-import MoEPlacement
+public import ArgumentParser
+public import MoEPlacement
 import SystemPackage
 
 /// A plan to be written in another system's format.

@@ -81,7 +81,7 @@ struct PlanFileTests {
       (.tensorrt, "num_slots: 4\ninitial_global_assignments:\n  0: [0, 1, 2]"),
     ])
   func broken(format: PlanFormat, text: String) throws {
-    try withFile(text) { path in
+    _ = try withFile(text) { path in
       #expect(throws: PlacementError.self) {
         try PlacementPlan(
           contentsOf: path, as: format, hints: PlanHints(ranks: 2, experts: 4))
