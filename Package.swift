@@ -62,7 +62,7 @@ let modules: [Module] = [
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(
-    name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", system],
+    name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
@@ -90,7 +90,7 @@ let program: [Target] = [
     name: "SwitchyardTests",
     dependencies: [
       "switchyard", "MoETestSupport", "MoECore", "MoETracing", "MoETensor", "MoEModels",
-      "MoEEvaluation", system,
+      "MoEEvaluation", "MoEPlacement", system,
     ],
     swiftSettings: strict),
   .target(

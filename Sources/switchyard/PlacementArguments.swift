@@ -18,6 +18,30 @@ struct PlanExport: ExpressibleByArgument {
 
 extension PlanFormat: ExpressibleByArgument {}
 
+/// A method of placement.
+enum PlacementMethod: String, CaseIterable, ExpressibleByArgument {
+  case auto, exact, sweep, bisection, staged, milp, eplb, linear, random
+
+  func solver(
+    timeLimit: Double?, form: IntegerProgramSolver.Form, seed: UInt64
+  ) -> any PlacementSolver {
+    let limit = timeLimit ?? .infinity
+    return switch self {
+    case .auto: AutomaticSolver(seed: seed, timeLimit: limit)
+    case .exact: ExactSolver()
+    case .sweep: SweepSolver(seed: seed, timeLimit: limit)
+    case .bisection: BisectionSolver(seed: seed, timeLimit: limit)
+    case .staged: StagedSolver(seed: seed, timeLimit: limit)
+    case .milp: IntegerProgramSolver(form: form, timeLimit: timeLimit ?? 60)
+    case .eplb: LoadBalanceSolver()
+    case .linear: LinearSolver()
+    case .random: RandomSolver(seed: seed)
+    }
+  }
+}
+
+extension IntegerProgramSolver.Form: ExpressibleByArgument {}
+
 /// Numbers such as 0,3,5-9.
 struct LayerList: ExpressibleByArgument {
   let layers: [Int]
@@ -34,3 +58,12 @@ struct LayerList: ExpressibleByArgument {
     layers = result
   }
 }
+
+/// A share in percent with one decimal.
+func percent(_ share: Double) -> String {
+  let tenths = Int((share * 1000).rounded())
+  return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
+}
+
+/// A number with three decimals.
+func decimals(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }

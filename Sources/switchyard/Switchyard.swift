@@ -16,8 +16,8 @@ struct Switchyard: ParsableCommand {
     version: VersionReport.text,
     subcommands: [
       Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, Train.self, Upcycle.self,
-      Trace.self, ImportTrace.self, Inspect.self, PlanCommand.self, TokenizerCommand.self,
-      Checkpoint.self,
+      Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
+      TokenizerCommand.self, Checkpoint.self,
     ])
 
   /// Runs the command, and answers also for output that could not be written.

@@ -1,0 +1,80 @@
+import ArgumentParser
+import MoEPlacement
+import MoETracing
+import SystemPackage
+
+struct Place: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Choose a rank for every expert, so that tokens travel less.",
+    discussion: """
+      A token crosses when its experts in neighbouring layers live on different ranks. By default the plan is made \
+      of the first half of the trace and judged on the second, beside the linear plan, a bound that no plan can \
+      beat, and the same on shuffled tokens, whose saving owes nothing to affinity.
+
+      --ranks counts all ranks; they divide into --nodes. --cost makes ways between nodes dearer than within them.
+
+      Fewer crossings save traffic only where tokens stay where their last expert was; engines that bring each \
+      token home after every layer profit from balance alone.
+
+      Examples:
+        switchyard place trace.safetensors --ranks 4 --out plan.json
+        switchyard place trace.safetensors --nodes 2 --ranks 16 --cost 8 --replicas 16 --balance 1.1 --export sglang=map.json
+      """)
+
+  @Argument(help: "Routing trace.", completion: .file()) var trace: PathArgument
+  @Option(help: "All ranks (devices) together.") var ranks: Int
+  @Option(help: "Nodes that the ranks divide into.") var nodes = 1
+  @Option(help: "Cost of a way between nodes; one within a node costs 1.") var cost = 1.0
+  @Option(
+    help: "How to solve: \(PlacementMethod.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var method: PlacementMethod = .auto
+  @Option(help: "Program of --method milp: tokens, aggregated, strengthened.")
+  var form: IntegerProgramSolver.Form = .strengthened
+  @Option(help: "Additional slots per layer for copies of busy experts.") var replicas = 0
+  @Option(help: "Largest load of a rank over the mean, per layer.") var balance: Double?
+  @Option(help: "Weight of imbalance against crossings in the objective.") var imbalanceWeight = 0.0
+  @Option(help: "Longest search in seconds.") var timeLimit: Double?
+  @Option(help: "Share of the tokens to report on; 0 solves and reports on all.") var heldOut = 0.5
+  @Option(help: "Start of the random numbers.") var seed: UInt64 = 0
+  @Flag(help: "Show crossings against balance for rising weights of imbalance.") var pareto = false
+  @Option(help: "Write the plan to this file.", completion: .file()) var out: PathArgument?
+  @Option(help: "Write the plan for an engine: exflow=, sglang=, ascend= or tensorrt=FILE.")
+  var export: [PlanExport] = []
+  @Option(help: "Layers of the whole model, for SGLang (default: up to the last with experts).")
+  var modelLayers: Int?
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func validate() throws {
+    guard ranks >= 1, nodes >= 1, ranks.isMultiple(of: nodes) else {
+      throw ValidationError(
+        "--ranks is \(ranks) and --nodes \(nodes); ranks must be a multiple of nodes, both at least 1."
+      )
+    }
+    guard (0..<1).contains(heldOut) else {
+      throw ValidationError("--held-out is \(heldOut); it must be at least 0 and below 1.")
+    }
+    guard timeLimit ?? 1 > 0, timeLimit?.isFinite ?? true else {
+      throw ValidationError("--time-limit is \(timeLimit ?? 0); it must be above 0.")
+    }
+  }
+
+  func run() throws {
+    let study = try PlacementStudy(RoutingTrace(trace.path), heldOut: heldOut)
+    let topology = try PlacementTopology(
+      nodes: nodes, ranksPerNode: ranks / nodes, costBetweenNodes: cost)
+    let problem = try PlacementProblem(
+      study.counts(study.fitted), topology: topology, replicas: replicas, balanceLimit: balance,
+      imbalanceWeight: imbalanceWeight)
+    let solver = method.solver(timeLimit: timeLimit, form: form, seed: seed)
+    let answer = try solver.solve(problem)
+    let report = try PlacementReport(
+      answer, problem, study, solver: solver, pareto: pareto ? Self.weights : [])
+    if let out { try answer.plan.write(to: out.path, modelLayers: modelLayers) }
+    for export in export {
+      try answer.plan.write(to: export.path, as: export.format, modelLayers: modelLayers)
+    }
+    if json { try Output.json(report) } else { Output.line(report.text) }
+  }
+
+  private static let weights = [0, 0.03, 0.1, 0.3, 1, 3]
+}

@@ -1,0 +1,99 @@
+import Foundation
+import MoECore
+import MoEPlacement
+import MoETestSupport
+import MoETracing
+import SystemPackage
+import Testing
+
+@Suite("The placement commands")
+struct PlacementCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Four groups of two experts, renamed in each layer; a token leaves its group in one step of ten.
+  private func trace(tokens: Int) throws -> String {
+    let path = folder.file("t.safetensors")
+    var generator = SeededGenerator(seed: 7)
+    let names = (0..<4).map { _ in Array(0..<8).shuffled(using: &generator) }
+    let header = RoutingTraceHeader(layers: Array(1...4), experts: 8, k: 2)
+    let writer = try RoutingTraceWriter(header, to: path)
+    for token in 0..<tokens {
+      if token.isMultiple(of: 50) { writer.beginSequence() }
+      var group = Int.random(in: 0..<4, using: &generator)
+      var choices: [UInt16] = []
+      for layer in 0..<4 {
+        if Int.random(in: 0..<10, using: &generator) == 0 {
+          group = Int.random(in: 0..<4, using: &generator)
+        }
+        choices += [UInt16(names[layer][2 * group]), UInt16(names[layer][2 * group + 1])]
+      }
+      try writer.append(experts: choices)
+    }
+    try writer.finish()
+    return path.string
+  }
+
+  @Test("place finds hidden groups, judges the plan on held-out tokens and writes it")
+  func place() throws {
+    let trace = try trace(tokens: 2_000)
+    let (plan, map) = (folder.file("plan.json").string, folder.file("map.json").string)
+    let run = try Program.run(
+      "place", trace, "--ranks", "4", "--out", plan, "--export", "sglang=" + map, "--json")
+    #expect(run.exitCode == 0, "\(run.errors)")
+    let report = try JSONDecoder().decode(PlacementReport.self, from: Data(run.output.utf8))
+    #expect(report.isHeldOut && report.fittedTokens == 1_000 && report.judgedTokens == 1_000)
+    // Groups stay together with a probability of 0.9 + 0.1/4; popularity alone saves next to nothing.
+    #expect(abs(report.judged.crossingShare - 0.075) < 0.02)
+    #expect(report.saved > 0.8 && abs(report.savedByNull) < 0.1)
+    #expect(report.fitted.objective <= report.bound * (1 + 1e-9))
+    #expect(report.judged.balance.count == 4 && report.tokensNeeded != nil)
+
+    for arguments in [[plan], [map, "--format", "sglang", "--ranks", "4", "--layers", "1-4"]] {
+      let check = try Program.run(["plan", "check"] + arguments)
+      #expect(check.exitCode == 0, "\(check.errors)")
+      #expect(check.output.hasPrefix("legal: 4 layers, 8 experts and 0 replicas on 4 ranks"))
+    }
+    let converted = folder.file("again.json").string
+    let convert = try Program.run(
+      "plan", "convert", map, "--format", "sglang", "--ranks", "4", "--layers", "1-4", "--to",
+      "plan=" + converted)
+    #expect(convert.exitCode == 0, "\(convert.errors)")
+    #expect(
+      try Program.run("plan", "diff", plan, converted).output.hasPrefix("0 experts live elsewhere"))
+  }
+
+  @Test("the report for people names the split, the bound and the null")
+  func text() throws {
+    let run = try Program.run("place", try trace(tokens: 600), "--ranks", "2", "--method", "sweep")
+    #expect(run.exitCode == 0, "\(run.errors)")
+    for word in ["held-out tokens", "linear", "saved ", "null ", "bound ", "profile "] {
+      #expect(run.output.contains(word), "\(word) is missing")
+    }
+    let all = try Program.run(
+      "place", folder.file("t.safetensors").string, "--ranks", "2", "--held-out", "0")
+    #expect(all.exitCode == 0 && all.output.contains("the same tokens"))
+  }
+
+  @Test("what cannot be placed is refused, and no file appears")
+  func refused() throws {
+    let trace = try trace(tokens: 100)
+    let plan = folder.file("plan.json").string
+    let uneven = try Program.run("place", trace, "--ranks", "3", "--out", plan)
+    #expect(uneven.exitCode == 1 && uneven.errors.contains("do not divide into 3 ranks"))
+    let missing = try Program.run(
+      "place", folder.file("none").string, "--ranks", "2", "--out", plan)
+    #expect(missing.exitCode == 1 && missing.errors.contains("none"))
+    for usage in [
+      ["--ranks", "0"], ["--ranks", "4", "--nodes", "3"], ["--ranks", "2", "--held-out", "1"],
+      ["--ranks", "2", "--time-limit", "0"], ["--ranks", "2", "--export", "gguf=x"],
+    ] {
+      #expect(try Program.run(["place", trace, "--out", plan] + usage).exitCode == 64)
+    }
+    #expect(!FileManager.default.fileExists(atPath: plan))
+    let broken = try folder.write(Array("{\"version\": 1}".utf8), to: "broken.json").string
+    let check = try Program.run("plan", "check", broken)
+    #expect(check.exitCode == 1 && check.errors.contains("broken.json"))
+  }
+}
