@@ -20,7 +20,7 @@ struct LoadBalanceTests {
     }
   }
 
-  @Test("is never worse than EPLB's, and never puts copies together", arguments: 0..<20)
+  @Test("is never worse than EPLB's, and never puts copies together", arguments: 0..<8)
   func beatsEPLB(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let (experts, ranks, replicas) = [(16, 4, 0), (32, 8, 8), (64, 8, 16), (12, 6, 6)][

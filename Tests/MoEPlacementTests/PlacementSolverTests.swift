@@ -77,9 +77,9 @@ struct PlacementSolverTests {
     }
   }
 
-  @Test("called sweep come within 1 % of the exact ones", arguments: 0..<10)
+  @Test("called sweep come within 1 % of the exact ones", arguments: 0..<5)
   func sweepIsNearlyExact(seed: UInt64) throws {
-    for (layers, experts, ranks) in [(6, 8, 2), (5, 8, 4), (5, 6, 3)] {
+    for (layers, experts, ranks) in [(5, 8, 2), (4, 8, 4), (5, 6, 3)] {
       let traffic = SyntheticTraffic(
         layers: layers, experts: experts, affinity: Double(seed % 5) / 5, seed: seed)
       let problem = try traffic.problem(ranks: ranks)
