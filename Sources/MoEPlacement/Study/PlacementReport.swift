@@ -50,7 +50,7 @@ public struct PlacementReport: Codable, Hashable, Sendable {
   public let nullLinear: Double
   /// See ``nullLinear``.
   public let nullSolved: Double
-  /// Judged crossings by the number of tokens in the profile.
+  /// Judged crossings by the number of tokens in the profile, without balance limits.
   public let profile: [PlacementStudy.ProfilePoint]
   /// Tokens whose plan saves 97 % of what all save; `nil` when nothing is saved.
   public let tokensNeeded: Int?

@@ -87,7 +87,8 @@ public struct PlacementStudy {
   /// paper's figure 13).
   ///
   /// - Parameters:
-  ///   - problem: The problem of all fitted tokens.
+  ///   - problem: The problem of all fitted tokens; its balance limit, which few tokens may not be
+  ///     able to keep, is not applied.
   ///   - target: The problem of the judged tokens.
   ///   - solver: Makes the plans.
   /// - Returns: Points of rising token counts, each about three times the one before; the last is
@@ -105,7 +106,8 @@ public struct PlacementStudy {
     return try sizes.reversed().map { size in
       let counts = try counts(fitted.lowerBound..<fitted.lowerBound + size)
       let smaller = try PlacementProblem(
-        counts, topology: problem.topology, replicas: problem.replicas)
+        counts, topology: problem.topology, replicas: problem.replicas,
+        imbalanceWeight: problem.imbalanceWeight)
       let plan = try solver.solve(smaller).plan
       return ProfilePoint(
         tokens: size, crossingShare: try PlacementEvaluation(plan, of: target).crossingShare)
