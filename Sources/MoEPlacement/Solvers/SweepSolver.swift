@@ -94,7 +94,9 @@ private struct SweepEffort {
     let isLarge = cells > 20_000
     let length = partition.layers * partition.items * (isLarge ? 1600 : 400)
     proposals = min(30_000_000, max(20_000, length))
-    warmths = isLarge ? [0.25] : [0.5, 0.3, 0.5, 0.2]
+    // Few experts have few exchanges, and one cooling easily ends beside the best plan.
+    let round = [0.5, 0.3, 0.5, 0.2]
+    warmths = isLarge ? [0.25] : cells <= 1_000 ? round + [1, 1, 2, 2] + round : round
   }
 }
 
