@@ -31,8 +31,8 @@ package func recorded(
 
 extension Tensor {
   /// Whether operations on these tensors are recorded for gradients.
-  package static func recordsGradients(_ tensors: [Tensor]) -> Bool {
-    ctorch_gradients_enabled() && tensors.contains(where: \.requiresGradient)
+  package static func recordsGradients(_ tensors: @autoclosure () -> [Tensor]) -> Bool {
+    ctorch_gradients_enabled() && tensors().contains(where: \.requiresGradient)
   }
 }
 
