@@ -77,16 +77,7 @@ public struct AtomicFile: ~Copyable {
 
   /// Adds bytes at the end.
   public func append(_ bytes: RawSpan) throws(FileError) {
-    var written = 0
-    let total = bytes.byteCount
-    while written < total {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe posixWrite(descriptor, $0, from: written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
-      written += count
-    }
+    try writeAll(bytes, to: descriptor, path)
   }
 
   private mutating func commit() throws(FileError) {
