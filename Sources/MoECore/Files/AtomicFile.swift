@@ -46,6 +46,11 @@ public struct AtomicFile: ~Copyable {
     }
   }
 
+  /// Creates the file at `path`, or replaces it, with bytes.
+  public static func write(_ bytes: [UInt8], to path: FilePath) throws {
+    try write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
+  }
+
   private init(_ path: FilePath) throws(FileError) {
     let target = path.resolved ?? path
     let (descriptor, temporary) = try Self.open(target)
