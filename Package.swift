@@ -42,6 +42,9 @@ let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MP
 let modules: [Module] = [
   Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
   Module(
+    name: "MoEImages", dependencies: ["CImages", "MoECore", system],
+    testDependencies: ["MoECore", system]),
+  Module(
     name: "MoETracing", dependencies: ["MoECore", system],
     testDependencies: ["MoECore", system]),
   Module(
@@ -74,6 +77,9 @@ let native: [Target] = [
   // Kernels are made of functions that must vanish into their callers, in debug builds too.
   .target(name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])]),
   .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
+  .systemLibrary(
+    name: "CImages", pkgConfig: "switchyard-images",
+    providers: [.apt(["libpng-dev", "libturbojpeg0-dev"]), .brew(["libpng", "jpeg-turbo"])]),
   .systemLibrary(
     name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
 ]
