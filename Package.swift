@@ -67,6 +67,9 @@ let modules: [Module] = [
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system]),
+  Module(
+    name: "MoEReport", dependencies: ["MoECore", "MoETracing", "MoEPlacement", system],
+    testDependencies: ["MoECore", "MoETracing", "MoEPlacement", system]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
 
@@ -89,14 +92,14 @@ let program: [Target] = [
     name: "switchyard",
     dependencies: [
       "MoECore", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining",
-      "MoEPlacement", "MoEParallel", system, arguments,
+      "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
     dependencies: [
       "switchyard", "MoETestSupport", "MoECore", "MoETracing", "MoETensor", "MoEModels",
-      "MoEEvaluation", "MoEPlacement", system,
+      "MoEEvaluation", "MoEPlacement", "MoEReport", system,
     ],
     swiftSettings: strict),
   .target(

@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import MoECore
 import MoEModels
+import MoEPlacement
+import MoEReport
 import MoETracing
 import SystemPackage
 
@@ -9,105 +11,160 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say how evenly experts are used, and whether their layers depend on one another.",
     discussion: """
-      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's .pt), or the \
-      folder of a model, which is described as 'switchyard info' does: a model without a text has no routing, \
-      so record some with 'switchyard trace'.
+      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's .pt), or a model \
+      with --text, which it reads once and records. A model without a text has no routing and is described as \
+      'switchyard info' does.
+
+      The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
+      was not made of.
+
+      Examples:
+        switchyard inspect trace.safetensors --html report.html
+        switchyard inspect MODEL --text book.txt --text code.txt --html report.html
+        switchyard inspect trace.safetensors --tokenizer MODEL --json
       """)
 
-  @Argument(help: "Trace, file of counts, or folder of a model.", completion: .file()) var input:
-    PathArgument
+  @Argument(help: "Trace, file of counts, or model.", completion: .file()) var input: PathArgument
+  @OptionGroup var texts: TextOptions
+  @OptionGroup var engine: EngineOptions
+  @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
+  @Option(
+    help: "Model or tokenizer.json whose tokens the trace holds, to tell kinds of tokens apart.",
+    completion: .file()) var tokenizer: PathArgument?
+  @Option(help: "Devices that the diagnosis places experts on.") var devices = 4
+  @Option(help: "Layers whose affinity to the next one the page draws, as 0,3 (default: four).")
+  var layers: LayerList?
+  @Option(help: "Write a page with figures that any browser shows.", completion: .file()) var html:
+    PathArgument?
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
-  func run() throws {
-    if FileManager.default.fileExists(atPath: input.path.appending("config.json").string) {
-      return try describeModel()
+  func validate() throws {
+    guard 2...PlacementTopology.maximumRanks ~= devices else {
+      throw ValidationError(
+        "--devices is \(devices); it must be in 2…\(PlacementTopology.maximumRanks).")
     }
-    let report =
-      try input.path.extension == "safetensors"
-      ? TraceReport(RoutingTrace(input.path)) : TraceReport(CountMatrix.read(input.path))
-    if json { try Output.json(report) } else { Output.line(InspectionText(report).text) }
+  }
+
+  func run() throws {
+    guard input.isModel else {
+      guard texts.text.isEmpty else {
+        throw ValidationError("--text is for models; \(input.path) is a trace or a file of counts.")
+      }
+      let tokenizer = try tokenizer.map { try Tokenizer($0.path) }
+      return try show(RoutingSource(input.path), tokenizer)
+    }
+    guard !texts.text.isEmpty else { return try describeModel() }
+    let recording = try TextRecording(texts)
+    let arguments = ModelArguments(input, dtype: dtype, engine: engine)
+    try recording.withTrace(of: arguments) { trace, tokenizer in
+      try show(.trace(trace), tokenizer)
+    }
+  }
+
+  private func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
+    let inspection = try Inspection(source, tokenizer: tokenizer, devices: devices)
+    if let html {
+      try InspectionPage(
+        inspection.report, advice: inspection.placement, layers: layers?.layers
+      ).page.write(to: html.path)
+    }
+    if json {
+      try Output.json(inspection)
+    } else {
+      Output.line(InspectionText(inspection.report).text)
+      if let html { Output.line("\nfigures in \(html.path)") }
+    }
   }
 
   private func describeModel() throws {
+    guard html == nil else {
+      throw ValidationError("a model has no routing without a text; add --text FILE.")
+    }
     let summary = try ModelSummary(input.path)
     if json { return try Output.json(summary) }
     Output.line(summary.text)
-    Output.line(
-      "To see its routing: switchyard trace \(input.path) --text FILE --out T.safetensors")
+    Output.line("To see its routing: switchyard inspect \(input.path) --text FILE")
   }
 }
 
-/// A report as people read it in a terminal.
-struct InspectionText {
-  let report: TraceReport
+extension PathArgument {
+  /// Whether the path leads to a model rather than to a trace or counts.
+  var isModel: Bool {
+    path.extension == "gguf"
+      || FileManager.default.fileExists(atPath: path.appending("config.json").string)
+  }
+}
 
-  init(_ report: TraceReport) { self.report = report }
+/// A trace, or counts where nothing else is known.
+enum RoutingSource {
+  case trace(RoutingTrace)
+  case counts(RoutingCounts)
 
-  var text: String {
-    let parts = [
-      title, layers, transitions, specializations, report.diagnosis.joined(separator: "\n"),
-    ]
-    return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
+  init(_ path: FilePath) throws {
+    self =
+      try path.extension == "safetensors"
+      ? .trace(RoutingTrace(path)) : .counts(CountMatrix.read(path))
   }
 
-  private var title: String {
-    let name = report.model.map { "\($0), " } ?? ""
-    let sequences = report.sequences > 0 ? " in \(report.sequences) sequences" : ""
-    return
-      "\(name)\(report.tokens) tokens\(sequences), \(report.layers.count) sparse layers, top-\(report.k) of \(report.experts) experts"
-      .printable
-  }
-
-  private var layers: String {
-    TextTable(
-      header: ["layer", "max/mean", "CV", "Gini", "entropy", "dead", "load, busiest expert first"],
-      rows: report.layers.map { layer in
-        let it = layer.statistics
-        return [
-          String(layer.layer), number(it.imbalance), number(it.coefficientOfVariation),
-          number(it.gini), number(it.entropy), String(it.deadExperts.count), bars(layer.load),
-        ]
-      }
-    ).text
-  }
-
-  private var transitions: String {
-    guard !report.transitions.isEmpty else { return "" }
-    return TextTable(
-      header: ["from layer", "bits", "by chance", "explained", "top successor", "if independent"],
-      rows: zip(report.layers, report.transitions).map { layer, it in
-        [
-          String(layer.layer), number(it.mutualInformation), number(it.nullMean),
-          percent(it.excessShare), percent(it.topSuccessorShare), percent(it.independentShare),
-        ]
-      }
-    ).text
-  }
-
-  private var specializations: String {
-    guard !report.specializations.isEmpty else { return "" }
-    return TextTable(
-      header: ["experts tell", "mean", "most"],
-      rows: report.specializations.map {
-        let mean = $0.shares.reduce(0, +) / Double(max(1, $0.shares.count))
-        return [$0.kind, percent(mean), percent($0.shares.max() ?? 0)]
-      }
-    ).text
-  }
-
-  /// At most 32 bars: the sorted loads, or means of neighbours.
-  private func bars(_ load: [Int]) -> String {
-    let sorted = load.sorted(by: >)
-    let width = (sorted.count + 31) / 32
-    let means = stride(from: 0, to: sorted.count, by: width).map { start in
-      let part = sorted[start..<min(start + width, sorted.count)]
-      return Double(part.reduce(0, +)) / Double(part.count)
+  /// All that drift compares.
+  func counts() throws -> RoutingCounts {
+    switch self {
+    case .trace(let trace): try RoutingCounts(trace, tables: [.firstTransitions])
+    case .counts(let counts): counts
     }
-    let most = max(means.first ?? 0, 1)
-    let signs = Array("▁▂▃▄▅▆▇█")
-    return String(means.map { $0 == 0 ? " " : signs[min(7, Int($0 / most * 8))] })
+  }
+}
+
+/// A report with advice about placement: what `inspect` prints.
+struct Inspection: Encodable {
+  var report: TraceReport
+  var placement: PlacementAdvice?
+
+  /// Tokens of each part beyond which advice does not change.
+  private static let adviceTokens = 1_000_000
+
+  init(_ source: RoutingSource, tokenizer: Tokenizer?, devices: Int) throws {
+    switch source {
+    case .counts(let counts): report = TraceReport(counts)
+    case .trace(let trace):
+      report = try TraceReport(trace, classes: tokenizer.map { try TokenClasses($0) })
+      guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else {
+        return
+      }
+      guard report.experts.isMultiple(of: devices) else {
+        report.diagnosis.append(
+          "\(report.experts) experts do not divide over \(devices) devices; choose --devices to learn what placement saves."
+        )
+        return
+      }
+      let study = try PlacementStudy(trace, heldOut: 0.5, limit: Self.adviceTokens)
+      let advice = try PlacementAdvice(study, devices: devices)
+      report.diagnosis += advice.sentences
+      placement = advice
+    }
   }
 
-  private func number(_ value: Double) -> String { String(format: "%.2f", value) }
-  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
+  private enum CodingKeys: String, CodingKey { case placement }
+
+  func encode(to encoder: any Encoder) throws {
+    try report.encode(to: encoder)
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encodeIfPresent(placement, forKey: .placement)
+  }
+}
+
+extension TokenClasses {
+  /// Classifies a tokenizer's vocabulary by what each token adds to a text.
+  init(_ tokenizer: Tokenizer) throws {
+    // A letter in front, because some decoders drop the space before the first word.
+    let anchor = tokenizer.encode("a", addingSpecialTokens: false)
+    let prefix = try tokenizer.decode(anchor)
+    let ids = 0..<tokenizer.vocabularyCount
+    let texts = try ids.map { id -> String? in
+      guard tokenizer.token(id) != nil else { return nil }
+      let text = try tokenizer.decode(anchor + [id], skippingSpecialTokens: false)
+      return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
+    }
+    self.init(texts, specials: Set(ids.filter { tokenizer.isSpecial($0) }))
+  }
 }
