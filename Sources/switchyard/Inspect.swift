@@ -15,6 +15,9 @@ struct Inspect: ParsableCommand {
       with --text, which it reads once and records. A model without a text has no routing and is described as \
       'switchyard info' does.
 
+      With --against, two traces of one model are compared. The folder of a training run with --text is traced step by \
+      step: its snapshots and its final model, to see load and affinity grow.
+
       The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
       was not made of.
 
@@ -22,9 +25,15 @@ struct Inspect: ParsableCommand {
         switchyard inspect trace.safetensors --html report.html
         switchyard inspect MODEL --text book.txt --text code.txt --html report.html
         switchyard inspect trace.safetensors --tokenizer MODEL --json
+        switchyard inspect monday.safetensors --against sunday.safetensors
+        switchyard inspect RUN --text book.txt --html training.html
       """)
 
-  @Argument(help: "Trace, file of counts, or model.", completion: .file()) var input: PathArgument
+  @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
+    PathArgument
+  @Option(
+    help: "Another trace or file of counts of the same model, to compare.", completion: .file())
+  var against: PathArgument?
   @OptionGroup var texts: TextOptions
   @OptionGroup var engine: EngineOptions
   @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
@@ -46,13 +55,17 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
       guard texts.text.isEmpty else {
-        throw ValidationError("--text is for models; \(input.path) is a trace or a file of counts.")
+        throw ValidationError(
+          "--text is for models and training runs; \(input.path) is neither.")
       }
+      if let against { return try compare(against.path) }
       let tokenizer = try tokenizer.map { try Tokenizer($0.path) }
       return try show(RoutingSource(input.path), tokenizer)
     }
+    try refuseComparison()
     guard !texts.text.isEmpty else { return try describeModel() }
     let recording = try TextRecording(texts)
     let arguments = ModelArguments(input, dtype: dtype, engine: engine)
@@ -61,19 +74,53 @@ struct Inspect: ParsableCommand {
     }
   }
 
+  private func refuseComparison() throws {
+    guard against == nil else {
+      throw ValidationError(
+        "--against compares traces; record \(input.path) with 'switchyard trace' first.")
+    }
+  }
+
+  private func compare(_ other: FilePath) throws {
+    let (old, new) = (try RoutingSource(input.path), try RoutingSource(other))
+    let names = [input.path, other].map { $0.lastComponent?.string ?? $0.string }
+    let report = try DriftReport(
+      from: old.counts(), to: new.counts(), names: (old: names[0], new: names[1]))
+    try finish(report, text: report.text, page: DriftPage(report).page)
+  }
+
+  private func inspect(_ run: RunFolder) throws {
+    try refuseComparison()
+    guard !texts.text.isEmpty else {
+      throw ValidationError(
+        "\(input.path) is a training run; add --text FILE, which each of its models reads.")
+    }
+    let recording = try TextRecording(texts)
+    let folder = try TemporaryTraces()
+    defer { folder.remove() }
+    let traces = try run.models.map { step, model in
+      let path = folder.path.appending("step-\(step).safetensors")
+      _ = try recording.record(
+        ModelArguments(PathArgument(model), dtype: dtype, engine: engine), to: path)
+      return (step: step, trace: try RoutingTrace(path))
+    }
+    let report = try CheckpointReport(traces, name: run.name, devices: devices)
+    try finish(report, text: report.text, page: CheckpointPage(report).page)
+  }
+
+  private func finish(_ report: some Encodable, text: String, page: Page) throws {
+    if let html { try page.write(to: html.path) }
+    if json { return try Output.json(report) }
+    Output.line(text)
+    if let html { Output.line("\nfigures in \(html.path)") }
+  }
+
   private func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
     let inspection = try Inspection(source, tokenizer: tokenizer, devices: devices)
-    if let html {
-      try InspectionPage(
-        inspection.report, advice: inspection.placement, layers: layers?.layers
-      ).page.write(to: html.path)
-    }
-    if json {
-      try Output.json(inspection)
-    } else {
-      Output.line(InspectionText(inspection.report).text)
-      if let html { Output.line("\nfigures in \(html.path)") }
-    }
+    let page = InspectionPage(
+      inspection.report, advice: inspection.placement, layers: layers?.layers
+    ).page
+    try finish(inspection, text: InspectionText(inspection.report).text, page: page)
   }
 
   private func describeModel() throws {
@@ -84,87 +131,5 @@ struct Inspect: ParsableCommand {
     if json { return try Output.json(summary) }
     Output.line(summary.text)
     Output.line("To see its routing: switchyard inspect \(input.path) --text FILE")
-  }
-}
-
-extension PathArgument {
-  /// Whether the path leads to a model rather than to a trace or counts.
-  var isModel: Bool {
-    path.extension == "gguf"
-      || FileManager.default.fileExists(atPath: path.appending("config.json").string)
-  }
-}
-
-/// A trace, or counts where nothing else is known.
-enum RoutingSource {
-  case trace(RoutingTrace)
-  case counts(RoutingCounts)
-
-  init(_ path: FilePath) throws {
-    self =
-      try path.extension == "safetensors"
-      ? .trace(RoutingTrace(path)) : .counts(CountMatrix.read(path))
-  }
-
-  /// All that drift compares.
-  func counts() throws -> RoutingCounts {
-    switch self {
-    case .trace(let trace): try RoutingCounts(trace, tables: [.firstTransitions])
-    case .counts(let counts): counts
-    }
-  }
-}
-
-/// A report with advice about placement: what `inspect` prints.
-struct Inspection: Encodable {
-  var report: TraceReport
-  var placement: PlacementAdvice?
-
-  /// Tokens of each part beyond which advice does not change.
-  private static let adviceTokens = 1_000_000
-
-  init(_ source: RoutingSource, tokenizer: Tokenizer?, devices: Int) throws {
-    switch source {
-    case .counts(let counts): report = TraceReport(counts)
-    case .trace(let trace):
-      report = try TraceReport(trace, classes: tokenizer.map { try TokenClasses($0) })
-      guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else {
-        return
-      }
-      guard report.experts.isMultiple(of: devices) else {
-        report.diagnosis.append(
-          "\(report.experts) experts do not divide over \(devices) devices; choose --devices to learn what placement saves."
-        )
-        return
-      }
-      let study = try PlacementStudy(trace, heldOut: 0.5, limit: Self.adviceTokens)
-      let advice = try PlacementAdvice(study, devices: devices)
-      report.diagnosis += advice.sentences
-      placement = advice
-    }
-  }
-
-  private enum CodingKeys: String, CodingKey { case placement }
-
-  func encode(to encoder: any Encoder) throws {
-    try report.encode(to: encoder)
-    var values = encoder.container(keyedBy: CodingKeys.self)
-    try values.encodeIfPresent(placement, forKey: .placement)
-  }
-}
-
-extension TokenClasses {
-  /// Classifies a tokenizer's vocabulary by what each token adds to a text.
-  init(_ tokenizer: Tokenizer) throws {
-    // A letter in front, because some decoders drop the space before the first word.
-    let anchor = tokenizer.encode("a", addingSpecialTokens: false)
-    let prefix = try tokenizer.decode(anchor)
-    let ids = 0..<tokenizer.vocabularyCount
-    let texts = try ids.map { id -> String? in
-      guard tokenizer.token(id) != nil else { return nil }
-      let text = try tokenizer.decode(anchor + [id], skippingSpecialTokens: false)
-      return text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : text
-    }
-    self.init(texts, specials: Set(ids.filter { tokenizer.isSpecial($0) }))
   }
 }

@@ -45,10 +45,9 @@ struct TextRecording {
   func withTrace(
     of arguments: ModelArguments, _ body: (RoutingTrace, Tokenizer) throws -> Void
   ) throws {
-    let folder = FilePath(NSTemporaryDirectory()).appending("switchyard-\(UUID().uuidString)")
-    try folder.createFolders()
-    defer { try? FileManager.default.removeItem(atPath: folder.string) }
-    let path = folder.appending("trace.safetensors")
+    let folder = try TemporaryTraces()
+    defer { folder.remove() }
+    let path = folder.path.appending("trace.safetensors")
     let model = try arguments.open()
     let tokenizer = try arguments.tokenizer(for: model)
     _ = try record(model, tokenizer, name: arguments.model.path.lastComponent?.string, to: path)

@@ -87,6 +87,43 @@ struct TracingCommandTests {
     #expect(!FileManager.default.fileExists(atPath: folder.file("trace.safetensors").string))
   }
 
+  @Test("inspect compares two traces, and follows a training run")
+  func comparisons() throws {
+    let text = try folder.write(Array(SmallModel.text.utf8), to: "a.txt").string
+    let (one, two) = (folder.file("1.safetensors").string, folder.file("2.safetensors").string)
+    for (path, tokens) in [(one, "150"), (two, "200")] {
+      let run = try Program.run(
+        "trace", folder.path.string, "--text", text, "--out", path, "--tokens", tokens)
+      #expect(run.exitCode == 0, "\(run.errors)")
+    }
+    let html = folder.file("drift.html").string
+    let drift = try Program.run("inspect", one, "--against", two, "--json", "--html", html)
+    let found = try JSONDecoder().decode(DriftReport.self, from: Data(drift.output.utf8))
+    #expect(found.tokens == [150, 200] && found.names == ["1.safetensors", "2.safetensors"])
+    #expect(try readBytes(.init(html)) == Array(DriftPage(found).page.html.utf8))
+    #expect(try Program.run("inspect", one, "--against", two).output.contains("by chance"))
+
+    // A run with one snapshot, of another model, and the final one.
+    let run = folder.file("run")
+    for part in ["snapshots/step-00000005", "model", "checkpoints/step-00000020"] {
+      let path = run.pushing(FilePath(part)).string
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      for name in ["config.json", "model.safetensors", "tokenizer.json", "state.json"] {
+        let source = folder.file(name == "state.json" ? "config.json" : name).string
+        try FileManager.default.copyItem(atPath: source, toPath: path + "/" + name)
+      }
+    }
+    _ = try folder.write(Array("{}".utf8), to: "run/run.json")
+    let without = try Program.run("inspect", run.string)
+    #expect(without.exitCode == 64 && without.errors.contains("--text"))
+    let steps = try Program.run(
+      "inspect", run.string, "--text", text, "--tokens", "100", "--devices", "2", "--json")
+    #expect(steps.exitCode == 0, "\(steps.errors)")
+    let report = try JSONDecoder().decode(CheckpointReport.self, from: Data(steps.output.utf8))
+    #expect(report.steps.map(\.affinity.step) == [5, 20])
+    #expect(report.steps.allSatisfy { $0.agreement == 1 } && report.name == "run")
+  }
+
   @Test("bad input ends with a message and leaves nothing behind")
   func refused() throws {
     let out = folder.file("out.safetensors").string
