@@ -3,7 +3,7 @@ public import MoETensor
 
 /// Expert-choice routing: in each sequence, each expert takes the tokens that score highest for it.
 ///
-///     p = softmax(logits) over experts, in f32
+///     p = softmax(logits) over experts, in f32, or another ``Scoring``
 ///     capacity = max(1, ⌊tokens of the sequence · capacityFactor / experts⌋)
 ///     expert e takes the `capacity` tokens with the largest p[·, e], with weight p[token, e]
 ///
@@ -16,20 +16,36 @@ public import MoETensor
 /// - SeeAlso: Zhou et al. 2022, *Mixture-of-Experts with Expert Choice Routing*, §3.2,
 ///   [arXiv:2202.09368](https://arxiv.org/abs/2202.09368).
 public struct ExpertChoiceRouter: Router, Hashable {
+  /// How logits become scores.
+  public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
+    /// exp(logit) over the sum of all experts.
+    case softmax
+    /// exp(logit) over the sum of all tokens of the sequence.
+    case softmaxOverTokens
+    /// 1 / (1 + exp(−logit)).
+    case sigmoid
+    /// The logit itself.
+    case identity
+  }
+
   /// Mean number of experts per token.
   public let capacityFactor: Double
+  /// How logits become scores.
+  public let scoring: Scoring
 
   /// Makes a rule.
   ///
   /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the factor is above 0 and at most
   ///   the number of experts.
-  public init(capacityFactor: Double, experts: Int) throws(RoutingError) {
+  public init(
+    capacityFactor: Double, experts: Int, scoring: Scoring = .softmax
+  ) throws(RoutingError) {
     guard capacityFactor > 0, capacityFactor <= Double(experts) else {
       throw .invalidSetting(
         key: "capacity factor", value: "\(capacityFactor)",
         expected: "above 0 and at most \(experts)")
     }
-    self.capacityFactor = capacityFactor
+    (self.capacityFactor, self.scoring) = (capacityFactor, scoring)
   }
 
   /// Tokens that each expert takes from a sequence of `tokens` tokens.
@@ -42,7 +58,7 @@ public struct ExpertChoiceRouter: Router, Hashable {
     let (tokens, experts) = (logits.size(0), logits.size(1))
     let lengths = context.sequenceLengths ?? [tokens]
     require(lengths.reduce(0, +) == tokens, "sequences of \(lengths) tokens, scores of \(tokens)")
-    let scores = logits.softmax(axis: 1, dtype: .f32)  // [tokens, experts]
+    let scores = scores(logits, lengths: lengths)  // [tokens, experts]
     let chosen = withoutGradients { choose(scores, lengths: lengths) }
     let rows = chosen.flatMap(\.self)
     let columns = chosen.enumerated().flatMap { Array(repeating: $0, count: $1.count) }
@@ -50,7 +66,18 @@ public struct ExpertChoiceRouter: Router, Hashable {
     let weights = scores.reshaped([-1]).selecting(flat.moved(to: logits.device))
     return Routing(
       tokenCount: tokens, expertCount: experts, choice: .byExpert(tokens: chosen), weights: weights,
-      probabilities: scores)
+      probabilities: scoring == .softmax ? scores : scores.softmax(axis: 1))
+  }
+
+  private func scores(_ logits: Tensor, lengths: [Int]) -> Tensor {
+    switch scoring {
+    case .softmax: return logits.softmax(axis: 1, dtype: .f32)
+    case .sigmoid: return logits.cast(to: .f32).sigmoid()
+    case .identity: return logits.cast(to: .f32)
+    case .softmaxOverTokens:
+      let parts = logits.split(sizes: lengths, axis: 0).map { $0.softmax(axis: 0, dtype: .f32) }
+      return parts.count == 1 ? parts[0] : Tensor.concatenated(parts, axis: 0)
+    }
   }
 
   private func choose(_ scores: Tensor, lengths: [Int]) -> [[Int]] {

@@ -37,6 +37,9 @@ package struct Tolerance: Sendable {
   /// the reference itself is up to 1e-5 off its own result in f64.
   package static let logits = Tolerance(relative: 2e-4, absolute: 1e-4)
 
+  /// Outputs of small diffusion transformers in f32, of the order of 1, beside the reference in f64.
+  package static let diffusion = Tolerance(relative: 1e-5, absolute: 5e-6)
+
   /// bf16 keeps 8 bits: one unit in the last place is 2⁻⁸ relative.
   package static let bf16 = Tolerance(relative: 1.0 / 128, absolute: 1e-3)
 

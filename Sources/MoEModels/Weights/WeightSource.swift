@@ -34,6 +34,17 @@ public enum WeightStart: Hashable, Sendable {
   case ones
   /// All zeros.
   case zeros
+  /// Numbers spread evenly between minus and plus this bound.
+  case uniform(Double)
+  /// These numbers, row-major.
+  case given([Float])
+
+  /// Numbers spread so that the variance of signals and of gradients is kept, by the sizes of a matrix.
+  ///
+  /// - SeeAlso: Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*.
+  static func xavier(_ outputs: Int, _ inputs: Int) -> WeightStart {
+    .uniform((6 / Double(outputs + inputs)).squareRoot())
+  }
 }
 
 /// One of an expert's three matrices.
@@ -80,6 +91,8 @@ public final class RandomWeights: WeightSource {
     case .normal(let deviation): Parameter(random.normal(shape, standardDeviation: deviation))
     case .ones: Parameter(Tensor.ones(shape))
     case .zeros: Parameter(Tensor.zeros(shape))
+    case .uniform(let bound): Parameter(random.uniform(shape, low: -bound, high: bound))
+    case .given(let numbers): Parameter(Tensor(numbers, shape: shape))
     }
   }
 

@@ -25,7 +25,7 @@ public struct LayerRouting: Hashable, Codable, Sendable {
       load: routing.load, entropy: Double(entropy), droppedShare: Self.droppedShare(routing))
   }
 
-  private static func droppedShare(_ routing: Routing) -> Double {
+  static func droppedShare(_ routing: Routing) -> Double {
     guard case .byExpert(let chosen) = routing.choice, routing.tokenCount > 0 else { return 0 }
     var isServed = [Bool](repeating: false, count: routing.tokenCount)
     for tokens in chosen { for token in tokens { isServed[token] = true } }

@@ -1,0 +1,57 @@
+import MoETensor
+
+/// A block of a diffusion transformer, steered by time and label (adaLN-Zero).
+///
+///     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation(SiLU(condition))
+///     x = x + gate_a · attention(norm(x) · (1 + scale_a) + shift_a)
+///     x = x + gate_m · network(norm(x) · (1 + scale_m) + shift_m)
+///
+/// - SeeAlso: Peebles and Xie 2022, *Scalable Diffusion Models with Transformers*, §3.2,
+///   [arXiv:2212.09748](https://arxiv.org/abs/2212.09748).
+struct DiffusionBlock {
+  enum Network {
+    case dense(FeedForward)
+    case sparse(DiffusionExperts)
+  }
+
+  /// The block's number in the model, from 0.
+  let place: Int
+  let attention: DiffusionAttention
+  let network: Network
+  /// `[6 · width, width]`.
+  let modulation: Linear
+
+  /// Applies the block.
+  ///
+  /// - Parameters:
+  ///   - x: Shape `[batch, tokens, width]`.
+  ///   - condition: After the nonlinearity, shape `[batch, width]`.
+  ///   - labels: One per image.
+  ///   - pass: What the pass is for.
+  func callAsFunction(
+    _ x: Tensor, condition: Tensor, labels: DiffusionLabels, pass: DiffusionPass
+  ) -> (hidden: Tensor, routed: DiffusionExperts.Output?) {
+    let parts = modulation(condition).expandingAxis(1).split(count: 6, axis: 2)  // [batch, 1, width]
+    let attended =
+      x + parts[2] * attention(x.normalizedAndModulated(shift: parts[0], scale: parts[1]))
+    let input = attended.normalizedAndModulated(shift: parts[3], scale: parts[4])
+    switch network {
+    case .dense(let dense): return (attended + parts[5] * dense(input), nil)
+    case .sparse(let experts):
+      let output = experts(input, labels: labels, pass: pass)
+      return (attended + parts[5] * output.hidden, output)
+    }
+  }
+}
+
+extension Tensor {
+  /// norm(x) · (1 + scale) + shift, with a layer normalization without weights.
+  ///
+  /// - Parameters:
+  ///   - shift: Shape `[batch, 1, width]`.
+  ///   - scale: Shape `[batch, 1, width]`.
+  /// - Returns: Shape of this tensor, `[batch, tokens, width]`.
+  func normalizedAndModulated(shift: Tensor, scale: Tensor) -> Tensor {
+    layerNorm(epsilon: 1e-6) * (scale + 1) + shift
+  }
+}

@@ -1,0 +1,170 @@
+import MoERouting
+import MoETensor
+
+/// Asks a source for the weights of a diffusion transformer under the names of the paper's code.
+final class DiffusionBuilder {
+  /// What gradients change.
+  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  /// What is stored with the weights, but changes otherwise or not at all.
+  private(set) var buffers: [(name: String, parameter: Parameter)] = []
+  private let configuration: DiffusionConfiguration
+  private let weights: any WeightSource
+
+  init(_ configuration: DiffusionConfiguration, weights: any WeightSource) {
+    (self.configuration, self.weights) = (configuration, weights)
+  }
+
+  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    let parameter = try weights.weight(name, shape, start: start)
+    parameters.append((name, parameter))
+    return parameter
+  }
+
+  func buffer(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    let parameter = try weights.weight(name, shape, start: start)
+    buffers.append((name, parameter))
+    return parameter
+  }
+
+  func linear(
+    _ name: String, _ outputs: Int, _ inputs: Int, start: WeightStart? = nil
+  ) throws -> Linear {
+    Linear(
+      weight: try weight(
+        name + ".weight", [outputs, inputs], start: start ?? .xavier(outputs, inputs)),
+      bias: try weight(name + ".bias", [outputs], start: .zeros))
+  }
+
+  /// The patch embedding, stored as a convolution's weight.
+  func patches() throws -> Linear {
+    let c = configuration
+    let inputs = c.channels * c.patchSize * c.patchSize
+    return Linear(
+      weight: try weight(
+        "x_embedder.proj.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize],
+        start: .xavier(c.hiddenSize, inputs)),
+      bias: try weight("x_embedder.proj.bias", [c.hiddenSize], start: .zeros))
+  }
+
+  func positions() throws -> Parameter {
+    let (rows, width) = (configuration.imageSize / configuration.patchSize, configuration.hiddenSize)
+    return try buffer(
+      "pos_embed", [1, rows * rows, width],
+      start: .given(DiffusionEmbeddings.positions(rows: rows, width: width)))
+  }
+
+  func block(_ place: Int) throws -> DiffusionBlock {
+    let prefix = "blocks.\(place)"
+    let width = configuration.hiddenSize
+    let attention = try attention(prefix + ".attn")
+    let network: DiffusionBlock.Network =
+      if let experts = configuration.experts, configuration.isSparse(place) {
+        .sparse(try sparse(prefix + ".mlp", experts))
+      } else {
+        .dense(try network(prefix + ".mlp", inner: 4 * width, names: ("fc1", "fc2")))
+      }
+    return DiffusionBlock(
+      place: place, attention: attention, network: network,
+      modulation: try linear(prefix + ".adaLN_modulation.1", 6 * width, width, start: .zeros))
+  }
+
+  private func attention(_ prefix: String) throws -> DiffusionAttention {
+    let (width, heads) = (configuration.hiddenSize, configuration.heads)
+    func norm(_ name: String) throws -> Normalization {
+      Normalization(
+        .layer, weight: try weight("\(prefix).\(name).weight", [width / heads], start: .ones),
+        bias: try weight("\(prefix).\(name).bias", [width / heads], start: .zeros), epsilon: 1e-5)
+    }
+    return DiffusionAttention(
+      joint: try linear(prefix + ".qkv", 3 * width, width),
+      output: try linear(prefix + ".proj", width, width),
+      norms: configuration.hasQueryKeyNorm ? (try norm("q_norm"), try norm("k_norm")) : nil,
+      heads: heads)
+  }
+
+  private func network(
+    _ prefix: String, inner: Int, names: (up: String, down: String)
+  ) throws -> FeedForward {
+    let width = configuration.hiddenSize
+    return FeedForward(
+      gate: nil, up: try linear("\(prefix).\(names.up)", inner, width),
+      down: try linear("\(prefix).\(names.down)", width, inner), activation: .geluTanh)
+  }
+
+  private func sparse(
+    _ prefix: String, _ experts: DiffusionExpertsConfiguration
+  ) throws -> DiffusionExperts {
+    let (gate, router) = try gate(prefix, experts)
+    // The code names the projections of experts with roles otherwise than those of the baselines.
+    let names = experts.router.hasRoles ? ("up_proj", "down_proj") : ("fc1", "fc2")
+    let listed = try (0..<experts.listed).map {
+      try network("\(prefix).experts.\($0)", inner: experts.size, names: names)
+    }
+    return DiffusionExperts(
+      gate: gate, router: router, experts: listed,
+      shared: try experts.sharedSize.map {
+        try network(prefix + ".shared_expert", inner: $0, names: names)
+      }, hasUnconditional: experts.hasUnconditional)
+  }
+
+  private func gate(
+    _ prefix: String, _ experts: DiffusionExpertsConfiguration
+  ) throws -> (DiffusionExperts.Gate, any Router) {
+    let (count, k, width) = (experts.count, experts.perToken, configuration.hiddenSize)
+    func matrix(_ name: String, _ start: WeightStart) throws -> Linear {
+      Linear(weight: try weight("\(prefix).\(name)", [count, width], start: start))
+    }
+    switch experts.router {
+    case .promoe:
+      let prototypes = try weight(prefix + ".cluster_centers", [count, width], start: .normal(0.02))
+      return (
+        .prototypes(prototypes), try PrototypeRouter(k: k, experts: count, scoring: experts.scoring)
+      )
+    case .promoeExpertChoice:
+      let prototypes = try weight(prefix + ".cluster_centers", [count, width], start: .normal(0.02))
+      let scoring: ExpertChoiceRouter.Scoring =
+        switch experts.scoring {
+        case .identity: .identity
+        case .sigmoid: .sigmoid
+        case .softmax: .softmaxOverTokens
+        }
+      return (.prototypes(prototypes), try expertChoice(experts, scoring))
+    case .tokenChoice:
+      // Kaiming's uniform start with the slope √5: ±1 / √inputs.
+      let gate = try matrix("gate.weight", .uniform(1 / Double(width).squareRoot()))
+      return (.linear(gate), try TokenChoiceRouter(k: k, experts: count, renormalizes: false))
+    case .expertChoice:
+      return (.linear(try matrix("gate_weight", .normal(0.006))), try expertChoice(experts))
+    case .diffMoE:
+      let gate = try matrix("gate_weight", .normal(0.006))
+      return (.capacity(gate, try predictor(prefix, count)), try expertChoice(experts))
+    case .classification:
+      return (
+        .classifier(
+          try linear(prefix + ".classifier", count, width), superclasses: experts.superclasses),
+        try TokenChoiceRouter(k: 1, experts: count, renormalizes: false)
+      )
+    case .kMeans:
+      return (
+        .centroids(try buffer(prefix + ".centroids", [count, width], start: .zeros)),
+        try TokenChoiceRouter(k: 1, experts: count, renormalizes: true)
+      )
+    }
+  }
+
+  private func expertChoice(
+    _ experts: DiffusionExpertsConfiguration, _ scoring: ExpertChoiceRouter.Scoring = .softmax
+  ) throws(RoutingError) -> ExpertChoiceRouter {
+    try ExpertChoiceRouter(
+      capacityFactor: Double(experts.perToken), experts: experts.count, scoring: scoring)
+  }
+
+  private func predictor(_ prefix: String, _ count: Int) throws -> CapacityPredictor {
+    let width = configuration.hiddenSize
+    return CapacityPredictor(
+      first: try linear(prefix + ".capacity_predictor.0", width, width),
+      second: try linear(prefix + ".capacity_predictor.2", count, width),
+      thresholds: try buffer(prefix + ".expert_threshold", [count], start: .zeros),
+      decay: try buffer(prefix + ".ema_decay", [1], start: .given([0.95])))
+  }
+}

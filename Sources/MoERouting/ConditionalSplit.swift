@@ -1,0 +1,118 @@
+import MoECore
+public import MoETensor
+
+/// The first step of ProMoE: tokens of samples without a label go to an expert of their own, and only the others
+/// are routed.
+///
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.1,
+///   [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+public struct ConditionalSplit: Hashable, Sendable {
+  /// Tokens of each sample.
+  public let tokensPerSample: Int
+  /// Samples with a label.
+  public let conditionalSamples: [Int]
+  /// Samples without one.
+  public let unconditionalSamples: [Int]
+
+  /// Divides a batch.
+  ///
+  /// - Parameters:
+  ///   - isUnconditional: For each sample, whether it has no label.
+  ///   - tokensPerSample: Tokens of each sample.
+  public init(isUnconditional: [Bool], tokensPerSample: Int) {
+    self.tokensPerSample = tokensPerSample
+    conditionalSamples = isUnconditional.indices.filter { !isUnconditional[$0] }
+    unconditionalSamples = isUnconditional.indices.filter { isUnconditional[$0] }
+  }
+
+  /// Number of all tokens.
+  public var tokenCount: Int {
+    (conditionalSamples.count + unconditionalSamples.count) * tokensPerSample
+  }
+
+  /// Tokens of samples with a label, in rising order.
+  public var conditionalTokens: [Int] { tokens(of: conditionalSamples) }
+
+  /// Tokens of samples without a label, in rising order.
+  public var unconditionalTokens: [Int] { tokens(of: unconditionalSamples) }
+
+  private func tokens(of samples: [Int]) -> [Int] {
+    samples.flatMap { $0 * tokensPerSample..<($0 + 1) * tokensPerSample }
+  }
+
+  /// The rows of the tokens with a label.
+  ///
+  /// - Parameter x: Shape `[tokens, width]`.
+  /// - Returns: Shape `[conditional tokens, width]`.
+  public func conditional(_ x: Tensor) -> Tensor {
+    guard !unconditionalSamples.isEmpty else { return x }
+    let width = x.size(1)
+    return x.reshaped([-1, tokensPerSample, width])
+      .selecting(Tensor(conditionalSamples).moved(to: x.device))
+      .reshaped([conditionalSamples.count * tokensPerSample, width])
+  }
+
+  /// One assignment of all tokens: those of a routing of the conditional tokens, and every other token to one
+  /// more expert, the last, with weight 1.
+  ///
+  /// - Parameter routing: Of the conditional tokens, numbered from 0.
+  /// - Returns: Assignments by expert, of one expert more; no gradient flows to its probabilities.
+  public func joined(_ routing: Routing) -> Routing {
+    let (own, others) = (conditionalTokens, unconditionalTokens)
+    require(
+      routing.tokenCount == own.count, "a routing of \(routing.tokenCount) of \(own.count) tokens")
+    let dispatch = Dispatch(routing)
+    var start = 0
+    var lists = dispatch.counts.map { count in
+      defer { start += count }
+      return dispatch.rows[start..<start + count].map { own[Int($0)] }
+    }
+    lists.append(others)
+    let weights =
+      others.isEmpty
+      ? dispatch.weights
+      : Tensor.concatenated(
+        [dispatch.weights, Tensor.ones([others.count], on: routing.weights.device)], axis: 0)
+    return Routing(
+      tokenCount: tokenCount, expertCount: routing.expertCount + 1, choice: .byExpert(tokens: lists),
+      weights: weights, probabilities: withoutGradients { joinedProbabilities(routing) })
+  }
+
+  private func joinedProbabilities(_ routing: Routing) -> Tensor {
+    let device = routing.probabilities.device
+    let columns = routing.expertCount + 1
+    let share = routing.probabilities.detached().padded(axis: 1, before: 0, after: 1)
+    guard !unconditionalSamples.isEmpty else { return share }
+    var sure = [Float](repeating: 0, count: columns)
+    sure[columns - 1] = 1
+    let rest = Tensor(sure, shape: [1, columns]).moved(to: device)
+      .expanded([unconditionalTokens.count, columns])
+    let order = Tensor(conditionalTokens + unconditionalTokens).moved(to: device)
+    return Tensor.zeros([tokenCount, columns], on: device)
+      .adding(Tensor.concatenated([share, rest], axis: 0), at: order)
+  }
+}
+
+extension Routing {
+  /// A routing of samples as one of their tokens: each token goes where its sample goes.
+  ///
+  /// - Parameter tokensPerSample: Tokens of each sample.
+  /// - Returns: A routing of the tokens, one sample's after another's.
+  /// - Precondition: Samples chose experts, not experts samples.
+  public func spread(tokensPerSample: Int) -> Routing {
+    guard case .byToken(let experts, let k) = choice else {
+      programmerError("samples chosen by experts cannot be spread over their tokens")
+    }
+    let chosen = (0..<tokenCount).flatMap { sample in
+      (0..<tokensPerSample).flatMap { _ in experts[sample * k..<(sample + 1) * k] }
+    }
+    func spread(_ rows: Tensor) -> Tensor {
+      rows.expandingAxis(1).expanded([tokenCount, tokensPerSample, rows.size(1)])
+        .reshaped([tokenCount * tokensPerSample, rows.size(1)])
+    }
+    return Routing(
+      tokenCount: tokenCount * tokensPerSample, expertCount: expertCount,
+      choice: .byToken(experts: chosen, k: k), weights: spread(weights),
+      probabilities: spread(probabilities))
+  }
+}

@@ -1,0 +1,222 @@
+import MoECore
+public import MoEModels
+import MoERouting
+public import MoETensor
+
+/// Trains a diffusion transformer to remove noise from images.
+///
+///     loss = objective + contrastive · Σ blocks + balance · Σ blocks + capacity · Σ blocks + classification · Σ blocks
+///
+/// Terms that the model's routing rule does not know are absent.
+public final class DiffusionTask: TrainingTask {
+  /// How the loss is made and the data are taken.
+  public struct Settings: Hashable, Sendable {
+    /// Images per batch; at least 1.
+    public var batchSize: Int
+    /// Factor of the routing contrastive loss; 0 leaves it out.
+    public var contrastive = 1.0
+    /// Temperature of the routing contrastive loss.
+    public var temperature = 0.07
+    /// Factor of the load-balancing loss; 0 leaves it out.
+    public var balance = 0.0
+    /// Factor of the loss of predicted capacities.
+    public var capacity = 0.01
+    /// Factor of the loss of a router that classifies.
+    public var classification = 1.0
+    /// Images of an evaluation, at most; spread evenly over the data.
+    public var evaluationImages = 256
+
+    /// Starts from what the paper's code uses for a rule.
+    public init(batchSize: Int, router: DiffusionExpertsConfiguration.Router? = nil) {
+      self.batchSize = batchSize
+      if router == .tokenChoice { balance = 0.01 }
+    }
+  }
+
+  /// The model.
+  public let model: DiffusionTransformer
+  /// The weights that gradients change.
+  public let weights: [NamedParameter]
+  /// Positions, thresholds and centroids.
+  public let buffers: [NamedParameter]
+  /// What is predicted, and how images are made noisy.
+  public let objective: any DiffusionObjective
+  /// Which experts each sparse block used since the start, or since ``forgetUsage()``.
+  public private(set) var usage: [ExpertUsage] = []
+  private let settings: Settings
+  private let images: any ImageBatchSource
+  private let validation: (any ImageSet)?
+  private let files: [ModelFile]
+  private let device: Device
+  /// What sparse blocks with thresholds or centroids did in the present step.
+  private var done: [[DiffusionExperts.Output]] = []
+
+  /// Prepares to train a model.
+  ///
+  /// - Parameters:
+  ///   - model: The model, with its weights on `device`.
+  ///   - images: What to train on; of the model's shape, with at most as many classes.
+  ///   - validation: What to evaluate on, if anything.
+  ///   - settings: How.
+  ///   - files: What a folder of the model holds besides weights and `config.json`.
+  ///   - device: Where to compute.
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` when data and model do not fit together.
+  public init(
+    _ model: DiffusionTransformer, images: any ImageBatchSource,
+    validation: (any ImageSet)? = nil, settings: Settings, files: [ModelFile] = [],
+    device: Device = .cpu
+  ) throws {
+    try Self.check(model, shape: images.imageShape, classes: images.classes)
+    if let validation {
+      try Self.check(model, shape: validation.imageShape, classes: validation.classes)
+    }
+    guard settings.batchSize >= 1 else {
+      throw TrainingError.invalidSetting(
+        key: "batchSize", value: "\(settings.batchSize)", expected: "at least 1")
+    }
+    guard settings.temperature > 0 else {
+      throw TrainingError.invalidSetting(
+        key: "temperature", value: "\(settings.temperature)", expected: "above 0")
+    }
+    (self.model, self.images, self.validation) = (model, images, validation)
+    (self.settings, self.files, self.device) = (settings, files, device)
+    weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    buffers = model.buffers.map { NamedParameter($0.name, $0.parameter) }
+    objective =
+      switch model.configuration.objective {
+      case .rectifiedFlow: RectifiedFlow()
+      case .noisePrediction: NoisePrediction(try NoiseSchedule())
+      }
+    forgetUsage()
+  }
+
+  private static func check(
+    _ model: DiffusionTransformer, shape: [Int], classes: Int
+  ) throws(TrainingError) {
+    guard shape == model.imageShape else {
+      throw .invalidSetting(
+        key: "images", value: "of \(shape.map(String.init).joined(separator: "×"))",
+        expected: "of \(model.imageShape.map(String.init).joined(separator: "×")), as the model's")
+    }
+    guard classes <= model.classes else {
+      throw .invalidSetting(
+        key: "classes", value: "\(classes)", expected: "at most \(model.classes), the model's")
+    }
+  }
+
+  /// The next image's place.
+  public var position: DataPosition {
+    get { images.position }
+    set { images.position = newValue }
+  }
+
+  /// The next images.
+  public func nextBatch() throws -> ImageBatch { try images.next(settings.batchSize) }
+
+  /// The loss of images, some of whose labels are left out.
+  public func loss(_ batch: ImageBatch, random: RandomSource) throws -> TaskLoss {
+    let labels = withLabelsDropped(batch.labels, random: random)
+    let noisy = objective.noised(batch.images.moved(to: device), random: random)
+    let pass: DiffusionPass = model.needsStart ? .starting(random) : .training
+    let output = model(noisy.images, times: noisy.times, labels: labels, pass: pass)
+    count(output.sparse, labels: labels, times: noisy.times)
+    return TaskLoss(
+      parts: objective.losses(output.prediction, for: noisy) + routingParts(output.sparse),
+      routing: output.sparse.map(Self.routing), units: labels.count)
+  }
+
+  private func withLabelsDropped(_ labels: [Int], random: RandomSource) -> [Int] {
+    guard let null = model.nullLabel else { return labels }
+    let numbers = random.uniform([labels.count]).array(of: Float.self)
+    let share = Float(model.configuration.labelDropout)
+    return zip(labels, numbers).map { $1 < share ? null : $0 }
+  }
+
+  /// The terms that routing adds, each summed over the sparse blocks.
+  private func routingParts(_ sparse: [DiffusionExperts.Output]) -> [TaskLoss.Part] {
+    func part(
+      _ name: String, _ coefficient: Double, _ value: (DiffusionExperts.Output) -> Tensor?
+    ) -> TaskLoss.Part? {
+      guard coefficient != 0 else { return nil }
+      let values = sparse.compactMap(value)
+      guard let first = values.first else { return nil }
+      return .init(name, values.dropFirst().reduce(first) { $0 + $1 }, coefficient: coefficient)
+    }
+    let parts = [
+      part("contrastive", settings.contrastive) {
+        $0.contrastiveLoss(temperature: settings.temperature)
+      },
+      part("balance", settings.balance) { $0.balanceLoss },
+      part("capacity", settings.capacity) { $0.capacityLoss },
+      part("classification", settings.classification) { $0.classificationLoss },
+    ]
+    return parts.compactMap { $0 }
+  }
+
+  private static func routing(_ output: DiffusionExperts.Output) -> LayerRouting {
+    let entropy = withoutGradients {
+      RoutingLosses.entropy(probabilities: output.conditional.probabilities).item(as: Float.self)
+    }
+    return LayerRouting(
+      load: output.routing.load, entropy: Double(entropy),
+      droppedShare: LayerRouting.droppedShare(output.conditional))
+  }
+
+  private func count(_ sparse: [DiffusionExperts.Output], labels: [Int], times: Tensor) {
+    let values = times.array(of: Float.self)
+    for (place, output) in sparse.enumerated() {
+      usage[place].add(output, labels: labels, times: values)
+    }
+    if model.learnsFromRouting { done.append(sparse) }
+  }
+
+  /// Starts to count the use of experts anew.
+  public func forgetUsage() {
+    let labels = model.classes + (model.nullLabel == nil ? 0 : 1)
+    usage = model.configuration.sparseBlocks.map { _ in
+      ExpertUsage(labels: labels, experts: model.configuration.experts?.listed ?? 0)
+    }
+  }
+
+  /// Moves thresholds and centroids.
+  public func stepEnded(routing: [LayerRouting]) {
+    for sparse in done { model.learn(from: sparse) }
+    done = []
+  }
+
+  /// The objective on validation images, with their labels and, where the model knows it, with the null label.
+  ///
+  /// Times and noise are the same at every evaluation.
+  public func evaluate() throws -> [NamedValue] {
+    guard let validation else { return [] }
+    let count = min(settings.evaluationImages, validation.count)
+    let chosen = (0..<count).map { $0 * validation.count / count }
+    var sums = [0.0, 0.0]
+    for start in stride(from: 0, to: count, by: settings.batchSize) {
+      let numbers = Array(chosen[start..<min(start + settings.batchSize, count)])
+      let clean = try validation.images(numbers, random: nil).moved(to: device)
+      let noisy = objective.noised(clean, random: RandomSource(seed: UInt64(start)))
+      let kinds = [numbers.map(validation.label)] + (model.nullLabel.map { null in
+        [numbers.map { _ in null }]
+      } ?? [])
+      for (kind, labels) in kinds.enumerated() {
+        let prediction = model(noisy.images, times: noisy.times, labels: labels).prediction
+        let loss = objective.losses(prediction, for: noisy).reduce(0.0) {
+          $0 + $1.coefficient * Double($1.value.item(as: Float.self))
+        }
+        sums[kind] += loss * Double(numbers.count)
+      }
+    }
+    let result = [NamedValue("loss", sums[0] / Double(count))]
+    return model.nullLabel == nil
+      ? result : result + [NamedValue("loss_unlabelled", sums[1] / Double(count))]
+  }
+
+  /// `config.json` and what else belongs to the model.
+  public func modelFiles() throws -> [ModelFile] {
+    [ModelFile("config.json", Array(try model.configuration.json().utf8))] + files
+  }
+}
+
+@available(*, unavailable)
+extension DiffusionTask: Sendable {}
