@@ -59,8 +59,10 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
   Module(
     name: "MoETraining",
-    dependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system],
-    testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
+    dependencies: ["MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", system],
+    testDependencies: [
+      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", system,
+    ]),
   Module(
     name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
@@ -91,8 +93,8 @@ let program: [Target] = [
   .executableTarget(
     name: "switchyard",
     dependencies: [
-      "MoECore", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining",
-      "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
+      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation",
+      "MoETraining", "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(

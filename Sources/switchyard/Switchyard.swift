@@ -16,6 +16,7 @@ struct Switchyard: ParsableCommand {
     version: VersionReport.text,
     subcommands: [
       Doctor.self, Info.self, Generate.self, MeasurePerplexity.self, Train.self, Upcycle.self,
+      Sample.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self,
     ])

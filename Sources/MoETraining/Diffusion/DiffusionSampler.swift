@@ -76,7 +76,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   there.
   /// - Throws: ``SamplingError`` when the model does not fit, before work starts; or what `observe` throws.
   public func images(
-    from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0, on device: Device = .cpu,
+    from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0,
+    on device: Device = .cpu,
     observe: (Progress) throws -> Void = { _ in }
   ) throws -> Tensor {
     try check(model, labels: labels)

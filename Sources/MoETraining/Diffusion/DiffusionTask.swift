@@ -43,11 +43,15 @@ public final class DiffusionTask: TrainingTask {
   public let objective: any DiffusionObjective
   /// Which experts each sparse block used since the start, or since ``forgetUsage()``.
   public private(set) var usage: [ExpertUsage] = []
+  /// What is drawn at evaluations, if anything.
+  public var pictures: SamplePictures?
+  /// Names of the classes, for tables.
+  public var classNames: [String] = []
   private let settings: Settings
   private let images: any ImageBatchSource
   private let validation: (any ImageSet)?
   private let files: [ModelFile]
-  private let device: Device
+  let device: Device
   /// What sparse blocks with thresholds or centroids did in the present step.
   private var done: [[DiffusionExperts.Output]] = []
 
@@ -196,9 +200,11 @@ public final class DiffusionTask: TrainingTask {
       let numbers = Array(chosen[start..<min(start + settings.batchSize, count)])
       let clean = try validation.images(numbers, random: nil).moved(to: device)
       let noisy = objective.noised(clean, random: RandomSource(seed: UInt64(start)))
-      let kinds = [numbers.map(validation.label)] + (model.nullLabel.map { null in
-        [numbers.map { _ in null }]
-      } ?? [])
+      let kinds =
+        [numbers.map(validation.label)]
+        + (model.nullLabel.map { null in
+          [numbers.map { _ in null }]
+        } ?? [])
       for (kind, labels) in kinds.enumerated() {
         let prediction = model(noisy.images, times: noisy.times, labels: labels).prediction
         let loss = objective.losses(prediction, for: noisy).reduce(0.0) {
