@@ -49,6 +49,9 @@ public final class PyTorchFile: Sendable {
   /// Where the file is.
   public var path: FilePath { file.path }
 
+  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  package func discardPages() { file.discardPages() }
+
   /// The bytes of a tensor's elements, row-major and little-endian.
   ///
   /// - Throws: ``PickleError`` when its storage is missing or too short.

@@ -26,11 +26,15 @@ struct LayerTables {
   let experts: Int
   let loads: CountTable<Int>
   let firstLoads: CountTable<Int>
+  /// Sums of shares, but for those in ``evenLoads``.
   let weightedLoads: CountTable<Double>
+  /// Assignments of tokens that use every slot, where all share alike.
+  let evenLoads: CountTable<Int>
   let first: CountTable<Int>
   let pairs: CountTable<Int>
   /// Sums of weights; without weights, what equal shares of unused slots add to ``pairs`` over k².
   let weighted: CountTable<Double>
+  /// Pairs of slots, each counted once: a table and its mirror image make the coactivations.
   let coactivations: CountTable<Int>
 
   init(experts: Int, tables: RoutingCounts.Tables, hasWeights: Bool, isLast: Bool) {
@@ -41,13 +45,22 @@ struct LayerTables {
     loads = CountTable(experts)
     firstLoads = CountTable(experts)
     weightedLoads = CountTable(experts)
+    evenLoads = CountTable(experts)
     first = CountTable(size(.firstTransitions))
     pairs = CountTable(max(size(.pairTransitions), hasWeights ? 0 : size(.weightedTransitions)))
     weighted = CountTable(size(.weightedTransitions))
     coactivations = CountTable(size(.coactivations))
   }
 
-  func countLoads(_ here: LayerChoices) {
+  func countLoads(_ here: LayerChoices, isFull: Bool) {
+    guard isFull, !here.hasWeights else { return countSparseLoads(here) }
+    for token in 0..<here.tokens {
+      firstLoads.add(1, at: Int(here[token, 0]))
+      for slot in 0..<here.k { evenLoads.add(1, at: Int(here[token, slot])) }
+    }
+  }
+
+  private func countSparseLoads(_ here: LayerChoices) {
     let unused = RoutingTraceHeader.unusedSlot
     var shares = [Double](repeating: 0, count: here.k)
     for token in 0..<here.tokens {
@@ -73,8 +86,10 @@ struct LayerTables {
   }
 
   /// Counts pairs; if asked to, also what makes ``pairs`` over k² the sum of equal shares.
-  func countPairs(_ here: LayerChoices, _ next: LayerChoices, correcting: Bool) {
-    if here.isFull, next.isFull {
+  func countPairs(
+    _ here: LayerChoices, _ next: LayerChoices, areFull: Bool, correcting: Bool
+  ) {
+    if areFull {
       countFullPairs(here, next)
     } else {
       countSparsePairs(here, next, correcting: correcting)
@@ -123,19 +138,39 @@ struct LayerTables {
     }
   }
 
-  func countCoactivations(_ here: LayerChoices) {
+  func countCoactivations(_ here: LayerChoices, isFull: Bool) {
     let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
     for token in 0..<here.tokens {
-      for i in 0..<k {
+      for i in 1..<max(1, k) {
         let left = here[token, i]
-        guard left != unused else { continue }
-        for p in 0..<k where p != i {
+        guard isFull || left != unused else { continue }
+        let row = Int(left) * experts
+        for p in 0..<i {
           let right = here[token, p]
-          guard right != unused, right != left else { continue }
-          coactivations.add(1, at: Int(left) * experts + Int(right))
+          if isFull || right != unused { coactivations.add(1, at: row + Int(right)) }
         }
       }
     }
+  }
+
+  /// Assignments, over all slots.
+  var allLoads: [Int] { zip(loads.array, evenLoads.array).map { $0 + $1 } }
+
+  /// Sums of shares.
+  func allWeightedLoads(k: Int) -> [Double] {
+    zip(weightedLoads.array, evenLoads.array).map { $0 + Double($1) / Double(k) }
+  }
+
+  /// Tokens that chose both of two experts.
+  var allCoactivations: [Int] {
+    let half = coactivations.array
+    var result = [Int](repeating: 0, count: half.count)
+    for i in 0..<(half.isEmpty ? 0 : experts) {
+      for p in 0..<experts where p != i {
+        result[i * experts + p] = half[i * experts + p] + half[p * experts + i]
+      }
+    }
+    return result
   }
 
   /// The weighted transitions, whichever way they were counted.
