@@ -196,9 +196,11 @@ public final class DiffusionTask: TrainingTask {
       let numbers = Array(chosen[start..<min(start + settings.batchSize, count)])
       let clean = try validation.images(numbers, random: nil).moved(to: device)
       let noisy = objective.noised(clean, random: RandomSource(seed: UInt64(start)))
-      let kinds = [numbers.map(validation.label)] + (model.nullLabel.map { null in
-        [numbers.map { _ in null }]
-      } ?? [])
+      let kinds =
+        [numbers.map(validation.label)]
+        + (model.nullLabel.map { null in
+          [numbers.map { _ in null }]
+        } ?? [])
       for (kind, labels) in kinds.enumerated() {
         let prediction = model(noisy.images, times: noisy.times, labels: labels).prediction
         let loss = objective.losses(prediction, for: noisy).reduce(0.0) {
