@@ -42,6 +42,9 @@ let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MP
 let modules: [Module] = [
   Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
   Module(
+    name: "MoEImages", dependencies: ["CImages", "MoECore", system],
+    testDependencies: ["MoECore", system]),
+  Module(
     name: "MoETracing", dependencies: ["MoECore", system],
     testDependencies: ["MoECore", system]),
   Module(
@@ -64,6 +67,9 @@ let modules: [Module] = [
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system]),
+  Module(
+    name: "MoEReport", dependencies: ["MoECore", "MoETracing", "MoEPlacement", system],
+    testDependencies: ["MoECore", "MoETracing", "MoEPlacement", system]),
   Module(name: "MoEParallel", dependencies: [mpi]),
 ]
 
@@ -75,6 +81,9 @@ let native: [Target] = [
   .target(name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])]),
   .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
   .systemLibrary(
+    name: "CImages", pkgConfig: "switchyard-images",
+    providers: [.apt(["libpng-dev", "libturbojpeg0-dev"]), .brew(["libpng", "jpeg-turbo"])]),
+  .systemLibrary(
     name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
 ]
 
@@ -83,14 +92,14 @@ let program: [Target] = [
     name: "switchyard",
     dependencies: [
       "MoECore", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining",
-      "MoEPlacement", "MoEParallel", system, arguments,
+      "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
     dependencies: [
       "switchyard", "MoETestSupport", "MoECore", "MoETracing", "MoETensor", "MoEModels",
-      "MoEEvaluation", "MoEPlacement", system,
+      "MoEEvaluation", "MoEPlacement", "MoEReport", system,
     ],
     swiftSettings: strict),
   .target(

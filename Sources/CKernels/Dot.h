@@ -63,40 +63,40 @@ AVX512 static inline __m512 loaded(const uint16_t *from) {
   return widened(_mm256_loadu_si256((const __m256i *)from));
 }
 
-AVX512 static inline float dot_bf16_avx512(const uint16_t *a, const uint16_t *b, size_t count) {
+/// 16 numbers of a row that is brain floats, or f32.
+AVX512 static inline __attribute__((always_inline)) __m512 numbers(bool narrow, const void *row, size_t at) {
+  return narrow ? loaded((const uint16_t *)row + at) : _mm512_loadu_ps((const float *)row + at);
+}
+
+AVX512 static inline __attribute__((always_inline)) float dot_of_bf16(const uint16_t *a, bool narrow, const void *b,
+                                                                      size_t count) {
   __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
   size_t i = 0;
   for (; i + 64 <= count; i += 64) {
-    s0 = _mm512_fmadd_ps(loaded(a + i), loaded(b + i), s0);
-    s1 = _mm512_fmadd_ps(loaded(a + i + 16), loaded(b + i + 16), s1);
-    s2 = _mm512_fmadd_ps(loaded(a + i + 32), loaded(b + i + 32), s2);
-    s3 = _mm512_fmadd_ps(loaded(a + i + 48), loaded(b + i + 48), s3);
+    s0 = _mm512_fmadd_ps(loaded(a + i), numbers(narrow, b, i), s0);
+    s1 = _mm512_fmadd_ps(loaded(a + i + 16), numbers(narrow, b, i + 16), s1);
+    s2 = _mm512_fmadd_ps(loaded(a + i + 32), numbers(narrow, b, i + 32), s2);
+    s3 = _mm512_fmadd_ps(loaded(a + i + 48), numbers(narrow, b, i + 48), s3);
   }
-  for (; i + 16 <= count; i += 16) s0 = _mm512_fmadd_ps(loaded(a + i), loaded(b + i), s0);
-  float sum = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
-  return sum + dot_bf16_plain(a + i, b + i, count - i);
+  for (; i + 16 <= count; i += 16) s0 = _mm512_fmadd_ps(loaded(a + i), numbers(narrow, b, i), s0);
+  float sum = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3))), rest = 0;
+  for (; i < count; ++i)
+    rest += bf16_value(a[i]) * (narrow ? bf16_value(((const uint16_t *)b)[i]) : ((const float *)b)[i]);
+  return sum + rest;
+}
+
+AVX512 static inline float dot_bf16_avx512(const uint16_t *a, const uint16_t *b, size_t count) {
+  return dot_of_bf16(a, true, b, count);
 }
 
 /// Brain floats times f32.
 AVX512 static inline float dot_mixed_avx512(const uint16_t *a, const float *b, size_t count) {
-  __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
-  size_t i = 0;
-  for (; i + 64 <= count; i += 64) {
-    s0 = _mm512_fmadd_ps(loaded(a + i), _mm512_loadu_ps(b + i), s0);
-    s1 = _mm512_fmadd_ps(loaded(a + i + 16), _mm512_loadu_ps(b + i + 16), s1);
-    s2 = _mm512_fmadd_ps(loaded(a + i + 32), _mm512_loadu_ps(b + i + 32), s2);
-    s3 = _mm512_fmadd_ps(loaded(a + i + 48), _mm512_loadu_ps(b + i + 48), s3);
-  }
-  for (; i + 16 <= count; i += 16) s0 = _mm512_fmadd_ps(loaded(a + i), _mm512_loadu_ps(b + i), s0);
-  float sum = _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(s0, s1), _mm512_add_ps(s2, s3)));
-  for (; i < count; ++i) sum += bf16_value(a[i]) * b[i];
-  return sum;
+  return dot_of_bf16(a, false, b, count);
 }
 
 static inline bool has_avx512(void) {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw");
 }
 #endif
-
 
 #endif

@@ -84,7 +84,10 @@ public struct ModelSummary: Hashable, Codable, Sendable {
       .map { "\($0.key) \(ByteCount($0.value))" }.joined(separator: ", ")
     let rows = [
       ("family", family),
-      ("parameters", "\(Self.short(parameters)), \(Self.short(activeParameters)) active per token"),
+      (
+        "parameters",
+        "\(ShortCount.text(parameters)), \(ShortCount.text(activeParameters)) active per token"
+      ),
       (
         "layers",
         sparseLayers == 0 ? "\(layers), all dense" : "\(layers), \(sparseLayers) of them sparse"
@@ -105,16 +108,5 @@ public struct ModelSummary: Hashable, Codable, Sendable {
 
   private static func plain(_ value: Double) -> String {
     Int(exactly: value).map(String.init) ?? "\(value)"
-  }
-
-  /// A count with three digits: `6.92 B`, `135 M`.
-  private static func short(_ count: Int) -> String {
-    for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where Double(count) >= size {
-      let value = Double(count) / size
-      let scale = value < 10 ? 100.0 : value < 100 ? 10 : 1
-      let rounded = (value * scale).rounded() / scale
-      return "\(Int(exactly: rounded).map(String.init) ?? "\(rounded)") \(unit)"
-    }
-    return "\(count)"
   }
 }

@@ -6,6 +6,8 @@ import SystemPackage
 struct PathArgument: ExpressibleByArgument {
   let path: FilePath
 
+  init(_ path: FilePath) { self.path = path }
+
   init?(argument: String) {
     // Swift replaces what is not UTF-8, and the path would then be another one.
     guard !argument.isEmpty, !argument.unicodeScalars.contains("\u{FFFD}") else { return nil }

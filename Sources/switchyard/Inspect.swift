@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import MoECore
 import MoEModels
+import MoEPlacement
+import MoEReport
 import MoETracing
 import SystemPackage
 
@@ -9,105 +11,125 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say how evenly experts are used, and whether their layers depend on one another.",
     discussion: """
-      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's .pt), or the \
-      folder of a model, which is described as 'switchyard info' does: a model without a text has no routing, \
-      so record some with 'switchyard trace'.
+      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's .pt), or a model \
+      with --text, which it reads once and records. A model without a text has no routing and is described as \
+      'switchyard info' does.
+
+      With --against, two traces of one model are compared. The folder of a training run with --text is traced step by \
+      step: its snapshots and its final model, to see load and affinity grow.
+
+      The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
+      was not made of.
+
+      Examples:
+        switchyard inspect trace.safetensors --html report.html
+        switchyard inspect MODEL --text book.txt --text code.txt --html report.html
+        switchyard inspect trace.safetensors --tokenizer MODEL --json
+        switchyard inspect monday.safetensors --against sunday.safetensors
+        switchyard inspect RUN --text book.txt --html training.html
       """)
 
-  @Argument(help: "Trace, file of counts, or folder of a model.", completion: .file()) var input:
+  @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
     PathArgument
+  @Option(
+    help: "Another trace or file of counts of the same model, to compare.", completion: .file())
+  var against: PathArgument?
+  @OptionGroup var texts: TextOptions
+  @OptionGroup var engine: EngineOptions
+  @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
+  @Option(
+    help: "Model or tokenizer.json whose tokens the trace holds, to tell kinds of tokens apart.",
+    completion: .file()) var tokenizer: PathArgument?
+  @Option(help: "Devices that the diagnosis places experts on.") var devices = 4
+  @Option(help: "Layers whose affinity to the next one the page draws, as 0,3 (default: four).")
+  var layers: LayerList?
+  @Option(help: "Write a page with figures that any browser shows.", completion: .file()) var html:
+    PathArgument?
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
-  func run() throws {
-    if FileManager.default.fileExists(atPath: input.path.appending("config.json").string) {
-      return try describeModel()
+  func validate() throws {
+    guard 2...PlacementTopology.maximumRanks ~= devices else {
+      throw ValidationError(
+        "--devices is \(devices); it must be in 2…\(PlacementTopology.maximumRanks).")
     }
-    let report =
-      try input.path.extension == "safetensors"
-      ? TraceReport(RoutingTrace(input.path)) : TraceReport(CountMatrix.read(input.path))
-    if json { try Output.json(report) } else { Output.line(InspectionText(report).text) }
+  }
+
+  func run() throws {
+    if let run = RunFolder(input.path) { return try inspect(run) }
+    guard input.isModel else {
+      guard texts.text.isEmpty else {
+        throw ValidationError(
+          "--text is for models and training runs; \(input.path) is neither.")
+      }
+      if let against { return try compare(against.path) }
+      let tokenizer = try tokenizer.map { try Tokenizer($0.path) }
+      return try show(RoutingSource(input.path), tokenizer)
+    }
+    try refuseComparison()
+    guard !texts.text.isEmpty else { return try describeModel() }
+    let recording = try TextRecording(texts)
+    let arguments = ModelArguments(input, dtype: dtype, engine: engine)
+    try recording.withTrace(of: arguments) { trace, tokenizer in
+      try show(.trace(trace), tokenizer)
+    }
+  }
+
+  private func refuseComparison() throws {
+    guard against == nil else {
+      throw ValidationError(
+        "--against compares traces; record \(input.path) with 'switchyard trace' first.")
+    }
+  }
+
+  private func compare(_ other: FilePath) throws {
+    let (old, new) = (try RoutingSource(input.path), try RoutingSource(other))
+    let names = [input.path, other].map { $0.lastComponent?.string ?? $0.string }
+    let report = try DriftReport(
+      from: old.counts(), to: new.counts(), names: (old: names[0], new: names[1]))
+    try finish(report, text: report.text, page: DriftPage(report).page)
+  }
+
+  private func inspect(_ run: RunFolder) throws {
+    try refuseComparison()
+    guard !texts.text.isEmpty else {
+      throw ValidationError(
+        "\(input.path) is a training run; add --text FILE, which each of its models reads.")
+    }
+    let recording = try TextRecording(texts)
+    let folder = try TemporaryTraces()
+    defer { folder.remove() }
+    let traces = try run.models.map { step, model in
+      let path = folder.path.appending("step-\(step).safetensors")
+      _ = try recording.record(
+        ModelArguments(PathArgument(model), dtype: dtype, engine: engine), to: path)
+      return (step: step, trace: try RoutingTrace(path))
+    }
+    let report = try CheckpointReport(traces, name: run.name, devices: devices)
+    try finish(report, text: report.text, page: CheckpointPage(report).page)
+  }
+
+  private func finish(_ report: some Encodable, text: String, page: Page) throws {
+    if let html { try page.write(to: html.path) }
+    if json { return try Output.json(report) }
+    Output.line(text)
+    if let html { Output.line("\nfigures in \(html.path)") }
+  }
+
+  private func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
+    let inspection = try Inspection(source, tokenizer: tokenizer, devices: devices)
+    let page = InspectionPage(
+      inspection.report, advice: inspection.placement, layers: layers?.layers
+    ).page
+    try finish(inspection, text: InspectionText(inspection.report).text, page: page)
   }
 
   private func describeModel() throws {
+    guard html == nil else {
+      throw ValidationError("a model has no routing without a text; add --text FILE.")
+    }
     let summary = try ModelSummary(input.path)
     if json { return try Output.json(summary) }
     Output.line(summary.text)
-    Output.line(
-      "To see its routing: switchyard trace \(input.path) --text FILE --out T.safetensors")
+    Output.line("To see its routing: switchyard inspect \(input.path) --text FILE")
   }
-}
-
-/// A report as people read it in a terminal.
-struct InspectionText {
-  let report: TraceReport
-
-  init(_ report: TraceReport) { self.report = report }
-
-  var text: String {
-    let parts = [
-      title, layers, transitions, specializations, report.diagnosis.joined(separator: "\n"),
-    ]
-    return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
-  }
-
-  private var title: String {
-    let name = report.model.map { "\($0), " } ?? ""
-    let sequences = report.sequences > 0 ? " in \(report.sequences) sequences" : ""
-    return
-      "\(name)\(report.tokens) tokens\(sequences), \(report.layers.count) sparse layers, top-\(report.k) of \(report.experts) experts"
-      .printable
-  }
-
-  private var layers: String {
-    TextTable(
-      header: ["layer", "max/mean", "CV", "Gini", "entropy", "dead", "load, busiest expert first"],
-      rows: report.layers.map { layer in
-        let it = layer.statistics
-        return [
-          String(layer.layer), number(it.imbalance), number(it.coefficientOfVariation),
-          number(it.gini), number(it.entropy), String(it.deadExperts.count), bars(layer.load),
-        ]
-      }
-    ).text
-  }
-
-  private var transitions: String {
-    guard !report.transitions.isEmpty else { return "" }
-    return TextTable(
-      header: ["from layer", "bits", "by chance", "explained", "top successor", "if independent"],
-      rows: zip(report.layers, report.transitions).map { layer, it in
-        [
-          String(layer.layer), number(it.mutualInformation), number(it.nullMean),
-          percent(it.excessShare), percent(it.topSuccessorShare), percent(it.independentShare),
-        ]
-      }
-    ).text
-  }
-
-  private var specializations: String {
-    guard !report.specializations.isEmpty else { return "" }
-    return TextTable(
-      header: ["experts tell", "mean", "most"],
-      rows: report.specializations.map {
-        let mean = $0.shares.reduce(0, +) / Double(max(1, $0.shares.count))
-        return [$0.kind, percent(mean), percent($0.shares.max() ?? 0)]
-      }
-    ).text
-  }
-
-  /// At most 32 bars: the sorted loads, or means of neighbours.
-  private func bars(_ load: [Int]) -> String {
-    let sorted = load.sorted(by: >)
-    let width = (sorted.count + 31) / 32
-    let means = stride(from: 0, to: sorted.count, by: width).map { start in
-      let part = sorted[start..<min(start + width, sorted.count)]
-      return Double(part.reduce(0, +)) / Double(part.count)
-    }
-    let most = max(means.first ?? 0, 1)
-    let signs = Array("▁▂▃▄▅▆▇█")
-    return String(means.map { $0 == 0 ? " " : signs[min(7, Int($0 / most * 8))] })
-  }
-
-  private func number(_ value: Double) -> String { String(format: "%.2f", value) }
-  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
 }

@@ -13,6 +13,13 @@ struct ModelArguments: ParsableArguments {
     WeightType?
   @OptionGroup var engine: EngineOptions
 
+  init() {}
+
+  /// What another command has read.
+  init(_ model: PathArgument, dtype: WeightType?, engine: EngineOptions) {
+    (self.model, self.dtype, self.engine) = (model, dtype, engine)
+  }
+
   /// Opens the model.
   func open() throws -> MoEDecoder {
     if let threads = engine.threads { Engine.threadCount = threads }

@@ -65,7 +65,7 @@ struct Train: ParsableCommand {
     let configuration = try TrainingConfiguration(config.path, settings: settings)
     let preparation = ProgressLine()
     defer { preparation.end() }
-    let run = try LanguageRun(
+    let run = try TrainingSession(
       configuration, in: folder, resumes: resume, device: device,
       versions: ["switchyard": VersionReport.version, "libtorch": Engine.version],
       progress: preparation.show)
@@ -75,7 +75,7 @@ struct Train: ParsableCommand {
     Interruption.deferFirst()
     let outcome: TrainingOutcome
     do {
-      outcome = try run.training.run(
+      outcome = try run.run(
         shouldStop: { Interruption.isRequested }, observer: display.show)
     } catch {
       display.end()

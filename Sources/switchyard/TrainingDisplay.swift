@@ -1,6 +1,5 @@
 import Foundation
 import MoECore
-import MoEModels
 import MoETensor
 import MoETraining
 
@@ -8,7 +7,7 @@ import MoETraining
 final class TrainingDisplay {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let steps: Int
-  private let run: LanguageRun
+  private let run: TrainingSession
   private let clock = ContinuousClock()
   private var shown: ContinuousClock.Instant?
   /// Running averages, because single steps jump.
@@ -21,15 +20,11 @@ final class TrainingDisplay {
     mutating func take(_ next: Double) { value = value.map { $0 + (next - $0) / 20 } ?? next }
   }
 
-  init(_ run: LanguageRun) { (self.run, steps) = (run, run.steps) }
+  init(_ run: TrainingSession) { (self.run, steps) = (run, run.steps) }
 
   /// Says what is about to be trained.
   func begin() {
-    let weights = run.model.parameters.reduce(0) { $0 + $1.parameter.value.count }
-    let configuration = run.model.configuration
-    message(
-      "\(Self.short(Double(weights))) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(run.windowCount) windows; \(Engine.threadCount) threads"
-    )
+    message("\(run.headline); \(Engine.threadCount) threads")
     for notice in run.notices { message("note: \(notice)") }
     if run.firstStep > 0 { message("continuing after step \(run.firstStep) of \(steps)") }
   }
@@ -61,7 +56,7 @@ final class TrainingDisplay {
     let left = Double(steps - metrics.step) * (seconds.value ?? 0)
     var text = "step \(metrics.step)/\(steps)  loss \(Self.fixed(loss.value ?? metrics.loss))"
     text += "  norm \(Self.fixed(metrics.gradientNorm))"
-    text += "  \(Self.short(Double(metrics.units) / (seconds.value ?? 1))) tokens/s"
+    text += "  \(ShortCount.text(Double(metrics.units) / (seconds.value ?? 1))) \(run.unit)/s"
     for value in metrics.routingSummary where ["imbalance", "dead_experts"].contains(value.name) {
       if value.name == "imbalance" { text += "  imbalance \(Self.fixed(value.value))" }
       if value.name == "dead_experts", value.value > 0 { text += "  DEAD \(Int(value.value))" }
@@ -84,13 +79,6 @@ final class TrainingDisplay {
   private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
   private static func fixed(_ value: Double) -> String { String(format: "%.3f", value) }
-
-  private static func short(_ value: Double) -> String {
-    for (unit, size) in [("B", 1e9), ("M", 1e6), ("k", 1e3)] where value >= size {
-      return String(format: value / size < 100 ? "%.1f %@" : "%.0f %@", value / size, unit)
-    }
-    return String(format: "%.0f", value)
-  }
 
   private static func time(_ seconds: Double) -> String {
     let whole = Int(seconds.rounded())

@@ -206,8 +206,7 @@ struct SmolLM2Tests {
 }
 
 enum LlamaCppVocabularies {
-  static let folder = Fixtures.package.removingLastComponent()
-    .appending("shared/data/tokenizers/llama_cpp_vocab")
+  static let folder = SharedData.path("tokenizers/llama_cpp_vocab")
   static let exist = (try? folder.appending("ggml-vocab-gpt-2.gguf").stat()) != nil
 }
 

@@ -72,10 +72,9 @@ struct TokenizerParityTests {
 
 /// Tokenizers of real models, where the development data lie beside the package.
 enum RealTokenizers {
-  private static let folder = Fixtures.package.removingLastComponent()
-    .appending("shared/data/tokenizers")
+  private static let folder = SharedData.path("tokenizers")
   static let gptNeoX = folder.appending("gpt_neox_20b")
   static let gpt2 = folder.appending("gpt2")
-  static let missing: Comment = "needs the development data in ../shared/data/tokenizers"
+  static let missing = SharedData.missing("tokenizers")
   static let exist = (try? gptNeoX.appending("tokenizer.json").stat()) != nil
 }

@@ -1,6 +1,8 @@
 import Foundation
 import MoECore
 import MoEModels
+import MoEPlacement
+import MoEReport
 import MoETensor
 import MoETestSupport
 import MoETracing
@@ -57,10 +59,69 @@ struct TracingCommandTests {
     #expect(text.exitCode == 0 && text.output.contains("max/mean") && text.output.contains("bits"))
     let json = try Program.run("inspect", out, "--json")
     let report = try JSONDecoder().decode(TraceReport.self, from: Data(json.output.utf8))
-    #expect(report == (try TraceReport(RoutingTrace(.init(out)))))
+    var expected = try TraceReport(RoutingTrace(.init(out)))
+    // Advice about placement follows; its solver's seconds are no part of it.
+    expected.diagnosis += report.diagnosis.dropFirst(expected.diagnosis.count)
+    #expect(report == expected && report.diagnosis.last?.hasPrefix("Doing nothing") ?? false)
     let counts = try Program.run("inspect", Fixtures.path("traces/sglang_stat.pt").string)
     #expect(counts.output.contains("Only loads are known"))
-    #expect(try Program.run("inspect", folder.path.string).output.contains("switchyard trace"))
+    #expect(try Program.run("inspect", folder.path.string).output.contains("--text FILE"))
+  }
+
+  @Test("inspect traces a model, and its page says the numbers of its JSON")
+  func page() throws {
+    let text = try folder.write(Array(SmallModel.text.utf8), to: "a.txt").string
+    let html = folder.file("report.html")
+    let run = try Program.run(
+      "inspect", folder.path.string, "--text", text, "--tokens", "200", "--devices", "2", "--json",
+      "--html", html.string)
+    #expect(run.exitCode == 0, "\(run.errors)")
+    struct Answer: Decodable { var placement: PlacementAdvice }
+    let output = Data(run.output.utf8)
+    let report = try JSONDecoder().decode(TraceReport.self, from: output)
+    let advice = try JSONDecoder().decode(Answer.self, from: output).placement
+    #expect(report.tokens == 200 && advice.devices == 2)
+    #expect(report.specializations.map(\.kind).contains("token class"))
+    let page = InspectionPage(report, advice: advice).page
+    #expect(try readBytes(html) == Array(page.html.utf8))
+    #expect(!FileManager.default.fileExists(atPath: folder.file("trace.safetensors").string))
+  }
+
+  @Test("inspect compares two traces, and follows a training run")
+  func comparisons() throws {
+    let text = try folder.write(Array(SmallModel.text.utf8), to: "a.txt").string
+    let (one, two) = (folder.file("1.safetensors").string, folder.file("2.safetensors").string)
+    for (path, tokens) in [(one, "150"), (two, "200")] {
+      let run = try Program.run(
+        "trace", folder.path.string, "--text", text, "--out", path, "--tokens", tokens)
+      #expect(run.exitCode == 0, "\(run.errors)")
+    }
+    let html = folder.file("drift.html").string
+    let drift = try Program.run("inspect", one, "--against", two, "--json", "--html", html)
+    let found = try JSONDecoder().decode(DriftReport.self, from: Data(drift.output.utf8))
+    #expect(found.tokens == [150, 200] && found.names == ["1.safetensors", "2.safetensors"])
+    #expect(try readBytes(.init(html)) == Array(DriftPage(found).page.html.utf8))
+    #expect(try Program.run("inspect", one, "--against", two).output.contains("by chance"))
+
+    // A run with one snapshot, of another model, and the final one.
+    let run = folder.file("run")
+    for part in ["snapshots/step-00000005", "model", "checkpoints/step-00000020"] {
+      let path = run.pushing(FilePath(part)).string
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      for name in ["config.json", "model.safetensors", "tokenizer.json", "state.json"] {
+        let source = folder.file(name == "state.json" ? "config.json" : name).string
+        try FileManager.default.copyItem(atPath: source, toPath: path + "/" + name)
+      }
+    }
+    _ = try folder.write(Array("{}".utf8), to: "run/run.json")
+    let without = try Program.run("inspect", run.string)
+    #expect(without.exitCode == 64 && without.errors.contains("--text"))
+    let steps = try Program.run(
+      "inspect", run.string, "--text", text, "--tokens", "100", "--devices", "2", "--json")
+    #expect(steps.exitCode == 0, "\(steps.errors)")
+    let report = try JSONDecoder().decode(CheckpointReport.self, from: Data(steps.output.utf8))
+    #expect(report.steps.map(\.affinity.step) == [5, 20])
+    #expect(report.steps.allSatisfy { $0.agreement == 1 } && report.name == "run")
   }
 
   @Test("bad input ends with a message and leaves nothing behind")
@@ -78,6 +139,13 @@ struct TracingCommandTests {
     let usage = try Program.run(
       "trace", folder.path.string, "--text", text, "--out", out, "--tokens", "0")
     #expect(usage.exitCode == 64)
+    let html = folder.file("out.html").string
+    let none = try Program.run("inspect", folder.path.string, "--html", html)
+    #expect(none.exitCode == 64 && none.errors.contains("--text"))
+    let trace = Fixtures.path("traces/sglang_stat.pt").string
+    #expect(try Program.run("inspect", trace, "--text", text).exitCode == 64)
+    #expect(try Program.run("inspect", trace, "--devices", "1").exitCode == 64)
+    #expect(!FileManager.default.fileExists(atPath: html))
     #expect(!FileManager.default.fileExists(atPath: out))
   }
 }

@@ -46,6 +46,11 @@ public struct AtomicFile: ~Copyable {
     }
   }
 
+  /// Creates the file at `path`, or replaces it, with bytes.
+  public static func write(_ bytes: [UInt8], to path: FilePath) throws {
+    try write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
+  }
+
   private init(_ path: FilePath) throws(FileError) {
     let target = path.resolved ?? path
     let (descriptor, temporary) = try Self.open(target)
@@ -77,16 +82,7 @@ public struct AtomicFile: ~Copyable {
 
   /// Adds bytes at the end.
   public func append(_ bytes: RawSpan) throws(FileError) {
-    var written = 0
-    let total = bytes.byteCount
-    while written < total {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe posixWrite(descriptor, $0, from: written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
-      written += count
-    }
+    try writeAll(bytes, to: descriptor, path)
   }
 
   private mutating func commit() throws(FileError) {

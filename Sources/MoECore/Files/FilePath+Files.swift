@@ -90,8 +90,17 @@ func posixOpen(_ path: FilePath, _ flags: CInt) -> CInt {
   unsafe path.withPlatformString { unsafe open($0, flags | O_CLOEXEC, 0o666) }
 }
 
-/// Writes bytes from offset `start` on; Linux moves at most 2 GiB per call.
-func posixWrite(_ descriptor: CInt, _ bytes: UnsafeRawBufferPointer, from start: Int) -> Int {
-  let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[start...].prefix(1 << 30))
-  return unsafe write(descriptor, rest.baseAddress, rest.count)
+/// Writes all bytes to an open file; `path` is for errors, before which part of them may have been written.
+func writeAll(_ bytes: RawSpan, to descriptor: CInt, _ path: FilePath) throws(FileError) {
+  var written = 0
+  while written < bytes.byteCount {
+    let count = unsafe bytes.withUnsafeBytes { bytes in
+      // Linux moves at most 2 GiB per call.
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...].prefix(1 << 30))
+      return unsafe write(descriptor, rest.baseAddress, rest.count)
+    }
+    if count < 0 && errno == EINTR { continue }
+    guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
+    written += count
+  }
 }

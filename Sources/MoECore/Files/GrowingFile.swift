@@ -26,15 +26,7 @@ public final class GrowingFile {
   ///
   /// - Throws: ``FileError``; part of the bytes may have been written then.
   public func append(_ bytes: [UInt8]) throws(FileError) {
-    var written = 0
-    while written < bytes.count {
-      let count = unsafe bytes.withUnsafeBytes {
-        unsafe posixWrite(descriptor, $0, from: written)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw FileError(operation: "write", path: path, code: errno) }
-      written += count
-    }
+    unsafe try writeAll(bytes.span.bytes, to: descriptor, path)
   }
 }
 

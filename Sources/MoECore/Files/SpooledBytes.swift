@@ -36,15 +36,8 @@ package final class SpooledBytes {
   }
 
   private func flush() throws(FileError) {
-    var written = 0
-    while written < buffer.count {
-      let result = unsafe buffer.withUnsafeBytes {
-        unsafe posixWrite(descriptor, $0, from: written)
-      }
-      if result < 0 && errno == EINTR { continue }
-      guard result > 0 else { throw FileError(operation: "write", path: path, code: errno) }
-      written += result
-    }
+    let bytes = buffer
+    unsafe try writeAll(bytes.span.bytes, to: descriptor, path)
     count += buffer.count
     buffer.removeAll(keepingCapacity: true)
   }

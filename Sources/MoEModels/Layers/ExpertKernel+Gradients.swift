@@ -6,19 +6,21 @@ import MoETensor
 /// Training: the forward pass keeps the products before the activation, and one kernel per expert goes back.
 extension ExpertKernel {
   /// ``run(_:_:_:)`` with recording; f32 and sizes in whole vectors only.
-  func runWithGradients(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
+  func runWithGradients(
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ experts: [FeedForward],
+    isRecorded: Bool
+  ) -> Tensor? {
     guard dtype == .f32, hidden.isMultiple(of: 16), inner.isMultiple(of: 16),
       let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
-    let byToken = dispatch.byToken
     let pass = ExpertPass(
       kernel: self, input: x.contiguous(), dispatch: dispatch, byToken: byToken,
       weights: byToken.weights.cast(to: .f32).contiguous(),
       blocks: Self.blocks(dispatch.counts), pointers: pointers)
     guard let value = withoutGradients({ pass.forward() }) else { return nil }
+    guard isRecorded else { return value }
     let busy = experts.indices.filter { dispatch.counts[$0] > 0 }
     let matrices = dispatch.busyMatrices(of: experts)
-    guard Tensor.recordsGradients([pass.input, pass.weights] + matrices) else { return value }
     return recorded([value], from: [pass.input, pass.weights] + matrices) { gradients in
       guard let gradient = gradients[0]?.contiguous() else {
         return [nil, nil] + matrices.map { _ in nil }
@@ -52,18 +54,7 @@ private final class ExpertPass {
   }
 
   func forward() -> Tensor? {
-    let result = Tensor.uninitialized([dispatch.tokenCount, kernel.hidden], dtype: .f32)
-    let answers = Tensor.uninitialized([dispatch.rows.count, kernel.hidden], dtype: .f32)
-    guard let x = unsafe input.hostElements, let factors = unsafe weights.hostElements,
-      let target = unsafe result.freshElements
-    else { return nil }
-    defer { extendLifetime((input, weights, result)) }
-    unsafe kernel.withWork(x, dispatch, blocks, pointers, answers: answers, kept: kept) {
-      unsafe kernel.runBlocks($0, count: blocks.count)
-    }
-    unsafe kernel.combine(
-      answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
-    return result
+    kernel.runRows(input, dispatch, byToken, weights, blocks, pointers, kept: kept)
   }
 
   /// Gradients of the input, of the factors, and of the busy experts' matrices.

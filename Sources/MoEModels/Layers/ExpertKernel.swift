@@ -54,31 +54,44 @@ struct ExpertKernel {
     let isRecorded = Tensor.recordsGradients(
       [x, byToken.weights] + dispatch.busyMatrices(of: experts))
     if isRecorded || Engine.isToBeRecomputed {
-      return runWithGradients(x, dispatch, experts)
+      return runWithGradients(x, dispatch, byToken, experts, isRecorded: isRecorded)
     }
     guard let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
     let input = x.contiguous()
     let weights = byToken.weights.cast(to: .f32).contiguous()
+    guard dispatch.tokenCount == 1, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
+      return runRows(
+        input, dispatch, byToken, weights, Self.blocks(dispatch.counts), pointers, kept: nil)
+    }
     let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
-    guard let elements = unsafe input.hostElements, let factors = unsafe weights.hostElements,
+    guard let factors = unsafe weights.hostElements, let target = unsafe result.freshElements else {
+      return nil
+    }
+    defer { extendLifetime((weights, result)) }
+    unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
+    return result
+  }
+
+  // MARK: Several tokens
+
+  /// Every expert on its rows, and the weighted sums; `weights` lie beside `byToken.places`.
+  func runRows(
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: Tensor,
+    _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?
+  ) -> Tensor? {
+    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
+    let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
+    guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
       let target = unsafe result.freshElements
     else { return nil }
-    defer { extendLifetime((input, weights, result)) }
-    if dispatch.tokenCount == 1, dispatch.counts.allSatisfy({ $0 <= 1 }) {
-      unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
-      return result
-    }
-    let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
-    let blocks = Self.blocks(dispatch.counts)
-    unsafe withWork(elements, dispatch, blocks, pointers, answers: answers, kept: nil) {
+    defer { extendLifetime((x, weights, result)) }
+    unsafe withWork(elements, dispatch, blocks, pointers, answers: answers, kept: kept) {
       unsafe runBlocks($0, count: blocks.count)
     }
     unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
     return result
   }
-
-  // MARK: Several tokens
 
   /// Products before the activation, kept for the backward pass; shape `[lanes, inner]` each.
   struct Kept {
@@ -105,7 +118,7 @@ struct ExpertKernel {
     }
   }
 
-  func runBlocks(_ work: UnsafePointer<ckernels_experts>, count: Int) {
+  private func runBlocks(_ work: UnsafePointer<ckernels_experts>, count: Int) {
     let scratch = unsafe ckernels_experts_scratch(work)
     unsafe Engine.parallelPieces(count, scratch: scratch) {
       unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
@@ -139,7 +152,7 @@ struct ExpertKernel {
       unsafe byToken.places.withUnsafeBufferPointer { places in
         let work = unsafe ckernels_combination(
           narrow: dtype == .bf16, width: hidden,
-          answers: answers.hostElements?.assumingMemoryBound(to: Float.self),
+          answers: answers.numbers,
           starts: starts.baseAddress, places: places.baseAddress,
           weights: weights.assumingMemoryBound(to: Float.self), result: result)
         Engine.parallel(tokens, grain: 16) { part in
@@ -172,8 +185,8 @@ struct ExpertKernel {
         narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
         chosen: chosen,
         gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
-        weights: factors.baseAddress, x: wide.hostElements?.assumingMemoryBound(to: Float.self),
-        values: values.freshElements?.assumingMemoryBound(to: Float.self), result: result)
+        weights: factors.baseAddress, x: wide.numbers,
+        values: values.freshNumbers, result: result)
       let groups = (chosen * inner + 15) / 16
       Engine.parallel(groups, grain: max(1, (1 << 15) / (16 * hidden))) { part in
         unsafe withUnsafePointer(to: work) {

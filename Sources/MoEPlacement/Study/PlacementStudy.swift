@@ -45,16 +45,20 @@ public struct PlacementStudy {
   ///   - trace: The trace.
   ///   - heldOut: Share of the tokens to report on, 0 to below 1; with 0, all tokens serve both
   ///     purposes.
+  ///   - limit: The most tokens of each part to use, its first ones; `nil` for all.
   /// - Throws: ``PlacementError/invalidProblem(message:)`` when a part would be empty.
-  public init(_ trace: RoutingTrace, heldOut: Double) throws(PlacementError) {
+  public init(
+    _ trace: RoutingTrace, heldOut: Double, limit: Int? = nil
+  ) throws(PlacementError) {
     guard heldOut >= 0, heldOut < 1 else {
       throw .invalidProblem(message: "a share of \(heldOut) is kept apart; it must be in 0..<1")
     }
     let count = trace.tokenCount
     guard count > 0 else { throw .invalidProblem(message: "the trace has no tokens") }
     self.trace = trace
+    let limit = max(1, limit ?? count)
     guard heldOut > 0 else {
-      (fitted, judged) = (0..<count, 0..<count)
+      (fitted, judged) = (0..<min(count, limit), 0..<min(count, limit))
       return
     }
     let wanted = Int((Double(count) * (1 - heldOut)).rounded())
@@ -66,7 +70,7 @@ public struct PlacementStudy {
       throw .invalidProblem(
         message: "\(count) tokens cannot be cut in two; give more, or keep nothing apart")
     }
-    (fitted, judged) = (0..<place, place..<count)
+    (fitted, judged) = (0..<min(place, limit), place..<min(count, place + limit))
   }
 
   /// Counts of a part.

@@ -1,5 +1,4 @@
 import CKernels
-import CTorch
 import MoECore
 
 extension Tensor {
@@ -16,19 +15,15 @@ extension Tensor {
   static func matrixVectorProduct(_ row: Tensor, _ weight: Tensor) -> Tensor? {
     guard row.count > 0, weight.rank == 2, row.count == weight.size(1), row.size(-1) == row.count
     else { return nil }
-    guard !Engine.isToBeRecomputed else { return nil }
     let dtype = row.dtype
-    guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype else { return nil }
-    guard !(ctorch_gradients_enabled() && (row.requiresGradient || weight.requiresGradient)) else {
-      return nil
-    }
+    guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype,
+      !Tensor.recordsGradients([row, weight]), !Engine.isToBeRecomputed
+    else { return nil }
     // Addresses exist only for contiguous elements on the CPU.
     guard let x = unsafe row.hostElements, let w = unsafe weight.hostElements else { return nil }
     let (rows, columns) = (weight.size(0), weight.size(1))
     let result = uninitialized(Array(row.shape.dropLast()) + [rows], dtype: dtype)
-    guard let y = unsafe result.hostElements.map(UnsafeMutableRawPointer.init(mutating:)) else {
-      return nil
-    }
+    guard let y = unsafe result.freshElements else { return nil }
     defer { extendLifetime((row, weight, result)) }
     let work = unsafe MatrixVectorWork(
       weight: w, row: x, result: y, columns: columns, isNarrow: dtype == .bf16)

@@ -1,4 +1,3 @@
-import CTorch
 import MoECore
 
 /// oneDNN's product with its options for a following operation, of which none is used; builds of libtorch
@@ -26,9 +25,9 @@ extension Tensor {
     else { return nil }
     require(
       size(-1) == weight.size(1), "a linear layer of \(weight.shape) applied to \(shape)")
-    guard ctorch_gradients_enabled(),
-      requiresGradient || weight.requiresGradient || bias?.requiresGradient ?? false
-    else { return Self.multiplied(product, self, weight, bias) }
+    guard Tensor.recordsGradients([self, weight] + (bias.map { [$0] } ?? [])) else {
+      return Self.multiplied(product, self, weight, bias)
+    }
     let input = reshaped([-1, weight.size(1)])
     let value = withoutGradients { Self.multiplied(product, input, weight, bias) }
     let (needsInput, needsWeight) = (input.requiresGradient, weight.requiresGradient)

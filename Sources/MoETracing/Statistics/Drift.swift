@@ -1,29 +1,81 @@
+import Foundation
 import MoECore
 
 /// How far routing has moved between two traces of the same model, or of two steps of its training.
 ///
 /// Loads are compared by their Jensen–Shannon divergence, transitions by the mean total variation between rows of
-/// affinity, `½ Σ_p |A(i, p) − A′(i, p)|`, each row weighted by its share of tokens in both.
+/// affinity, `½ Σ_p |A(i, p) − A′(i, p)|`, each row weighted by its share of tokens in both. Few tokens differ by chance
+/// alone, so beside both stands what the same tokens show when they are dealt to the two traces at random.
 public struct Drift: Hashable, Codable, Sendable {
   /// Divergence of loads per layer, 0 to 1.
   public var loads: [Double]
+  /// Mean divergence of tokens dealt at random.
+  public var loadsByChance: [Double]
   /// Distance of affinities per pair of layers, 0 to 1; empty without transitions.
   public var affinities: [Double]
+  /// Mean distance of tokens dealt at random.
+  public var affinitiesByChance: [Double]
 
   /// Compares two traces by their counts.
   ///
+  /// - Parameters:
+  ///   - old: Counts of the one.
+  ///   - new: Counts of the other.
+  ///   - deals: How often tokens are dealt at random.
+  ///   - seed: Where the random numbers come from.
   /// - Throws: ``TracingError/invalidRequest(_:)`` unless both have the same layers and experts.
-  public init(from old: RoutingCounts, to new: RoutingCounts) throws(TracingError) {
+  public init(
+    from old: RoutingCounts, to new: RoutingCounts, deals: Int = 5, seed: UInt64 = 0
+  ) throws(TracingError) {
     guard old.layers == new.layers, old.expertCount == new.expertCount else {
       throw .invalidRequest(
         "the traces have layers \(old.layers) of \(old.expertCount) experts and \(new.layers) of \(new.expertCount); compare traces of one model"
       )
     }
-    loads = zip(old.loads, new.loads).map { Information.divergence($0, $1) }
     let size = old.expertCount
-    affinities = zip(old.firstTransitions ?? [], new.firstTransitions ?? []).map { left, right in
-      Self.distance(left, right, size)
+    var generator = SeededGenerator(seed: seed)
+    func compare(
+      _ left: [[Int]], _ right: [[Int]], _ measure: ([Int], [Int]) -> Double
+    ) -> (found: [Double], byChance: [Double]) {
+      let found = zip(left, right).map(measure)
+      let chance = zip(left, right).map { left, right in
+        (0..<max(1, deals)).reduce(0.0) { sum, _ in
+          let (a, b) = Self.dealt(left, right, &generator)
+          return sum + measure(a, b)
+        } / Double(max(1, deals))
+      }
+      return (found, chance)
     }
+    (loads, loadsByChance) = compare(old.loads, new.loads, Information.divergence)
+    (affinities, affinitiesByChance) = compare(
+      old.firstTransitions ?? [], new.firstTransitions ?? []
+    ) { Self.distance($0, $1, size) }
+  }
+
+  /// The tokens of both tables, each put into the first with the probability of the first's share.
+  private static func dealt(
+    _ left: [Int], _ right: [Int], _ generator: inout SeededGenerator
+  ) -> ([Int], [Int]) {
+    let (a, b) = (Double(left.reduce(0, +)), Double(right.reduce(0, +)))
+    let share = a + b > 0 ? a / (a + b) : 0.5
+    let first = zip(left, right).map { binomial($0 + $1, share, &generator) }
+    return (first, zip(zip(left, right), first).map { $0.0 + $0.1 - $1 })
+  }
+
+  /// Draws a binomial number, by its normal limit where there are many trials.
+  private static func binomial(
+    _ trials: Int, _ share: Double, _ generator: inout SeededGenerator
+  ) -> Int {
+    guard trials > 64 else {
+      return (0..<trials).count { _ in Double.random(in: 0..<1, using: &generator) < share }
+    }
+    let radius = (-2 * log(Double.random(in: Double.leastNonzeroMagnitude..<1, using: &generator)))
+      .squareRoot()
+    let normal = radius * cos(2 * .pi * Double.random(in: 0..<1, using: &generator))
+    let (mean, deviation) = (
+      Double(trials) * share, (Double(trials) * share * (1 - share)).squareRoot()
+    )
+    return min(trials, max(0, Int((mean + deviation * normal).rounded())))
   }
 
   private static func distance(_ left: [Int], _ right: [Int], _ size: Int) -> Double {
@@ -53,8 +105,14 @@ public struct AffinityStep: Hashable, Codable, Sendable {
   public var topSuccessorShare: Double
   /// Mean over pairs of layers of ``TransitionStatistics/excessShare``.
   public var excessShare: Double
+  /// Mean over pairs of layers of the mutual information, in bits.
+  public var mutualInformation: Double
+  /// Mean over pairs of layers of what chance and popularity alone would show, in bits.
+  public var nullMean: Double
   /// Mean over layers of the imbalance.
   public var imbalance: Double
+  /// Mean over layers of the loads' entropy, 1 for even loads.
+  public var entropy: Double
 
   /// Measures the counts of a step's snapshot.
   public init(step: Int, _ counts: RoutingCounts) {
@@ -65,6 +123,9 @@ public struct AffinityStep: Hashable, Codable, Sendable {
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
     topSuccessorShare = mean(pairs.map(\.topSuccessorShare))
     excessShare = mean(pairs.map(\.excessShare))
+    mutualInformation = mean(pairs.map(\.mutualInformation))
+    nullMean = mean(pairs.map(\.nullMean))
     imbalance = mean(counts.layerLoads.map(\.imbalance))
+    entropy = mean(counts.layerLoads.map { LoadStatistics($0).entropy })
   }
 }

@@ -14,6 +14,11 @@ public struct Specialization: Hashable, Codable, Sendable {
   public var tokens: [Int]
   /// Share per layer, 0 to 1.
   public var shares: [Double]
+  /// Place, among the sparse layers, of the one with the largest share.
+  public var clearest: Int
+  /// How much more often than all tokens a group uses an expert of that layer, `p(x | g) / p(x)`, 1 for as often:
+  /// `[groups · experts]`, row-major; 1 where nothing was counted.
+  public var lifts: [Double]
 
   /// Measures counts.
   ///
@@ -34,6 +39,19 @@ public struct Specialization: Hashable, Codable, Sendable {
       let chance = max(0, freedom) / (2 * total * log(2))
       let excess = Information.mutual(table, columns: experts) - chance
       return bits > 0 ? max(0, excess) / bits : 0
+    }
+    let shares = shares
+    clearest = shares.indices.max { shares[$0] < shares[$1] } ?? 0
+    lifts = loads.isEmpty ? [] : Self.lifts(loads[clearest], experts: experts)
+  }
+
+  private static func lifts(_ table: [Int], experts: Int) -> [Double] {
+    let margins = Information.Margins(table, columns: experts)
+    let total = Double(table.reduce(0, +))
+    return table.enumerated().map { place, count in
+      let expected =
+        Double(margins.rows[place / experts]) * Double(margins.columns[place % experts])
+      return expected > 0 ? Double(count) * total / expected : 1
     }
   }
 
@@ -108,5 +126,25 @@ public struct Specialization: Hashable, Codable, Sendable {
       sequence, position, _ in position < prompts[sequence] ? 0 : 1
     }
     return result.tokens.contains(0) ? nil : result
+  }
+
+  /// By the kind of token; `nil` if the trace has no ids, or all are of one kind.
+  ///
+  /// - Throws: ``TracingError`` for a damaged trace.
+  public static func byTokenClass(
+    _ trace: RoutingTrace, _ classes: TokenClasses
+  ) throws -> Specialization? {
+    guard trace.hasTokens else { return nil }
+    let kinds = TokenClass.allCases
+    let places = Dictionary(uniqueKeysWithValues: kinds.enumerated().map { ($1, $0) })
+    var previous: TokenClass?
+    let result = try Specialization(
+      trace, kind: "token class", groups: kinds.map(\.rawValue)
+    ) { _, position, token in
+      let kind = token.flatMap { classes.kind($0, after: position == 0 ? nil : previous) }
+      previous = kind
+      return kind.flatMap { places[$0] }
+    }
+    return result.tokens.count { $0 > 0 } > 1 ? result : nil
   }
 }

@@ -8,6 +8,8 @@ public struct TraceReport: Codable, Hashable, Sendable {
     public var layer: Int
     /// Assignments per expert.
     public var load: [Int]
+    /// Tokens per expert, by their first slot alone.
+    public var firstLoad: [Int]
     /// How even they are.
     public var statistics: LoadStatistics
     /// The pairs of experts that tokens choose together most.
@@ -34,13 +36,18 @@ public struct TraceReport: Codable, Hashable, Sendable {
   public var specializations: [Specialization]
   /// Conditional shares from each layer to the next, `experts²` row-major; empty if only loads are known.
   public var affinities: [[Double]]
+  /// How often experts of the layer with the strongest pair are chosen together; `nil` if a token has one expert.
+  public var coactivation: CoactivationTable?
   /// What it means, in sentences.
   public var diagnosis: [String]
 
   /// Reads and measures a trace, in a few passes with bounded memory.
   ///
+  /// - Parameters:
+  ///   - trace: The trace.
+  ///   - classes: What kind of token each id is, if a tokenizer is known.
   /// - Throws: ``TracingError`` for a damaged trace.
-  public init(_ trace: RoutingTrace) throws {
+  public init(_ trace: RoutingTrace, classes: TokenClasses? = nil) throws {
     let tables: RoutingCounts.Tables =
       trace.header.k > 1 ? [.firstTransitions, .coactivations] : [.firstTransitions]
     self.init(try RoutingCounts(trace, tables: tables))
@@ -49,6 +56,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     specializations = [
       try Specialization.bySource(trace), try Specialization.byPosition(trace),
       try Specialization.byOrigin(trace),
+      try classes.flatMap { try Specialization.byTokenClass(trace, $0) },
     ].compactMap { $0 }
     diagnosis = TraceDiagnosis(self).sentences
   }
@@ -60,6 +68,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     layers = counts.layers.indices.map { place in
       Layer(
         layer: counts.layers[place], load: counts.loads[place],
+        firstLoad: counts.firstLoads[place],
         statistics: LoadStatistics(ExpertLoad(tokens: counts.loads[place])),
         coactivations: counts.coactivations.map {
           Coactivation.top($0[place], load: counts.loads[place], tokenCount: counts.tokenCount)
@@ -71,6 +80,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     affinities = (counts.firstTransitions ?? []).map {
       TransitionStatistics.affinity($0, experts: counts.expertCount)
     }
+    coactivation = CoactivationTable.strongest(counts)
     diagnosis = []
     diagnosis = TraceDiagnosis(self).sentences
   }

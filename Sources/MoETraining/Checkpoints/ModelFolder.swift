@@ -28,9 +28,7 @@ enum ModelFolder {
 
   /// Writes one small file.
   static func write(_ file: ModelFile, into folder: FilePath) throws {
-    try AtomicFile.write(to: folder.appending(file.name)) { target in
-      unsafe try target.append(file.bytes.span.bytes)
-    }
+    try AtomicFile.write(file.bytes, to: folder.appending(file.name))
   }
 
   /// Removes a folder: first its name, so that no half of it is ever taken for a whole.

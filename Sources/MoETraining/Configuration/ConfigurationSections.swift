@@ -168,7 +168,8 @@ struct RunIntervals: Hashable, Sendable {
 
   init(_ json: ConfigurationObject, steps: Int) throws {
     let range = 1...1_000_000_000
-    let evaluation = try json.section("evaluation", ["every", "windows"])
+    // Each kind of model has more keys here, and refuses others.
+    let evaluation = try json.optionalObject("evaluation") ?? json.section("evaluation", [])
     let checkpoints = try json.section("checkpoints", ["every", "snapshots"])
     let log = try json.section("log", ["routing_every"])
     self.init(

@@ -7,15 +7,12 @@ import SystemPackage
 struct ConfigurationTree {
   private(set) var values: [String: ConfigurationObject.Value]
 
-  /// Keys whose values are paths.
-  private static let pathKeys = ["data.train", "data.validation", "tokenizer.path", "model.path"]
-
   /// Reads a file; its paths are relative to its folder.
   init(_ path: FilePath) throws {
     values = try ConfigurationObject(path).values
     let here = FilePath(FileManager.default.currentDirectoryPath)
     let folder = here.pushing(path.removingLastComponent())
-    for key in Self.pathKeys {
+    for key in TrainingRecipes.pathKeys {
       let place = key.split(separator: ".").map(String.init)
       if let value = Self.value(at: place, in: values) {
         values = try Self.set(Self.resolved(value, in: folder), at: place, in: values, key)
@@ -39,7 +36,7 @@ struct ConfigurationTree {
       (try? JSONDecoder().decode(ConfigurationObject.Value.self, from: Data(text.utf8)))
       ?? .string(text)
     let key = place.joined(separator: ".")
-    if Self.pathKeys.contains(key) {
+    if TrainingRecipes.pathKeys.contains(key) {
       value = Self.resolved(value, in: FilePath(FileManager.default.currentDirectoryPath))
     }
     values = try Self.set(value, at: place, in: values, key)

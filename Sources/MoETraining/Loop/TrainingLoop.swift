@@ -99,10 +99,10 @@ public final class TrainingLoop<Task: TrainingTask> {
     return generator.next()
   }
 
-  /// Measures the model on its evaluation data, with the averaged weights if there are any.
-  public func evaluate() throws -> [NamedValue] {
+  /// Measures the model, and lets it show itself, with the averaged weights if there are any.
+  public func evaluate() throws -> (results: [NamedValue], files: [ModelFile]) {
     try withFinalWeights {
-      try withoutGradients { () throws -> [NamedValue] in try task.evaluate() }
+      try withoutGradients { (try task.evaluate(), try task.evaluationFiles()) }
     }
   }
 

@@ -38,6 +38,11 @@ public protocol TrainingTask: AnyObject {
   /// - Throws: When the data cannot be read.
   func evaluate() throws -> [NamedValue]
 
+  /// Files that show what the model does now, such as pictures; kept for every evaluation.
+  ///
+  /// - Throws: What the model throws.
+  func evaluationFiles() throws -> [ModelFile]
+
   /// What a model folder holds besides weights: `config.json`, and what else other tools need.
   ///
   /// - Throws: When a file that is to be copied cannot be read.
@@ -51,9 +56,11 @@ extension TrainingTask {
   public func stepEnded(routing: [LayerRouting]) {}
   /// No data.
   public func evaluate() throws -> [NamedValue] { [] }
+  /// No files.
+  public func evaluationFiles() throws -> [ModelFile] { [] }
 }
 
-/// A small file of a model folder.
+/// A small file that belongs to a model.
 public struct ModelFile: Hashable, Sendable {
   /// Its name in the folder.
   public var name: String

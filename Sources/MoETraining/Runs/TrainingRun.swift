@@ -6,6 +6,7 @@ import SystemPackage
 ///
 ///     FOLDER/checkpoints/step-NNNNNNNN/   to continue from; the newest is kept
 ///     FOLDER/snapshots/step-NNNNNNNN/     models for later study
+///     FOLDER/evaluations/step-NNNNNNNN/   files that show the model, such as pictures
 ///     FOLDER/model/                       the result
 public final class TrainingRun<Task: TrainingTask> {
   /// What trains.
@@ -58,11 +59,7 @@ public final class TrainingRun<Task: TrainingTask> {
     observer(.step(metrics))
     if !metrics.died.isEmpty { observer(.expertsDied(metrics.died, step: step)) }
     if step == steps || intervals.evaluation.map(step.isMultiple) ?? false {
-      let results = try loop.evaluate()
-      if !results.isEmpty {
-        for sink in sinks { try sink.record(evaluation: results, step: step) }
-        observer(.evaluated(results, step: step))
-      }
+      try evaluate(observer)
     }
     if intervals.snapshots.contains(step) {
       try writeModel(
@@ -71,6 +68,20 @@ public final class TrainingRun<Task: TrainingTask> {
     if step.isMultiple(of: intervals.checkpoint), step < steps {
       observer(.checkpoint(step: step))
       try writeCheckpoint()
+    }
+  }
+
+  private func evaluate(_ observer: (TrainingEvent) -> Void) throws {
+    let (results, files) = try loop.evaluate()
+    if !results.isEmpty {
+      for sink in sinks { try sink.record(evaluation: results, step: loop.step) }
+      observer(.evaluated(results, step: loop.step))
+    }
+    guard !files.isEmpty else { return }
+    let path = folder.appending("evaluations").appending(CheckpointStore.name(ofStep: loop.step))
+    try path.createFolders()
+    for file in files {
+      try ModelFolder.write(file, into: path)
     }
   }
 

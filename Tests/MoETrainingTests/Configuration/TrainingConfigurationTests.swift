@@ -23,7 +23,13 @@ struct TrainingConfigurationTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  private func read(_ settings: String...) throws -> TrainingConfiguration {
+  private func language(_ settings: String...) throws -> LanguageRecipe {
+    try #require(read(settings).recipe as? LanguageRecipe)
+  }
+
+  private func read(_ settings: String...) throws -> TrainingConfiguration { try read(settings) }
+
+  private func read(_ settings: [String]) throws -> TrainingConfiguration {
     let path = folder.file("config.json")
     try AtomicFile.write(Self.text, to: path)
     return try TrainingConfiguration(path, settings: settings)
@@ -32,10 +38,10 @@ struct TrainingConfigurationTests {
   @Test("paths in the file are relative to it, and those of --set to the present folder")
   func paths() throws {
     let resolved = FilePath(folder.path.string).lexicallyNormalized()
-    #expect(try read().train == [resolved.appending("text.txt")])
+    #expect(try language().train == [resolved.appending("text.txt")])
     let here = FilePath(FileManager.default.currentDirectoryPath)
-    #expect(try read("data.train=x/y.txt").train == [here.pushing("x/y.txt")])
-    #expect(try read(#"data.train=["/a", "/b"]"#).train == ["/a", "/b"])
+    #expect(try language("data.train=x/y.txt").train == [here.pushing("x/y.txt")])
+    #expect(try language(#"data.train=["/a", "/b"]"#).train == ["/a", "/b"])
   }
 
   @Test("defaults are filled in and recorded")
@@ -45,14 +51,15 @@ struct TrainingConfigurationTests {
     #expect(resolved["schedule.warmup_steps"] == .number(4))
     #expect(resolved["schedule.steps"] == .number(40))
     #expect(resolved["optimizer.beta2"] == .number(0.95))
-    #expect(resolved["training.precision"] == .string(configuration.dtype.rawValue))
-    #expect(configuration.loop.schedule.final == 0.001)
-    #expect(configuration.intervals == RunIntervals(evaluation: 2, checkpoint: 4))
+    #expect(resolved["training.precision"] == .string(configuration.shared.dtype.rawValue))
+    #expect(configuration.shared.loop.schedule.final == 0.001)
+    #expect(configuration.shared.intervals == RunIntervals(evaluation: 2, checkpoint: 4))
   }
 
   @Test(
     "wrong ones are refused with the key and what it must be",
     arguments: [
+      ("task=x", "task is 'x'; it must be one of language"),
       ("modl={}", "the key 'modl' is unknown; did you mean 'model'?"),
       ("training.step=3", "the key 'training.step' is unknown; did you mean 'training.steps'?"),
       ("optimizer.lerning_rate=1", "did you mean 'optimizer.learning_rate'?"),
@@ -121,7 +128,7 @@ struct TrainingConfigurationTests {
       try AtomicFile.write(Self.text, to: path)
       let configuration = try TrainingConfiguration(path, settings: settings)
       #expect {
-        _ = try LanguageRun(configuration, in: out, resumes: false)
+        _ = try TrainingSession(configuration, in: out, resumes: false)
       } throws: {
         "\($0)".contains("smaller: training it needs more than")
       }
@@ -135,7 +142,7 @@ struct TrainingConfigurationTests {
     #expect(names.contains("tiny-bible.json") && names.contains("small-text.json"))
     for name in names where name.hasSuffix(".json") {
       let configuration = try TrainingConfiguration(folder.appending(name))
-      if name.hasPrefix("tiny") { try LanguageData.check(configuration) }
+      if name.hasPrefix("tiny") { try configuration.recipe.checkFiles() }
     }
   }
 

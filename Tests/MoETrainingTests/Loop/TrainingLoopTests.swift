@@ -23,7 +23,7 @@ struct TrainingLoopTests {
     let loop = try running.loop(router: router)
     let found = try losses(loop, steps: 25)
     #expect(found[0] > 3.5 && found[24] < 2.8, "\(found[0]) to \(found[24])")
-    let evaluation = try loop.evaluate()
+    let evaluation = try loop.evaluate().results
     #expect(evaluation.map(\.name) == ["loss", "perplexity"])
     #expect(abs(exp(evaluation[0].value) - evaluation[1].value) < 1e-9)
   }
@@ -40,7 +40,7 @@ struct TrainingLoopTests {
       let resumed = try running.loop(router: router, dtype: dtype, average: average)
       try resumed.restore(TrainingCheckpoint.read(path).state)
       #expect(try losses(resumed, steps: 4) == expected)
-      #expect(try resumed.evaluate() == whole.evaluate())
+      #expect(try resumed.evaluate().results == whole.evaluate().results)
     }
   }
 

@@ -7,7 +7,7 @@ import SystemPackage
 /// Makes the model of a run, new or from a folder, and the files that belong to it.
 enum NewModel {
   static func make(
-    _ configuration: TrainingConfiguration, data: LanguageData, device: Device
+    _ configuration: LanguageRecipe, data: LanguageData, device: Device
   ) throws -> (model: MoEDecoder, files: [ModelFile]) {
     let json: ConfigurationObject
     let config: [UInt8]
@@ -22,9 +22,9 @@ enum NewModel {
       source = CheckpointWeights(try SafetensorsCheckpoint(folder))
     case .new(var values):
       complete(&values, configuration, data)
-      json = ConfigurationObject(values, path: configuration.path, prefix: "model.")
+      json = ConfigurationObject(values, path: configuration.shared.path, prefix: "model.")
       config = Array(try ConfigurationObject.Value.object(values).json().utf8)
-      source = RandomWeights(RandomSource(seed: configuration.seed))
+      source = RandomWeights(RandomSource(seed: configuration.shared.seed))
     }
     let family = try DecoderFamilies.family(of: json)
     let architecture = try family.configuration(json)
@@ -32,7 +32,7 @@ enum NewModel {
     try checkMemory(architecture, family, configuration)
     let model = try MoEDecoder(
       architecture, names: family.names,
-      weights: TrainableWeights(source, dtype: configuration.dtype, device: device))
+      weights: TrainableWeights(source, dtype: configuration.shared.dtype, device: device))
     let files = [
       ModelFile("config.json", config), ModelFile("tokenizer.json", data.tokenizerBytes),
     ]
@@ -41,7 +41,7 @@ enum NewModel {
 
   /// Fills in what data and tokenizer say.
   private static func complete(
-    _ values: inout [String: ConfigurationObject.Value], _ configuration: TrainingConfiguration,
+    _ values: inout [String: ConfigurationObject.Value], _ configuration: LanguageRecipe,
     _ data: LanguageData
   ) {
     func fill(_ key: String, _ value: ConfigurationObject.Value) {
@@ -49,7 +49,7 @@ enum NewModel {
     }
     fill("vocab_size", .number(Double(data.tokenizer.vocabularyCount)))
     fill("max_position_embeddings", .number(Double(configuration.context)))
-    fill("dtype", .string(configuration.dtype == .bf16 ? "bfloat16" : "float32"))
+    fill("dtype", .string(configuration.shared.dtype == .bf16 ? "bfloat16" : "float32"))
     if let end = data.tokenizer.id(of: "<|endoftext|>") {
       fill("eos_token_id", .number(Double(end)))
     }
@@ -57,7 +57,7 @@ enum NewModel {
 
   private static func check(
     _ architecture: DecoderConfiguration, _ json: ConfigurationObject,
-    _ configuration: TrainingConfiguration, _ data: LanguageData
+    _ configuration: LanguageRecipe, _ data: LanguageData
   ) throws {
     guard data.tokenizer.vocabularyCount <= architecture.vocabularySize else {
       throw json.invalid(
@@ -72,14 +72,14 @@ enum NewModel {
   /// Refuses sizes that this machine cannot hold, before anything is allocated.
   private static func checkMemory(
     _ architecture: DecoderConfiguration, _ family: any DecoderFamily.Type,
-    _ configuration: TrainingConfiguration
+    _ configuration: LanguageRecipe
   ) throws {
     let counted = CountedWeights()
     _ = try MoEDecoder(architecture, names: family.names, weights: counted)
     // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
     let weights = Double(counted.count) * 16
     // Scores in the forward pass, their logarithms and their gradients.
-    let tokens = Double(configuration.batchSize) * Double(configuration.context)
+    let tokens = Double(configuration.shared.batchSize) * Double(configuration.context)
     let scores = 12 * tokens * Double(architecture.vocabularySize)
     let needed = weights + scores
     guard needed <= Double(ProcessInfo.processInfo.physicalMemory) else {

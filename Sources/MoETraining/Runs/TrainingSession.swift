@@ -1,29 +1,27 @@
 import Foundation
 public import MoECore
-public import MoEModels
+import MoEModels
 public import MoETensor
 public import SystemPackage
 
-/// Prepares the training of a language model in a folder: lock, tokenizer, token files, model, checkpoint.
+/// The training of any kind of model in a folder: lock, record, data, model, checkpoint, and the run itself.
 ///
 ///     FOLDER/run.json                 what was asked for, versions, commit
-///     FOLDER/tokenizer.json           copied or learned
-///     FOLDER/data/*.safetensors       tokens
 ///     FOLDER/metrics.csv, routing.csv, evaluation.csv, tensorboard/
+///     what the recipe of the model adds, such as tokenizer.json and data/
 ///     and what ``TrainingRun`` writes
-public final class LanguageRun {
-  /// What trains.
-  public let training: TrainingRun<LanguageTask>
-  /// The model.
-  public let model: MoEDecoder
+public final class TrainingSession {
+  /// Size of model and data in one line.
+  public let headline: String
+  /// What is counted for the speed, in the plural: tokens, images, texts.
+  public let unit: String
   /// Step from which the run continues; 0 for a new one.
   public let firstStep: Int
   /// Steps in all.
   public let steps: Int
   /// What the user should know before it starts.
   public let notices: [String]
-  /// Windows in a pass over the data.
-  public let windowCount: Int
+  private let run: any RunnableTraining
   private let lock: FolderLock
 
   /// Prepares a run.
@@ -42,35 +40,29 @@ public final class LanguageRun {
     progress: @escaping ProgressHandler = { _ in }
   ) throws {
     let device = try device.checked()
-    try LanguageData.check(configuration)
+    try configuration.recipe.checkFiles()
     try folder.createFolders()
     lock = try FolderLock(folder)
     var notices: [String] = []
     try Self.prepare(folder, configuration, resumes: resumes, versions, &notices)
-    let data = try LanguageData(configuration, in: folder, progress: progress)
-    let (model, files) = try NewModel.make(configuration, data: data, device: device)
-    let task = try LanguageTask(
-      model, windows: data.training, validation: data.validation,
-      settings: Self.taskSettings(configuration, model), seed: configuration.seed, files: files,
-      device: device)
-    let loop = try TrainingLoop(task, settings: configuration.loop)
-    firstStep = try Self.restore(loop, from: folder, windows: data.training.count, &notices)
-    let tensorBoard = folder.appending("tensorboard")
-    try tensorBoard.createFolders()
-    let interval = configuration.intervals.routing
-    training = try TrainingRun(
-      loop, in: folder, steps: configuration.steps, intervals: configuration.intervals,
-      sinks: [
-        CSVLog(folder, continuingAfter: firstStep, routingInterval: interval),
-        TensorBoardLog(tensorBoard, continuingAfter: firstStep, routingInterval: interval),
-      ])
-    if case .expertChoice = model.configuration.router {
-      notices.append(
-        "the router expert_choice sees later tokens; the loss of a language model with it is too good"
-      )
-    }
-    (self.model, self.notices, steps) = (model, notices, configuration.steps)
-    windowCount = data.training.count
+    let opened = try Self.open(
+      configuration.recipe, configuration.shared, in: folder, device: device, progress: progress)
+    (run, headline, unit, firstStep) = (opened.run, opened.headline, opened.unit, opened.firstStep)
+    self.notices = notices + opened.notices
+    steps = configuration.shared.steps
+  }
+
+  /// Trains until all steps are done or somebody wants to stop.
+  ///
+  /// - Parameters:
+  ///   - shouldStop: Asked before every step; a checkpoint is written if it says so.
+  ///   - observer: Told what happens, on this thread.
+  /// - Returns: How the run ended.
+  /// - Throws: ``TrainingFailure``.
+  public func run(
+    shouldStop: () -> Bool = { false }, observer: (TrainingEvent) -> Void = { _ in }
+  ) throws -> TrainingOutcome {
+    try run.run(shouldStop: shouldStop, observer: observer)
   }
 
   /// Checks what the folder holds, and writes the record of a new run.
@@ -106,33 +98,46 @@ public final class LanguageRun {
     }
   }
 
-  private static func taskSettings(
-    _ configuration: TrainingConfiguration, _ model: MoEDecoder
-  ) throws -> LanguageTask.Settings {
-    guard !configuration.recomputes || model.canRecompute else {
-      throw TrainingError.invalidSetting(
-        key: "training.recompute", value: "true",
-        expected: "false for a router that draws random numbers")
-    }
-    var settings = LanguageTask.Settings(batchSize: configuration.batchSize)
-    settings.balance = configuration.balance ?? model.configuration.balanceCoefficient
-    settings.balanceScope = configuration.balanceScope
-    (settings.z, settings.biasRate) = (configuration.z, configuration.biasRate)
-    settings.recomputes = configuration.recomputes
-    settings.evaluationWindows = configuration.evaluationWindows
-    return settings
+  /// A run without the type of its task.
+  private struct Opened {
+    var run: any RunnableTraining
+    var headline: String
+    var unit: String
+    var firstStep: Int
+    var notices: [String]
+  }
+
+  private static func open<Recipe: TrainingRecipe>(
+    _ recipe: Recipe, _ shared: SharedSettings, in folder: FilePath, device: Device,
+    progress: @escaping ProgressHandler
+  ) throws -> Opened {
+    let prepared = try recipe.prepare(in: folder, device: device, progress: progress)
+    var notices = prepared.notices
+    let loop = try TrainingLoop(prepared.task, settings: shared.loop)
+    let firstStep = try restore(loop, from: folder, examples: prepared.examples, &notices)
+    let tensorBoard = folder.appending("tensorboard")
+    try tensorBoard.createFolders()
+    let interval = shared.intervals.routing
+    let run = try TrainingRun(
+      loop, in: folder, steps: shared.steps, intervals: shared.intervals,
+      sinks: [
+        CSVLog(folder, continuingAfter: firstStep, routingInterval: interval),
+        TensorBoardLog(tensorBoard, continuingAfter: firstStep, routingInterval: interval),
+      ])
+    return Opened(
+      run: run, headline: prepared.headline, unit: prepared.unit, firstStep: firstStep,
+      notices: notices)
   }
 
   /// Continues from the newest checkpoint, if there is one; returns its step.
-  private static func restore(
-    _ loop: TrainingLoop<LanguageTask>, from folder: FilePath, windows: Int,
-    _ notices: inout [String]
+  private static func restore<Task: TrainingTask>(
+    _ loop: TrainingLoop<Task>, from folder: FilePath, examples: Int, _ notices: inout [String]
   ) throws -> Int {
     guard let found = try CheckpointStore(folder.appending("checkpoints")).newest() else {
       return 0
     }
     notices += found.refused.map { "passed over a newer checkpoint: \($0)" }
-    guard found.state.position.index <= windows, found.seed == loop.settings.seed else {
+    guard found.state.position.index <= examples, found.seed == loop.settings.seed else {
       throw TrainingError.invalidCheckpoint(
         path: found.path, problem: "it belongs to other data or another seed")
     }
@@ -142,4 +147,11 @@ public final class LanguageRun {
 }
 
 @available(*, unavailable)
-extension LanguageRun: Sendable {}
+extension TrainingSession: Sendable {}
+
+/// A ``TrainingRun`` of any task.
+private protocol RunnableTraining {
+  func run(shouldStop: () -> Bool, observer: (TrainingEvent) -> Void) throws -> TrainingOutcome
+}
+
+extension TrainingRun: RunnableTraining {}

@@ -10,14 +10,14 @@ struct LanguageData {
   let validation: TokenWindows?
 
   /// Checks the text files before anything is made of them.
-  static func check(_ configuration: TrainingConfiguration) throws {
+  static func check(_ configuration: LanguageRecipe) throws {
     for path in configuration.train + configuration.validation where !isTokenFile(path) {
       try TextSource(path, field: configuration.field).check()
     }
   }
 
   init(
-    _ configuration: TrainingConfiguration, in folder: FilePath, progress: @escaping ProgressHandler
+    _ configuration: LanguageRecipe, in folder: FilePath, progress: @escaping ProgressHandler
   ) throws {
     let path = folder.appending("tokenizer.json")
     if path.isMissing { try Self.makeTokenizer(configuration, at: path, progress) }
@@ -46,7 +46,7 @@ struct LanguageData {
   private static func isTokenFile(_ path: FilePath) -> Bool { path.extension == "safetensors" }
 
   private static func makeTokenizer(
-    _ configuration: TrainingConfiguration, at path: FilePath, _ progress: @escaping ProgressHandler
+    _ configuration: LanguageRecipe, at path: FilePath, _ progress: @escaping ProgressHandler
   ) throws {
     switch configuration.vocabulary {
     case .file(let given):
@@ -55,7 +55,7 @@ struct LanguageData {
       let bytes = try MappedFile(source).withBytes { bytes in
         unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
       }
-      try AtomicFile.write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
+      try AtomicFile.write(bytes, to: path)
     case .learned(let size, let specials):
       let trainer = try BPETrainer(vocabularySize: size, specialTokens: specials)
       let sources = configuration.train.filter { !isTokenFile($0) }

@@ -1,0 +1,100 @@
+// libpng's simplified interface and TurboJPEG, as functions of plain memory. Both report errors by return values; no
+// error of a file jumps out of them or ends the process.
+#ifndef CIMAGES_SHIM_H
+#define CIMAGES_SHIM_H
+
+#include <png.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <turbojpeg.h>
+
+enum { CIMAGES_MESSAGE_SIZE = 256 };
+
+/// What the header of a file says, and what went wrong if anything did.
+typedef struct {
+  uint32_t width, height;
+  /// 1 for shades of grey, 3 for colours.
+  uint32_t channels;
+  char message[CIMAGES_MESSAGE_SIZE];
+} cimages_header;
+
+static inline bool cimages_fail(cimages_header *header, const char *message) {
+  strncpy(header->message, message, CIMAGES_MESSAGE_SIZE - 1);
+  header->message[CIMAGES_MESSAGE_SIZE - 1] = 0;
+  return false;
+}
+
+static inline bool cimages_png_header(const void *bytes, size_t count, cimages_header *header) {
+  png_image image = {.version = PNG_IMAGE_VERSION};
+  if (!png_image_begin_read_from_memory(&image, bytes, count)) return cimages_fail(header, image.message);
+  header->width = image.width;
+  header->height = image.height;
+  header->channels = image.format & PNG_FORMAT_FLAG_COLOR ? 3 : 1;
+  png_image_free(&image);
+  return true;
+}
+
+/// Decodes into `width · height · channels` bytes, row by row; what is transparent shows white.
+static inline bool cimages_png_read(const void *bytes, size_t count, uint32_t channels, uint8_t *pixels,
+                                    cimages_header *header) {
+  png_image image = {.version = PNG_IMAGE_VERSION};
+  if (!png_image_begin_read_from_memory(&image, bytes, count)) return cimages_fail(header, image.message);
+  if (image.width != header->width || image.height != header->height) {
+    png_image_free(&image);
+    return cimages_fail(header, "the size changed while it was read");
+  }
+  image.format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  const png_color white = {255, 255, 255};
+  if (!png_image_finish_read(&image, &white, pixels, 0, NULL)) return cimages_fail(header, image.message);
+  // Damage that libpng can read past is damage still.
+  if (PNG_IMAGE_FAILED(image) || image.warning_or_error) return cimages_fail(header, image.message);
+  return true;
+}
+
+/// Encodes; with `into` NULL only `*count` is set, to a size that suffices.
+static inline bool cimages_png_write(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels,
+                                     void *into, size_t *count) {
+  png_image image = {.version = PNG_IMAGE_VERSION, .width = width, .height = height};
+  image.format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  if (!into) {
+    *count = PNG_IMAGE_PNG_SIZE_MAX(image);
+    return true;
+  }
+  png_alloc_size_t size = *count;
+  bool written = png_image_write_to_memory(&image, into, &size, 0, pixels, 0, NULL) != 0;
+  *count = size;
+  png_image_free(&image);
+  return written;
+}
+
+static inline bool cimages_jpeg_header(const void *bytes, size_t count, cimages_header *header) {
+  tjhandle reader = tjInitDecompress();
+  if (!reader) return cimages_fail(header, "no memory for the decoder");
+  int width = 0, height = 0, sampling = 0, colours = 0;
+  int status = tjDecompressHeader3(reader, (const unsigned char *)bytes, count, &width, &height, &sampling, &colours);
+  bool found = status == 0 || cimages_fail(header, tjGetErrorStr2(reader));
+  if (found && (colours == TJCS_CMYK || colours == TJCS_YCCK))
+    found = cimages_fail(header, "its colours are those of print (CMYK); convert it to RGB");
+  header->width = (uint32_t)width;
+  header->height = (uint32_t)height;
+  header->channels = colours == TJCS_GRAY ? 1 : 3;
+  tjDestroy(reader);
+  return found;
+}
+
+/// Decodes into `width · height · channels` bytes, row by row.
+static inline bool cimages_jpeg_read(const void *bytes, size_t count, uint32_t channels, uint8_t *pixels,
+                                     cimages_header *header) {
+  tjhandle reader = tjInitDecompress();
+  if (!reader) return cimages_fail(header, "no memory for the decoder");
+  // A small file can ask for scans without end, so their number is limited.
+  int status = tjDecompress2(reader, (const unsigned char *)bytes, count, pixels, (int)header->width, 0,
+                             (int)header->height, channels == 3 ? TJPF_RGB : TJPF_GRAY,
+                             TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS);
+  bool read = status == 0 || cimages_fail(header, tjGetErrorStr2(reader));
+  tjDestroy(reader);
+  return read;
+}
+
+#endif

@@ -1,0 +1,76 @@
+import MoECore
+public import SystemPackage
+
+/// The format of MNIST: a file of images and one of labels, each a header and bytes.
+///
+///     0, 0, 8 (unsigned bytes), number of axes, then the size of each axis as a big-endian u32, then the bytes
+///
+/// - SeeAlso: LeCun, Cortes and Burges, *The MNIST database of handwritten digits*.
+public enum IDXFile {
+  /// Reads a pair of files.
+  ///
+  /// - Parameters:
+  ///   - images: `[images, rows, columns]`, shades from 0 (black) to 255.
+  ///   - labels: `[images]`.
+  ///   - classes: Names of the classes; `nil` for their numbers.
+  /// - Returns: The images, with one channel.
+  /// - Throws: ``ImageError`` that says what is wrong with which file, or a `FileError`.
+  public static func read(
+    images: FilePath, labels: FilePath, classes: [String]? = nil
+  ) throws -> ImageSet {
+    let (pixels, shape) = try read(images, axes: 3)
+    let (numbers, counts) = try read(labels, axes: 1)
+    guard counts[0] == shape[0] else {
+      throw ImageError.labels(
+        labels, problem: "it holds \(counts[0]) labels, but \(images) holds \(shape[0]) images")
+    }
+    let most = Int(numbers.max() ?? 0)
+    let names = classes ?? (0...most).map(String.init)
+    guard most < names.count else {
+      throw ImageError.labels(
+        labels, problem: "it holds the label \(most), but there are \(names.count) classes")
+    }
+    return ImageSet(
+      width: shape[2], height: shape[1], channels: 1, bytes: pixels, labels: numbers.map(Int.init),
+      classes: names)
+  }
+
+  private static func read(
+    _ path: FilePath, axes: Int
+  ) throws -> (bytes: [UInt8], shape: [Int]) {
+    let bytes = try MappedFile(path).withBytes { bytes in
+      unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+    }
+    func invalid(_ problem: String) -> ImageError { .invalidFile(path, problem: problem) }
+    if bytes.starts(with: [0x1F, 0x8B]) {
+      throw invalid("it is compressed; unpack it with gunzip")
+    }
+    let header = 4 + 4 * axes
+    guard bytes.count >= header, bytes.starts(with: [0, 0, 8, UInt8(axes)]) else {
+      throw invalid("it is no IDX file of unsigned bytes with \(axes) axes")
+    }
+    let shape = (0..<axes).map { axis in
+      bytes[4 + 4 * axis..<8 + 4 * axis].reduce(0) { $0 << 8 | Int($1) }
+    }
+    let size = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    guard shape.allSatisfy({ 1...(1 << 24) ~= $0 }), bytes.count - header == size else {
+      throw invalid(
+        "its header says \(shape.map(String.init).joined(separator: "×")), which are not the \(bytes.count - header) bytes that follow"
+      )
+    }
+    return (Array(bytes[header...]), shape)
+  }
+
+  /// The bytes of a file of images and of one of labels.
+  public static func bytes(of set: ImageSet) -> (images: [UInt8], labels: [UInt8]) {
+    precondition(set.channels == 1 && set.classes.count <= 256)
+    func header(_ shape: [Int]) -> [UInt8] {
+      [0, 0, 8, UInt8(shape.count)]
+        + shape.flatMap { size in [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: size >> $0) } }
+    }
+    return (
+      header([set.count, set.height, set.width]) + set.bytes,
+      header([set.count]) + set.labels.map { UInt8($0) }
+    )
+  }
+}

@@ -1,0 +1,68 @@
+/// Labelled images of one size, in memory.
+public struct ImageSet: Sendable {
+  /// Pixels per row.
+  public let width: Int
+  /// Rows.
+  public let height: Int
+  /// 1 or 3.
+  public let channels: Int
+  /// All pixels, shape `[images, channels, height, width]`.
+  public private(set) var bytes: [UInt8]
+  /// The class of each image, from 0 on.
+  public private(set) var labels: [Int]
+  /// Names of the classes.
+  public let classes: [String]
+
+  /// Wraps images.
+  ///
+  /// - Precondition: There are `width · height · channels` bytes per label, and labels name classes.
+  public init(
+    width: Int, height: Int, channels: Int, bytes: [UInt8], labels: [Int], classes: [String]
+  ) {
+    precondition(bytes.count == labels.count * width * height * channels)
+    precondition(labels.allSatisfy { classes.indices.contains($0) })
+    (self.width, self.height, self.channels) = (width, height, channels)
+    (self.bytes, self.labels, self.classes) = (bytes, labels, classes)
+  }
+
+  /// Images.
+  public var count: Int { labels.count }
+  /// Bytes of one image.
+  public var imageSize: Int { width * height * channels }
+
+  /// One image.
+  public subscript(place: Int) -> Pixels {
+    Pixels(
+      width: width, height: height, channels: channels,
+      planes: Array(bytes[place * imageSize..<(place + 1) * imageSize]))
+  }
+
+  /// Some of the images, in the order given.
+  public func selecting(_ places: [Int]) -> ImageSet {
+    var chosen: [UInt8] = []
+    chosen.reserveCapacity(places.count * imageSize)
+    for place in places { chosen += bytes[place * imageSize..<(place + 1) * imageSize] }
+    return ImageSet(
+      width: width, height: height, channels: channels, bytes: chosen,
+      labels: places.map { labels[$0] }, classes: classes)
+  }
+
+  /// Places of the images of each class.
+  public var placesByClass: [[Int]] {
+    var places = [[Int]](repeating: [], count: classes.count)
+    for (place, label) in labels.enumerated() { places[label].append(place) }
+    return places
+  }
+
+  /// The images scaled to squares, each cut from its middle.
+  public func scaled(side: Int, channels: Int) -> ImageSet {
+    guard width != side || height != side || channels != self.channels else { return self }
+    var all: [UInt8] = []
+    all.reserveCapacity(count * side * side * channels)
+    for place in 0..<count {
+      all += self[place].centreSquare(side: side).converted(channels: channels).planes
+    }
+    return ImageSet(
+      width: side, height: side, channels: channels, bytes: all, labels: labels, classes: classes)
+  }
+}

@@ -1,0 +1,150 @@
+import MoETracing
+
+/// What placement and balancing could gain on a few devices, in numbers and sentences, for someone who has not decided yet.
+///
+/// Plans are made of one part of the trace and judged on the other.
+public struct PlacementAdvice: Codable, Hashable, Sendable {
+  /// Devices that share the experts of every layer.
+  public var devices: Int
+  /// Tokens that plans were made of.
+  public var fittedTokens: Int
+  /// Tokens that judge them.
+  public var judgedTokens: Int
+  /// Share of the judged transitions that change the device with experts placed by number.
+  public var linearCrossings: Double
+  /// The same under the plan with the fewest crossings that was found.
+  public var plannedCrossings: Double
+  /// No plan has fewer, on the tokens that plans were made of.
+  public var fewestCrossings: Double
+  /// Share of the linear plan's crossings that the plan saves.
+  public var saved: Double
+  /// The same on shuffled tokens, where experts' popularity is all there is.
+  public var savedByNull: Double
+  /// No plan saves more, on the tokens that plans were made of.
+  public var mostSaved: Double
+  /// Tokens whose plan saves 97 % of what all save; `nil` when nothing is saved.
+  public var tokensNeeded: Int?
+  /// Crossings by tokens in the profile.
+  public var profile: [PlacementStudy.ProfilePoint]
+  /// Largest load of a device over the mean, mean of the layers: experts placed by number.
+  public var linearBalance: Double
+  /// The same under the plan with the fewest crossings.
+  public var plannedBalance: Double
+  /// The same under a plan that only balances.
+  public var balancedBalance: Double
+  /// Share of the time of a layer's slowest device that balancing saves.
+  public var savedByBalancing: Double
+  /// Both at once.
+  public var compromise: Compromise
+  /// What that means.
+  public var sentences: [String]
+
+  /// A plan that weighs crossings against balance.
+  public struct Compromise: Codable, Hashable, Sendable {
+    /// Weight of imbalance in the plan's objective.
+    public var weight: Double
+    /// Share of the linear plan's crossings that it saves.
+    public var saved: Double
+    /// Largest load of a device over the mean, mean of the layers.
+    public var balance: Double
+  }
+
+  /// Weight of imbalance in ``compromise``, as `switchyard place --imbalance-weight` takes it.
+  private static let weight = 0.3
+
+  /// Solves and judges.
+  ///
+  /// - Parameters:
+  ///   - study: The trace in two parts.
+  ///   - devices: Devices, on one node.
+  ///   - timeLimit: The longest search for one plan, in seconds.
+  /// - Throws: ``PlacementError`` where experts do not divide over the devices, or a trace's error.
+  public init(_ study: PlacementStudy, devices: Int, timeLimit: Double = 2) throws {
+    let problem = try PlacementProblem(
+      study.counts(study.fitted), topology: PlacementTopology(ranksPerNode: devices))
+    let solver = AutomaticSolver(timeLimit: timeLimit)
+    let report = try PlacementReport(solver.solve(problem), problem, study, solver: solver)
+    let counts = try study.counts(study.judged)
+    let target = try problem.counting(
+      loads: counts.loads.map { $0.map(Double.init) }, transitions: counts.weightedTransitions ?? []
+    )
+    let balanced = try PlacementEvaluation(LoadBalanceSolver().solve(problem).plan, of: target)
+    let both = try PlacementEvaluation(
+      solver.solve(problem.weighting(imbalance: Self.weight)).plan, of: target)
+    let linearFitted = try PlacementEvaluation(LinearSolver().solve(problem).plan, of: problem)
+    self.devices = devices
+    (fittedTokens, judgedTokens) = (study.fitted.count, study.judged.count)
+    (linearCrossings, plannedCrossings) = (report.linear.crossingShare, report.judged.crossingShare)
+    let total = report.fitted.transitions
+    fewestCrossings = total > 0 ? max(0, 1 - report.bound / total) : 0
+    (saved, savedByNull) = (report.saved, report.savedByNull)
+    mostSaved =
+      linearFitted.crossingShare > 0 ? max(0, 1 - fewestCrossings / linearFitted.crossingShare) : 0
+    (tokensNeeded, profile) = (report.tokensNeeded, report.profile)
+    (linearBalance, plannedBalance) = (report.linear.meanBalance, report.judged.meanBalance)
+    balancedBalance = balanced.meanBalance
+    savedByBalancing = 1 - balanced.meanBalance / report.linear.meanBalance
+    compromise = Compromise(
+      weight: Self.weight,
+      saved: linearCrossings > 0 ? 1 - both.crossingShare / linearCrossings : 0,
+      balance: both.meanBalance)
+    sentences = []
+    sentences = [crossings, balancing, together, nothing].compactMap { $0 }
+  }
+
+  /// What is saved beyond popularity, in shares of the linear plan's crossings.
+  public var savedByAffinity: Double { saved - max(0, savedByNull) }
+
+  private var crossings: String {
+    let start =
+      "On \(devices) devices with experts placed by number, \(percent(linearCrossings)) of the steps from layer to layer change the device."
+    guard saved > 0.005 else {
+      return start
+        + " A plan made of \(fittedTokens) tokens saves none of these crossings on the other \(judgedTokens): placement has nothing to gain here."
+    }
+    let source =
+      savedByNull > 0.005
+      ? "popularity alone would give \(percent(savedByNull)), the rest is affinity between layers"
+      : "shuffled tokens give nothing, so all of it is affinity between layers"
+    let needed = tokensNeeded.map { " A profile of \($0) tokens is enough." } ?? ""
+    return start
+      + " Placement saves \(percent(saved)) of these crossings on tokens it has not seen (\(source)), and no placement could save more than \(percent(mostSaved)), because tokens spread from each expert over more successors than a device holds."
+      + needed
+  }
+
+  private var balancing: String {
+    let start =
+      "The busiest device has \(decimals(linearBalance)) times the mean load."
+    guard savedByBalancing > 0.02 else {
+      return start
+        + " Exchanging experts between devices saves \(percent(max(0, savedByBalancing))) of its time on unseen tokens: nothing worth doing."
+    }
+    return start
+      + " Exchanging experts between devices lowers that to \(decimals(balancedBalance)) on unseen tokens, \(percent(savedByBalancing)) less time for the slowest device of a layer."
+  }
+
+  private var together: String? {
+    guard saved > 0.02, plannedBalance > linearBalance * 1.05 else { return nil }
+    return
+      "The plan with the fewest crossings raises that load to \(decimals(plannedBalance)). Weighing both, a plan saves \(percent(compromise.saved)) of the crossings at a load of \(decimals(compromise.balance)) ('switchyard place --ranks \(devices) --imbalance-weight \(compromise.weight)')."
+  }
+
+  private var nothing: String {
+    if savedByAffinity < 0.05, savedByBalancing < 0.05 {
+      return
+        "Doing nothing is right here: neither placement nor balancing changes more than a twentieth."
+    }
+    let reasons =
+      "an engine that returns every token to its home device after each layer gains nothing from fewer crossings; one device, or experts that are all on every device, gain nothing from either"
+    return savedByBalancing < 0.05
+      ? "Doing nothing is right where traffic between devices is not what you wait for: \(reasons)."
+      : "Doing nothing is right where devices neither wait for traffic nor for one another: \(reasons)."
+  }
+
+  private func percent(_ share: Double) -> String {
+    let tenths = Int((share * 1000).rounded())
+    return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
+  }
+
+  private func decimals(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+}

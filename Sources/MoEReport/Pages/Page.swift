@@ -1,0 +1,122 @@
+import MoECore
+public import SystemPackage
+
+/// A page that needs nothing but itself: no network, no script, one style sheet inside.
+///
+/// It follows the reader's choice of light or dark, prints, and is well-formed as XML.
+public struct Page: Sendable {
+  /// A part of a section.
+  public enum Block: Sendable {
+    /// A paragraph.
+    case paragraph(String)
+    /// Sentences that matter, one below another.
+    case findings([String])
+    /// Numbers that stand out, each with what it says.
+    case numbers([(value: String, label: String)])
+    /// A table.
+    case table(Table)
+    /// Figures, beside one another where there is room.
+    case figures([Figure])
+    /// Pictures in rows.
+    case images(ImageGrid)
+  }
+
+  /// A heading and what stands under it.
+  public struct Section: Sendable {
+    /// The heading.
+    public var title: String
+    /// The parts, in order.
+    public var blocks: [Block]
+
+    /// Collects parts under a heading.
+    public init(_ title: String, _ blocks: [Block]) { (self.title, self.blocks) = (title, blocks) }
+  }
+
+  /// The title.
+  public var title: String
+  /// What the page is about, in a line under the title.
+  public var summary: String
+  /// The sections.
+  public var sections: [Section]
+  /// How the page was made, at its end.
+  public var footer: String
+
+  /// Collects sections.
+  public init(_ title: String, summary: String, sections: [Section], footer: String = "") {
+    (self.title, self.summary, self.sections, self.footer) = (title, summary, sections, footer)
+  }
+
+  /// The document.
+  public var html: String {
+    let head: [Markup] = [
+      .element("meta", ["charset": "utf-8"]),
+      .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
+      // The browser itself refuses whatever would come from elsewhere.
+      .element(
+        "meta",
+        [
+          "http-equiv": "Content-Security-Policy",
+          "content": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+        ]),
+      .element("title", [:], text: title),
+      .element("style", [:], [Markup(written: PageStyle.text)]),
+    ]
+    var figures = 0
+    let parts = sections.enumerated().map { place, section in
+      Markup.element(
+        "section", ["id": "part-\(place + 1)"],
+        [.element("h2", [:], text: section.title)]
+          + section.blocks.map { Self.markup($0, &figures) })
+    }
+    let top = Markup.element(
+      "header", [:],
+      [.element("h1", [:], text: title), .element("p", [:], text: summary)]
+        + (sections.count > 2 ? [contents] : []))
+    let bottom = footer.isEmpty ? [] : [Markup.element("footer", [:], text: footer)]
+    let document = Markup.element(
+      "html", ["lang": "en"],
+      [
+        .element("head", [:], head),
+        .element("body", [:], [.element("main", [:], [top] + parts + bottom)]),
+      ])
+    return "<!DOCTYPE html>\n" + document.source + "\n"
+  }
+
+  /// Writes the document, whole or not at all.
+  ///
+  /// - Throws: `FileError`.
+  public func write(to path: FilePath) throws { try AtomicFile.write(html, to: path) }
+
+  private var contents: Markup {
+    .element(
+      "nav", ["aria-label": "Contents"],
+      sections.enumerated().map {
+        .element("a", ["href": "#part-\($0 + 1)"], text: $1.title)
+      })
+  }
+
+  private static func markup(_ block: Block, _ figures: inout Int) -> Markup {
+    switch block {
+    case .paragraph(let text): return .element("p", [:], text: text)
+    case .findings(let sentences):
+      return .element(
+        "ul", ["class": "findings"], sentences.map { .element("li", [:], text: $0) })
+    case .numbers(let numbers):
+      return .element(
+        "dl", ["class": "numbers"],
+        numbers.map { number in
+          .element(
+            "div", [:],
+            [.element("dt", [:], text: number.label), .element("dd", [:], text: number.value)])
+        })
+    case .table(let table): return table.markup
+    case .figures(let list):
+      let first = figures
+      figures += list.count
+      return .element(
+        "div", ["class": "figures"],
+        list.enumerated().map { $1.markup(id: "figure-\(first + $0 + 1)") })
+    case .images(let grid): return grid.markup
+    }
+  }
+}

@@ -1,0 +1,99 @@
+public import MoEPlacement
+import MoETracing
+
+/// The page of `switchyard inspect` for a training run.
+public struct CheckpointPage {
+  private let report: CheckpointReport
+
+  /// Prepares the page.
+  public init(_ report: CheckpointReport) { self.report = report }
+
+  /// The page.
+  public var page: Page {
+    Page(
+      "Routing along the training of \(report.name)",
+      summary:
+        "\(report.steps.count) models, \(NumberText.count(report.tokens)) tokens each, \(report.layers) sparse layers, top-\(report.k) of \(report.experts) experts",
+      sections: [
+        Page.Section("What it means", [.findings(report.diagnosis)]),
+        Page.Section(
+          "Along the steps",
+          [.figures([evenness, entropy, affinity, agreement] + kept), .table(table)]),
+      ],
+      footer:
+        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+    )
+  }
+
+  private func chart(
+    _ lines: [(name: String, value: (CheckpointReport.Step) -> Double)], _ title: String,
+    y: String, note: String = "", reference: (value: Double, name: String)? = nil,
+    format: @escaping @Sendable (Double) -> String = NumberText.short
+  ) -> Figure {
+    let steps = report.steps
+    // Steps of snapshots mostly grow by a factor.
+    let isWide =
+      (steps.first?.affinity.step ?? 0) > 0
+      && (steps.last?.affinity.step ?? 0) > 8 * (steps.first?.affinity.step ?? 1)
+    return LineChart(
+      lines.map { line in
+        .init(line.name, steps.map { (x: Double($0.affinity.step), y: line.value($0)) })
+      }, xTitle: "step", yTitle: y, isLogarithmic: isWide, reference: reference, format: format
+    ).figure(title, note: note)
+  }
+
+  private var evenness: Figure {
+    chart(
+      [("busiest expert", { $0.affinity.imbalance })], "Load of the busiest expert",
+      y: "times the mean load", reference: (1, "even"))
+  }
+
+  private var entropy: Figure {
+    chart(
+      [("entropy", { $0.affinity.entropy })], "Entropy of the loads", y: "1 for even loads")
+  }
+
+  private var affinity: Figure {
+    chart(
+      [
+        ("mutual information", { $0.affinity.mutualInformation }),
+        ("by chance and popularity alone", { $0.affinity.nullMean }),
+      ], "What an expert tells about the next layer's", y: "bits, mean of pairs of layers")
+  }
+
+  private var agreement: Figure {
+    chart(
+      [("agreement", \.agreement)], "Tokens whose first expert is the final one",
+      y: "share of tokens, mean of layers", format: NumberText.percent)
+  }
+
+  private var kept: [Figure] {
+    guard report.steps.allSatisfy({ $0.kept != nil }) else { return [] }
+    return [
+      chart(
+        [
+          ("plan for the step", { $0.kept ?? 0 }),
+          ("experts placed by number", { $0.keptByNumber ?? 0 }),
+        ], "Transitions that stay on their device, of \(report.devices)", y: "share kept",
+        note: "Plans are made of one half of the tokens and judged on the other.",
+        format: NumberText.percent)
+    ]
+  }
+
+  private var table: Table {
+    Table(
+      [
+        "step", "max/mean", "entropy", "bits", "by chance", "explained", "top successor",
+        "as at the end", "kept by a plan",
+      ],
+      report.steps.map { step in
+        let it = step.affinity
+        return [
+          NumberText.count(it.step), NumberText.short(it.imbalance), NumberText.short(it.entropy),
+          NumberText.short(it.mutualInformation), NumberText.short(it.nullMean),
+          NumberText.percent(it.excessShare), NumberText.percent(it.topSuccessorShare),
+          NumberText.percent(step.agreement), step.kept.map(NumberText.percent) ?? "–",
+        ]
+      })
+  }
+}

@@ -1,0 +1,72 @@
+import MoEPlacement
+
+/// What placement and balancing could gain.
+struct PlacementSection {
+  let advice: PlacementAdvice
+
+  init(_ advice: PlacementAdvice) { self.advice = advice }
+
+  var section: Page.Section {
+    Page.Section(
+      "Experts on \(advice.devices) devices",
+      [
+        .paragraph(
+          "Plans were made of \(NumberText.count(advice.fittedTokens)) tokens and judged on \(NumberText.count(advice.judgedTokens)) others. A crossing is a step from one sparse layer to the next that changes the device."
+        ),
+        .figures([crossings, balance] + profile),
+      ])
+  }
+
+  private var crossings: Figure {
+    BarChart(
+      ["experts placed by number", "plan", "no plan has fewer (on the plan's own tokens)"],
+      [
+        (
+          "", [advice.linearCrossings, advice.plannedCrossings, advice.fewestCrossings]
+        )
+      ], nameTitle: "placement", valueTitle: "crossings", format: NumberText.percent
+    ).rowFigure(
+      "Crossings",
+      note:
+        "The plan saves \(NumberText.percent(advice.saved)) of the first bar's; shuffled tokens, where only popularity is left, would save \(NumberText.percent(advice.savedByNull))."
+    )
+  }
+
+  private var balance: Figure {
+    BarChart(
+      [
+        "experts placed by number", "plan with the fewest crossings",
+        "plan that weighs both (weight \(advice.compromise.weight))", "plan that only balances",
+      ],
+      [
+        (
+          "",
+          [
+            advice.linearBalance, advice.plannedBalance, advice.compromise.balance,
+            advice.balancedBalance,
+          ]
+        )
+      ], nameTitle: "placement", valueTitle: "largest load over the mean",
+      reference: (1, "even")
+    ).rowFigure(
+      "Load of the busiest device",
+      note:
+        "Over the mean, mean of the layers. The plan that weighs both saves \(NumberText.percent(advice.compromise.saved)) of the crossings."
+    )
+  }
+
+  private var profile: [Figure] {
+    guard advice.profile.count > 1 else { return [] }
+    return [
+      LineChart(
+        [.init("plan", advice.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
+        xTitle: "tokens in the profile", yTitle: "crossings on unseen tokens", isLogarithmic: true,
+        reference: (advice.linearCrossings, "by number"), format: NumberText.percent
+      ).figure(
+        "How many tokens a profile needs",
+        note: advice.tokensNeeded.map {
+          "\(NumberText.count($0)) tokens save 97 % of what all save."
+        } ?? "Nothing is saved.")
+    ]
+  }
+}

@@ -1,0 +1,97 @@
+import MoECore
+
+/// All that `switchyard inspect --against` says of two traces.
+public struct DriftReport: Codable, Hashable, Sendable {
+  /// A sparse layer.
+  public struct Layer: Codable, Hashable, Sendable {
+    /// Its place in the model.
+    public var layer: Int
+    /// Divergence of its loads, 0 to 1.
+    public var drift: Double
+    /// What chance alone would show.
+    public var byChance: Double
+    /// Load over the layer's mean in the first trace, per expert.
+    public var before: [Double]
+    /// The same in the second.
+    public var after: [Double]
+    /// The expert whose load over the mean rose most.
+    public var risen: Int
+    /// The expert whose load over the mean fell most.
+    public var fallen: Int
+  }
+
+  /// Names of the traces.
+  public var names: [String]
+  /// Tokens of each.
+  public var tokens: [Int]
+  /// Experts per layer.
+  public var experts: Int
+  /// The layers, in order.
+  public var layers: [Layer]
+  /// Distance of affinities per pair of layers, 0 to 1; empty if one of the two has loads alone.
+  public var affinities: [Double]
+  /// What chance alone would show.
+  public var affinitiesByChance: [Double]
+  /// What it means, in sentences.
+  public var diagnosis: [String]
+
+  /// Compares two traces.
+  ///
+  /// - Parameters:
+  ///   - old: Counts of the first.
+  ///   - new: Counts of the second.
+  ///   - names: Their names.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` unless both have the same layers and experts.
+  public init(
+    from old: RoutingCounts, to new: RoutingCounts, names: (old: String, new: String)
+  ) throws(TracingError) {
+    let drift = try Drift(from: old, to: new)
+    self.names = [names.old, names.new]
+    tokens = [old.tokenCount, new.tokenCount]
+    experts = old.expertCount
+    layers = old.layers.indices.map { place in
+      let (before, after) = (Self.relative(old.loads[place]), Self.relative(new.loads[place]))
+      let changes = zip(before, after).map { $1 - $0 }
+      return Layer(
+        layer: old.layers[place], drift: drift.loads[place], byChance: drift.loadsByChance[place],
+        before: before, after: after,
+        risen: changes.indices.max { changes[$0] < changes[$1] } ?? 0,
+        fallen: changes.indices.min { changes[$0] < changes[$1] } ?? 0)
+    }
+    (affinities, affinitiesByChance) = (drift.affinities, drift.affinitiesByChance)
+    diagnosis = []
+    diagnosis = sentences
+  }
+
+  private static func relative(_ load: [Int]) -> [Double] {
+    let mean = Double(load.reduce(0, +)) / Double(max(1, load.count))
+    return load.map { mean > 0 ? Double($0) / mean : 0 }
+  }
+
+  private var sentences: [String] {
+    guard tokens.allSatisfy({ $0 > 0 }), let most = layers.max(by: { $0.drift < $1.drift }) else {
+      return ["One of the traces holds no token, so nothing can be said."]
+    }
+    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
+    func digits(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
+    let (drift, chance) = (mean(layers.map(\.drift)), mean(layers.map(\.byChance)))
+    var result = [
+      "Loads differ by \(digits(drift)) on a scale from 0, the same, to 1, no expert in common; tokens dealt at random differ by \(digits(chance)). The layer that differs most is \(most.layer): expert \(most.risen) goes from \(digits(most.before[most.risen])) to \(digits(most.after[most.risen])) times the mean load, expert \(most.fallen) from \(digits(most.before[most.fallen])) to \(digits(most.after[most.fallen]))."
+    ]
+    result.append(
+      drift < 2 * chance + 0.001
+        ? "That is what chance explains: what was learnt from one trace about loads holds for the other."
+        : drift < 0.02
+          ? "That is more than chance, but little: a balanced plan of one trace stays nearly balanced on the other."
+          : "That is a real change: balance that was planned with one trace will not hold on the other."
+    )
+    guard !affinities.isEmpty else { return result }
+    let (distance, noise) = (mean(affinities), mean(affinitiesByChance))
+    result.append(
+      "Of the tokens of an expert, \(digits(distance * 100)) % go on to other successors than in the other trace; dealt at random it would be \(digits(noise * 100)) %."
+        + (distance < 1.5 * noise
+          ? " Affinity is the same in both: a plan of one serves the other."
+          : " Judge a plan on the trace that it will serve: switchyard place."))
+    return result
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import MoECore
+import MoETracing
+
+/// A report as people read it in a terminal.
+struct InspectionText {
+  let report: TraceReport
+
+  init(_ report: TraceReport) { self.report = report }
+
+  var text: String {
+    let parts = [
+      title, layers, transitions, specializations, report.diagnosis.joined(separator: "\n"),
+    ]
+    return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
+  }
+
+  private var title: String {
+    let name = report.model.map { "\($0), " } ?? ""
+    let sequences = report.sequences > 0 ? " in \(report.sequences) sequences" : ""
+    return
+      "\(name)\(report.tokens) tokens\(sequences), \(report.layers.count) sparse layers, top-\(report.k) of \(report.experts) experts"
+      .printable
+  }
+
+  private var layers: String {
+    TextTable(
+      header: ["layer", "max/mean", "CV", "Gini", "entropy", "dead", "load, busiest expert first"],
+      rows: report.layers.map { layer in
+        let it = layer.statistics
+        return [
+          String(layer.layer), number(it.imbalance), number(it.coefficientOfVariation),
+          number(it.gini), number(it.entropy), String(it.deadExperts.count), bars(layer.load),
+        ]
+      }
+    ).text
+  }
+
+  private var transitions: String {
+    guard !report.transitions.isEmpty else { return "" }
+    return TextTable(
+      header: ["from layer", "bits", "by chance", "explained", "top successor", "if independent"],
+      rows: zip(report.layers, report.transitions).map { layer, it in
+        [
+          String(layer.layer), number(it.mutualInformation), number(it.nullMean),
+          percent(it.excessShare), percent(it.topSuccessorShare), percent(it.independentShare),
+        ]
+      }
+    ).text
+  }
+
+  private var specializations: String {
+    guard !report.specializations.isEmpty else { return "" }
+    return TextTable(
+      header: ["experts tell", "mean", "most"],
+      rows: report.specializations.map {
+        let mean = $0.shares.reduce(0, +) / Double(max(1, $0.shares.count))
+        return [$0.kind, percent(mean), percent($0.shares.max() ?? 0)]
+      }
+    ).text
+  }
+
+  /// At most 32 bars: the sorted loads, or means of neighbours.
+  private func bars(_ load: [Int]) -> String {
+    let sorted = load.sorted(by: >)
+    let width = (sorted.count + 31) / 32
+    let means = stride(from: 0, to: sorted.count, by: width).map { start in
+      let part = sorted[start..<min(start + width, sorted.count)]
+      return Double(part.reduce(0, +)) / Double(part.count)
+    }
+    let most = max(means.first ?? 0, 1)
+    let signs = Array("▁▂▃▄▅▆▇█")
+    return String(means.map { $0 == 0 ? " " : signs[min(7, Int($0 / most * 8))] })
+  }
+
+  private func number(_ value: Double) -> String { String(format: "%.2f", value) }
+  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
+}
