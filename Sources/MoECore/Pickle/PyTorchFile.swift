@@ -68,6 +68,12 @@ public final class PyTorchFile: Sendable {
         path: path,
         reason: .invalidContainer("storage '\(tensor.storage)' is shorter than its tensor"))
     }
+    if tensor.isRowMajor {
+      let start = range.lowerBound + tensor.offset * size
+      return file.withBytes(in: start..<start + tensor.count * size) { bytes in
+        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+      }
+    }
     return file.withBytes(in: range) { bytes in
       var result: [UInt8] = []
       result.reserveCapacity(tensor.count * size)
