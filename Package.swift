@@ -58,12 +58,14 @@ let modules: [Module] = [
     dependencies: ["MoECore", "MoETensor", "MoERouting", "CKernels", system],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
   Module(
-    name: "MoETraining",
-    dependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system],
+    name: "MoEEvaluation", dependencies: ["MoECore", "MoETracing", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(
-    name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
-    testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
+    name: "MoETraining",
+    dependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system],
+    testDependencies: [
+      "MoECore", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+    ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system]),

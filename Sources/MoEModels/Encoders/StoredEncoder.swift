@@ -1,5 +1,5 @@
 public import MoECore
-import MoETensor
+public import MoETensor
 public import SystemPackage
 
 /// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as transformers saves them.
@@ -21,11 +21,14 @@ public struct StoredEncoder {
 
   /// The encoder with its weights.
   ///
-  /// - Parameter dtype: Type to compute in.
+  /// - Parameters:
+  ///   - dtype: Type to compute in.
+  ///   - device: Where to compute.
   /// - Returns: The encoder.
   /// - Throws: ``ModelError`` when a weight is missing or has another shape.
-  public func encoder(dtype: DType = .f32) throws -> any TextEncoder {
-    try configuration.encoder(weights: EncoderWeights(checkpoint, dtype: dtype))
+  public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
+    try configuration.encoder(
+      weights: EncoderWeights(checkpoint, dtype: dtype, device: device))
   }
 
   /// The tokenizer beside the weights.
@@ -61,12 +64,17 @@ final class EncoderWeights: WeightSource {
   private let checkpoint: SafetensorsCheckpoint
   private let source: CheckpointWeights
   private let prefix: String
+  private let device: Device
 
-  init(_ checkpoint: SafetensorsCheckpoint, dtype: DType?) {
-    self.checkpoint = checkpoint
+  /// Finds what stands before the names, unless it is given.
+  init(
+    _ checkpoint: SafetensorsCheckpoint, dtype: DType?, device: Device = .cpu, prefix: String? = nil
+  ) {
+    (self.checkpoint, self.device) = (checkpoint, device)
     source = CheckpointWeights(checkpoint, dtype: dtype)
     let first = "embeddings.word_embeddings.weight"
-    prefix = ["", "bert.", "distilbert."].first { checkpoint.contains($0 + first) } ?? ""
+    self.prefix =
+      prefix ?? ["", "bert.", "distilbert."].first { checkpoint.contains($0 + first) } ?? ""
   }
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
@@ -76,7 +84,8 @@ final class EncoderWeights: WeightSource {
         .replacing("LayerNorm.bias", with: "LayerNorm.beta")
       if checkpoint.contains(old) { name = old }
     }
-    return try source.weight(name, shape, start: start)
+    let weight = try source.weight(name, shape, start: start)
+    return device == .cpu ? weight : Parameter(weight.value.moved(to: device))
   }
 
   func expertWeights(

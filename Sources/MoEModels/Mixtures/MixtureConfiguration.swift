@@ -35,10 +35,11 @@ public struct MixtureConfiguration: Hashable, Sendable {
     (self.expertSize, self.outputs, self.router) = (expertSize, outputs, router)
   }
 
-  static let keys = ["experts", "width", "expert_size", "temperature", "gate_gradient"]
+  /// Keys of the section that describes a head.
+  package static let keys = ["experts", "width", "expert_size", "temperature", "gate_gradient"]
 
   /// Reads the keys of ``keys``.
-  init(_ json: ConfigurationObject, inputs: Int, outputs: Int) throws {
+  package init(_ json: ConfigurationObject, inputs: Int, outputs: Int) throws {
     let names = try json.optionalStrings("experts") ?? ["ff", "gru"]
     let kinds = names.compactMap { ExpertKind(rawValue: $0) }
     guard kinds.count == names.count, 1...1024 ~= kinds.count else {
@@ -55,7 +56,7 @@ public struct MixtureConfiguration: Hashable, Sendable {
   }
 
   /// The keys and values that ``init(_:inputs:outputs:)`` reads.
-  var json: [String: ConfigurationObject.Value] {
+  package var json: [String: ConfigurationObject.Value] {
     [
       "experts": .array(experts.map { .string($0.rawValue) }), "width": .number(Double(width)),
       "expert_size": .number(Double(expertSize)), "temperature": .number(router.temperature),
