@@ -116,7 +116,8 @@ public struct Dispatch {
       answers.append(expert(number, tokens))
       require(
         answers[answers.count - 1].shape == [count, answerWidth],
-        "answers of \(answers[answers.count - 1].shape) for \(count) tokens of width \(answerWidth)")
+        "answers of \(answers[answers.count - 1].shape) for \(count) tokens of width \(answerWidth)"
+      )
       start += count
     }
     guard let first = answers.first else {

@@ -31,7 +31,8 @@ struct Classify: ParsableCommand {
       throw ValidationError("name a text or --file, one of them.")
     }
     guard pair == nil || file == nil else {
-      throw ValidationError("--pair belongs to a text; in a file, the second text stands behind a tab.")
+      throw ValidationError(
+        "--pair belongs to a text; in a file, the second text stands behind a tab.")
     }
   }
 
@@ -51,7 +52,8 @@ struct Classify: ParsableCommand {
     guard TextClassifier.isClassifier(model.path) else {
       throw TextError(
         path: model.path.appending("config.json"),
-        problem: "describes no model for classes or scores; train one with \"task\": \"classification\"")
+        problem:
+          "describes no model for classes or scores; train one with \"task\": \"classification\"")
     }
     let classifier = try TextClassifier.open(model.path)
     let preparation = TextPreparation(
@@ -108,6 +110,7 @@ struct Classify: ParsableCommand {
         "\(label) (\(String(format: "%.1f %%", (answer.probabilities?[label] ?? 0) * 100)))"
       } else { String(format: "%.2f", answer.score ?? 0) }
     let note = answer.truncated ? "; cut off at the longest length" : ""
-    Output.line("\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)
+    Output.line(
+      "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)
   }
 }

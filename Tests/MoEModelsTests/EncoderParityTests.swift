@@ -96,7 +96,9 @@ struct EncoderParityTests {
     let file = try SafetensorsFile(test.stored.path.appending("model.safetensors"))
     var tensors: [String: Tensor] = [:]
     for entry in file.header.entries {
-      let name = "bert." + entry.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+      let name =
+        "bert."
+        + entry.name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
         .replacing("LayerNorm.bias", with: "LayerNorm.beta")
       tensors[name] = try file.tensor(named: entry.name)
     }
@@ -121,7 +123,8 @@ struct BagEncoderTests {
     let encoder = try configuration.encoder(weights: RandomWeights(RandomSource(seed: 1)))
     let views = encoder([TokenizedText([3, 4, 5]), TokenizedText([5, 3, 4]), TokenizedText([3])])
     expectClose(views.pooled[0], views.pooled[1], .sums)
-    expectClose(views.sequence.rows[0..<3], views.sequence.rows.selecting(Tensor([4, 5, 3])), .exact)
+    expectClose(
+      views.sequence.rows[0..<3], views.sequence.rows.selecting(Tensor([4, 5, 3])), .exact)
     #expect(views.pooled.shape == [3, 8] && views.sequence.lengths == [3, 3, 1])
   }
 }

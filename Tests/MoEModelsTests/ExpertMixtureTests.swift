@@ -43,7 +43,8 @@ struct ExpertMixtureTests {
     #expect(output.answers.isFinite().all())
   }
 
-  @Test("lets only pooled vectors reach the gate and pooled experts, and order reach recurrent ones")
+  @Test(
+    "lets only pooled vectors reach the gate and pooled experts, and order reach recurrent ones")
   func isolation() throws {
     let mixture = try Self.mixture()
     let views = Self.views(30)
@@ -139,7 +140,9 @@ struct ExpertMixtureTests {
 
   @Test("answers with the chosen expert's own answer, bit for bit, under a straight-through gate")
   func exactForward() throws {
-    let (straight, hard) = (try Self.mixture(), try Self.mixture([.feedForward, .recurrent], .hard))
+    let (straight, hard) = (
+      try Self.mixture(), try Self.mixture([.feedForward, .recurrent], .hard)
+    )
     let views = Self.views(25)
     expectClose(straight(views, training: true).answers, hard(views).answers, .exact)
   }

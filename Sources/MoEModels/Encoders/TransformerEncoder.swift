@@ -25,8 +25,9 @@ public final class TransformerEncoder: TextEncoder {
   public init(_ configuration: EncoderConfiguration, weights: some WeightSource) throws {
     let (builder, c) = (EncoderBuilder(weights), configuration)
     self.configuration = c
+    // As PyTorch starts embeddings: small ones would turn around in the first steps of a small encoder.
     func table(_ name: String, _ rows: Int) throws -> Parameter {
-      try builder.weight("embeddings.\(name).weight", [rows, c.hiddenSize], .normal(0.02))
+      try builder.weight("embeddings.\(name).weight", [rows, c.hiddenSize], .normal(1))
     }
     words = try table("word_embeddings", c.vocabularySize)
     positions = try table("position_embeddings", c.contextLength)

@@ -47,7 +47,8 @@ public struct MixtureConfiguration: Hashable, Sendable {
       throw json.invalid("experts", "a list of experts, each one of \(known)")
     }
     self.init(
-      experts: kinds, inputs: inputs, width: try json.optionalInt("width", in: CommonKeys.size) ?? 256,
+      experts: kinds, inputs: inputs,
+      width: try json.optionalInt("width", in: CommonKeys.size) ?? 256,
       expertSize: try json.optionalInt("expert_size", in: CommonKeys.size) ?? 128,
       outputs: outputs,
       router: try SingleExpertRouter(

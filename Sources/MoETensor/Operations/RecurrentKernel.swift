@@ -35,8 +35,9 @@ private final class RecurrentPass {
   private let blocks: [ckernels_recurrence_block]
   private let kept: Tensor?
 
-  init(_ sequences: Recurrence, _ projections: Tensor, _ weight: Tensor, _ bias: Tensor, keeps: Bool)
-  {
+  init(
+    _ sequences: Recurrence, _ projections: Tensor, _ weight: Tensor, _ bias: Tensor, keeps: Bool
+  ) {
     (self.sequences, self.projections) = (sequences, projections)
     (self.weight, self.bias) = (weight, bias)
     let count = sequences.order.count

@@ -77,7 +77,7 @@ public struct ClassificationEvaluation {
       result.append(.init("accuracy_\(name)", accuracy(ofKind: kind)))
     }
     for (expert, share) in usage.usage.enumerated() {
-      result.append(.init("usage_\(expert)_\(configuration.mixture.experts[expert].rawValue)", share))
+      result.append(.init("usage_\(expert)", share))
     }
     result.append(.init("gate_entropy", usage.entropy))
     if classes != nil { result.append(.init("class_information", usage.mutualInformation)) }

@@ -117,7 +117,8 @@ extension FilePath {
       let line = 1 + bytes[..<offset].count { $0 == 10 }
       throw DataError.invalidLine(
         self, line: line,
-        problem: "is not UTF-8 text (byte \(offset)); convert the file first, for example with iconv")
+        problem:
+          "is not UTF-8 text (byte \(offset)); convert the file first, for example with iconv")
     }
     return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
   }

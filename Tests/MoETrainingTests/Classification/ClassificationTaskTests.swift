@@ -13,7 +13,7 @@ import Testing
 /// Small models on the synthetic task.
 private struct Toy {
   enum Encoder: String {
-    case bag = #"{"model_type": "bag", "hidden_size": 32}"#
+    case bag = #"{"model_type": "bag", "hidden_size": 64}"#
     case transformer =
       #"{"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 24}"#
   }
@@ -28,10 +28,10 @@ private struct Toy {
     let names = kinds.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
     let text = """
       {"task": "classification", "encoder": \(encoder.rawValue),
-       "head": {"experts": [\(names)], "width": 24, "expert_size": 16},
-       "data": {"format": "synthetic", "train_samples": 800, "test_samples": 400},
+       "head": {"experts": [\(names)], "width": 32, "expert_size": 32},
+       "data": {"format": "synthetic", "train_samples": 2000, "test_samples": 400},
        "training": {"steps": \(steps), "batch_size": 16, "seed": \(seed)},
-       "optimizer": {"learning_rate": 5e-3, "weight_decay": 0.01},
+       "optimizer": {"learning_rate": 2e-3, "beta2": 0.999, "weight_decay": 0.01},
        "schedule": {"decay": "constant", "warmup_steps": 0}\(more)}
       """
     return try TrainingConfiguration(try folder.write(Array(text.utf8), to: "toy.json"))
@@ -152,7 +152,9 @@ struct ClassificationTaskTests {
       })
     let stored = try EncodedStates(
       states.appending(file), lengths: set.tokens.map(\.ids.count))
-    let (views, live) = (stored.views([3, 1], dtype: .f32, on: .cpu), model.encoder([set.tokens[3], set.tokens[1]]))
+    let (views, live) = (
+      stored.views([3, 1], dtype: .f32, on: .cpu), model.encoder([set.tokens[3], set.tokens[1]])
+    )
     expectClose(views.pooled, live.pooled, .sums)
     expectClose(views.sequence.rows, live.sequence.rows, Tolerance(relative: 1e-3, absolute: 1e-3))
   }
@@ -172,7 +174,8 @@ struct ClassificationTaskTests {
        "data": {"format": "stsb", "train": "pairs.tsv", "test_share": 0.25},
        "training": {"steps": 30, "batch_size": 16}, "optimizer": {"learning_rate": 5e-3}}
       """
-    let configuration = try TrainingConfiguration(toy.folder.write(Array(text.utf8), to: "toy.json"))
+    let configuration = try TrainingConfiguration(
+      toy.folder.write(Array(text.utf8), to: "toy.json"))
     let found = try toy.results(configuration, in: "run")
     #expect(found["mean_squared_error"] != nil && found["accuracy"] == nil)
     #expect(-1...1 ~= (try #require(found["pearson"])))

@@ -64,7 +64,10 @@ struct TextDataTests {
     ("a\tb\tc\td\t5.5\te\tf\n", .stsb, 1, "score"), ("a\tb\tc\td\tnan\te\tf\n", .stsb, 1, "score"),
     ("a\tb\tc\td\t-1\te\tf\n", .stsb, 1, "score"), ("a\tb\tc\td\t1\te\n", .stsb, 1, "columns"),
     ("a\tb\tc\td\t1\te\t \n", .stsb, 1, "empty"), ("{\"question\": \"a\"}\n", .hotpotQA, 1, "type"),
-    ("[{\"question\": \"a\", \"type\": \"bridge\"}, {\"type\": \"bridge\"}]", .hotpotQA, 2, "question"),
+    (
+      "[{\"question\": \"a\", \"type\": \"bridge\"}, {\"type\": \"bridge\"}]", .hotpotQA, 2,
+      "question"
+    ),
     ("{\"question\": \"a\", \"type\": \"other\"}\n", .hotpotQA, 1, "other"),
     ("{\"question\": \" \", \"type\": \"bridge\"}\n", .hotpotQA, 1, "empty"),
     ("[1, 2", .hotpotQA, 1, "broken"),
@@ -138,7 +141,8 @@ struct TextDataTests {
     .enabled(if: hasData, "needs the development data in ../shared/data"))
   func published() throws {
     let sizes: [(String, TextDataFormat, Int)] = [
-      ("ag_news/test.csv", .agNews, 7_600), ("ag_news/train_subset_title_desc.csv", .agNews, 22_594),
+      ("ag_news/test.csv", .agNews, 7_600),
+      ("ag_news/train_subset_title_desc.csv", .agNews, 22_594),
       ("sst2/train.tsv", .sst2, 67_349), ("sst2/dev.tsv", .sst2, 872),
       ("stsb/sts-train.csv", .stsb, 5_749), ("stsb/sts-dev.csv", .stsb, 1_500),
       ("hotpotqa/hotpot_dev_v1_simplified_7405.json", .hotpotQA, 7_405),
@@ -148,7 +152,7 @@ struct TextDataTests {
       let found = try format.read(Self.shared.appending(name))
       #expect(found.texts.count == count, "\(name)")
     }
-    let small = Self.shared.appending("hotpotqa/hotpot_500_distractor.jsonl")
+    let small = Self.shared.appending("hotpotqa/hotpot_train_100_distractor.json")
     let texts = try TextDataFormat.hotpotQA.read(small, supportingFacts: true).texts
     #expect(texts.allSatisfy { $0.second?.isEmpty == false })
   }
