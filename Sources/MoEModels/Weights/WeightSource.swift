@@ -36,8 +36,6 @@ public enum WeightStart: Hashable, Sendable {
   case ones
   /// All zeros.
   case zeros
-  /// Numbers spread evenly between minus and plus this bound.
-  case uniform(Double)
   /// These numbers, row-major.
   case given([Float])
 
@@ -94,7 +92,6 @@ public final class RandomWeights: WeightSource {
     case .uniform(let limit): Parameter(random.uniform(shape, low: -limit, high: limit))
     case .ones: Parameter(Tensor.ones(shape))
     case .zeros: Parameter(Tensor.zeros(shape))
-    case .uniform(let bound): Parameter(random.uniform(shape, low: -bound, high: bound))
     case .given(let numbers): Parameter(Tensor(numbers, shape: shape))
     }
   }
