@@ -33,6 +33,8 @@ struct Bench: ParsableCommand {
     print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
     try engine(folder)
     try tokenizers(folder)
+    let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
+    if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
     if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }
     if isChosen("tracing: recording") {
