@@ -126,7 +126,7 @@ struct DiffusionLoadingTests {
       try save(model, to: path)
       let file = try SafetensorsFile(path.appending("model.safetensors"))
       var tensors: [String: Tensor] = [:]
-      for entry in file.entries {
+      for entry in file.header.entries {
         tensors[entry.name] = try file.tensor(named: entry.name).copied()
       }
       change(&tensors)

@@ -11,6 +11,7 @@ import Testing
 @Suite("Diffusion transformers")
 struct DiffusionTransformerTests {
   private static let routers = DiffusionExpertsConfiguration.Router.allCases
+  private static let allKinds: [DiffusionExpertsConfiguration.Router?] = [nil] + routers
 
   @Test(
     "have the paper's numbers of weights",
@@ -128,6 +129,31 @@ struct DiffusionTransformerTests {
       DiffusionSample.new(.tokenChoice).parameters.first { $0.name == "blocks.1.mlp.gate.weight" })
     let bound = 1 / 32.0.squareRoot()
     #expect(!(gate.parameter.value.abs() .> bound).any())
+  }
+
+  @Test(
+    "have the same gradients when blocks are computed again", arguments: allKinds)
+  func recomputation(router: DiffusionExpertsConfiguration.Router?) throws {
+    let model = try DiffusionSample.awake(router)
+    let (images, times, labels) = (DiffusionSample.images(3), DiffusionSample.times(3), [0, 5, 4])
+    func loss(_ output: DiffusionTransformer.Output) -> Tensor {
+      output.sparse.reduce(output.prediction.pow(2).mean()) { sum, layer in
+        let parts: [Tensor?] = [
+          layer.contrastiveLoss(temperature: 0.07), layer.balanceLoss, layer.capacityLoss,
+          layer.classificationLoss,
+        ]
+        return parts.compactMap(\.self).reduce(sum) { $0 + $1 }
+      }
+    }
+    let parameters = model.parameters.map(\.parameter)
+    let whole = try valueAndGradients(
+      of: { loss(model(images, times: times, labels: labels, pass: .training)) }, for: parameters)
+    let again = try valueAndGradients(
+      of: { loss(try model.recomputing(images, times: times, labels: labels)) }, for: parameters)
+    expectClose(again.value, whole.value, .exact)
+    for (place, gradient) in again.gradients.enumerated() {
+      expectClose(gradient, whole.gradients[place], .sameKernels, model.parameters[place].name)
+    }
   }
 
   @Test("keep their description in config.json", arguments: routers)

@@ -34,6 +34,8 @@ struct Bench: ParsableCommand {
     try engine(folder)
     try tokenizers(folder)
     try classifiers(folder)
+    let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
+    if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
     if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }
     if isChosen("tracing: recording") {

@@ -13,17 +13,19 @@ struct DiffusionContents {
   /// The architecture, with what the tensors do not say as in the paper's released models.
   ///
   /// - Throws: ``ModelError`` when a tensor is missing, or the number of heads cannot be known.
-  func configuration() throws(ModelError) -> DiffusionConfiguration {
+  func configuration() throws -> DiffusionConfiguration {
     let patch = try shape("x_embedder.proj.weight", rank: 4)
     let positions = try shape("pos_embed", rank: 3)
     let labels = try shape("y_embedder.embedding_table.weight", rank: 2)
     let outputs = try shape("final_layer.linear.weight", rank: 2)
     let (width, channels, size) = (patch[0], patch[1], patch[2])
-    let rows = Int(Double(positions[1]).squareRoot().rounded())
-    guard rows * rows == positions[1], rows > 0, size > 0, width > 0, channels > 0, labels[0] > 1
+    let rows = Int(Double(min(positions[1], 1 << 20)).squareRoot().rounded())
+    guard 1...(1 << 16) ~= positions[1], rows * rows == positions[1], 1...1024 ~= size,
+      1...1024 ~= channels, 1...(1 << 16) ~= width, 2...(1 << 20) ~= labels[0]
     else {
-      throw .wrongShape(
-        path: path, name: "pos_embed", found: positions, expected: [1, rows * rows, width])
+      throw ModelError.invalidValue(
+        path: path, key: "pos_embed", value: "of shape \(positions)",
+        expected: "of shape [1, a square number, \(width)]")
     }
     let normSize = shapes["blocks.0.attn.q_norm.weight"]?.first
     var result = DiffusionConfiguration(
@@ -31,14 +33,16 @@ struct DiffusionContents {
       depth: depth, heads: try heads(width: width, normSize: normSize), classes: labels[0] - 1,
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
     result.experts = try experts(result)
-    return result
+    guard case .object(let values) = result.object else { return result }
+    // Shapes may be anything; only what a configuration may say is taken.
+    return try DiffusionConfiguration(ConfigurationObject(values, path: path))
   }
 
   private func shape(_ name: String, rank: Int) throws(ModelError) -> [Int] {
     guard let shape = shapes[name] else { throw .missingWeight(path: path, name: name) }
     guard shape.count == rank else {
-      throw .wrongShape(
-        path: path, name: name, found: shape, expected: Array(repeating: -1, count: rank))
+      throw .invalidValue(
+        path: path, key: name, value: "of shape \(shape)", expected: "of \(rank) axes")
     }
     return shape
   }
@@ -49,7 +53,7 @@ struct DiffusionContents {
       name.hasPrefix("blocks.")
         ? name.split(separator: ".").dropFirst().first.flatMap { Int($0) } : nil
     }
-    return (numbers.max() ?? -1) + 1
+    return min(numbers.max() ?? -1, 1 << 20) + 1
   }
 
   private func heads(width: Int, normSize: Int?) throws(ModelError) -> Int {
@@ -72,7 +76,7 @@ struct DiffusionContents {
       ("gate_weight", size("expert_threshold") == nil ? .expertChoice : .diffMoE),
     ]
     guard let rule = rules.first(where: { size($0.name) != nil }),
-      let count = size(rule.name)?.first, count > 0
+      let count = size(rule.name)?.first, 1...1024 ~= count
     else { return nil }
     var experts = DiffusionExpertsConfiguration(
       rule.router, count: count, hiddenSize: configuration.hiddenSize,

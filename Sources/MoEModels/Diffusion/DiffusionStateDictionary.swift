@@ -1,5 +1,5 @@
-import MoECore
-import MoETensor
+public import MoECore
+public import MoETensor
 public import SystemPackage
 
 /// The weights of a diffusion transformer in a `.pt` or `.pth` file, as the paper's code and DiT's save them.
@@ -32,9 +32,9 @@ public final class DiffusionStateDictionary {
   ///
   /// - Throws: `PickleError` or `FileError`; ``ModelError`` when it holds no tensors.
   public init(_ path: FilePath, _ choice: Choice = .average) throws {
-    file = try PyTorchFile(path)
-    let found = choice.keys.compactMap { file.value[$0] }.map(Self.tensors)
-    tensors = found.first { !$0.isEmpty } ?? Self.tensors(file.value)
+    let opened = try PyTorchFile(path)
+    let found = choice.keys.compactMap { opened.value[$0] }.map(Self.tensors)
+    (file, tensors) = (opened, found.first { !$0.isEmpty } ?? Self.tensors(opened.value))
     guard !tensors.isEmpty else {
       throw ModelError.missingWeight(path: path, name: "x_embedder.proj.weight")
     }

@@ -1,5 +1,5 @@
-import MoECore
-public import MoETensor
+public import MoECore
+import MoETensor
 public import SystemPackage
 
 extension DiffusionTransformer {

@@ -36,10 +36,10 @@ struct DiffusionTaskTests {
   @Test("learns with every rule", arguments: routers)
   func learns(router: DiffusionExpertsConfiguration.Router?) throws {
     let loop = try loop(router)
-    let before = try loop.evaluate()
+    let before = try loop.evaluate().results
     #expect(before.map(\.name) == ["loss", "loss_unlabelled"])
     for _ in 0..<25 { _ = try loop.advance() }
-    let after = try loop.evaluate()
+    let after = try loop.evaluate().results
     #expect(after[0].value < 0.7 * before[0].value, "\(before[0].value) to \(after[0].value)")
     #expect(after[1].value < before[1].value)
   }
@@ -47,9 +47,9 @@ struct DiffusionTaskTests {
   @Test("learns to predict noise with variances")
   func learnsNoise() throws {
     let loop = try loop(.promoe) { ($0.objective, $0.learnsSigma) = (.noisePrediction, true) }
-    let before = try loop.evaluate()[0].value
+    let before = try loop.evaluate().results[0].value
     for _ in 0..<40 { _ = try loop.advance() }
-    #expect(try loop.evaluate()[0].value < 0.6 * before)
+    #expect(try loop.evaluate().results[0].value < 0.6 * before)
   }
 
   @Test("continues from a checkpoint bit for bit", arguments: routers)
@@ -63,7 +63,7 @@ struct DiffusionTaskTests {
     let resumed = try loop(router, flips: true, batch: 6, accumulation: 2, average: 0.9)
     try resumed.restore(TrainingCheckpoint.read(path).state)
     #expect(try (0..<4).map { _ in try resumed.advance().loss } == expected)
-    #expect(try resumed.evaluate() == whole.evaluate())
+    #expect(try resumed.evaluate().results == whole.evaluate().results)
   }
 
   @Test("counts what experts did, by class and by time")
