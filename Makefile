@@ -18,7 +18,7 @@ PREFIX ?= $(root)/dist/switchyard
 # SwiftPM finds the native libraries through this; it must be absolute.
 export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
-libraries := MoECore MoEImages MoETracing MoETensor MoERouting MoEModels MoETraining MoEEvaluation MoEPlacement MoEReport MoEParallel
+libraries := MoECore MoEImages MoETracing MoETensor MoERouting MoEModels MoEEvaluation MoETraining MoEPlacement MoEReport MoEParallel
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup

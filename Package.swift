@@ -58,14 +58,16 @@ let modules: [Module] = [
     dependencies: ["MoECore", "MoETensor", "MoERouting", "CKernels", system],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
   Module(
-    name: "MoETraining",
-    dependencies: ["MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", system],
-    testDependencies: [
-      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", system,
-    ]),
-  Module(
-    name: "MoEEvaluation", dependencies: ["MoECore", "MoETensor", "MoEModels"],
+    name: "MoEEvaluation", dependencies: ["MoECore", "MoETracing", "MoETensor", "MoEModels"],
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
+  Module(
+    name: "MoETraining",
+    dependencies: [
+      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+    ],
+    testDependencies: [
+      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+    ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system]),

@@ -100,6 +100,32 @@ public struct Dispatch {
     return combine(answers.count == 1 ? answers[0] : Tensor.concatenated(answers, axis: 0))
   }
 
+  /// Runs every expert on what it reads of its tokens and combines the answers.
+  ///
+  /// For experts that read different things: each fetches its own input.
+  ///
+  /// - Parameters:
+  ///   - answerWidth: Numbers of an answer.
+  ///   - expert: Answers for tokens, `[tokens.count, answerWidth]`; called in the order of the experts, only for
+  ///     those with tokens.
+  /// - Returns: Shape `[tokens, answerWidth]`.
+  public func run(answerWidth: Int, expert: (_ expert: Int, _ tokens: [Int]) -> Tensor) -> Tensor {
+    var (answers, start) = ([Tensor](), 0)
+    for (number, count) in counts.enumerated() where count > 0 {
+      let tokens = rows[start..<start + count].map { Int($0) }
+      answers.append(expert(number, tokens))
+      require(
+        answers[answers.count - 1].shape == [count, answerWidth],
+        "answers of \(answers[answers.count - 1].shape) for \(count) tokens of width \(answerWidth)"
+      )
+      start += count
+    }
+    guard let first = answers.first else {
+      return Tensor.zeros([tokenCount, answerWidth], on: routing.weights.device)
+    }
+    return combine(answers.count == 1 ? first : Tensor.concatenated(answers, axis: 0))
+  }
+
   /// The assignments of each token.
   package struct ByToken {
     /// Token t has `places[starts[t]..<starts[t + 1]]`.

@@ -68,4 +68,19 @@ public enum RoutingLosses {
     let logarithm = p.clamped(min: Double(Float.leastNormalMagnitude)).log()
     return -(p * logarithm).sum(axis: 1).mean()
   }
+
+  /// How far the mean probabilities are from even: E · Σ_e P_e² − 1.
+  ///
+  /// 0 if every expert is as likely as any other over the batch, E − 1 if one takes all; unlike
+  /// ``loadBalance(probabilities:load:denominator:)`` it is differentiable in all it looks at.
+  ///
+  /// - Parameter probabilities: Shape `[tokens, experts]`, each row summing to 1.
+  /// - Returns: Shape `[]`; 0 for no tokens.
+  public static func unevenness(probabilities: Tensor) -> Tensor {
+    guard probabilities.size(0) > 0 else {
+      return Tensor(0 as Float).moved(to: probabilities.device)
+    }
+    let means = probabilities.cast(to: .f32).mean(axis: 0)  // [experts]
+    return (means * means).sum() * probabilities.size(1) - 1
+  }
 }

@@ -18,6 +18,9 @@ struct Inspect: ParsableCommand {
       With --against, two traces of one model are compared. The folder of a training run with --text is traced step by \
       step: its snapshots and its final model, to see load and affinity grow.
 
+      For a model that answers with classes or scores, --data names texts with known answers: how good it is, and \
+      which expert answers what.
+
       The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
       was not made of.
 
@@ -46,6 +49,7 @@ struct Inspect: ParsableCommand {
   @Option(help: "Write a page with figures that any browser shows.", completion: .file()) var html:
     PathArgument?
   @Flag(help: "Print one JSON object instead of text.") var json = false
+  @OptionGroup var labelled: LabelledDataOptions
 
   func validate() throws {
     guard 2...PlacementTopology.maximumRanks ~= devices else {
@@ -55,6 +59,7 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    if try labelled.inspect(input.path, json: json) { return }
     if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
       guard texts.text.isEmpty else {

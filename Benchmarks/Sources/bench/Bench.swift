@@ -33,6 +33,7 @@ struct Bench: ParsableCommand {
     print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
     try engine(folder)
     try tokenizers(folder)
+    try classifiers(folder)
     let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
     if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
@@ -67,6 +68,16 @@ struct Bench: ParsableCommand {
     guard !chosen.isEmpty else { return }
     try CheckpointComparisons.makeFile(at: path)
     try compare(chosen, with: "torch_peer.py", path: path)
+    try FileManager.default.removeItem(atPath: path.string)
+  }
+
+  private func classifiers(_ folder: FilePath) throws {
+    let names = ["classifier: fine-tuning", "classifier: one text", "classifier: recurrent units"]
+    guard names.contains(where: isChosen) || only.contains("classifier") else { return }
+    let path = folder.appending("encoder")
+    try ClassifierComparisons.makeEncoder(at: path)
+    let chosen = try ClassifierComparisons.all(path).filter { isChosen($0.title) }
+    try measure(chosen, with: "classifier_peer.py", path: path)
     try FileManager.default.removeItem(atPath: path.string)
   }
 

@@ -186,6 +186,57 @@ typedef struct {
 
 void ckernels_rotate(const ckernels_rotation *work, size_t first, size_t last);
 
+// Recurrence --------------------------------------------------------------------------------------
+
+/// Sequences that are worked on together: `count` of them, at most `lanes`, in the order of `order`.
+typedef struct {
+  size_t first, count;
+  /// Where the block's values begin in `kept`.
+  size_t kept;
+} ckernels_recurrence_block;
+
+/// Gated recurrent units from a state of zeros, f32; gates in the order reset, update, new.
+typedef struct {
+  size_t hidden;
+  /// 16, 32 or 48.
+  size_t lanes;
+  /// The input's part of all gates, its bias included: [rows, 3 · hidden].
+  const float *projections;
+  /// Applied to the state, [3 · hidden, hidden], and its bias, [3 · hidden].
+  const float *weight, *bias;
+  /// Numbers of the sequences, longest first.
+  const size_t *order;
+  /// First row and number of rows, at least 1, of each sequence.
+  const size_t *starts, *lengths;
+  const ckernels_recurrence_block *blocks;
+  /// State after the last row of each sequence, [sequences, hidden], written.
+  float *last;
+  /// For the backward pass, written: per block and step `ckernels_recurrence_kept` numbers; NULL if there is none.
+  float *kept;
+} ckernels_recurrence;
+
+/// Numbers that one step of a block keeps.
+size_t ckernels_recurrence_kept(size_t hidden, size_t lanes);
+/// Bytes that one call of either of the following needs for itself.
+size_t ckernels_recurrence_scratch(const ckernels_recurrence *work);
+/// Works on one block; different blocks may be worked on at the same time.
+void ckernels_recurrence_forward(const ckernels_recurrence *work, size_t block, void *scratch);
+
+/// The backward pass of `ckernels_recurrence`.
+typedef struct {
+  /// With the values that the forward pass wrote.
+  const ckernels_recurrence *forward;
+  /// Gradients of `last`, [sequences, hidden].
+  const float *gradient;
+  /// Gradients of the projections, and of the state's part of the gates: [rows, 3 · hidden], written.
+  float *input_changes, *state_changes;
+  /// State before each row, [rows, hidden], written.
+  float *states;
+} ckernels_recurrence_backward;
+
+/// Works on one block; different blocks may be worked on at the same time.
+void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, size_t block, void *scratch);
+
 // Modulation --------------------------------------------------------------------------------------
 
 /// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r / `tokens`.

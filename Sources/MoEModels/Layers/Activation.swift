@@ -10,6 +10,8 @@ public enum Activation: String, Hashable, Codable, Sendable, CaseIterable {
   case geluTanh = "gelu_pytorch_tanh"
   /// max(x, 0).
   case relu
+  /// The hyperbolic tangent.
+  case tanh
 
   /// Applies the function to every element.
   public func callAsFunction(_ x: Tensor) -> Tensor {
@@ -18,6 +20,7 @@ public enum Activation: String, Hashable, Codable, Sendable, CaseIterable {
     case .gelu: x.gelu()
     case .geluTanh: x.gelu(.tanh)
     case .relu: x.relu()
+    case .tanh: x.tanh()
     }
   }
 }

@@ -306,7 +306,7 @@ extension Activation {
     case .silu: CKERNELS_SILU
     case .relu: CKERNELS_RELU
     case .geluTanh: CKERNELS_GELU_TANH
-    case .gelu: nil
+    case .gelu, .tanh: nil
     }
   }
 }

@@ -17,7 +17,7 @@ public final class Tokenizer: Sendable {
   private let preTokenizer: PreTokenizer?
   private let model: TokenizerModel
   private let added: AddedTokens
-  private let postProcessor: PostProcessor
+  let postProcessor: PostProcessor
   private let decoders: [TokenDecoder]
   /// Caches that no call is using at the moment.
   private let idle = Mutex<[EncodingScratch]>([])

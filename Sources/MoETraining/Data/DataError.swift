@@ -16,6 +16,10 @@ public enum DataError: Error, Hashable {
   case otherTokenizer(FilePath, found: String, expected: String)
   /// A token that the vocabulary does not have.
   case tokenOutsideVocabulary(FilePath, token: Int, vocabulary: Int)
+  /// All texts are of one class, so that there is nothing to learn.
+  case singleClass(FilePath, name: String)
+  /// There are fewer texts than are asked for.
+  case tooFewTexts(FilePath, found: Int, needed: Int)
 }
 
 extension DataError: CustomStringConvertible {
@@ -36,6 +40,10 @@ extension DataError: CustomStringConvertible {
       "\(path) was made with another tokenizer (\(found.prefix(12))…, here \(expected.prefix(12))…); make it again, or take the tokenizer that it was made with"
     case .tokenOutsideVocabulary(let path, let token, let vocabulary):
       "\(path) holds the token \(token), but the vocabulary has \(vocabulary); the file is damaged, make it again"
+    case .singleClass(let path, let name):
+      "\(path) holds texts of the class '\(name)' only; name a file with at least two classes"
+    case .tooFewTexts(let path, let found, let needed):
+      "\(path) holds \(found) texts, but \(needed) are asked for; ask for fewer, or name more files"
     }
   }
 }

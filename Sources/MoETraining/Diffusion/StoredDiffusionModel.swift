@@ -47,8 +47,7 @@ public struct StoredDiffusionModel {
         expected: "1 or 3 for pictures; this model makes latents, which another program must decode"
       )
     }
-    return try DiffusionTransformer(
-      configuration, weights: CheckpointWeights(try SafetensorsCheckpoint(path)))
+    return try DiffusionTransformer.open(path)
   }
 
   /// Numbers of classes.

@@ -1,0 +1,68 @@
+public import MoETensor
+
+/// Embeddings without attention; the pooled view knows which tokens a text has, but not their order.
+///
+///     sequence = embedding(tokens)
+///     pooled = down(tanh(up(mean(sequence))))
+///
+/// A stand-in for an encoder: what it tells apart by order, only experts that read the sequence can.
+public final class BagEncoder: TextEncoder {
+  /// The architecture.
+  public let configuration: EncoderConfiguration
+  /// All weights by name.
+  public let parameters: [(name: String, parameter: Parameter)]
+  private let embedding: Parameter
+  private let network: FeedForward
+
+  /// Builds an encoder with weights from a source.
+  ///
+  /// - Throws: What the source throws.
+  public init(_ configuration: EncoderConfiguration, weights: some WeightSource) throws {
+    let builder = EncoderBuilder(weights)
+    let (hidden, inner) = (configuration.hiddenSize, configuration.innerSize)
+    self.configuration = configuration
+    // As PyTorch starts embeddings; nothing normalizes them here.
+    embedding = try builder.weight(
+      "embeddings.weight", [configuration.vocabularySize, hidden], .normal(1))
+    network = FeedForward(
+      gate: nil, up: try builder.linear("pooled.up_proj", inner, hidden),
+      down: try builder.linear("pooled.down_proj", hidden, inner), activation: .tanh)
+    parameters = builder.parameters
+  }
+
+  /// Encodes texts.
+  public func callAsFunction(_ texts: [TokenizedText]) -> InputViews {
+    configuration.check(texts)
+    let tokens = Tensor(texts.flatMap(\.ids)).moved(to: embedding.value.device)
+    let sequence = PackedRows(
+      rows: embedding.value.embedding(tokens), lengths: texts.map(\.ids.count))
+    return InputViews(pooled: network(sequence.means), sequence: sequence)
+  }
+}
+
+/// Asks a source for the weights of an encoder.
+final class EncoderBuilder {
+  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private let weights: any WeightSource
+
+  init(_ weights: any WeightSource) { self.weights = weights }
+
+  func weight(_ name: String, _ shape: [Int], _ start: WeightStart) throws -> Parameter {
+    let parameter = try weights.weight(name, shape, start: start)
+    parameters.append((name, parameter))
+    return parameter
+  }
+
+  func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
+    let start = WeightStart.uniform(1 / Double(inputs).squareRoot())
+    return Linear(
+      weight: try weight(name + ".weight", [outputs, inputs], start),
+      bias: try weight(name + ".bias", [outputs], start))
+  }
+
+  func normalization(_ name: String, _ width: Int, epsilon: Double) throws -> Normalization {
+    Normalization(
+      .layer, weight: try weight(name + ".weight", [width], .ones),
+      bias: try weight(name + ".bias", [width], .zeros), epsilon: epsilon)
+  }
+}

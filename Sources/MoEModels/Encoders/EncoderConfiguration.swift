@@ -1,0 +1,125 @@
+/// A text encoder as data.
+public struct EncoderConfiguration: Hashable, Sendable {
+  /// The kinds of encoders, by their `model_type`.
+  public enum Family: String, Hashable, Sendable, CaseIterable {
+    /// BERT (Devlin et al. 2019, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)), MiniLM among them.
+    case bert
+    /// DistilBERT (Sanh et al. 2019, [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)).
+    case distilbert
+    /// Embeddings without attention: the sequence is the embeddings, the pooled view a small network on their mean,
+    /// which knows no order.
+    case bag
+  }
+
+  /// How the last hidden states become the pooled view.
+  public enum Pooling: String, Hashable, Sendable, CaseIterable {
+    /// The state of the first token, `[CLS]`.
+    case first = "cls"
+    /// The mean of the states of all tokens, as sentence encoders are trained.
+    case mean
+    /// tanh of a linear layer on the state of the first token; BERT only.
+    case pooler
+  }
+
+  /// What kind it is.
+  public var family: Family
+  /// Tokens in the vocabulary.
+  public var vocabularySize: Int
+  /// Numbers of a state.
+  public var hiddenSize: Int
+  /// Layers; 0 for a bag.
+  public var layers = 0
+  /// Attention heads.
+  public var heads = 1
+  /// Inner values of the feed-forward networks.
+  public var innerSize: Int
+  /// Longest text in tokens.
+  public var contextLength: Int
+  /// Kinds of segments that the encoder tells apart; 0 if it does not.
+  public var segments = 0
+  /// Nonlinearity of the feed-forward networks.
+  public var activation = Activation.gelu
+  /// Keeps rows without variance finite.
+  public var epsilon = 1e-12
+  /// How the pooled view is made.
+  public var pooling = Pooling.first
+
+  /// Reads a `config.json` of transformers, or the same keys elsewhere; `pooling` is Switchyard's own key.
+  ///
+  /// - Throws: ``ModelError`` that names the key.
+  public init(_ json: ConfigurationObject) throws {
+    guard let name = try json.optionalString("model_type") else {
+      throw ModelError.missingKey(path: json.path, key: "model_type")
+    }
+    guard let family = Family(rawValue: name) else {
+      throw ModelError.unsupportedFamily(
+        path: json.path, name: name, supported: Family.allCases.map(\.rawValue))
+    }
+    self.family = family
+    vocabularySize = try json.int("vocab_size", in: 1...(1 << 24))
+    switch family {
+    case .bag:
+      hiddenSize = try json.int("hidden_size", in: CommonKeys.size)
+      innerSize =
+        try json.optionalInt("intermediate_size", in: CommonKeys.size) ?? hiddenSize
+      contextLength = try json.optionalInt("max_position_embeddings", in: 2...(1 << 20)) ?? 512
+    case .bert, .distilbert:
+      let isBERT = family == .bert
+      let keys =
+        isBERT
+        ? ["hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"]
+        : ["dim", "n_layers", "n_heads", "hidden_dim"]
+      hiddenSize = try json.int(keys[0], in: CommonKeys.size)
+      layers = try json.int(keys[1], in: 1...4096)
+      heads = try json.int(keys[2], in: 1...4096)
+      innerSize = try json.int(keys[3], in: CommonKeys.size)
+      contextLength = try json.int("max_position_embeddings", in: 2...(1 << 20))
+      guard hiddenSize.isMultiple(of: heads) else {
+        throw json.invalid(keys[2], "a divisor of \(keys[0]) (\(hiddenSize))")
+      }
+      if isBERT {
+        segments = try json.optionalInt("type_vocab_size", in: 1...1024) ?? 2
+        epsilon = try json.optionalNumber("layer_norm_eps") ?? 1e-12
+      }
+      if let kind = try json.optionalString("position_embedding_type"), kind != "absolute" {
+        throw json.invalid("position_embedding_type", "'absolute'")
+      }
+      let key = isBERT ? "hidden_act" : "activation"
+      activation = json.has(key) ? try json.choice(key) : .gelu
+    }
+    if json.has("pooling") { pooling = try json.choice("pooling") }
+    guard pooling != .pooler || family == .bert else {
+      throw json.invalid("pooling", "'cls' or 'mean', because only BERT has a pooler")
+    }
+  }
+
+  /// The keys and values that ``init(_:)`` reads.
+  package var json: [String: ConfigurationObject.Value] {
+    var result: [String: ConfigurationObject.Value] = [
+      "model_type": .string(family.rawValue), "vocab_size": .number(Double(vocabularySize)),
+      "max_position_embeddings": .number(Double(contextLength)),
+      "pooling": .string(pooling.rawValue),
+    ]
+    func number(_ key: String, _ value: Int) { result[key] = .number(Double(value)) }
+    switch family {
+    case .bag:
+      number("hidden_size", hiddenSize)
+      number("intermediate_size", innerSize)
+    case .bert:
+      number("hidden_size", hiddenSize)
+      number("num_hidden_layers", layers)
+      number("num_attention_heads", heads)
+      number("intermediate_size", innerSize)
+      number("type_vocab_size", segments)
+      result["layer_norm_eps"] = .number(epsilon)
+      result["hidden_act"] = .string(activation.rawValue)
+    case .distilbert:
+      number("dim", hiddenSize)
+      number("n_layers", layers)
+      number("n_heads", heads)
+      number("hidden_dim", innerSize)
+      result["activation"] = .string(activation.rawValue)
+    }
+    return result
+  }
+}

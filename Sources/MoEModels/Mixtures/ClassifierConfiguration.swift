@@ -1,0 +1,101 @@
+/// A Hecto model as data: an encoder, a head, and what the answers mean.
+///
+///     {"model_type": "hecto", "labels": ["World", "Sports"], "max_length": 128,
+///      "encoder": {"model_type": "bert", …, "pooling": "cls"},
+///      "experts": ["ff", "gru"], "width": 256, "expert_size": 128, "temperature": 1.5,
+///      "gate_gradient": "straight_through"}
+///
+/// A model for scores has `"score_range": [0, 5]` instead of `labels`.
+public struct ClassifierConfiguration: Hashable, Sendable {
+  /// What the answers mean.
+  public enum Target: Hashable, Sendable {
+    /// One of these classes.
+    case classes([String])
+    /// A number in this range; the head answers with its place there, 0 to 1.
+    case score(ClosedRange<Double>)
+
+    /// Numbers that the head answers with.
+    public var outputs: Int {
+      switch self {
+      case .classes(let names): names.count
+      case .score: 1
+      }
+    }
+  }
+
+  /// `hecto`.
+  public static let modelType = "hecto"
+  private static let keys = ["model_type", "labels", "score_range", "max_length", "encoder"]
+
+  /// The encoder.
+  public var encoder: EncoderConfiguration
+  /// The head.
+  public var mixture: MixtureConfiguration
+  /// What the answers mean.
+  public var target: Target
+  /// Most tokens of a text, what stands around it included.
+  public var maximumLength: Int
+
+  /// Puts the parts together.
+  ///
+  /// - Precondition: The head reads the encoder's width, and answers with as many numbers as the target has.
+  public init(
+    encoder: EncoderConfiguration, mixture: MixtureConfiguration, target: Target, maximumLength: Int
+  ) {
+    precondition(
+      mixture.inputs == encoder.hiddenSize && mixture.outputs == target.outputs
+        && 8...encoder.contextLength ~= maximumLength,
+      "a head of \(mixture.inputs) → \(mixture.outputs) on \(encoder), \(maximumLength) tokens")
+    (self.encoder, self.mixture) = (encoder, mixture)
+    (self.target, self.maximumLength) = (target, maximumLength)
+  }
+
+  /// Reads the `config.json` of a model.
+  ///
+  /// - Throws: ``ModelError`` that names the key, or `RoutingError`.
+  public init(_ json: ConfigurationObject) throws {
+    guard try json.optionalString("model_type") == Self.modelType else {
+      throw json.invalid("model_type", "'\(Self.modelType)'")
+    }
+    try json.refuseKeys(except: Self.keys + MixtureConfiguration.keys)
+    guard let object = try json.optionalObject("encoder") else {
+      throw ModelError.missingKey(path: json.path, key: "encoder")
+    }
+    encoder = try EncoderConfiguration(object)
+    if let labels = try json.optionalStrings("labels") {
+      guard 2...65_536 ~= labels.count, Set(labels).count == labels.count else {
+        throw json.invalid("labels", "a list of at least two different names")
+      }
+      target = .classes(labels)
+    } else {
+      target = .score(try Self.range(json))
+    }
+    guard 8...encoder.contextLength ~= (try json.int("max_length", in: 8...(1 << 20))) else {
+      throw json.invalid("max_length", "at most the encoder's \(encoder.contextLength)")
+    }
+    maximumLength = try json.int("max_length", in: 8...encoder.contextLength)
+    mixture = try MixtureConfiguration(json, inputs: encoder.hiddenSize, outputs: target.outputs)
+  }
+
+  private static func range(_ json: ConfigurationObject) throws -> ClosedRange<Double> {
+    guard case .array(let bounds) = json.value("score_range"), bounds.count == 2,
+      case .number(let low) = bounds[0], case .number(let high) = bounds[1], low < high,
+      low.isFinite, high.isFinite
+    else { throw json.invalid("score_range", "two rising numbers, where there are no labels") }
+    return low...high
+  }
+
+  /// The contents of a `config.json`.
+  package var json: [String: ConfigurationObject.Value] {
+    var result = mixture.json
+    result["model_type"] = .string(Self.modelType)
+    result["max_length"] = .number(Double(maximumLength))
+    result["encoder"] = .object(encoder.json)
+    switch target {
+    case .classes(let names): result["labels"] = .array(names.map { .string($0) })
+    case .score(let range):
+      result["score_range"] = .array([.number(range.lowerBound), .number(range.upperBound)])
+    }
+    return result
+  }
+}

@@ -1,0 +1,67 @@
+public import MoERouting
+
+/// The kinds of experts that can stand under one gate.
+public enum ExpertKind: String, Hashable, Codable, Sendable, CaseIterable {
+  /// Two linear layers with tanh between, on the pooled view.
+  case feedForward = "ff"
+  /// Gated recurrent units over the sequence, and a linear layer on their last state.
+  case recurrent = "gru"
+
+  /// What experts of this kind read.
+  public var view: InputView { self == .feedForward ? .pooled : .sequence }
+}
+
+/// A ``MixedLayer`` as data.
+public struct MixtureConfiguration: Hashable, Sendable {
+  /// The experts' kinds, in their order; at least one.
+  public var experts: [ExpertKind]
+  /// Numbers of a vector from the encoder.
+  public var inputs: Int
+  /// Numbers of a projected vector, which gate and experts read.
+  public var width: Int
+  /// Inner values of a feed-forward expert, and numbers of a recurrent expert's state.
+  public var expertSize: Int
+  /// Numbers of an answer: classes, or 1 for a score.
+  public var outputs: Int
+  /// The rule of the gate.
+  public var router: SingleExpertRouter
+
+  /// Describes a layer; the defaults are those of the released Hecto model.
+  public init(
+    experts: [ExpertKind], inputs: Int, width: Int = 256, expertSize: Int = 128, outputs: Int,
+    router: SingleExpertRouter
+  ) {
+    (self.experts, self.inputs, self.width) = (experts, inputs, width)
+    (self.expertSize, self.outputs, self.router) = (expertSize, outputs, router)
+  }
+
+  /// Keys of the section that describes a head.
+  package static let keys = ["experts", "width", "expert_size", "temperature", "gate_gradient"]
+
+  /// Reads the keys of ``keys``.
+  package init(_ json: ConfigurationObject, inputs: Int, outputs: Int) throws {
+    let names = try json.optionalStrings("experts") ?? ["ff", "gru"]
+    let kinds = names.compactMap { ExpertKind(rawValue: $0) }
+    guard kinds.count == names.count, 1...1024 ~= kinds.count else {
+      let known = ExpertKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      throw json.invalid("experts", "a list of experts, each one of \(known)")
+    }
+    self.init(
+      experts: kinds, inputs: inputs,
+      width: try json.optionalInt("width", in: CommonKeys.size) ?? 256,
+      expertSize: try json.optionalInt("expert_size", in: CommonKeys.size) ?? 128,
+      outputs: outputs,
+      router: try SingleExpertRouter(
+        temperature: try json.optionalNumber("temperature") ?? 1.5,
+        gradient: json.has("gate_gradient") ? try json.choice("gate_gradient") : .straightThrough))
+  }
+
+  /// The keys and values that ``init(_:inputs:outputs:)`` reads.
+  package var json: [String: ConfigurationObject.Value] {
+    [
+      "experts": .array(experts.map { .string($0.rawValue) }), "width": .number(Double(width)),
+      "expert_size": .number(Double(expertSize)), "temperature": .number(router.temperature),
+      "gate_gradient": .string(router.gradient.rawValue),
+    ]
+  }
+}

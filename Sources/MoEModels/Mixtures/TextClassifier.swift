@@ -1,0 +1,111 @@
+public import MoECore
+import MoERouting
+public import MoETensor
+public import SystemPackage
+
+/// A Hecto model: an encoder, and experts of different kinds under one gate on top of it.
+///
+/// - SeeAlso: Pandey et al. 2025, *Hecto: Modular Sparse Experts for Adaptive and Interpretable Reasoning*,
+///   [arXiv:2506.22919](https://arxiv.org/abs/2506.22919).
+public final class TextClassifier {
+  /// The architecture and what the answers mean.
+  public let configuration: ClassifierConfiguration
+  /// Turns tokens into states.
+  public let encoder: any TextEncoder
+  /// Turns states into answers.
+  public let mixture: ExpertMixture
+
+  /// What stands before the names of the encoder's weights.
+  public static let encoderPrefix = "encoder."
+
+  /// Builds a model.
+  ///
+  /// - Parameters:
+  ///   - configuration: The architecture.
+  ///   - encoder: An encoder of that architecture.
+  ///   - weights: Where the head's weights come from.
+  /// - Throws: What the source throws.
+  public init(
+    _ configuration: ClassifierConfiguration, encoder: any TextEncoder, weights: some WeightSource
+  ) throws {
+    precondition(encoder.configuration == configuration.encoder, "an encoder of another model")
+    (self.configuration, self.encoder) = (configuration, encoder)
+    mixture = try ExpertMixture(configuration.mixture, weights: weights)
+  }
+
+  /// Opens a model folder.
+  ///
+  /// - Throws: ``ModelError``, `RoutingError`, `SafetensorsError` or `FileError`.
+  public static func open(_ path: FilePath, dtype: DType = .f32) throws -> TextClassifier {
+    let configuration = try ClassifierConfiguration(
+      ConfigurationObject(path.appending("config.json")))
+    let checkpoint = try SafetensorsCheckpoint(path)
+    let encoder = try configuration.encoder.encoder(
+      weights: EncoderWeights(checkpoint, dtype: dtype, prefix: encoderPrefix))
+    return try TextClassifier(
+      configuration, encoder: encoder, weights: CheckpointWeights(checkpoint, dtype: dtype))
+  }
+
+  /// Whether a folder holds such a model.
+  public static func isClassifier(_ path: FilePath) -> Bool {
+    guard let json = try? ConfigurationObject(path.appending("config.json")) else { return false }
+    return (try? json.optionalString("model_type")) == ClassifierConfiguration.modelType
+  }
+
+  /// All weights by name.
+  public var parameters: [(name: String, parameter: Parameter)] {
+    encoder.parameters.map { (Self.encoderPrefix + $0.name, $0.parameter) } + mixture.parameters
+  }
+
+  /// What the model says of one text.
+  public struct Prediction: Hashable, Sendable {
+    /// The likeliest class; 0 for a score.
+    public var label: Int
+    /// Share of each class; empty for a score.
+    public var probabilities: [Float]
+    /// The score in its range; `nil` for classes.
+    public var score: Double?
+    /// The expert that answered.
+    public var expert: Int
+    /// The gate's share of each expert.
+    public var gate: [Float]
+  }
+
+  /// Answers for texts, one expert for each.
+  ///
+  /// - Parameter texts: At most ``ClassifierConfiguration/maximumLength`` tokens each; at least one text.
+  /// - Returns: One answer per text.
+  public func predict(_ texts: [TokenizedText]) -> [Prediction] {
+    withoutGradients { predictions(mixture(encoder(texts))) }
+  }
+
+  /// What answers of the head mean.
+  public func predictions(_ output: MixedLayer.Output) -> [Prediction] {
+    let gate = output.routing.probabilities.array(of: Float.self)
+    let answers = output.answers.cast(to: .f32)
+    let experts = configuration.mixture.experts.count
+    let chosen = output.routing.assignments.map { $0[1] }
+    let values =
+      switch configuration.target {
+      case .classes: answers.softmax(axis: 1).array(of: Float.self)
+      case .score: answers.array(of: Float.self)
+      }
+    return chosen.indices.map { text in
+      let shares = Array(gate[text * experts..<(text + 1) * experts])
+      switch configuration.target {
+      case .score(let range):
+        let score = range.lowerBound + Double(values[text]) * (range.upperBound - range.lowerBound)
+        return Prediction(
+          label: 0, probabilities: [], score: score, expert: chosen[text], gate: shares)
+      case .classes(let names):
+        let row = Array(values[text * names.count..<(text + 1) * names.count])
+        let best = row.indices.max { row[$0] < row[$1] } ?? 0
+        return Prediction(
+          label: best, probabilities: row, expert: chosen[text], gate: shares)
+      }
+    }
+  }
+}
+
+@available(*, unavailable)
+extension TextClassifier: Sendable {}

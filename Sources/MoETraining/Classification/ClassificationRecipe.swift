@@ -1,0 +1,128 @@
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// Training of a model for classes or scores of texts.
+struct ClassificationRecipe: TrainingRecipe {
+  /// Where the encoder comes from.
+  enum Encoder: Sendable {
+    /// A folder with a trained encoder, and another way of pooling than its own.
+    case folder(FilePath, pooling: EncoderConfiguration.Pooling?)
+    /// New, of this architecture.
+    case new([String: ConfigurationObject.Value])
+  }
+
+  static let name = "classification"
+  static let sections = ["encoder", "head", "tokenizer", "data", "losses", "evaluation"]
+  static let pathKeys = [
+    "data.train", "data.test", "tokenizer.path", "encoder.path", "encoder.cache",
+  ]
+
+  let shared: SharedSettings
+  let encoder: Encoder
+  /// Whether the encoder's weights stay as they are.
+  let isFrozen: Bool
+  /// Where states of a frozen encoder are kept.
+  let cache: FilePath
+  /// The head, without its input's width and the number of its answers.
+  let head: MixtureConfiguration
+  let tokenizer: FilePath?
+  /// Tokens of a vocabulary that is learned from the training texts.
+  let vocabularySize: Int?
+  let data: ClassificationSource
+  let entropy: Double
+  let balance: Double
+
+  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+    self.shared = shared
+    guard let object = try json.optionalObject("encoder") else {
+      throw ModelError.missingKey(path: json.path, key: "encoder")
+    }
+    (encoder, isFrozen) = try Self.encoder(object)
+    cache = try object.optionalString("cache").map { FilePath($0) } ?? StateCache.shared
+    head = try MixtureConfiguration(
+      json.section("head", MixtureConfiguration.keys), inputs: 1, outputs: 1)
+    let vocabulary = try json.section("tokenizer", ["path", "size"])
+    tokenizer = try vocabulary.optionalString("path").map { FilePath($0) }
+    vocabularySize = try vocabulary.optionalInt("size", in: 512...(1 << 22))
+    guard tokenizer == nil || vocabularySize == nil else {
+      throw vocabulary.invalid("size", "absent where tokenizer.path names a file")
+    }
+    data = try ClassificationSource(json)
+    if case .new = encoder, tokenizer == nil, vocabularySize == nil, !data.isSynthetic {
+      throw ModelError.missingKey(path: json.path, key: "tokenizer.size' or 'tokenizer.path")
+    }
+    let losses = try json.section("losses", ["entropy", "balance"])
+    entropy = try losses.optionalNumber("entropy", above: -1e6) ?? 0.01
+    balance = try losses.optionalNumber("balance", above: -1e6) ?? 0.1
+    _ = try json.section("evaluation", ["every"])
+    guard !shared.recomputes else {
+      throw TrainingError.invalidSetting(
+        key: "training.recompute", value: "true", expected: "false for this task")
+    }
+  }
+
+  private static let encoderKeys = [
+    "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
+    "intermediate_size", "max_position_embeddings", "type_vocab_size", "layer_norm_eps",
+    "hidden_act", "dim", "n_layers", "n_heads", "hidden_dim", "activation", "pooling",
+  ]
+
+  private static func encoder(
+    _ object: ConfigurationObject
+  ) throws -> (Encoder, isFrozen: Bool) {
+    guard let path = try object.optionalString("path") else {
+      try object.refuseKeys(except: encoderKeys)
+      return (.new(object.values), false)
+    }
+    try object.refuseKeys(except: ["path", "frozen", "pooling", "cache"])
+    let pooling: EncoderConfiguration.Pooling? =
+      object.has("pooling") ? try object.choice("pooling") : nil
+    return (
+      .folder(FilePath(path), pooling: pooling), try object.optionalBool("frozen") ?? false
+    )
+  }
+
+  var resolved: [String: [String: ConfigurationObject.Value]] {
+    [
+      "losses": ["entropy": .number(entropy), "balance": .number(balance)],
+      "head": head.json, "data": data.resolved,
+    ]
+  }
+
+  func checkFiles() throws {
+    if case .folder(let folder, _) = encoder { _ = try StoredEncoder(folder) }
+    if let tokenizer { _ = try Tokenizer(tokenizer) }
+    try data.checkFiles()
+  }
+
+  func prepare(
+    in folder: FilePath, device: Device, progress: @escaping ProgressHandler
+  ) throws -> PreparedTask<ClassificationTask> {
+    let texts = try data.read()
+    let parts = try ClassificationParts(
+      self, texts, in: folder, device: device, progress: progress)
+    let task = ClassificationTask(
+      parts.model, training: parts.training, test: parts.test,
+      settings: .init(
+        batchSize: shared.batchSize, entropy: entropy, balance: balance, isFrozen: isFrozen),
+      seed: shared.seed, files: parts.files, device: device)
+    let counts = [task.weights, task.buffers].map { weights in
+      ShortCount.text(weights.reduce(0) { $0 + $1.parameter.value.count })
+    }
+    let kinds = parts.model.configuration.mixture.experts.map(\.rawValue).joined(separator: " + ")
+    var prepared = PreparedTask(
+      task: task,
+      headline:
+        "\(counts[0]) weights to train, \(counts[1]) frozen; experts \(kinds); \(parts.training.count) texts, \(parts.test?.count ?? 0) to test",
+      unit: "texts", examples: parts.training.count)
+    let cut = parts.training.truncated + (parts.test?.truncated ?? 0)
+    if cut > 0 {
+      prepared.notices.append(
+        "\(cut) texts are longer than data.max_length (\(parts.model.configuration.maximumLength) tokens) and were cut off there"
+      )
+    }
+    return prepared
+  }
+}

@@ -1,0 +1,106 @@
+import MoECore
+import MoEModels
+import SystemPackage
+
+/// The section `data` of a configuration for classes or scores.
+struct ClassificationSource: Sendable {
+  /// Where texts come from.
+  enum Origin: Sendable {
+    case files(TextDataFormat, train: [FilePath], test: [FilePath])
+    case synthetic
+  }
+
+  let origin: Origin
+  /// Texts to train on; `nil` for all.
+  let trainSamples: Int?
+  /// Texts to test on; `nil` for all.
+  let testSamples: Int?
+  /// Share of the training texts to test on instead.
+  let testShare: Double
+  /// Decides which texts are taken.
+  let sampleSeed: UInt64
+  /// Whether questions of HotpotQA are read with the sentences that answer them.
+  let supportingFacts: Bool
+  /// Most tokens of a text; `nil` for 128, or what the encoder can do.
+  let maximumLength: Int?
+
+  /// Whether texts are made here.
+  var isSynthetic: Bool { if case .synthetic = origin { true } else { false } }
+
+  init(_ json: ConfigurationObject) throws {
+    let object = try json.section(
+      "data",
+      [
+        "format", "train", "test", "test_share", "train_samples", "test_samples", "sample_seed",
+        "supporting_facts", "max_length",
+      ])
+    let range = 1...(1 << 30)
+    trainSamples = try object.optionalInt("train_samples", in: range)
+    testSamples = try object.optionalInt("test_samples", in: range)
+    testShare = try object.share("test_share") ?? 0
+    sampleSeed = UInt64(try object.optionalInt("sample_seed", in: 0...(1 << 53)) ?? 0)
+    supportingFacts = try object.optionalBool("supporting_facts") ?? false
+    maximumLength = try object.optionalInt("max_length", in: 8...(1 << 20))
+    let (train, test) = (try object.paths("train"), try object.paths("test"))
+    let name = try object.optionalString("format") ?? ""
+    let names = TextDataFormat.allCases.map(\.rawValue) + ["synthetic"]
+    guard let known = names.first(where: { $0 == name }) else {
+      throw object.invalid("format", "one of \(names.joined(separator: ", "))")
+    }
+    guard let format = TextDataFormat(rawValue: known) else {
+      guard train.isEmpty, test.isEmpty, testShare == 0 else {
+        throw object.invalid("train", "absent, because synthetic texts come from no file")
+      }
+      origin = .synthetic
+      return
+    }
+    guard !train.isEmpty else { throw ModelError.missingKey(path: json.path, key: "data.train") }
+    guard test.isEmpty || testShare == 0 else {
+      throw object.invalid("test_share", "absent where data.test names a file")
+    }
+    guard !supportingFacts || format == .hotpotQA else {
+      throw object.invalid("supporting_facts", "false, as only hotpotqa has them")
+    }
+    origin = .files(format, train: train, test: test)
+  }
+
+  var resolved: [String: ConfigurationObject.Value] {
+    ["sample_seed": .number(Double(sampleSeed)), "supporting_facts": .bool(supportingFacts)]
+  }
+
+  /// Opens every file.
+  func checkFiles() throws {
+    guard case .files(_, let train, let test) = origin else { return }
+    for path in train + test { _ = try MappedFile(path) }
+  }
+
+  /// Reads, divides and samples.
+  ///
+  /// - Throws: ``DataError`` that names file and line.
+  func read() throws -> (train: LabelledTexts, test: LabelledTexts?) {
+    guard case .files(let format, let train, let test) = origin else {
+      // Seeds apart, so that no text of the test is among those to learn from by design.
+      return (
+        SyntheticTexts.make(trainSamples ?? 2_000, seed: 2 &* sampleSeed),
+        SyntheticTexts.make(testSamples ?? 1_000, seed: 2 &* sampleSeed &+ 1)
+      )
+    }
+    var learned = try joined(train, format)
+    var tested = test.isEmpty ? nil : try joined(test, format)
+    if testShare > 0 {
+      let held = Int(Double(learned.texts.count) * testShare)
+      (tested, learned) = try learned.sample(held, seed: sampleSeed)
+    }
+    if let trainSamples { learned = try learned.sample(trainSamples, seed: sampleSeed).chosen }
+    if let testSamples { tested = try tested?.sample(testSamples, seed: sampleSeed).chosen }
+    try learned.checkVariety()
+    return (learned, tested)
+  }
+
+  private func joined(_ paths: [FilePath], _ format: TextDataFormat) throws -> LabelledTexts {
+    let parts = try paths.map { try format.read($0, supportingFacts: supportingFacts) }
+    var whole = parts[0]
+    whole.texts = parts.flatMap(\.texts)
+    return whole
+  }
+}

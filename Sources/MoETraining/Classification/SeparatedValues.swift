@@ -1,0 +1,125 @@
+import MoECore
+import SystemPackage
+
+/// A strict reader of files with a value per column, in UTF-8.
+///
+/// Comma-separated values follow RFC 4180: a value may stand in double quotes, which stand twice inside, and may then
+/// hold separators and line ends. Tab-separated values have no quotes; a quote is a character like any other.
+/// Lines end with LF or CRLF.
+struct SeparatedValues {
+  enum Format {
+    case commas
+    case tabs
+  }
+
+  /// A row and the line on which it begins, from 1.
+  struct Row {
+    var line: Int
+    var values: [String]
+  }
+
+  let path: FilePath
+  let format: Format
+
+  /// Reads all rows; empty lines at the end are left out.
+  ///
+  /// - Throws: ``DataError`` that names the line, or a `FileError`.
+  /// - Complexity: O(bytes).
+  func rows() throws -> [Row] {
+    let bytes = try path.textBytes()
+    var (rows, place, line) = ([Row](), 0, 1)
+    while place < bytes.count {
+      let start = line
+      var values: [String] = []
+      repeat {
+        values.append(try value(bytes, &place, &line))
+      } while taken(separator, bytes, &place)
+      guard place == bytes.count || tookLineEnd(bytes, &place) else {
+        throw DataError.invalidLine(
+          path, line: line, problem: "goes on behind a closing quote; write quotes inside twice")
+      }
+      rows.append(Row(line: start, values: values))
+      line += 1
+    }
+    while let last = rows.last, last.values == [""] { rows.removeLast() }
+    guard !rows.isEmpty else { throw DataError.empty(path) }
+    return rows
+  }
+
+  private var separator: UInt8 { format == .commas ? UInt8(ascii: ",") : UInt8(ascii: "\t") }
+
+  private func taken(_ byte: UInt8, _ bytes: [UInt8], _ place: inout Int) -> Bool {
+    guard place < bytes.count, bytes[place] == byte else { return false }
+    place += 1
+    return true
+  }
+
+  private func tookLineEnd(_ bytes: [UInt8], _ place: inout Int) -> Bool {
+    if place + 1 < bytes.count, bytes[place] == 13, bytes[place + 1] == 10 {
+      place += 2
+      return true
+    }
+    return taken(10, bytes, &place)
+  }
+
+  private func value(_ bytes: [UInt8], _ place: inout Int, _ line: inout Int) throws -> String {
+    if format == .commas, place < bytes.count, bytes[place] == Self.quote {
+      return try quoted(bytes, &place, &line)
+    }
+    let start = place
+    while place < bytes.count, bytes[place] != separator, bytes[place] != 10 {
+      guard format == .tabs || bytes[place] != Self.quote else {
+        throw DataError.invalidLine(
+          path, line: line,
+          problem: "has a quote inside a value that does not begin with one; quote the whole value")
+      }
+      place += 1
+    }
+    var end = place
+    let endsLine = place == bytes.count || bytes[place] == 10
+    if endsLine, end > start, bytes[end - 1] == 13 { end -= 1 }
+    // A line end of two bytes is found again by the caller.
+    if end < place, place < bytes.count { place = end }
+    return String(decoding: bytes[start..<end], as: UTF8.self)
+  }
+
+  private static let quote = UInt8(ascii: "\"")
+
+  private func quoted(_ bytes: [UInt8], _ place: inout Int, _ line: inout Int) throws -> String {
+    let first = line
+    var text: [UInt8] = []
+    place += 1
+    while place < bytes.count {
+      let byte = bytes[place]
+      place += 1
+      if byte == Self.quote {
+        guard taken(Self.quote, bytes, &place) else {
+          return String(decoding: text, as: UTF8.self)
+        }
+      }
+      if byte == 10 { line += 1 }
+      text.append(byte)
+    }
+    throw DataError.invalidLine(
+      path, line: first, problem: "opens a quote that nothing closes; close it")
+  }
+}
+
+extension FilePath {
+  /// The bytes of a file that must be UTF-8, without a byte-order mark.
+  ///
+  /// - Throws: ``DataError`` that names the line, or a `FileError`.
+  func textBytes() throws -> [UInt8] {
+    let file = try MappedFile(self)
+    guard file.count > 0 else { throw DataError.empty(self) }
+    let bytes = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+    if let offset = file.withBytes(UTF8Text.firstInvalidByte) {
+      let line = 1 + bytes[..<offset].count { $0 == 10 }
+      throw DataError.invalidLine(
+        self, line: line,
+        problem:
+          "is not UTF-8 text (byte \(offset)); convert the file first, for example with iconv")
+    }
+    return bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+  }
+}

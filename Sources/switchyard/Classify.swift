@@ -1,0 +1,116 @@
+import ArgumentParser
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+struct Classify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say the class or score of a text, and which expert answered.",
+    discussion: """
+      MODEL is a folder that 'switchyard train' made with "task": "classification". The answer names the class or \
+      score, the expert that was chosen, and the gate's share of each expert. A file holds a text per line; the second \
+      text of a pair stands behind a tab.
+
+      Examples:
+        switchyard classify runs/hecto-agnews/model "Shares fell after the results."
+        switchyard classify runs/hecto-stsb/model "A man sings." --pair "A person is singing."
+        switchyard classify runs/hecto-agnews/model --file news.txt --json
+      """)
+
+  @Argument(help: "Folder of the model.", completion: .directory) var model: PathArgument
+  @Argument(help: "The text.") var text: String?
+  @Option(help: "The second text of a pair.") var pair: String?
+  @Option(help: "A file with a text per line.", completion: .file()) var file: PathArgument?
+  @Flag(help: "Print one JSON object per text.") var json = false
+  @OptionGroup var engine: EngineOptions
+
+  func validate() throws {
+    guard (text == nil) != (file == nil) else {
+      throw ValidationError("name a text or --file, one of them.")
+    }
+    guard pair == nil || file == nil else {
+      throw ValidationError(
+        "--pair belongs to a text; in a file, the second text stands behind a tab.")
+    }
+  }
+
+  /// What is printed about a text.
+  private struct Answer: Encodable {
+    var label: String?
+    var probabilities: [String: Float]?
+    var score: Double?
+    var expert: Int
+    var kind: String
+    var gate: [Float]
+    var truncated: Bool
+  }
+
+  func run() throws {
+    if let threads = engine.threads { Engine.threadCount = threads }
+    guard TextClassifier.isClassifier(model.path) else {
+      throw TextError(
+        path: model.path.appending("config.json"),
+        problem:
+          "describes no model for classes or scores; train one with \"task\": \"classification\"")
+    }
+    let classifier = try TextClassifier.open(model.path)
+    let preparation = TextPreparation(
+      try Tokenizer(model.path), limit: classifier.configuration.maximumLength)
+    for (number, (first, second)) in try texts().enumerated() {
+      guard let prepared = preparation(first, second) else {
+        throw TextError(
+          path: file?.path ?? "text",
+          problem: file == nil ? "is empty" : "has a line \(number + 1) without text")
+      }
+      let answer = answer(
+        classifier.predict([prepared.text])[0], classifier.configuration, prepared.isTruncated)
+      try show(answer)
+    }
+  }
+
+  private func texts() throws -> [(String, String?)] {
+    guard let file else { return [(text ?? "", pair)] }
+    var lines = try readText(file.path).split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).map(String.init)
+    if lines.last == "" { lines.removeLast() }
+    return lines.map { line in
+      let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
+      return (parts.first ?? "", parts.count == 2 ? parts[1] : nil)
+    }
+  }
+
+  private func answer(
+    _ prediction: TextClassifier.Prediction, _ configuration: ClassifierConfiguration,
+    _ isTruncated: Bool
+  ) -> Answer {
+    let kind = configuration.mixture.experts[prediction.expert].rawValue
+    var answer = Answer(
+      score: prediction.score, expert: prediction.expert, kind: kind, gate: prediction.gate,
+      truncated: isTruncated)
+    if case .classes(let names) = configuration.target {
+      answer.label = names[prediction.label]
+      answer.probabilities = Dictionary(
+        zip(names, prediction.probabilities), uniquingKeysWith: { first, _ in first })
+    }
+    return answer
+  }
+
+  private func show(_ answer: Answer) throws {
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return Output.line(String(decoding: try encoder.encode(answer), as: UTF8.self))
+    }
+    let gate = answer.gate.map { String(format: "%.1f %%", $0 * 100) }.joined(separator: ", ")
+    let result =
+      if let label = answer.label {
+        "\(label) (\(String(format: "%.1f %%", (answer.probabilities?[label] ?? 0) * 100)))"
+      } else { String(format: "%.2f", answer.score ?? 0) }
+    let note = answer.truncated ? "; cut off at the longest length" : ""
+    Output.line(
+      "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)
+  }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import MoECore
+import MoEEvaluation
+import MoEModels
+import MoERouting
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@testable import MoETraining
+
+/// Small models on the synthetic task.
+private struct Toy {
+  enum Encoder: String {
+    case bag = #"{"model_type": "bag", "hidden_size": 64}"#
+    case transformer =
+      #"{"model_type": "bert", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 24}"#
+  }
+
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  func configuration(
+    _ encoder: Encoder, _ kinds: [ExpertKind], steps: Int, seed: Int = 0, more: String = ""
+  ) throws -> TrainingConfiguration {
+    let names = kinds.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+    let text = """
+      {"task": "classification", "encoder": \(encoder.rawValue),
+       "head": {"experts": [\(names)], "width": 32, "expert_size": 32},
+       "data": {"format": "synthetic", "train_samples": 2000, "test_samples": 400},
+       "training": {"steps": \(steps), "batch_size": 16, "seed": \(seed)},
+       "optimizer": {"learning_rate": 2e-3, "beta2": 0.999, "weight_decay": 0.01},
+       "schedule": {"decay": "constant", "warmup_steps": 0}\(more)}
+      """
+    return try TrainingConfiguration(try folder.write(Array(text.utf8), to: "toy.json"))
+  }
+
+  /// Trains and measures.
+  func results(_ configuration: TrainingConfiguration, in name: String) throws -> [String: Double] {
+    let session = try TrainingSession(configuration, in: folder.file(name), resumes: false)
+    var found: [String: Double] = [:]
+    _ = try session.run(observer: { event in
+      if case .evaluated(let values, _) = event {
+        for value in values { found[value.name] = value.value }
+      }
+    })
+    return found
+  }
+}
+
+@Suite("Training for classes and scores")
+struct ClassificationTaskTests {
+  @Test("teaches a bag of words what is spoken of, and only recurrent experts the order of events")
+  func bag() throws {
+    let toy = try Toy()
+    let hecto = try toy.results(
+      toy.configuration(.bag, [.feedForward, .recurrent], steps: 400), in: "hecto")
+    let forward = try toy.results(
+      toy.configuration(.bag, [.feedForward, .feedForward], steps: 400), in: "ff")
+    #expect(try #require(hecto["accuracy"]) > 0.95)
+    #expect(try #require(hecto["kind_information"]) > 0.4)
+    #expect(try #require(forward["accuracy_static"]) > 0.95)
+    // A quarter by chance: the order is not in what these experts see.
+    let temporal = try #require(forward["accuracy_temporal"])
+    #expect(0.1...0.4 ~= temporal, "\(temporal)")
+    #expect(try #require(hecto["accuracy_temporal"]) > 0.9)
+  }
+
+  @Test("gives a model folder that opens and answers as in training")
+  func opens() throws {
+    let toy = try Toy()
+    let found = try toy.results(
+      toy.configuration(.transformer, [.feedForward, .recurrent, .recurrent], steps: 60), in: "run")
+    let folder = toy.folder.file("run").appending("model")
+    #expect(TextClassifier.isClassifier(folder))
+    let model = try TextClassifier.open(folder)
+    let preparation = TextPreparation(
+      try Tokenizer(folder), limit: model.configuration.maximumLength)
+    let texts = SyntheticTexts.make(400, seed: 1)
+    let set = try ClassificationSet(texts, with: preparation)
+    let predictions = model.predict(set.tokens)
+    let evaluation = ClassificationEvaluation(model.configuration, set, predictions)
+    let accuracy = try #require(evaluation.classes).accuracy
+    #expect(abs(accuracy - (try #require(found["accuracy"]))) < 0.011)
+    #expect(predictions.allSatisfy { abs($0.gate.reduce(0, +) - 1) < 1e-5 })
+    let routing = toy.folder.file("run").appending("evaluations").appending("step-00000060")
+    #expect(try readBytes(routing.appending("predictions.csv")).count > 400)
+    #expect(try readBytes(routing.appending("routing.csv")).count > 50)
+  }
+
+  @Test("continues with the same losses after a stop")
+  func resumes() throws {
+    let toy = try Toy()
+    func losses(_ name: String, stoppingAt stop: Int?) throws -> [Double] {
+      let configuration = try toy.configuration(.bag, [.feedForward, .recurrent], steps: 12)
+      var losses: [Double] = []
+      for resumes in stop == nil ? [false] : [false, true] {
+        let session = try TrainingSession(
+          configuration, in: toy.folder.file(name), resumes: resumes)
+        _ = try session.run(shouldStop: { !resumes && losses.count == stop }) { event in
+          if case .step(let metrics) = event { losses.append(metrics.loss) }
+        }
+      }
+      return losses
+    }
+    #expect(try losses("whole", stoppingAt: nil) == losses("parts", stoppingAt: 5))
+  }
+
+  @Test("never changes a frozen encoder, and finds its states again")
+  func frozen() throws {
+    let toy = try Toy()
+    let encoder = Fixtures.path("encoders").appending("bert")
+    // The fixture has no tokenizer; the synthetic one's tokens fit its vocabulary.
+    for name in ["config.json", "model.safetensors"] {
+      _ = try toy.folder.write(try readBytes(encoder.appending(name)), to: name)
+    }
+    _ = try toy.folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
+    let text = """
+      {"task": "classification",
+       "encoder": {"path": ".", "frozen": true, "pooling": "mean", "cache": "states"},
+       "head": {"width": 24, "expert_size": 16}, "data": {"format": "synthetic",
+       "train_samples": 200, "test_samples": 50, "max_length": 24},
+       "training": {"steps": 20, "batch_size": 16}, "optimizer": {"learning_rate": 5e-3}}
+      """
+    let path = try toy.folder.write(Array(text.utf8), to: "toy.json")
+    let first = try toy.results(TrainingConfiguration(path), in: "first")
+    let states = toy.folder.file("states")
+    let made = try FileManager.default.contentsOfDirectory(atPath: states.string)
+    #expect(made.count == 2 && made.allSatisfy { $0.hasSuffix(".safetensors") })
+    let second = try toy.results(TrainingConfiguration(path), in: "second")
+    #expect(first == second)
+    let again = try FileManager.default.contentsOfDirectory(atPath: states.string)
+    #expect(again.sorted() == made.sorted())
+    let before = try SafetensorsFile(toy.folder.file("model.safetensors"))
+    let after = try SafetensorsFile(
+      toy.folder.file("first").appending("model").appending("model.safetensors"))
+    for entry in before.header.entries where after.contains("encoder." + entry.name) {
+      expectClose(
+        try after.tensor(named: "encoder." + entry.name), try before.tensor(named: entry.name),
+        .exact)
+    }
+    // States from the file are those of the encoder, but for their narrow type.
+    let model = try TextClassifier.open(toy.folder.file("first").appending("model"))
+    let preparation = TextPreparation(try Tokenizer(toy.folder.path), limit: 24)
+    let set = try ClassificationSet(SyntheticTexts.make(50, seed: 1), with: preparation)
+    let file = try #require(
+      made.first { name in
+        let lengths = try? SafetensorsFile(states.appending(name)).tensor(named: "lengths")
+        return lengths?.count == 50
+      })
+    let stored = try EncodedStates(
+      states.appending(file), lengths: set.tokens.map(\.ids.count))
+    let (views, live) = (
+      stored.views([3, 1], dtype: .f32, on: .cpu), model.encoder([set.tokens[3], set.tokens[1]])
+    )
+    expectClose(views.pooled, live.pooled, .sums)
+    expectClose(views.sequence.rows, live.sequence.rows, Tolerance(relative: 1e-3, absolute: 1e-3))
+  }
+
+  @Test("predicts scores by their place in the range")
+  func scores() throws {
+    let toy = try Toy()
+    var rows = ""
+    for text in SyntheticTexts.make(120, seed: 4).texts {
+      rows += "g\tf\ty\t0\t\(text.label).5\t\(text.first)\t\(text.first)\n"
+    }
+    _ = try toy.folder.write(Array(rows.utf8), to: "pairs.tsv")
+    let path = try toy.folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
+    let text = """
+      {"task": "classification", "encoder": \(Toy.Encoder.bag.rawValue),
+       "tokenizer": {"path": "\(path)"}, "head": {"width": 16, "expert_size": 16},
+       "data": {"format": "stsb", "train": "pairs.tsv", "test_share": 0.25},
+       "training": {"steps": 30, "batch_size": 16}, "optimizer": {"learning_rate": 5e-3}}
+      """
+    let configuration = try TrainingConfiguration(
+      toy.folder.write(Array(text.utf8), to: "toy.json"))
+    let found = try toy.results(configuration, in: "run")
+    #expect(found["mean_squared_error"] != nil && found["accuracy"] == nil)
+    #expect(-1...1 ~= (try #require(found["pearson"])))
+    let folder = toy.folder.file("run").appending("model")
+    let model = try TextClassifier.open(folder)
+    #expect(model.configuration.target == .score(0...5))
+    let preparation = TextPreparation(try Tokenizer(folder), limit: 64)
+    let prepared = try #require(preparation("rain cloud", "rain"))
+    #expect(model.predict([prepared.text])[0].score?.isFinite == true)
+  }
+
+  @Test("has the terms of the loss with their signs and factors")
+  func terms() throws {
+    let toy = try Toy()
+    let configuration = try toy.configuration(
+      .bag, [.feedForward, .recurrent], steps: 1,
+      more: #", "losses": {"entropy": -0.25, "balance": 2}"#)
+    let session = try TrainingSession(configuration, in: toy.folder.file("run"), resumes: false)
+    var metrics: StepMetrics?
+    _ = try session.run(observer: { event in
+      if case .step(let step) = event { metrics = step }
+    })
+    let step = try #require(metrics)
+    let parts = Dictionary(uniqueKeysWithValues: step.parts.map { ($0.name, $0.value) })
+    let sum =
+      try #require(parts["cross_entropy"]) - 0.25 * (try #require(parts["gate_entropy"]))
+      + 2 * (try #require(parts["unevenness"]))
+    #expect(abs(sum - step.loss) < 1e-5)
+  }
+
+  @Test("refuses configurations that cannot be, by the name of the key")
+  func refused() throws {
+    let folder = try TemporaryFolder()
+    let rest = #""training": {"steps": 1, "batch_size": 1}, "optimizer": {"learning_rate": 1}"#
+    let bag = #""encoder": {"model_type": "bag", "hidden_size": 8}"#
+    let cases = [
+      (#""data": {"format": "synthetic"}"#, "encoder"),
+      (#"\#(bag), "data": {"format": "imdb"}"#, "data.format"),
+      (#"\#(bag), "data": {"format": "sst2", "train": "a"}"#, "tokenizer"),
+      (#"\#(bag), "data": {"format": "synthetic", "train": "a"}"#, "data.train"),
+      (#"\#(bag), "data": {"format": "synthetic"}, "head": {"experts": ["lstm"]}"#, "head.experts"),
+      (#"\#(bag), "data": {"format": "synthetic"}, "head": {"temperature": 0}"#, "temperature"),
+      (#"\#(bag), "data": {"format": "synthetic"}, "head": {"widht": 8}"#, "head.width"),
+      (#""encoder": {"path": "a", "forzen": true}, "data": {"format": "synthetic"}"#, "frozen"),
+      (#"\#(bag), "data": {"format": "synthetic"}, "losses": {"z": 1}"#, "losses"),
+    ]
+    for (text, key) in cases {
+      let path = try folder.write(
+        Array(#"{"task": "classification", \#(text), \#(rest)}"#.utf8), to: "c.json")
+      let error = #expect(throws: (any Error).self) { _ = try TrainingConfiguration(path) }
+      let message = error.map { "\($0)" } ?? ""
+      #expect(message.contains(key), "\(message)")
+    }
+  }
+}

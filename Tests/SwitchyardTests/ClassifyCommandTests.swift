@@ -1,0 +1,77 @@
+import Foundation
+import MoECore
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@Suite("switchyard classify", .serialized)
+struct ClassifyCommandTests {
+  private let folder: TemporaryFolder
+  private var model: String { folder.file("out").appending("model").string }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  /// News about two things, in the format of AG News, and a model that has read them.
+  private func train() throws -> Program.Run {
+    let rows = (0..<160).map { number in
+      number.isMultiple(of: 2)
+        ? "1,\"Talks \(number), again\",ministers met in town \(number)"
+        : "2,Match \(number),the team \"won\" by \(number) goals".replacing("\"", with: "")
+    }
+    _ = try folder.write(Array(rows.joined(separator: "\n").utf8), to: "news.csv")
+    let config = """
+      {"task": "classification", "encoder": {"model_type": "bag", "hidden_size": 16},
+       "tokenizer": {"size": 600}, "head": {"width": 8, "expert_size": 8},
+       "data": {"format": "ag_news", "train": "news.csv", "test_share": 0.25, "max_length": 12},
+       "training": {"steps": 40, "batch_size": 8}, "optimizer": {"learning_rate": 0.01}}
+      """
+    let path = try folder.write(Array(config.utf8), to: "config.json")
+    return try Program.run(
+      "train", path.string, "--out", folder.file("out").string, "--threads", "1")
+  }
+
+  @Test("answers for a text, for a file, and about texts with known answers")
+  func answers() throws {
+    let training = try train()
+    #expect(training.exitCode == 0, "\(training.errors)")
+    #expect(training.errors.contains("accuracy") && training.errors.contains("were cut off there"))
+
+    let one = try Program.run("classify", model, "the team won by 3 goals")
+    #expect(one.exitCode == 0 && one.output.hasPrefix("Sports ("), "\(one.output)\(one.errors)")
+    #expect(one.output.contains("expert ") && one.output.contains("gate "))
+
+    let file = try folder.write(Array("ministers met\nthe team won\n".utf8), to: "texts.txt")
+    let all = try Program.run("classify", model, "--file", file.string, "--json")
+    let lines = all.output.split(separator: "\n")
+    #expect(all.exitCode == 0 && lines.count == 2, "\(all.errors)")
+    for line in lines {
+      let object = try #require(
+        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      #expect(object["label"] is String && (object["gate"] as? [Double])?.count == 2)
+    }
+
+    let news = folder.file("news.csv").string
+    let inspected = try Program.run("inspect", model, "--data", news, "--examples", "2")
+    #expect(inspected.exitCode == 0, "\(inspected.errors)")
+    for word in ["accuracy", "World", "Sports", "gru", "surest", "ms for one text"] {
+      #expect(inspected.output.contains(word), "\(inspected.output)")
+    }
+    let report = try Program.run("inspect", model, "--data", news, "--json")
+    let object = try JSONSerialization.jsonObject(with: Data(report.output.utf8)) as? [String: Any]
+    #expect(object?["texts"] as? Int == 160 && (object?["experts"] as? [Any])?.count == 2)
+
+    let refused: [([String], String)] = [
+      (["classify", model, ""], "empty"), (["classify", model], "one of them"),
+      (["classify", model, "a", "--file", "b"], "one of them"),
+      (["classify", model, "--file", news, "--pair", "a"], "--pair"),
+      (["classify", folder.path.string, "a"], "no model"),
+      (["inspect", model, "--data", news, "--format", "sst2"], "--format"),
+      (["inspect", model, "--data", news, "--format", "imdb"], "--format"),
+      (["inspect", model, "--data", file.string], "line 1"),
+    ]
+    for (arguments, word) in refused {
+      let run = try Program.run(arguments)
+      #expect(run.exitCode != 0 && run.errors.contains(word), "\(arguments): \(run.errors)")
+    }
+  }
+}
