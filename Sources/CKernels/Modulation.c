@@ -102,8 +102,8 @@ FAST void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, s
         __mmask16 lanes = low_lanes(width - i);
         const size_t at = row * width + i;
         __m512 d = _mm512_maskz_loadu_ps(lanes, work->gradient + at);
-        __m512 sum = _mm512_fmadd_ps(d, _mm512_maskz_loadu_ps(lanes, f->y + at), _mm512_maskz_loadu_ps(lanes, sums + i));
-        _mm512_mask_storeu_ps(sums + i, lanes, sum);
+        __m512 y = _mm512_maskz_loadu_ps(lanes, f->y + at), sum = _mm512_maskz_loadu_ps(lanes, sums + i);
+        _mm512_mask_storeu_ps(sums + i, lanes, _mm512_fmadd_ps(d, y, sum));
         _mm512_mask_storeu_ps(work->y_gradient + at, lanes, _mm512_mul_ps(d, _mm512_maskz_loadu_ps(lanes, gate + i)));
       }
   }

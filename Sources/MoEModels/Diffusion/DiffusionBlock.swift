@@ -28,10 +28,12 @@ struct DiffusionBlock {
   ///   - condition: After the nonlinearity, shape `[batch, width]`.
   ///   - labels: One per image.
   ///   - pass: What the pass is for.
+  /// - Returns: Shape of `x`, and what the experts did if the block is sparse.
   func callAsFunction(
     _ x: Tensor, condition: Tensor, labels: DiffusionLabels, pass: DiffusionPass
   ) -> (hidden: Tensor, routed: DiffusionExperts.Output?) {
-    let parts = modulation(condition).expandingAxis(1).split(count: 6, axis: 2)  // [batch, 1, width]
+    // Six of shape [batch, 1, width].
+    let parts = modulation(condition).expandingAxis(1).split(count: 6, axis: 2)
     let attended = x.adding(
       attention(x.normalized(shift: parts[0], scale: parts[1], epsilon: Self.epsilon)),
       gate: parts[2])

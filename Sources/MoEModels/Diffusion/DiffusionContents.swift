@@ -12,8 +12,10 @@ struct DiffusionContents {
 
   /// The architecture, with what the tensors do not say as in the paper's released models.
   ///
+  /// - Parameter heads: The number of heads, where it is known.
+  /// - Returns: The architecture.
   /// - Throws: ``ModelError`` when a tensor is missing, or the number of heads cannot be known.
-  func configuration() throws -> DiffusionConfiguration {
+  func configuration(heads: Int? = nil) throws -> DiffusionConfiguration {
     let patch = try shape("x_embedder.proj.weight", rank: 4)
     let positions = try shape("pos_embed", rank: 3)
     let labels = try shape("y_embedder.embedding_table.weight", rank: 2)
@@ -30,7 +32,8 @@ struct DiffusionContents {
     let normSize = shapes["blocks.0.attn.q_norm.weight"]?.first
     var result = DiffusionConfiguration(
       imageSize: rows * size, channels: channels, patchSize: size, hiddenSize: width,
-      depth: depth, heads: try heads(width: width, normSize: normSize), classes: labels[0] - 1,
+      depth: depth, heads: try heads ?? self.heads(width: width, normSize: normSize),
+      classes: labels[0] - 1,
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
     result.experts = try experts(result)
     guard case .object(let values) = result.object else { return result }
@@ -93,8 +96,8 @@ struct DiffusionContents {
   /// - Throws: ``ModelError/otherModel(path:found:expected:)``; or nothing where the tensors are of no diffusion
   ///   transformer, because the names of what is missing say more.
   func check(_ expected: DiffusionConfiguration) throws(ModelError) {
-    guard var found = try? configuration() else { return }
-    // What tensors do not say is taken as it should be.
+    // What tensors do not say is taken as it should be; one head fits every width.
+    guard var found = try? configuration(heads: 1) else { return }
     (found.heads, found.labelDropout) = (expected.heads, expected.labelDropout)
     found.objective = expected.objective
     if !expected.hasNullLabel { found.classes += 1 }

@@ -98,7 +98,7 @@ public final class DiffusionTransformer {
     require(
       images.shape == [labels.count, c.channels, c.imageSize, c.imageSize]
         && times.shape == [labels.count],
-      "images of \(images.shape), times of \(times.shape) and \(labels.count) labels for a model of \(c.channels)×\(c.imageSize)×\(c.imageSize)"
+      "images of \(images.shape), times of \(times.shape), \(labels.count) labels for \(c.title)"
     )
     let rows = labelTable.value.size(0)
     require(

@@ -146,6 +146,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - labels: Of each image.
   ///   - noise: New noise for a step, which is numbered as in the schedule.
   ///   - observe: Called with the noise and after each step.
+  /// - Returns: The images.
+  /// - Throws: What `observe` throws.
   func walk(
     _ model: some Denoiser, from start: Tensor, labels: [Int], noise: (Int) -> Tensor,
     observe: (Progress) throws -> Void = { _ in }

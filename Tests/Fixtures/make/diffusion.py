@@ -2,8 +2,8 @@
 
 Writes diffusion/: models.safetensors with shared inputs, random weights by family, and for each case the outputs,
 losses and gradients; run.safetensors with two training steps (clipping, AdamW, moving average), steps of the
-samplers, and the noise-prediction objective; promoe.pth, a checkpoint as the paper's code writes it. Everything is computed in f64 and stored in f32. Weights are drawn
-again until no choice of an expert is close to another.
+samplers, and the noise-prediction objective; promoe.pth, a checkpoint as the paper's code writes it. Everything is
+computed in f64 and stored in f32. Weights are drawn again until no choice of an expert is close to another.
 """
 
 import math

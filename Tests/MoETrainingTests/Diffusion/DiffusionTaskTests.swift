@@ -66,6 +66,30 @@ struct DiffusionTaskTests {
     #expect(try resumed.evaluate().results == whole.evaluate().results)
   }
 
+  @Test(
+    "computes blocks again with the same losses",
+    arguments: [
+      DiffusionExpertsConfiguration.Router.promoe, .promoeExpertChoice, .diffMoE,
+    ])
+  func recomputes(router: DiffusionExpertsConfiguration.Router) throws {
+    func losses(_ recomputes: Bool) throws -> [Double] {
+      var settings = DiffusionTask.Settings(batchSize: 8, router: router)
+      settings.recomputes = recomputes
+      let task = try DiffusionTask(
+        SampleImages.model(router),
+        images: ShuffledImages(SampleImages.set(), flips: false, seed: 2), settings: settings)
+      let loop = try TrainingLoop(
+        task,
+        settings: LoopSettings(
+          schedule: LearningRateSchedule(peak: 1e-3, totalSteps: 10, decay: .constant),
+          optimizer: AdamWSettings(weightDecay: 0)))
+      return try (0..<4).map { _ in try loop.advance().loss }
+    }
+    for (one, other) in zip(try losses(true), try losses(false)) {
+      #expect(Tolerance.trainingCurve.allows(one, for: other))
+    }
+  }
+
   @Test("counts what experts did, by class and by time")
   func usage() throws {
     let loop = try loop(.promoe)
