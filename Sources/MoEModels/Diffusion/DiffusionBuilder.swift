@@ -47,7 +47,9 @@ final class DiffusionBuilder {
   }
 
   func positions() throws -> Parameter {
-    let (rows, width) = (configuration.imageSize / configuration.patchSize, configuration.hiddenSize)
+    let (rows, width) = (
+      configuration.imageSize / configuration.patchSize, configuration.hiddenSize
+    )
     return try buffer(
       "pos_embed", [1, rows * rows, width],
       start: .given(DiffusionEmbeddings.positions(rows: rows, width: width)))
@@ -116,12 +118,14 @@ final class DiffusionBuilder {
     }
     switch experts.router {
     case .promoe:
-      let prototypes = try weight(prefix + ".cluster_centers", [count, width], start: .normal(0.02))
+      let prototypes = try weight(
+        prefix + ".cluster_centers", [count, width], start: .normal(0.02))
       return (
         .prototypes(prototypes), try PrototypeRouter(k: k, experts: count, scoring: experts.scoring)
       )
     case .promoeExpertChoice:
-      let prototypes = try weight(prefix + ".cluster_centers", [count, width], start: .normal(0.02))
+      let prototypes = try weight(
+        prefix + ".cluster_centers", [count, width], start: .normal(0.02))
       let scoring: ExpertChoiceRouter.Scoring =
         switch experts.scoring {
         case .identity: .identity
