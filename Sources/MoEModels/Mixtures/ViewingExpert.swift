@@ -32,6 +32,7 @@ extension InputViews {
   /// - Parameters:
   ///   - share: From 0 to below 1.
   ///   - random: Decides which numbers.
+  /// - Returns: Views of the same shapes.
   /// - SeeAlso: Srivastava et al. 2014, *Dropout*.
   public func dropping(_ share: Double, random: RandomSource) -> InputViews {
     precondition(0..<1 ~= share, "a share of \(share)")
