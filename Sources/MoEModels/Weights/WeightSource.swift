@@ -30,6 +30,8 @@ public protocol WeightSource: AnyObject {
 public enum WeightStart: Hashable, Sendable {
   /// Normal numbers with this standard deviation.
   case normal(Double)
+  /// Numbers spread evenly between minus this and this.
+  case uniform(Double)
   /// All ones.
   case ones
   /// All zeros.
@@ -87,6 +89,7 @@ public final class RandomWeights: WeightSource {
   public func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     switch start {
     case .normal(let deviation): Parameter(random.normal(shape, standardDeviation: deviation))
+    case .uniform(let limit): Parameter(random.uniform(shape, low: -limit, high: limit))
     case .ones: Parameter(Tensor.ones(shape))
     case .zeros: Parameter(Tensor.zeros(shape))
     case .given(let numbers): Parameter(Tensor(numbers, shape: shape))
