@@ -62,9 +62,11 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
   Module(
     name: "MoETraining",
-    dependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system],
+    dependencies: [
+      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+    ],
     testDependencies: [
-      "MoECore", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
     ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
@@ -93,8 +95,8 @@ let program: [Target] = [
   .executableTarget(
     name: "switchyard",
     dependencies: [
-      "MoECore", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation", "MoETraining",
-      "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
+      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation",
+      "MoETraining", "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(

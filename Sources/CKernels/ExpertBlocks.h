@@ -31,6 +31,24 @@ FAST static inline void pack_block(const ckernels_experts *work, const void *fro
   }
 }
 
+/// Fills packed rows with the biases that start at `at`, for a product that adds; false where there are none.
+FAST static inline bool fill_biases(const ckernels_experts *work, const void *const *biases, size_t expert, size_t at,
+                                    size_t rows, int vectors, float *packed) {
+  if (!biases) return false;
+  for (size_t r = 0; r < rows; ++r) {
+    float bias;
+    if (work->narrow) {
+      uint32_t bits = (uint32_t)((const uint16_t *)biases[expert])[at + r] << 16;
+      __builtin_memcpy(&bias, &bits, sizeof bias);
+    } else {
+      bias = ((const float *)biases[expert])[at + r];
+    }
+    for (int v = 0; v < vectors; ++v)
+      _mm512_storeu_ps(packed + (r * vectors + v) * WIDTH, _mm512_set1_ps(bias));
+  }
+  return true;
+}
+
 /// Writes up to 16 packed rows of `count` lanes as columns of rows that lie `step` apart.
 FAST static inline void store_turned(const float *packed, size_t rows, int vectors, size_t count, float *to,
                                      size_t step) {

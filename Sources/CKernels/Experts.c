@@ -19,8 +19,9 @@ FAST static void inner_values(const ckernels_experts *work, const ckernels_block
   float gate[ROWS * LANES], up[ROWS * LANES];
   for (size_t n = 0; n < work->inner; n += ROWS) {
     size_t rows = work->inner - n < ROWS ? work->inner - n : ROWS;
+    bool adds = fill_biases(work, work->up_bias, expert, n, rows, vectors, up);
     product(work->narrow, vectors, rows, weight_row(work, work->up[expert], n, work->hidden), depth, 1, x,
-            depth, up, false);
+            depth, up, adds);
     if (work->gate)
       product(work->narrow, vectors, rows, weight_row(work, work->gate[expert], n, work->hidden), depth, 1,
               x, depth, gate, false);
@@ -56,8 +57,9 @@ FAST static void answer_rows(const ckernels_experts *work, const ckernels_block 
   float packed[WIDTH * LANES];
   for (size_t n = 0; n < work->hidden; n += WIDTH) {
     size_t rows = work->hidden - n < WIDTH ? work->hidden - n : WIDTH;
+    bool adds = fill_biases(work, work->down_bias, block->expert, n, rows, vectors, packed);
     product(work->narrow, vectors, rows, weight_row(work, work->down[block->expert], n, work->inner), depth,
-            1, inner, depth, packed, false);
+            1, inner, depth, packed, adds);
     store_turned(packed, rows, vectors, block->count, work->answers + block->first * work->hidden + n, work->hidden);
   }
 }

@@ -1,9 +1,9 @@
 // Gradients of feed-forward experts, expert by expert and block by block, in f32.
 //
-//     h = act(g) ⊙ u,  y = down · h,  answer += weight · y          (forward; g and u were kept)
-//     ∂h = downᵀ · ∂answer,  ∂weight = h · ∂h,  then all with ∂answer · weight:
+//     h = act(g) ⊙ u,  y = down · h + b,  answer += weight · y      (forward; g and u were kept)
+//     ∂h = downᵀ · ∂answer,  ∂weight = h · ∂h + b · ∂answer,  then all with ∂answer · weight:
 //     ∂g = ∂h ⊙ u ⊙ act'(g),  ∂u = ∂h ⊙ act(g),  ∂x = gateᵀ · ∂g + upᵀ · ∂u
-//     ∂gate += ∂g · xᵀ,  ∂up += ∂u · xᵀ,  ∂down += ∂answer · hᵀ
+//     ∂gate += ∂g · xᵀ,  ∂up += ∂u · xᵀ,  ∂down += ∂answer · hᵀ,  biases: the sums of ∂u and of ∂answer
 
 #include "Activation.h"
 #include "CKernels.h"
@@ -60,12 +60,15 @@ FAST static void through_activation(const backward_block *b) {
       _mm512_storeu_ps(b->inner + at, h);
     }
     size_t start = (size_t)v * WIDTH;
-    _mm512_mask_storeu_ps(b->work->weight_gradients + b->block->first + start,
-                          low_lanes(b->block->count - start), sum);
+    const float *bias = f->down_bias ? f->down_bias[b->block->expert] : NULL;
     for (size_t n = 0; n < f->hidden; ++n) {
       float *at = b->answers + n * b->lanes + start;
-      _mm512_storeu_ps(at, _mm512_mul_ps(_mm512_loadu_ps(at), weight));
+      __m512 gradient = _mm512_loadu_ps(at);
+      if (bias) sum = _mm512_fmadd_ps(_mm512_set1_ps(bias[n]), gradient, sum);
+      _mm512_storeu_ps(at, _mm512_mul_ps(gradient, weight));
     }
+    _mm512_mask_storeu_ps(b->work->weight_gradients + b->block->first + start,
+                          low_lanes(b->block->count - start), sum);
   }
 }
 
@@ -92,6 +95,15 @@ FAST static void weight_gradient(const backward_block *b, const float *packed, s
   }
 }
 
+/// to[r] (+)= Σ_lane packed[r][lane]; lanes without an assignment hold 0.
+FAST static void bias_gradient(const backward_block *b, const float *packed, size_t count, float *to) {
+  for (size_t r = 0; r < count; ++r) {
+    __m512 sum = _mm512_setzero_ps();
+    for (int v = 0; v < b->vectors; ++v) sum = _mm512_add_ps(sum, _mm512_loadu_ps(packed + r * b->lanes + v * WIDTH));
+    to[r] = (b->adds ? to[r] : 0) + _mm512_reduce_add_ps(sum);
+  }
+}
+
 FAST static void one_block(backward_block *b) {
   const ckernels_experts *f = b->work->forward;
   const size_t e = b->block->expert;
@@ -108,6 +120,8 @@ FAST static void one_block(backward_block *b) {
   if (f->gate) weight_gradient(b, b->gate, f->inner, b->rows, f->hidden, b->work->gate[e]);
   weight_gradient(b, b->up, f->inner, b->rows, f->hidden, b->work->up[e]);
   weight_gradient(b, b->answers, f->hidden, b->inner_rows, f->inner, b->work->down[e]);
+  if (b->work->up_bias) bias_gradient(b, b->up, f->inner, b->work->up_bias[e]);
+  if (b->work->down_bias) bias_gradient(b, b->answers, f->hidden, b->work->down_bias[e]);
 }
 
 size_t ckernels_experts_backward_scratch(const ckernels_experts_backward *work) {

@@ -8,7 +8,7 @@ public import MoETensor
 /// all. When images are made, expert i takes the n_i tokens that score highest for it, with
 ///
 ///     n_i = number of tokens with sigmoid(prediction) > threshold_i
-///     threshold_i ← decay · threshold_i + (1 − decay) · (the smallest of the `taken` largest sigmoid(prediction))
+///     threshold_i ← decay · threshold_i + (1 − decay) · smallest of the `taken` largest sigmoid(prediction)
 ///
 /// So the number comes from the predictor, but the tokens from the gate.
 ///

@@ -74,7 +74,8 @@ public struct ConditionalSplit: Hashable, Sendable {
       : Tensor.concatenated(
         [dispatch.weights, Tensor.ones([others.count], on: routing.weights.device)], axis: 0)
     return Routing(
-      tokenCount: tokenCount, expertCount: routing.expertCount + 1, choice: .byExpert(tokens: lists),
+      tokenCount: tokenCount, expertCount: routing.expertCount + 1,
+      choice: .byExpert(tokens: lists),
       weights: weights, probabilities: withoutGradients { joinedProbabilities(routing) })
   }
 

@@ -75,6 +75,7 @@ public struct ExpertChoiceRouter: Router, Hashable {
     case .sigmoid: return logits.cast(to: .f32).sigmoid()
     case .identity: return logits.cast(to: .f32)
     case .softmaxOverTokens:
+      guard !lengths.isEmpty else { return logits.cast(to: .f32) }
       let parts = logits.split(sizes: lengths, axis: 0).map { $0.softmax(axis: 0, dtype: .f32) }
       return parts.count == 1 ? parts[0] : Tensor.concatenated(parts, axis: 0)
     }

@@ -3,7 +3,7 @@ public import MoETensor
 
 /// Token choice by likeness to prototypes, as ProMoE routes the tokens of images with a label.
 ///
-///     z = cosine(token, prototype)                                   in f32, from ``Prototypes/scores(of:prototypes:)``
+///     z = cosine(token, prototype)                    in f32, from ``Prototypes/scores(of:prototypes:)``
 ///     s = z, or sigmoid(z), or softmax(z) over the experts
 ///     chosen = the k largest of s;  weight = s[chosen]
 ///

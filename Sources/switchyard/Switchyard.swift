@@ -15,8 +15,8 @@ struct Switchyard: ParsableCommand {
       """,
     version: VersionReport.text,
     subcommands: [
-      Doctor.self, Info.self, Generate.self, Classify.self, MeasurePerplexity.self, Train.self,
-      Upcycle.self,
+      Doctor.self, Info.self, Generate.self, Sample.self, Classify.self, MeasurePerplexity.self,
+      Train.self, Upcycle.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self,
     ])

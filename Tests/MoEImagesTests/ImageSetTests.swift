@@ -37,7 +37,7 @@ struct ImageSetTests {
 
   @Test("folders that cannot be used are refused by name")
   func folderErrors() throws {
-    func message(_ body: () throws -> ImageSet) -> String {
+    func message(_ body: () throws -> LabelledImages) -> String {
       do { return "read \(try body().count)" } catch { return "\(error)" }
     }
     #expect(message { try ImageFolder.read("/nowhere") }.contains("no such folder"))
@@ -54,7 +54,7 @@ struct ImageSetTests {
 
   @Test("IDX files keep images and labels")
   func idx() throws {
-    let set = ImageSet(
+    let set = LabelledImages(
       width: 3, height: 2, channels: 1, bytes: Array(0..<12), labels: [1, 0],
       classes: ["zero", "one"])
     let (images, labels) = IDXFile.bytes(of: set)
@@ -74,7 +74,7 @@ struct ImageSetTests {
       ("gzip", "gunzip"), ("huge", "its header says"), ("labels", "1 labels, but"),
     ])
   func brokenIDX(kind: String, expected: String) throws {
-    let set = ImageSet(
+    let set = LabelledImages(
       width: 3, height: 2, channels: 1, bytes: Array(0..<12), labels: [1, 0], classes: ["0", "1"])
     var (images, labels) = IDXFile.bytes(of: set)
     switch kind {

@@ -55,7 +55,7 @@ struct PixelsTests {
   @Test("a grid has gaps, and shows small images large")
   func grid() {
     let images = (1...3).map { Pixels(width: 1, height: 1, channels: 1, bytes: [UInt8($0)]) }
-    let page = ImageGrid(columns: 2, gap: 1, enlargement: 2, shade: 0).page(images)
+    let page = ContactSheet(columns: 2, gap: 1, enlargement: 2, shade: 0).page(images)
     #expect(page.width == 7 && page.height == 7)
     #expect(
       page.bytes == [

@@ -14,13 +14,16 @@ struct ExpertKernelTests {
     var experts = 6
     var hidden = 34
     var inner = 22
+    var hasBias = false
   }
 
   private func experts(
     _ sizes: Sizes, _ form: FeedForward.Form, _ activation: Activation, _ dtype: DType
   ) -> [FeedForward] {
     func linear(_ outputs: Int, _ inputs: Int) -> Linear {
-      Linear(weight: Parameter((source.normal([outputs, inputs]) * 0.3).cast(to: dtype)))
+      Linear(
+        weight: Parameter((source.normal([outputs, inputs]) * 0.3).cast(to: dtype)),
+        bias: sizes.hasBias ? Parameter(source.normal([outputs]).cast(to: dtype)) : nil)
     }
     return (0..<sizes.experts).map { _ in
       FeedForward(
@@ -32,7 +35,9 @@ struct ExpertKernelTests {
 
   private func widened(_ expert: FeedForward) -> FeedForward {
     func wide(_ linear: Linear) -> Linear {
-      Linear(weight: Parameter(linear.weight.value.cast(to: .f64)))
+      Linear(
+        weight: Parameter(linear.weight.value.cast(to: .f64)),
+        bias: linear.bias.map { Parameter($0.value.cast(to: .f64)) })
     }
     return FeedForward(
       gate: expert.gate.map(wide), up: wide(expert.up), down: wide(expert.down),
@@ -76,8 +81,8 @@ struct ExpertKernelTests {
     "answer as a loop over tokens does", arguments: [DType.f32, .bf16],
     [Activation.silu, .relu, .geluTanh, .gelu])
   func matchesLoop(dtype: DType, activation: Activation) throws {
-    let sizes = Sizes()
-    for form in FeedForward.Form.allCases {
+    for (form, hasBias) in [(FeedForward.Form.gated, false), (.plain, false), (.plain, true)] {
+      let sizes = Sizes(hasBias: hasBias)
       for tokens in [1, 2, 31, 200] {
         check(
           sizes, tokens: tokens,
@@ -126,13 +131,15 @@ struct ExpertKernelTests {
     "have the gradients of the definition", arguments: [1, 5, 31, 200],
     [Activation.silu, .relu, .geluTanh])
   func gradients(tokens: Int, activation: Activation) throws {
-    let sizes = Sizes(experts: 5, hidden: 32, inner: 48)
     let context = RoutingContext(sequenceLengths: [tokens])
-    let routers: [any Router] = [
-      try TokenChoiceRouter(k: 2, experts: 5, renormalizes: true),
-      try ExpertChoiceRouter(capacityFactor: 1.5, experts: 5),
+    let choices: [(form: FeedForward.Form, hasBias: Bool, router: any Router)] = [
+      (.gated, false, try TokenChoiceRouter(k: 2, experts: 5, renormalizes: true)),
+      (.plain, false, try ExpertChoiceRouter(capacityFactor: 1.5, experts: 5)),
+      (.plain, true, try ExpertChoiceRouter(capacityFactor: 1.5, experts: 5)),
+      (.plain, true, try TokenChoiceRouter(k: 2, experts: 5, renormalizes: true)),
     ]
-    for (form, router) in zip(FeedForward.Form.allCases, routers) {
+    for (form, hasBias, router) in choices {
+      let sizes = Sizes(experts: 5, hidden: 32, inner: 48, hasBias: hasBias)
       let experts = experts(sizes, form, activation, .f32)
       let gate = source.normal([sizes.experts, sizes.hidden])
       let (x, seed) = (
@@ -143,7 +150,10 @@ struct ExpertKernelTests {
         let layer = MoELayer(
           gate: Linear(weight: Parameter(gate.cast(to: dtype))), router: router, experts: experts)
         let x = x.cast(to: dtype)
-        let weights = experts.flatMap { [$0.gate, $0.up, $0.down].compactMap { $0?.weight.value } }
+        let weights = experts.flatMap {
+          [$0.gate?.weight, $0.up.weight, $0.down.weight, $0.up.bias, $0.down.bias]
+            .compactMap { $0?.value }
+        }
         return try valueAndGradients(
           of: { (layer(x, in: context).hidden * seed.cast(to: dtype)).sum() },
           for: [x, layer.gate.weight.value] + weights)

@@ -47,7 +47,8 @@ struct ProMoELayerTests {
     expectClose(apply(layer, x, [5, 5, 5]).hidden, before.hidden, .exact)
     #expect(before.contrastiveLoss(temperature: 0.07)?.item(as: Float.self) == 0)
     #expect(before.conditional.tokenCount == 0 && before.routing.load.tokens == [0, 0, 0, 0, 48])
-    let prototypes = model.parameters.filter { $0.name.contains("cluster_centers") }.map(\.parameter)
+    let prototypes = model.parameters.filter { $0.name.contains("cluster_centers") }.map(
+      \.parameter)
     let gradients = try valueAndGradients(
       of: {
         let output = apply(layer, x, [5, 5, 5])
@@ -171,7 +172,8 @@ struct ProMoELayerTests {
       ).gradients
     }
     let (both, error, contrast) = try (
-      gradients(scale: 10, lambda: 1), gradients(scale: 1, lambda: 0), gradients(scale: 0, lambda: 1)
+      gradients(scale: 10, lambda: 1), gradients(scale: 1, lambda: 0),
+      gradients(scale: 0, lambda: 1)
     )
     for (place, gradient) in both.enumerated() {
       let expected = error[place] * 10 + contrast[place]

@@ -104,6 +104,32 @@ struct ContrastiveLossTests {
     expectClose(try gradient(4) * 4, try gradient(1), Tolerance(relative: 1e-4, absolute: 1e-6))
   }
 
+  @Test("follows routers that choose by likeness, each with its own score")
+  func routers() throws {
+    let random = RandomSource(seed: 6)
+    let cosines = Prototypes.scores(of: random.normal([8, 4]), prototypes: random.normal([3, 4]))
+    let context = RoutingContext(sequenceLengths: [4, 4])
+    for scoring in ExpertChoiceRouter.Scoring.allCases {
+      let router = try ExpertChoiceRouter(capacityFactor: 1.5, experts: 3, scoring: scoring)
+      let routing = router.route(cosines, in: context)
+      #expect(routing.load.tokens == [4, 4, 4])
+      let scores: Tensor =
+        switch scoring {
+        case .identity: cosines
+        case .sigmoid: cosines.sigmoid()
+        case .softmax: cosines.softmax(axis: 1)
+        case .softmaxOverTokens: cosines.reshaped([2, 4, 3]).softmax(axis: 1).reshaped([8, 3])
+        }
+      let all = scores.array(of: Float.self)
+      for (pair, weight) in zip(routing.assignments, routing.weights.array(of: Float.self)) {
+        #expect(abs(all[pair[0] * 3 + pair[1]] - weight) < 1e-6, "\(scoring)")
+      }
+      // A batch in which every image lacks its label leaves nothing to choose.
+      let none = router.route(Tensor.zeros([0, 3]), in: RoutingContext(sequenceLengths: []))
+      #expect(none.load.tokens == [0, 0, 0])
+    }
+  }
+
   @Test("of groups is the mean of theirs")
   func groups() {
     let random = RandomSource(seed: 5)

@@ -45,7 +45,54 @@ struct TraceImportTests {
     let first = Float(
       Float16(
         bitPattern: UInt16(bytes[bytes.startIndex]) | UInt16(bytes[bytes.startIndex + 1]) << 8))
-    #expect(try trace.weights(in: 0..<1)?[0] == first)
+    // The first choice has the smaller weight and goes second, or the larger and stays.
+    #expect(try trace.weights(in: 0..<1)?.prefix(2).contains(first) ?? false)
+    let (found, weights) = (
+      try trace.experts(in: 0..<12), try #require(try trace.weights(in: 0..<12))
+    )
+    let given = stride(from: bytes.startIndex, to: bytes.endIndex, by: 2).map {
+      Float(Float16(bitPattern: UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8))
+    }
+    for start in stride(from: 0, to: found.count, by: 2) {
+      let order = given[start] >= given[start + 1] ? [start, start + 1] : [start + 1, start]
+      #expect(Array(found[start..<start + 2]) == order.map { expected[$0] })
+      #expect(Array(weights[start..<start + 2]) == order.map { given[$0] })
+    }
+  }
+
+  @Test("lines are read whatever ends them, and counted as an editor counts")
+  func lines() throws {
+    let csv = "layer,expert\r\n0,1\r\n\r\n 0 , 2 \n1,0\n1,3\n0,2\n0,1\n1,1\n1,2"
+    let path = try folder.write(Array(csv.utf8), to: "a.csv")
+    try TraceImport(path).write(to: folder.file("t"))
+    let trace = try RoutingTrace(folder.file("t"))
+    #expect(try trace.experts(in: 0..<2) == [1, 2, 0, 3, 2, 1, 1, 2] && trace.header.k == 2)
+    for (text, line) in [
+      ("0,1\n0,x\n", 2), ("0,1\n\n0\n", 3), ("0,-1\n", 1), ("0,1,2\n", 1),
+      ("0,99999999999\n", 1), (",\n", 1),
+    ] {
+      let bad = try folder.write(Array(text.utf8), to: "bad.csv")
+      #expect {
+        try TraceImport(bad).write(to: folder.file("u"))
+      } throws: { "\($0)".contains("line \(line) is not") }
+    }
+  }
+
+  @Test("traces that list experts by number are told from those with the best first")
+  func order() throws {
+    func trace(_ experts: [UInt16]) throws -> RoutingTrace {
+      let writer = try RoutingTraceWriter(
+        RoutingTraceHeader(layers: [0], experts: 9, k: 2), to: folder.file("t"))
+      try writer.append(experts: experts)
+      try writer.finish()
+      return try RoutingTrace(folder.file("t"))
+    }
+    let rising = (0..<60).flatMap { token -> [UInt16] in [UInt16(token % 8), 8] }
+    #expect(try trace(rising).listsExpertsByNumber())
+    #expect(try trace(rising + [5, 3]).listsExpertsByNumber() == false)
+    #expect(try trace(Array(rising.prefix(40))).listsExpertsByNumber() == false)
+    let report = try TraceReport(try trace(rising))
+    #expect(report.diagnosis.contains { $0.contains("by rising number") })
   }
 
   @Test("from ExFlow: one expert per token and layer")

@@ -34,7 +34,17 @@ struct Bench: ParsableCommand {
     try engine(folder)
     try tokenizers(folder)
     try classifiers(folder)
+    let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
+    if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
+    if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }
+    if isChosen("tracing: recording") {
+      let made = try DecoderComparisons.shapes.prefix(2).map {
+        try DecoderComparisons.makeModel($0, in: models.map { FilePath($0) } ?? folder)
+      }
+      try TracingMeasurements.recording(
+        made + [FilePath("Data/bible-moe")], rounds: rounds, in: folder)
+    }
     for shape in DecoderComparisons.shapes
     where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)

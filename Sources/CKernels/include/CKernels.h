@@ -41,6 +41,9 @@ typedef struct {
   const void *const *up;
   /// Per expert [hidden, inner].
   const void *const *down;
+  /// Per expert [inner] and [hidden], of the weights' type; both lists are NULL where experts have no biases, as
+  /// those with a gate.
+  const void *const *up_bias, *const *down_bias;
   /// [tokens, hidden].
   const void *x;
   /// The token of each assignment, assignments sorted by expert.
@@ -72,6 +75,8 @@ typedef struct {
   /// Per expert gradients of the weights, written; NULL for experts without rows. The first list is NULL
   /// without a gate.
   float *const *gate, *const *up, *const *down;
+  /// The same of the biases; NULL where there are none.
+  float *const *up_bias, *const *down_bias;
   /// Gradients of the weights of assignments, [assignments], written.
   float *weight_gradients;
   /// Gradients of each assignment's row of x, [assignments, hidden], written.
@@ -231,6 +236,63 @@ typedef struct {
 
 /// Works on one block; different blocks may be worked on at the same time.
 void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, size_t block, void *scratch);
+
+// Modulation --------------------------------------------------------------------------------------
+
+/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r / `tokens`.
+typedef struct {
+  size_t width, tokens;
+  float epsilon;
+  /// [images · tokens, width].
+  const float *x;
+  /// [images, width].
+  const float *shift, *scale;
+  /// [images · tokens, width], written.
+  float *result;
+  /// [images · tokens], written for the backward pass: mean and 1 / √(variance + ε).
+  float *means, *factors;
+} ckernels_modulation;
+
+/// Works on rows `first` to `last - 1`.
+void ckernels_modulate(const ckernels_modulation *work, size_t first, size_t last);
+
+typedef struct {
+  /// With what the forward pass wrote; its result is not read.
+  const ckernels_modulation *forward;
+  /// [images · tokens, width].
+  const float *gradient;
+  /// Of x, shift and scale, in their shapes, written.
+  float *x_gradient, *shift_gradient, *scale_gradient;
+} ckernels_modulation_backward;
+
+/// Works on images `first` to `last - 1`.
+void ckernels_modulate_backward(const ckernels_modulation_backward *work, size_t first, size_t last);
+
+/// x + gate · y for every row; f32. Row r belongs to image r / `tokens`.
+typedef struct {
+  size_t width, tokens;
+  /// [images · tokens, width].
+  const float *x, *y;
+  /// [images, width].
+  const float *gate;
+  /// [images · tokens, width], written.
+  float *result;
+} ckernels_gated_sum;
+
+/// Works on rows `first` to `last - 1`.
+void ckernels_add_gated(const ckernels_gated_sum *work, size_t first, size_t last);
+
+typedef struct {
+  /// Its x and result are not read.
+  const ckernels_gated_sum *forward;
+  /// [images · tokens, width]; it is also the gradient of x.
+  const float *gradient;
+  /// Of y and gate, in their shapes, written.
+  float *y_gradient, *gate_gradient;
+} ckernels_gated_sum_backward;
+
+/// Works on images `first` to `last - 1`.
+void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, size_t first, size_t last);
 
 // Files -------------------------------------------------------------------------------------------
 

@@ -67,4 +67,14 @@ public struct PickleTensor: Hashable, Sendable {
 
   /// Number of elements.
   public var count: Int { shape.reduce(1, *) }
+
+  /// Whether the elements lie one after another, the last axis innermost.
+  var isRowMajor: Bool {
+    var step = 1
+    for (size, stride) in zip(shape, strides).reversed() {
+      guard size == 1 || stride == step else { return false }
+      step *= size
+    }
+    return true
+  }
 }

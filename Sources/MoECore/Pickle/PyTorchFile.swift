@@ -49,6 +49,9 @@ public final class PyTorchFile: Sendable {
   /// Where the file is.
   public var path: FilePath { file.path }
 
+  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  package func discardPages() { file.discardPages() }
+
   /// The bytes of a tensor's elements, row-major and little-endian.
   ///
   /// - Throws: ``PickleError`` when its storage is missing or too short.
@@ -64,6 +67,12 @@ public final class PyTorchFile: Sendable {
       throw PickleError(
         path: path,
         reason: .invalidContainer("storage '\(tensor.storage)' is shorter than its tensor"))
+    }
+    if tensor.isRowMajor {
+      let start = range.lowerBound + tensor.offset * size
+      return file.withBytes(in: start..<start + tensor.count * size) { bytes in
+        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
+      }
     }
     return file.withBytes(in: range) { bytes in
       var result: [UInt8] = []

@@ -15,7 +15,7 @@ public enum CIFARFile {
   ///
   /// - Returns: The images of all files, in their order.
   /// - Throws: ``ImageError`` that names the file, or a `FileError`.
-  public static func read(_ paths: [FilePath]) throws -> ImageSet {
+  public static func read(_ paths: [FilePath]) throws -> LabelledImages {
     var bytes: [UInt8] = []
     var labels: [Int] = []
     for path in paths {
@@ -39,7 +39,7 @@ public enum CIFARFile {
           path, problem: "image \(place) has the label \(labels[place]), but there are 10 classes")
       }
     }
-    return ImageSet(
+    return LabelledImages(
       width: 32, height: 32, channels: 3, bytes: bytes, labels: labels, classes: classes)
   }
 }

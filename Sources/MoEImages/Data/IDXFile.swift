@@ -17,7 +17,7 @@ public enum IDXFile {
   /// - Throws: ``ImageError`` that says what is wrong with which file, or a `FileError`.
   public static func read(
     images: FilePath, labels: FilePath, classes: [String]? = nil
-  ) throws -> ImageSet {
+  ) throws -> LabelledImages {
     let (pixels, shape) = try read(images, axes: 3)
     let (numbers, counts) = try read(labels, axes: 1)
     guard counts[0] == shape[0] else {
@@ -30,7 +30,7 @@ public enum IDXFile {
       throw ImageError.labels(
         labels, problem: "it holds the label \(most), but there are \(names.count) classes")
     }
-    return ImageSet(
+    return LabelledImages(
       width: shape[2], height: shape[1], channels: 1, bytes: pixels, labels: numbers.map(Int.init),
       classes: names)
   }
@@ -62,7 +62,7 @@ public enum IDXFile {
   }
 
   /// The bytes of a file of images and of one of labels.
-  public static func bytes(of set: ImageSet) -> (images: [UInt8], labels: [UInt8]) {
+  public static func bytes(of set: LabelledImages) -> (images: [UInt8], labels: [UInt8]) {
     precondition(set.channels == 1 && set.classes.count <= 256)
     func header(_ shape: [Int]) -> [UInt8] {
       [0, 0, 8, UInt8(shape.count)]

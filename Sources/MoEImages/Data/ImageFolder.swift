@@ -23,7 +23,7 @@ public enum ImageFolder {
   public static func read(
     _ folder: FilePath, side: Int? = nil, channels: Int? = nil, limit: Int? = nil,
     progress: ProgressHandler = { _ in }
-  ) throws -> ImageSet {
+  ) throws -> LabelledImages {
     let (entries, classes) = try list(folder, limit: limit)
     var bytes: [UInt8] = []
     var first: Pixels?
@@ -47,7 +47,7 @@ public enum ImageFolder {
       throw ImageError.invalidFolder(
         folder, problem: "there is no PNG or JPEG file in its folders of classes")
     }
-    return ImageSet(
+    return LabelledImages(
       width: first.width, height: first.height, channels: first.channels, bytes: bytes,
       labels: entries.map(\.label), classes: classes)
   }

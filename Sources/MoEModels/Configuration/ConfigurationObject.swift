@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import MoECore
 public import SystemPackage
 
@@ -60,6 +60,11 @@ public struct ConfigurationObject {
   public init(_ path: FilePath) throws {
     let file = try MappedFile(path)
     let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    try self.init(text, in: path)
+  }
+
+  /// Reads the JSON text of an object that a file holds.
+  package init(_ text: Data, in path: FilePath) throws {
     do {
       values = try JSONDecoder().decode([String: Value].self, from: text)
     } catch {

@@ -28,30 +28,24 @@ struct DiffusionBlock {
   ///   - condition: After the nonlinearity, shape `[batch, width]`.
   ///   - labels: One per image.
   ///   - pass: What the pass is for.
+  /// - Returns: Shape of `x`, and what the experts did if the block is sparse.
   func callAsFunction(
     _ x: Tensor, condition: Tensor, labels: DiffusionLabels, pass: DiffusionPass
   ) -> (hidden: Tensor, routed: DiffusionExperts.Output?) {
-    let parts = modulation(condition).expandingAxis(1).split(count: 6, axis: 2)  // [batch, 1, width]
-    let attended =
-      x + parts[2] * attention(x.normalizedAndModulated(shift: parts[0], scale: parts[1]))
-    let input = attended.normalizedAndModulated(shift: parts[3], scale: parts[4])
+    // Six of shape [batch, 1, width].
+    let parts = modulation(condition).expandingAxis(1).split(count: 6, axis: 2)
+    let attended = x.adding(
+      attention(x.normalized(shift: parts[0], scale: parts[1], epsilon: Self.epsilon)),
+      gate: parts[2])
+    let input = attended.normalized(shift: parts[3], scale: parts[4], epsilon: Self.epsilon)
     switch network {
-    case .dense(let dense): return (attended + parts[5] * dense(input), nil)
+    case .dense(let dense): return (attended.adding(dense(input), gate: parts[5]), nil)
     case .sparse(let experts):
       let output = experts(input, labels: labels, pass: pass)
-      return (attended + parts[5] * output.hidden, output)
+      return (attended.adding(output.hidden, gate: parts[5]), output)
     }
   }
-}
 
-extension Tensor {
-  /// norm(x) · (1 + scale) + shift, with a layer normalization without weights.
-  ///
-  /// - Parameters:
-  ///   - shift: Shape `[batch, 1, width]`.
-  ///   - scale: Shape `[batch, 1, width]`.
-  /// - Returns: Shape of this tensor, `[batch, tokens, width]`.
-  func normalizedAndModulated(shift: Tensor, scale: Tensor) -> Tensor {
-    layerNorm(epsilon: 1e-6) * (scale + 1) + shift
-  }
+  /// Keeps rows without variance finite.
+  static let epsilon = 1e-6
 }

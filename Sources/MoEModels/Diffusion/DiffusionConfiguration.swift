@@ -92,7 +92,7 @@ extension DiffusionConfiguration {
       channels: try json.int("channels", in: 1...1024),
       patchSize: try json.int("patch_size", in: 1...1024),
       hiddenSize: try json.int("hidden_size", in: 1...(1 << 16)),
-      depth: try json.int("num_hidden_layers", in: 1...1024),
+      depth: try json.int("num_hidden_layers", in: 1...256),
       heads: try json.int("num_attention_heads", in: 1...4096),
       classes: try json.int("num_classes", in: 1...(1 << 20)),
       labelDropout: try json.optionalAmount("label_dropout") ?? 0.1,
@@ -113,7 +113,8 @@ extension DiffusionConfiguration {
     guard imageSize.isMultiple(of: patchSize) else {
       throw json.invalid("patch_size", "a divisor of image_size (\(imageSize))")
     }
-    guard tokens <= 1 << 16 else {
+    // Positions of a gigabyte, and attention among as many patches, are far above any model.
+    guard tokens <= 1 << 16, tokens * hiddenSize <= 1 << 28 else {
       throw json.invalid("patch_size", "larger: an image would have \(tokens) patches")
     }
     guard hiddenSize.isMultiple(of: 4) else {

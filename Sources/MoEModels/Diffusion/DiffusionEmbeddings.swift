@@ -24,9 +24,10 @@ enum DiffusionEmbeddings {
     return (0..<rows).flatMap { row in (0..<rows).flatMap { axis[$0] + axis[row] } }
   }
 
-  /// Cosines, then sines, of times: shape `[times, 256]`, f32.
+  /// Cosines, then sines, of times.
   ///
   /// - Parameter times: From 0 to 1000, also between whole numbers; f32, shape `[times]`.
+  /// - Returns: Shape `[times, 256]`, f32.
   static func times(_ times: Tensor) -> Tensor {
     let half = timeWidth / 2
     let frequencies = (Tensor.range(0..<half).cast(to: .f32) * -log(base) / half).exp()

@@ -72,6 +72,7 @@ public struct DiffusionExperts {
   ///   - x: Shape `[batch, tokens, width]`.
   ///   - labels: One per image.
   ///   - pass: What the pass is for.
+  /// - Returns: The answers and the assignment.
   func callAsFunction(
     _ x: Tensor, labels: DiffusionLabels, pass: DiffusionPass
   ) -> Output {

@@ -79,7 +79,7 @@ extension DiffusionExpertsConfiguration {
   ) throws(ModelError) {
     try json.refuseKeys(except: Self.keys)
     let router: Router = try json.choice("router")
-    let count = try json.int("count", in: 1...4096)
+    let count = try json.int("count", in: 1...1024)
     self.init(router, count: count, hiddenSize: hiddenSize, classes: classes)
     perToken = try json.optionalInt("per_token", in: 1...count) ?? 1
     if perToken > 1, router == .classification || router == .kMeans {

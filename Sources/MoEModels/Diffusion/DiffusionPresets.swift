@@ -1,5 +1,3 @@
-import MoETensor
-
 /// Sizes of diffusion transformers.
 public enum DiffusionSize: String, Hashable, Codable, Sendable, CaseIterable {
   /// 12 blocks of width 384, for latents of 32×32.
@@ -65,39 +63,4 @@ extension DiffusionConfiguration {
     }
     return result
   }
-}
-
-extension DiffusionConfiguration {
-  /// Numbers in all weights, positions included; thresholds and centroids are no weights.
-  ///
-  /// - Returns: All of them, and those that work on one token of an image with a label; where experts choose, on
-  ///   average.
-  public func parameterCount() -> (all: Int, active: Int) {
-    let counter = CountedShapes()
-    do {
-      let model = try DiffusionTransformer(self, weights: counter)
-      let weights = model.parameters.map(\.name) + ["pos_embed"]
-      let all = weights.reduce(0) { $0 + (counter.counts[$1] ?? 0) }
-      guard let experts else { return (all, all) }
-      let idle = experts.listed - experts.perToken
-      let expert = experts.size * (2 * hiddenSize + 1) + hiddenSize
-      return (all, all - idle * expert * sparseBlocks.count)
-    } catch {
-      preconditionFailure("counting throws: \(error)")
-    }
-  }
-}
-
-/// Counts numbers instead of making them.
-private final class CountedShapes: WeightSource {
-  private(set) var counts: [String: Int] = [:]
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
-    counts[name] = shape.reduce(1, *)
-    return Parameter(Tensor.zeros(shape.map { _ in 0 }))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) -> [Parameter] { [] }
 }

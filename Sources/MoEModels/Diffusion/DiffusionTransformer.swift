@@ -77,9 +77,7 @@ public final class DiffusionTransformer {
     observer: (any RoutingObserver)? = nil
   ) -> Output {
     let (start, condition) = embed(images, times: times, labels: labels)
-    let known = DiffusionLabels(
-      values: labels,
-      isNull: labels.map { configuration.hasNullLabel && $0 == configuration.classes })
+    let known = known(labels)
     var hidden = start
     var sparse: [DiffusionExperts.Output] = []
     for block in blocks {
@@ -100,7 +98,7 @@ public final class DiffusionTransformer {
     require(
       images.shape == [labels.count, c.channels, c.imageSize, c.imageSize]
         && times.shape == [labels.count],
-      "images of \(images.shape), times of \(times.shape) and \(labels.count) labels for a model of \(c.channels)×\(c.imageSize)×\(c.imageSize)"
+      "images of \(images.shape), times of \(times.shape), \(labels.count) labels for \(c.title)"
     )
     let rows = labelTable.value.size(0)
     require(
@@ -116,12 +114,21 @@ public final class DiffusionTransformer {
     return (hidden, condition.silu())
   }
 
-  private func finished(_ hidden: Tensor, condition: Tensor) -> Tensor {
+  /// The labels, and which of them say nothing.
+  func known(_ labels: [Int]) -> DiffusionLabels {
+    DiffusionLabels(
+      values: labels,
+      isNull: labels.map { configuration.hasNullLabel && $0 == configuration.classes })
+  }
+
+  func finished(_ hidden: Tensor, condition: Tensor) -> Tensor {
     let parts = finalModulation(condition).expandingAxis(1).split(count: 2, axis: 2)
     let rows = configuration.imageSize / configuration.patchSize
-    return final(hidden.normalizedAndModulated(shift: parts[0], scale: parts[1]))
-      .unpatchified(
-        patchSize: configuration.patchSize, order: .channelsLast, rows: rows, columns: rows)
+    return final(
+      hidden.normalized(shift: parts[0], scale: parts[1], epsilon: DiffusionBlock.epsilon)
+    )
+    .unpatchified(
+      patchSize: configuration.patchSize, order: .channelsLast, rows: rows, columns: rows)
   }
 
   /// Tells an observer which experts the tokens of a pass chose; a token is reported as its image's label.

@@ -57,44 +57,27 @@ private final class ExpertPass {
     kernel.runRows(input, dispatch, byToken, weights, blocks, pointers, kept: kept)
   }
 
-  /// Gradients of the input, of the factors, and of the busy experts' matrices.
+  /// Gradients of the input, of the factors, and of the busy experts' matrices and biases.
   func backward(_ gradient: Tensor, busy: [Int]) -> [Tensor?] {
-    let (hidden, inner, assignments) = (kernel.hidden, kernel.inner, dispatch.rows.count)
-    let matrices = busy.map { _ in
-      (
-        gate: kernel.isGated ? Tensor.uninitialized([inner, hidden], dtype: .f32) : nil,
-        up: Tensor.uninitialized([inner, hidden], dtype: .f32),
-        down: Tensor.uninitialized([hidden, inner], dtype: .f32)
-      )
-    }
+    let (hidden, assignments) = (kernel.hidden, dispatch.rows.count)
+    let found = busy.map { _ in ExpertGradients(kernel) }
     let rows = Tensor.uninitialized([assignments, hidden], dtype: .f32)
     let factors = Tensor.uninitialized([assignments], dtype: .f32)
-    var lists = unsafe (
-      gate: [UnsafeMutablePointer<Float>?](repeating: nil, count: dispatch.counts.count),
-      up: [UnsafeMutablePointer<Float>?](repeating: nil, count: dispatch.counts.count),
-      down: [UnsafeMutablePointer<Float>?](repeating: nil, count: dispatch.counts.count)
-    )
-    for (place, expert) in busy.enumerated() {
-      unsafe lists.gate[expert] = matrices[place].gate?.freshNumbers
-      unsafe lists.up[expert] = matrices[place].up.freshNumbers
-      unsafe lists.down[expert] = matrices[place].down.freshNumbers
-    }
-    unsafe run(gradient, lists.gate, lists.up, lists.down, busy, rows: rows, factors: factors)
+    let lists = GradientPointers(experts: dispatch.counts.count)
+    for (place, expert) in busy.enumerated() { lists.set(expert, found[place]) }
+    run(gradient, lists, busy, rows: rows, factors: factors)
     let byPlace = factors.array(of: Float.self)
     let ordered = Tensor(byToken.places.map { byPlace[Int($0)] })
-    let found: [Tensor] = matrices.flatMap { ($0.gate.map { [$0] } ?? []) + [$0.up, $0.down] }
-    return [summed(rows), ordered] + found
+    return [summed(rows), ordered] + found.flatMap(\.all)
   }
 
   private func run(
-    _ gradient: Tensor, _ gate: [UnsafeMutablePointer<Float>?],
-    _ up: [UnsafeMutablePointer<Float>?],
-    _ down: [UnsafeMutablePointer<Float>?], _ busy: [Int], rows: Tensor, factors: Tensor
+    _ gradient: Tensor, _ lists: GradientPointers, _ busy: [Int], rows: Tensor, factors: Tensor
   ) {
     guard let x = unsafe input.hostElements else {
       preconditionFailure("the input of a forward pass has moved")
     }
-    defer { extendLifetime((gradient, input, rows, factors)) }
+    defer { extendLifetime((gradient, input, rows, factors, lists)) }
     let values = weights.array(of: Float.self)
     var sorted = [Float](repeating: 0, count: values.count)
     for (choice, place) in byToken.places.enumerated() { sorted[Int(place)] = values[choice] }
@@ -104,16 +87,16 @@ private final class ExpertPass {
     unsafe kernel.withWork(x, dispatch, blocks, pointers, answers: nil, kept: kept) { forward in
       unsafe sorted.withUnsafeBufferPointer { sorted in
         unsafe starts.withUnsafeBufferPointer { starts in
-          unsafe withPointers(gate, up, down) { gate, up, down in
-            let work = unsafe ckernels_experts_backward(
-              forward: forward, weights: sorted.baseAddress, gradient: gradient.numbers,
-              starts: starts.baseAddress, gate: kernel.isGated ? gate : nil, up: up, down: down,
-              weight_gradients: factors.freshNumbers, row_gradients: rows.freshNumbers)
-            unsafe withUnsafePointer(to: work) { work in
-              let scratch = unsafe ckernels_experts_backward_scratch(work)
-              unsafe Engine.parallelPieces(busy.count, scratch: scratch) {
-                unsafe ckernels_experts_backward_of(work, busy[$0], $1)
-              }
+          let work = unsafe ckernels_experts_backward(
+            forward: forward, weights: sorted.baseAddress, gradient: gradient.numbers,
+            starts: starts.baseAddress, gate: kernel.isGated ? lists.list(0) : nil,
+            up: lists.list(1), down: lists.list(2), up_bias: kernel.hasBias ? lists.list(3) : nil,
+            down_bias: kernel.hasBias ? lists.list(4) : nil,
+            weight_gradients: factors.freshNumbers, row_gradients: rows.freshNumbers)
+          unsafe withUnsafePointer(to: work) { work in
+            let scratch = unsafe ckernels_experts_backward_scratch(work)
+            unsafe Engine.parallelPieces(busy.count, scratch: scratch) {
+              unsafe ckernels_experts_backward_of(work, busy[$0], $1)
             }
           }
         }
@@ -134,17 +117,50 @@ private final class ExpertPass {
   }
 }
 
-private typealias Pointers = UnsafePointer<UnsafeMutablePointer<Float>?>
+/// Room for the gradients of one expert.
+private struct ExpertGradients {
+  let gate: Tensor?
+  let up: Tensor
+  let down: Tensor
+  let upBias: Tensor?
+  let downBias: Tensor?
 
-private func withPointers(
-  _ gate: [UnsafeMutablePointer<Float>?], _ up: [UnsafeMutablePointer<Float>?],
-  _ down: [UnsafeMutablePointer<Float>?], _ body: (Pointers?, Pointers?, Pointers?) -> Void
-) {
-  unsafe gate.withUnsafeBufferPointer { gate in
-    unsafe up.withUnsafeBufferPointer { up in
-      unsafe down.withUnsafeBufferPointer { down in
-        unsafe body(gate.baseAddress, up.baseAddress, down.baseAddress)
-      }
+  init(_ kernel: ExpertKernel) {
+    let (hidden, inner) = (kernel.hidden, kernel.inner)
+    gate = kernel.isGated ? Tensor.uninitialized([inner, hidden], dtype: .f32) : nil
+    up = Tensor.uninitialized([inner, hidden], dtype: .f32)
+    down = Tensor.uninitialized([hidden, inner], dtype: .f32)
+    upBias = kernel.hasBias ? Tensor.uninitialized([inner], dtype: .f32) : nil
+    downBias = kernel.hasBias ? Tensor.uninitialized([hidden], dtype: .f32) : nil
+  }
+
+  /// In the order of `busyMatrices(of:)`.
+  var all: [Tensor] { [gate, up, down, upBias, downBias].compactMap(\.self) }
+}
+
+/// Five lists of addresses, one entry per expert: of gate, up, down and the two biases.
+@safe private final class GradientPointers {
+  private let start: UnsafeMutablePointer<UnsafeMutablePointer<Float>?>
+  private let experts: Int
+
+  init(experts: Int) {
+    self.experts = experts
+    unsafe start = .allocate(capacity: 5 * experts)
+    unsafe start.initialize(repeating: nil, count: 5 * experts)
+  }
+
+  deinit { unsafe start.deallocate() }
+
+  func set(_ expert: Int, _ gradients: ExpertGradients) {
+    let tensors = [
+      gradients.gate, gradients.up, gradients.down, gradients.upBias, gradients.downBias,
+    ]
+    for (place, tensor) in tensors.enumerated() {
+      unsafe start[place * experts + expert] = tensor?.freshNumbers
     }
+  }
+
+  func list(_ place: Int) -> UnsafePointer<UnsafeMutablePointer<Float>?> {
+    unsafe UnsafePointer(start + place * experts)
   }
 }

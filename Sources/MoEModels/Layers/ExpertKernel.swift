@@ -12,24 +12,30 @@ struct ExpertKernel {
   let inner: Int
   let dtype: DType
   let isGated: Bool
+  let hasBias: Bool
   let activation: ckernels_activation
 
-  /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, no biases, an activation that
-  /// they know, and a processor that has their instructions.
+  /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, biases only without a gate, an
+  /// activation that they know, and a processor that has their instructions.
   init?(_ experts: [FeedForward]) {
     guard Engine.hasTileKernels, let first = experts.first, let activation = first.activation.kernel
     else { return nil }
     self.activation = activation
     (inner, hidden) = (first.up.weight.value.size(0), first.up.weight.value.size(1))
     (dtype, isGated) = (first.up.weight.value.dtype, first.gate != nil)
-    guard dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
+    hasBias = first.up.bias != nil
+    guard !(hasBias && isGated),
+      dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
       experts.allSatisfy(fits)
     else { return nil }
   }
 
   private func fits(_ expert: FeedForward) -> Bool {
     func fits(_ linear: Linear, _ shape: [Int]) -> Bool {
-      linear.bias == nil && linear.weight.value.shape == shape && linear.weight.value.dtype == dtype
+      let bias = linear.bias?.value
+      return (bias != nil) == hasBias && linear.weight.value.shape == shape
+        && linear.weight.value.dtype == dtype
+        && bias.map { $0.shape == [shape[0]] && $0.dtype == dtype } ?? true
     }
     return expert.activation.kernel == activation && (expert.gate != nil) == isGated
       && expert.gate.map { fits($0, [inner, hidden]) } ?? true
@@ -60,7 +66,7 @@ struct ExpertKernel {
     else { return nil }
     let input = x.contiguous()
     let weights = byToken.weights.cast(to: .f32).contiguous()
-    guard dispatch.tokenCount == 1, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
+    guard dispatch.tokenCount == 1, !hasBias, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
       return runRows(
         input, dispatch, byToken, weights, Self.blocks(dispatch.counts), pointers, kept: nil)
     }
@@ -110,8 +116,9 @@ struct ExpertKernel {
       unsafe blocks.withUnsafeBufferPointer { blocks in
         let work = unsafe ckernels_experts(
           narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
-          gate: pointers.gate, up: pointers.up, down: pointers.down, x: x, rows: rows.baseAddress,
-          blocks: blocks.baseAddress, answers: answers?.freshNumbers,
+          gate: pointers.gate, up: pointers.up, down: pointers.down, up_bias: pointers.upBias,
+          down_bias: pointers.downBias, x: x, rows: rows.baseAddress, blocks: blocks.baseAddress,
+          answers: answers?.freshNumbers,
           gate_values: kept?.gate?.freshNumbers, up_values: kept?.up.freshNumbers)
         unsafe withUnsafePointer(to: work) { unsafe body($0) }
       }
@@ -211,7 +218,10 @@ struct ExpertKernel {
   let gate: List?
   let up: List
   let down: List
-  /// The same of the experts that have tokens.
+  /// Biases of all experts; `nil` where experts have none.
+  let upBias: List?
+  let downBias: List?
+  /// The same of the experts that have tokens, without biases.
   let busyGate: List?
   let busyUp: List
   let busyDown: List
@@ -232,6 +242,8 @@ struct ExpertKernel {
       return unsafe list
     }
     unsafe (gate, up, down) = (isGated ? list() : nil, list(), list())
+    let hasBias = experts[0].up.bias != nil
+    unsafe (upBias, downBias) = (hasBias ? list() : nil, hasBias ? list() : nil)
     unsafe (busyGate, busyUp, busyDown) = unsafe (
       gate.map { unsafe $0 + experts.count }, up + experts.count, down + experts.count
     )
@@ -242,6 +254,13 @@ struct ExpertKernel {
       else { return nil }
       unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
       unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
+      if let first = expert.up.bias, let second = expert.down.bias {
+        guard let upward = unsafe first.value.hostElements,
+          let downward = unsafe second.value.hostElements
+        else { return nil }
+        unsafe upBias?[place] = unsafe upward
+        unsafe downBias?[place] = unsafe downward
+      }
       if let linear = expert.gate {
         guard let elements = unsafe linear.weight.value.hostElements else { return nil }
         unsafe gate?[place] = unsafe elements
@@ -253,6 +272,8 @@ struct ExpertKernel {
 
   deinit {
     unsafe gate?.deallocate()
+    unsafe upBias?.deallocate()
+    unsafe downBias?.deallocate()
     unsafe up.deallocate()
     unsafe down.deallocate()
   }
@@ -269,10 +290,11 @@ extension Tensor {
 }
 
 extension Dispatch {
-  /// The matrices of the experts that have rows, expert by expert.
+  /// The matrices, then the biases, of the experts that have rows, expert by expert.
   func busyMatrices(of experts: [FeedForward]) -> [Tensor] {
     experts.indices.filter { counts[$0] > 0 }.flatMap { place in
-      [experts[place].gate, experts[place].up, experts[place].down].compactMap { $0?.weight.value }
+      let (gate, up, down) = (experts[place].gate, experts[place].up, experts[place].down)
+      return [gate?.weight, up.weight, down.weight, up.bias, down.bias].compactMap { $0?.value }
     }
   }
 }

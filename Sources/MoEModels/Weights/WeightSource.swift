@@ -30,12 +30,12 @@ public protocol WeightSource: AnyObject {
 public enum WeightStart: Hashable, Sendable {
   /// Normal numbers with this standard deviation.
   case normal(Double)
+  /// Numbers spread evenly between minus this and this.
+  case uniform(Double)
   /// All ones.
   case ones
   /// All zeros.
   case zeros
-  /// Numbers spread evenly between minus and plus this bound.
-  case uniform(Double)
   /// These numbers, row-major.
   case given([Float])
 
@@ -89,9 +89,9 @@ public final class RandomWeights: WeightSource {
   public func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     switch start {
     case .normal(let deviation): Parameter(random.normal(shape, standardDeviation: deviation))
+    case .uniform(let limit): Parameter(random.uniform(shape, low: -limit, high: limit))
     case .ones: Parameter(Tensor.ones(shape))
     case .zeros: Parameter(Tensor.zeros(shape))
-    case .uniform(let bound): Parameter(random.uniform(shape, low: -bound, high: bound))
     case .given(let numbers): Parameter(Tensor(numbers, shape: shape))
     }
   }

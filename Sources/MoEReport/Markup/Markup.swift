@@ -19,6 +19,7 @@ public struct Markup: Hashable, Sendable {
   ///   - name: Its name; a constant of the caller's, never text from a file.
   ///   - attributes: Names, constants as well, and values, which are escaped.
   ///   - children: What it holds.
+  /// - Returns: The element.
   public static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String> = [:], _ children: [Markup] = []
   ) -> Markup {

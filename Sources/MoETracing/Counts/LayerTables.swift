@@ -1,7 +1,7 @@
 /// Numbers with a fixed place in memory, so that threads can fill tables beside one another.
 @safe final class CountTable<Element: Numeric> {
   let count: Int
-  private let pointer: UnsafeMutablePointer<Element>
+  fileprivate let pointer: UnsafeMutablePointer<Element>
 
   init(_ count: Int) {
     self.count = count
@@ -21,16 +21,29 @@
   }
 }
 
+extension CountTable<Int> {
+  /// Adds 1 to a number; no count of tokens can overflow.
+  @inline(__always)
+  func increment(at place: Int) {
+    assert(place < count, "\(place) of \(count)")
+    unsafe pointer[place] &+= 1
+  }
+}
+
 /// The tables of one layer, and of the transitions from it to the next one.
 struct LayerTables {
   let experts: Int
   let loads: CountTable<Int>
   let firstLoads: CountTable<Int>
+  /// Sums of shares, but for those in ``evenLoads``.
   let weightedLoads: CountTable<Double>
+  /// Assignments of tokens that use every slot, where all share alike.
+  let evenLoads: CountTable<Int>
   let first: CountTable<Int>
   let pairs: CountTable<Int>
   /// Sums of weights; without weights, what equal shares of unused slots add to ``pairs`` over k².
   let weighted: CountTable<Double>
+  /// Pairs of slots, each counted once: a table and its mirror image make the coactivations.
   let coactivations: CountTable<Int>
 
   init(experts: Int, tables: RoutingCounts.Tables, hasWeights: Bool, isLast: Bool) {
@@ -41,13 +54,23 @@ struct LayerTables {
     loads = CountTable(experts)
     firstLoads = CountTable(experts)
     weightedLoads = CountTable(experts)
+    evenLoads = CountTable(experts)
     first = CountTable(size(.firstTransitions))
     pairs = CountTable(max(size(.pairTransitions), hasWeights ? 0 : size(.weightedTransitions)))
     weighted = CountTable(size(.weightedTransitions))
     coactivations = CountTable(size(.coactivations))
   }
 
-  func countLoads(_ here: LayerChoices) {
+  func countLoads(_ here: LayerChoices, isFull: Bool) {
+    guard isFull, !here.hasWeights else { return countSparseLoads(here) }
+    for token in 0..<here.tokens {
+      let experts = unsafe here.row(token)
+      unsafe firstLoads.increment(at: Int(experts[0]))
+      for slot in 0..<here.k { unsafe evenLoads.increment(at: Int(experts[slot])) }
+    }
+  }
+
+  private func countSparseLoads(_ here: LayerChoices) {
     let unused = RoutingTraceHeader.unusedSlot
     var shares = [Double](repeating: 0, count: here.k)
     for token in 0..<here.tokens {
@@ -73,8 +96,10 @@ struct LayerTables {
   }
 
   /// Counts pairs; if asked to, also what makes ``pairs`` over k² the sum of equal shares.
-  func countPairs(_ here: LayerChoices, _ next: LayerChoices, correcting: Bool) {
-    if here.isFull, next.isFull {
+  func countPairs(
+    _ here: LayerChoices, _ next: LayerChoices, areFull: Bool, correcting: Bool
+  ) {
+    if areFull {
       countFullPairs(here, next)
     } else {
       countSparsePairs(here, next, correcting: correcting)
@@ -84,9 +109,10 @@ struct LayerTables {
   private func countFullPairs(_ here: LayerChoices, _ next: LayerChoices) {
     let k = here.k
     for token in 0..<here.tokens {
+      let (left, right) = unsafe (here.row(token), next.row(token))
       for i in 0..<k {
-        let row = Int(here[token, i]) * experts
-        for p in 0..<k { pairs.add(1, at: row + Int(next[token, p])) }
+        let row = unsafe Int(left[i]) &* experts
+        for p in 0..<k { unsafe pairs.increment(at: row &+ Int(right[p])) }
       }
     }
   }
@@ -123,19 +149,37 @@ struct LayerTables {
     }
   }
 
-  func countCoactivations(_ here: LayerChoices) {
+  func countCoactivations(_ here: LayerChoices, isFull: Bool) {
     let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
     for token in 0..<here.tokens {
-      for i in 0..<k {
-        let left = here[token, i]
-        guard left != unused else { continue }
-        for p in 0..<k where p != i {
-          let right = here[token, p]
-          guard right != unused, right != left else { continue }
-          coactivations.add(1, at: Int(left) * experts + Int(right))
+      let chosen = unsafe here.row(token)
+      for i in 1..<max(1, k) where unsafe isFull || chosen[i] != unused {
+        let row = unsafe Int(chosen[i]) &* experts
+        for p in 0..<i where unsafe isFull || chosen[p] != unused {
+          unsafe coactivations.increment(at: row &+ Int(chosen[p]))
         }
       }
     }
+  }
+
+  /// Assignments, over all slots.
+  var allLoads: [Int] { zip(loads.array, evenLoads.array).map { $0 + $1 } }
+
+  /// Sums of shares.
+  func allWeightedLoads(k: Int) -> [Double] {
+    zip(weightedLoads.array, evenLoads.array).map { $0 + Double($1) / Double(k) }
+  }
+
+  /// Tokens that chose both of two experts.
+  var allCoactivations: [Int] {
+    let half = coactivations.array
+    var result = [Int](repeating: 0, count: half.count)
+    for i in 0..<(half.isEmpty ? 0 : experts) {
+      for p in 0..<experts where p != i {
+        result[i * experts + p] = half[i * experts + p] + half[p * experts + i]
+      }
+    }
+    return result
   }
 
   /// The weighted transitions, whichever way they were counted.

@@ -29,34 +29,23 @@ struct RoutingCounter {
   }
 
   /// Counts a block, whose experts have been checked.
-  func add(_ block: RoutingTrace.Block) {
-    guard block.range.count * header.choicesPerToken > Self.parallelLimit else {
-      for layer in layers.indices { count(layer, block) }
-      return
-    }
-    // Layers share no table, so that they can be counted at the same time.
-    nonisolated(unsafe) let (counter, shared) = (self, block)
-    DispatchQueue.concurrentPerform(iterations: layers.count) { layer in
-      unsafe counter.count(layer, shared)
-    }
-  }
-
-  /// Choices below which threads cost more than they bring.
-  private static let parallelLimit = 1 << 14
+  func add(_ block: RoutingTrace.Block) { block.forEachLayer(header) { count($0, block) } }
 
   private func count(_ layer: Int, _ block: RoutingTrace.Block) {
     let (k, width) = (header.k, header.choicesPerToken)
     let here = LayerChoices(block, layer: layer, k: k, width: width)
     let table = layers[layer]
-    table.countLoads(here)
-    if tables.contains(.coactivations) { table.countCoactivations(here) }
+    let isFull = here.isFull
+    table.countLoads(here, isFull: isFull)
+    if tables.contains(.coactivations) { table.countCoactivations(here, isFull: isFull) }
     guard layer + 1 < layers.count else { return }
     let next = LayerChoices(block, layer: layer + 1, k: k, width: width)
     if tables.contains(.firstTransitions) { table.countFirst(here, next) }
     let isWeighted = tables.contains(.weightedTransitions)
     if isWeighted, hasWeights { table.countWeighted(here, next) }
     if tables.contains(.pairTransitions) || (isWeighted && !hasWeights) {
-      table.countPairs(here, next, correcting: isWeighted && !hasWeights)
+      table.countPairs(
+        here, next, areFull: isFull && next.isFull, correcting: isWeighted && !hasWeights)
     }
   }
 
@@ -68,14 +57,32 @@ struct RoutingCounter {
     }
     return RoutingCounts(
       layers: header.layers, expertCount: header.experts, k: header.k, tokenCount: tokens,
-      loads: layers.map(\.loads.array), firstLoads: layers.map(\.firstLoads.array),
-      weightedLoads: layers.map(\.weightedLoads.array),
+      loads: layers.map(\.allLoads), firstLoads: layers.map(\.firstLoads.array),
+      weightedLoads: layers.map { $0.allWeightedLoads(k: header.k) },
       firstTransitions: ifAsked(.firstTransitions) { pairs.map(\.first.array) },
       pairTransitions: ifAsked(.pairTransitions) { pairs.map(\.pairs.array) },
       weightedTransitions: ifAsked(.weightedTransitions) {
         pairs.map { $0.weightedArray(k: header.k, hasWeights: hasWeights) }
       },
-      coactivations: ifAsked(.coactivations) { layers.map(\.coactivations.array) })
+      coactivations: ifAsked(.coactivations) { layers.map(\.allCoactivations) })
+  }
+}
+
+extension RoutingTrace.Block {
+  /// Choices below which threads cost more than they bring.
+  private static let parallelLimit = 1 << 14
+
+  /// Calls `body` for every layer, for several at a time; what they change must not be shared.
+  func forEachLayer(_ header: RoutingTraceHeader, _ body: (_ layer: Int) -> Void) {
+    let layers = header.layers.count
+    guard range.count * header.choicesPerToken > Self.parallelLimit else {
+      for layer in 0..<layers { body(layer) }
+      return
+    }
+    withoutActuallyEscaping(body) { body in
+      nonisolated(unsafe) let body = body
+      DispatchQueue.concurrentPerform(iterations: layers) { layer in unsafe body(layer) }
+    }
   }
 }
 
@@ -97,6 +104,24 @@ struct RoutingCounter {
   @inline(__always)
   subscript(token: Int, slot: Int) -> UInt16 { unsafe experts[token * width + slot] }
 
+  /// The slots of a token.
+  @unsafe @inline(__always)
+  func row(_ token: Int) -> UnsafePointer<UInt16> { unsafe experts + token &* width }
+
+  /// Adds every choice to its token's row of a table; tokens whose row is negative are left out.
+  func count(rows: [Int], into table: CountTable<Int>) {
+    for token in 0..<tokens where rows[token] >= 0 {
+      for slot in 0..<k {
+        let expert = self[token, slot]
+        guard expert != RoutingTraceHeader.unusedSlot else { continue }
+        table.increment(at: rows[token] &+ Int(expert))
+      }
+    }
+  }
+
+  /// Whether choices have weights of their own.
+  var hasWeights: Bool { unsafe weights != nil }
+
   /// Number of slots that a token uses.
   @inline(__always)
   func used(_ token: Int) -> Int {
@@ -107,10 +132,11 @@ struct RoutingCounter {
 
   /// Whether every token uses every slot.
   var isFull: Bool {
+    var isFull = true
     for token in 0..<tokens {
-      for slot in 0..<k where self[token, slot] == RoutingTraceHeader.unusedSlot { return false }
+      for slot in 0..<k { isFull = isFull && self[token, slot] != RoutingTraceHeader.unusedSlot }
     }
-    return true
+    return isFull
   }
 
   /// A token's shares, which add up to 1; equal ones if weights are missing, or none is positive.

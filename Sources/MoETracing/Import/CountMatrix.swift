@@ -80,3 +80,9 @@ public enum CountMatrix {
     return (sorted.compactMap { Int($0.key) }, sorted.map(\.value))
   }
 }
+
+extension Substring {
+  fileprivate var trimmingSpaces: String {
+    String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  }
+}

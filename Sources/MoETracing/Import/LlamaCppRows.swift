@@ -6,59 +6,92 @@ import SystemPackage
 /// The file says neither where passes end nor how many experts a token has. A pass ends where layers stop
 /// rising; k is the shortest run of one layer, which one generated token makes, unless it is given. The last
 /// layer of a prompt often holds the last token only, because llama.cpp skips what no output needs.
-struct LlamaCppRows {
+///
+/// Memory is bounded by one pass.
+struct LlamaCppRows: TraceImport.StepSource {
   private let path: FilePath
-  private let k: Int?
+  private let file: MappedFile
+  private let k: Int
 
-  init(_ path: FilePath, k: Int?) { (self.path, self.k) = (path, k) }
-
-  var steps: [TraceImport.Step] {
-    get throws {
-      let runs = try runs()
-      guard let shortest = runs.map(\.experts.count).min() else { return [] }
-      let k = self.k ?? shortest
-      var passes: [[(layer: Int, experts: [Int])]] = []
-      for run in runs {
-        guard run.experts.count.isMultiple(of: k) else {
-          throw TracingError.invalidFile(
-            path,
-            "layer \(run.layer) has \(run.experts.count) choices in a row, no multiple of \(k) per token; say how many experts a token has"
-          )
-        }
-        if let last = passes.last?.last, last.layer < run.layer {
-          passes[passes.count - 1].append(run)
-        } else {
-          passes.append([run])
-        }
-      }
-      return passes.enumerated().map { number, layers in
-        TraceImport.Step(layers: layers, k: k, tokens: nil, starts: number == 0 ? [0] : [])
-      }
-    }
+  init(_ path: FilePath, k: Int?) throws {
+    (self.path, file) = (path, try MappedFile(path))
+    self.k = try k ?? Self.shortestRun(path, file)
   }
 
-  private func runs() throws -> [(layer: Int, experts: [Int])] {
-    let file = try MappedFile(path)
-    var result: [(layer: Int, experts: [Int])] = []
-    let text = file.count == 0 ? "" : file.text(0..<file.count)
-    for (number, line) in text.split(whereSeparator: \.isNewline).enumerated() {
-      let fields = line.split(separator: ",").map { $0.trimmingSpaces }
-      if number == 0, fields == ["layer", "expert"] { continue }
-      guard fields.count == 2, let layer = Int(fields[0]), let expert = Int(fields[1]), layer >= 0,
-        expert >= 0
-      else {
-        throw TracingError.invalidFile(path, "line \(number + 1) is not 'layer,expert'")
-      }
-      if result.last?.layer == layer {
-        result[result.count - 1].experts.append(expert)
-      } else {
-        result.append((layer, [expert]))
-      }
+  func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
+    var (pass, isFirst): ([(layer: Int, experts: [Int])], Bool) = ([], true)
+    func close() throws {
+      guard !pass.isEmpty else { return }
+      try body(TraceImport.Step(layers: pass, k: k, tokens: nil, starts: isFirst ? [0] : []))
+      (pass, isFirst) = ([], false)
     }
-    return result
+    try Self.forEachRun(path, file) { layer, experts in
+      guard experts.count.isMultiple(of: k) else {
+        throw TracingError.invalidFile(
+          path,
+          "layer \(layer) has \(experts.count) choices in a row, no multiple of \(k) per token; say how many experts a token has"
+        )
+      }
+      if let last = pass.last, last.layer >= layer { try close() }
+      pass.append((layer, experts))
+    }
+    try close()
   }
-}
 
-extension Substring {
-  var trimmingSpaces: String { String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
+  private static func shortestRun(_ path: FilePath, _ file: MappedFile) throws -> Int {
+    var shortest = Int.max
+    try forEachRun(path, file) { shortest = min(shortest, $1.count) }
+    return shortest == .max ? 1 : shortest
+  }
+
+  /// Calls `body` with each layer and what it chose, as long as no other layer follows.
+  private static func forEachRun(
+    _ path: FilePath, _ file: MappedFile, _ body: (_ layer: Int, _ experts: [Int]) throws -> Void
+  ) throws {
+    var (layer, experts) = (-1, [Int]())
+    try LineReader(file).forEachLine { number, bytes in
+      if number == 1, isHeader(bytes) { return }
+      guard let row = row(bytes) else {
+        throw TracingError.invalidFile(path, "line \(number) is not 'layer,expert'")
+      }
+      if row.layer != layer, !experts.isEmpty {
+        try body(layer, experts)
+        experts.removeAll(keepingCapacity: true)
+      }
+      layer = row.layer
+      experts.append(row.expert)
+    }
+    if !experts.isEmpty { try body(layer, experts) }
+  }
+
+  private static func isHeader(_ bytes: RawSpan) -> Bool {
+    let text = (0..<min(bytes.byteCount, 64)).map { bytes.byte(at: $0) }
+      .filter { $0 != 0x20 && $0 != 0x0D }
+    return text.elementsEqual("layer,expert".utf8)
+  }
+
+  /// Two numbers of at most nine digits, with spaces around them; `nil` for anything else.
+  private static func row(_ bytes: RawSpan) -> (layer: Int, expert: Int)? {
+    var place = 0
+    func skipSpaces() {
+      while place < bytes.byteCount, bytes.byte(at: place) == 0x20 { place += 1 }
+    }
+    func number() -> Int? {
+      skipSpaces()
+      var (value, digits) = (0, 0)
+      while place < bytes.byteCount, 0x30...0x39 ~= bytes.byte(at: place), digits < 10 {
+        value = value * 10 + Int(bytes.byte(at: place) - 0x30)
+        (place, digits) = (place + 1, digits + 1)
+      }
+      skipSpaces()
+      return 1...9 ~= digits ? value : nil
+    }
+    guard let layer = number(), place < bytes.byteCount, bytes.byte(at: place) == 0x2C else {
+      return nil
+    }
+    place += 1
+    guard let expert = number() else { return nil }
+    if place < bytes.byteCount, bytes.isReturn(at: place) { place += 1 }
+    return place == bytes.byteCount ? (layer, expert) : nil
+  }
 }

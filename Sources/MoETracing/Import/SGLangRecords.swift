@@ -6,30 +6,31 @@ import SystemPackage
 /// Per token: `{"records": [{"input_ids", "positions", "topk_ids_of_layer": [layers, tokens, k], …}],
 /// "last_physical_to_logical_map": [layers, physical experts]}`, where ids are of physical experts and -1 is
 /// unused. Aggregated: `{"logical_count": [steps, layers, experts], …}`.
-struct SGLangRecords {
+struct SGLangRecords: TraceImport.StepSource {
   private let file: PyTorchFile
 
   init(_ path: FilePath) throws { file = try PyTorchFile(path) }
 
   private func problem(_ text: String) -> TracingError { .invalidFile(file.path, text) }
 
-  /// The passes of a per-token dump.
-  var steps: [TraceImport.Step] {
-    get throws {
-      guard let records = file.value["records"]?.elements else {
-        throw problem(
-          file.value["logical_count"] == nil
-            ? "it has no 'records'; expected a dump of SGLang's expert distribution recorder"
-            : "it holds counts, not choices (mode stat); inspect it directly, or record in mode per_token"
-        )
+  /// Reads the passes of a per-token dump, whose tensors are taken from the file one pass at a time.
+  func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
+    guard let records = file.value["records"]?.elements else {
+      throw problem(
+        file.value["logical_count"] == nil
+          ? "it has no 'records'; expected a dump of SGLang's expert distribution recorder"
+          : "it holds counts, not choices (mode stat); inspect it directly, or record in mode per_token"
+      )
+    }
+    let map = try file.value["last_physical_to_logical_map"]?.tensor.map { tensor in
+      guard tensor.shape.count == 2 else {
+        throw problem("'last_physical_to_logical_map' has shape \(tensor.shape)")
       }
-      let map = try file.value["last_physical_to_logical_map"]?.tensor.map { tensor in
-        guard tensor.shape.count == 2 else {
-          throw problem("'last_physical_to_logical_map' has shape \(tensor.shape)")
-        }
-        return (width: tensor.shape[1], ids: try file.integers(of: tensor))
-      }
-      return try records.map { try step($0, map) }
+      return (width: tensor.shape[1], ids: try file.integers(of: tensor))
+    }
+    for record in records {
+      try body(try step(record, map))
+      file.discardPages()
     }
   }
 

@@ -37,9 +37,9 @@ public struct TraceImport {
     public init() {}
   }
 
-  private let path: FilePath
+  let path: FilePath
   private let format: Format
-  private let options: Options
+  let options: Options
 
   /// Prepares to import a file.
   ///
@@ -80,19 +80,19 @@ public struct TraceImport {
   private func convert(to target: FilePath) throws {
     switch format {
     case .numpy, .exflow: try importNumPy(to: target)
-    case .sglang: try write(SGLangRecords(path).steps, to: target)
-    case .megatron: try write(MegatronRecords(path).steps, to: target)
-    case .llamacpp: try write(LlamaCppRows(path, k: options.k).steps, to: target)
+    case .sglang: try write(SGLangRecords(path), to: target)
+    case .megatron: try write(MegatronRecords(path), to: target)
+    case .llamacpp: try write(LlamaCppRows(path, k: options.k), to: target)
     }
   }
 
-  private func header(layers: [Int], experts: Int, k: Int) -> RoutingTraceHeader {
+  func header(layers: [Int], experts: Int, k: Int) -> RoutingTraceHeader {
     RoutingTraceHeader(
       model: options.model, layers: options.layers ?? layers, experts: experts, k: k,
       source: "\(format.rawValue): \(path.lastComponent?.string ?? "")")
   }
 
-  private func checked(layers count: Int) throws {
+  func checked(layers count: Int) throws {
     if let layers = options.layers, layers.count != count {
       throw TracingError.invalidRequest(
         "\(layers.count) layers are named, but \(path) holds \(count)")
@@ -128,8 +128,10 @@ public struct TraceImport {
       let first = writer.tokenCount
       for start in stride(from: first, to: first + length, by: Self.block) {
         let range = start * width..<min(start + Self.block, first + length) * width
-        try writer.append(
-          experts: try file.experts(range), weights: weights?.floats(range).map { Float16($0) })
+        var experts = try file.experts(range)
+        var factors = weights?.floats(range).map { Float16($0) }
+        Self.sortSlots(&experts, &factors, k: k)
+        try writer.append(experts: experts, weights: factors)
         file.discardPages()
         weights?.discardPages()
       }
@@ -138,6 +140,22 @@ public struct TraceImport {
   }
 
   private static let block = 1 << 14
+
+  /// Puts the best expert of every token first, as traces have it, where weights tell which that is.
+  private static func sortSlots(_ experts: inout [UInt16], _ weights: inout [Float16]?, k: Int) {
+    guard var factors = weights, k > 1 else { return }
+    for start in stride(from: 0, to: experts.count, by: k) {
+      let slots = start..<start + k
+      guard zip(slots, slots.dropFirst()).contains(where: { factors[$0] < factors[$1] }) else {
+        continue
+      }
+      let order = slots.sorted { (-factors[$0], $0) < (-factors[$1], $1) }
+      let (sortedExperts, sortedFactors) = (order.map { experts[$0] }, order.map { factors[$0] })
+      experts.replaceSubrange(slots, with: sortedExperts)
+      factors.replaceSubrange(slots, with: sortedFactors)
+    }
+    weights = factors
+  }
 
   private func largest(_ file: NumPyFile, width: Int) throws -> Int {
     var result = 0
@@ -158,55 +176,5 @@ public struct TraceImport {
         path, "its lengths do not add up to the \(tokens) tokens of \(self.path)")
     }
     return lengths
-  }
-
-  // MARK: Records of steps
-
-  /// What several tokens chose in each layer, in one pass of a model.
-  struct Step {
-    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
-    var layers: [(layer: Int, experts: [Int])]
-    var k: Int
-    var tokens: [Int32]?
-    /// First tokens of sequences in this step; empty if it goes on with the last one.
-    var starts: [Int]
-  }
-
-  private func write(_ steps: [Step], to target: FilePath) throws {
-    let layers = Set(steps.flatMap { $0.layers.map(\.layer) }).sorted()
-    let k = steps.map(\.k).max() ?? 0
-    guard let first = steps.first, !layers.isEmpty else {
-      throw TracingError.invalidFile(path, "it holds no choice")
-    }
-    try checked(layers: layers.count)
-    let most = steps.lazy.flatMap(\.layers).flatMap(\.experts).max() ?? 0
-    let writer = try RoutingTraceWriter(
-      header(layers: layers, experts: options.experts ?? most + 1, k: k),
-      tokens: first.tokens != nil, to: target)
-    let columns = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1, $0) })
-    for step in steps {
-      let count = step.layers.map { $0.experts.count / step.k }.max() ?? 0
-      var rows = [UInt16](repeating: .max, count: count * layers.count * k)
-      for (layer, experts) in step.layers {
-        let skipped = count - experts.count / step.k
-        for (place, expert) in experts.enumerated() {
-          let (token, slot) = place.quotientAndRemainder(dividingBy: step.k)
-          let row = (skipped + token) * layers.count + (columns[layer] ?? 0)
-          rows[row * k + slot] =
-            0..<65_534 ~= expert ? UInt16(expert) : expert == -1 ? .max : .max - 1
-        }
-      }
-      let width = layers.count * k
-      for (start, end) in zip(
-        [0] + step.starts.filter { $0 > 0 }, step.starts.filter { $0 > 0 } + [count])
-      {
-        if step.starts.contains(start) { writer.beginSequence() }
-        guard start < end, end <= count else { continue }
-        try writer.append(
-          experts: Array(rows[start * width..<end * width]),
-          tokens: step.tokens.map { Array($0[start..<end]) })
-      }
-    }
-    try writer.finish()
   }
 }

@@ -70,11 +70,10 @@ public struct Specialization: Hashable, Codable, Sendable {
   ) throws {
     let header = trace.header
     var tokens = [Int](repeating: 0, count: groups.count)
-    var loads = [[Int]](
-      repeating: [Int](repeating: 0, count: groups.count * header.experts),
-      count: header.layers.count)
-    var sequence = -1
+    let tables = header.layers.map { _ in CountTable<Int>(groups.count * header.experts) }
+    var (sequence, rows) = (-1, [Int]())
     try trace.forEachBlock { block in
+      rows.removeAll(keepingCapacity: true)
       for place in 0..<block.range.count {
         let token = block.range.lowerBound + place
         while sequence + 1 < trace.sequenceStarts.count, trace.sequenceStarts[sequence + 1] <= token
@@ -82,17 +81,18 @@ public struct Specialization: Hashable, Codable, Sendable {
           sequence += 1
         }
         let id = unsafe block.tokens.map { unsafe $0[place] }
-        guard let index = group(sequence, token - trace.sequenceStarts[sequence], id) else {
-          continue
-        }
-        tokens[index] += 1
-        for choice in 0..<header.choicesPerToken {
-          let expert = unsafe block.experts[place * header.choicesPerToken + choice]
-          guard expert != RoutingTraceHeader.unusedSlot else { continue }
-          loads[choice / header.k][index * header.experts + Int(expert)] += 1
-        }
+        let index = group(sequence, token - trace.sequenceStarts[sequence], id)
+        if let index { tokens[index] += 1 }
+        rows.append(index.map { $0 * header.experts } ?? -1)
+      }
+      let starts = rows
+      block.forEachLayer(header) { layer in
+        let choices = LayerChoices(
+          block, layer: layer, k: header.k, width: header.choicesPerToken)
+        choices.count(rows: starts, into: tables[layer])
       }
     }
+    let loads = tables.map(\.array)
     self.init(kind: kind, groups: groups, tokens: tokens, loads: loads, experts: header.experts)
   }
 

@@ -38,6 +38,8 @@ public struct TraceReport: Codable, Hashable, Sendable {
   public var affinities: [[Double]]
   /// How often experts of the layer with the strongest pair are chosen together; `nil` if a token has one expert.
   public var coactivation: CoactivationTable?
+  /// Whether tokens list their experts by number, so that nobody knows which is their first.
+  public var isOrderedByNumber: Bool
   /// What it means, in sentences.
   public var diagnosis: [String]
 
@@ -58,6 +60,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
       try Specialization.byOrigin(trace),
       try classes.flatMap { try Specialization.byTokenClass(trace, $0) },
     ].compactMap { $0 }
+    isOrderedByNumber = try trace.listsExpertsByNumber()
     diagnosis = TraceDiagnosis(self).sentences
   }
 
@@ -81,6 +84,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
       TransitionStatistics.affinity($0, experts: counts.expertCount)
     }
     coactivation = CoactivationTable.strongest(counts)
+    isOrderedByNumber = false
     diagnosis = []
     diagnosis = TraceDiagnosis(self).sentences
   }
@@ -96,7 +100,7 @@ struct TraceDiagnosis {
     guard report.tokens > 0, !report.layers.isEmpty else {
       return ["The trace holds no token, so nothing can be said."]
     }
-    return [balance, dead, affinity].compactMap { $0 } + specialization
+    return [balance, dead, affinity, order].compactMap { $0 } + specialization
   }
 
   private var balance: String {
@@ -154,6 +158,12 @@ struct TraceDiagnosis {
       return text
         + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings; run 'switchyard place'."
     }
+  }
+
+  private var order: String? {
+    guard report.isOrderedByNumber else { return nil }
+    return
+      "Tokens list their experts by rising number, not best first, so what is said of first experts is of those with the smallest number; give the importer weights, and it puts the best first. Loads, experts chosen together and placement use all experts and are not concerned."
   }
 
   private var specialization: [String] {

@@ -48,7 +48,9 @@ struct PreparedTask<Task: TrainingTask> {
 
 /// All kinds of models that can be trained.
 enum TrainingRecipes {
-  static let all: [any TrainingRecipe.Type] = [LanguageRecipe.self, ClassificationRecipe.self]
+  static let all: [any TrainingRecipe.Type] = [
+    LanguageRecipe.self, DiffusionRecipe.self, ClassificationRecipe.self,
+  ]
 
   /// The recipe that a configuration asks for; language models where it does not say.
   static func recipe(of json: ConfigurationObject) throws -> any TrainingRecipe.Type {

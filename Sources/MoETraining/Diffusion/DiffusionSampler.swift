@@ -41,10 +41,10 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - guidance: Use of the label.
   ///   - limitsImages: For methods that predict noise: whether predicted clean images are held between -1 and 1, as
   ///     pixels are.
-  /// - Throws: ``SamplingError/invalidSetting(key:value:expected:)`` for steps out of range.
+  /// - Throws: ``ImageSamplingError/invalidSetting(key:value:expected:)`` for steps out of range.
   public init(
     _ method: Method, steps: Int, guidance: Guidance = Guidance(), limitsImages: Bool = false
-  ) throws(SamplingError) {
+  ) throws(ImageSamplingError) {
     let most = method.objective == .rectifiedFlow ? 100_000 : NoiseSchedule.length
     guard 1...most ~= steps else {
       throw .invalidSetting(key: "steps", value: "\(steps)", expected: "in 1…\(most)")
@@ -74,9 +74,10 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - observe: Called with the noise and after each step.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels lie between -1 and 1, but nothing holds them
   ///   there.
-  /// - Throws: ``SamplingError`` when the model does not fit, before work starts; or what `observe` throws.
+  /// - Throws: ``ImageSamplingError`` when the model does not fit, before work starts; or what `observe` throws.
   public func images(
-    from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0, on device: Device = .cpu,
+    from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0,
+    on device: Device = .cpu,
     observe: (Progress) throws -> Void = { _ in }
   ) throws -> Tensor {
     try check(model, labels: labels)
@@ -95,7 +96,7 @@ public struct DiffusionSampler: Hashable, Sendable {
     }
   }
 
-  private func check(_ model: some Denoiser, labels: [Int]) throws(SamplingError) {
+  private func check(_ model: some Denoiser, labels: [Int]) throws(ImageSamplingError) {
     guard method.objective == model.objective else {
       throw .otherObjective(
         method: method.rawValue, objective: model.objective.rawValue,
@@ -145,6 +146,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - labels: Of each image.
   ///   - noise: New noise for a step, which is numbered as in the schedule.
   ///   - observe: Called with the noise and after each step.
+  /// - Returns: The images.
+  /// - Throws: What `observe` throws.
   func walk(
     _ model: some Denoiser, from start: Tensor, labels: [Int], noise: (Int) -> Tensor,
     observe: (Progress) throws -> Void = { _ in }

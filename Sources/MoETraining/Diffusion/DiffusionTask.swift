@@ -5,7 +5,7 @@ public import MoETensor
 
 /// Trains a diffusion transformer to remove noise from images.
 ///
-///     loss = objective + contrastive · Σ blocks + balance · Σ blocks + capacity · Σ blocks + classification · Σ blocks
+///     loss = objective + Σ blocks (contrastive + balance + capacity + classification), each with its factor
 ///
 /// Terms that the model's routing rule does not know are absent.
 public final class DiffusionTask: TrainingTask {
@@ -23,6 +23,8 @@ public final class DiffusionTask: TrainingTask {
     public var capacity = 0.01
     /// Factor of the loss of a router that classifies.
     public var classification = 1.0
+    /// Whether blocks are computed again in the backward pass.
+    public var recomputes = false
     /// Images of an evaluation, at most; spread evenly over the data.
     public var evaluationImages = 256
 
@@ -43,11 +45,15 @@ public final class DiffusionTask: TrainingTask {
   public let objective: any DiffusionObjective
   /// Which experts each sparse block used since the start, or since ``forgetUsage()``.
   public private(set) var usage: [ExpertUsage] = []
+  /// What is drawn at evaluations, if anything.
+  public var pictures: SamplePictures?
+  /// Names of the classes, for tables.
+  public var classNames: [String] = []
   private let settings: Settings
   private let images: any ImageBatchSource
   private let validation: (any ImageSet)?
   private let files: [ModelFile]
-  private let device: Device
+  let device: Device
   /// What sparse blocks with thresholds or centroids did in the present step.
   private var done: [[DiffusionExperts.Output]] = []
 
@@ -117,8 +123,14 @@ public final class DiffusionTask: TrainingTask {
   public func loss(_ batch: ImageBatch, random: RandomSource) throws -> TaskLoss {
     let labels = withLabelsDropped(batch.labels, random: random)
     let noisy = objective.noised(batch.images.moved(to: device), random: random)
-    let pass: DiffusionPass = model.needsStart ? .starting(random) : .training
-    let output = model(noisy.images, times: noisy.times, labels: labels, pass: pass)
+    let output =
+      if model.needsStart {
+        model(noisy.images, times: noisy.times, labels: labels, pass: .starting(random))
+      } else if settings.recomputes {
+        try model.recomputing(noisy.images, times: noisy.times, labels: labels)
+      } else {
+        model(noisy.images, times: noisy.times, labels: labels, pass: .training)
+      }
     count(output.sparse, labels: labels, times: noisy.times)
     return TaskLoss(
       parts: objective.losses(output.prediction, for: noisy) + routingParts(output.sparse),
@@ -196,9 +208,11 @@ public final class DiffusionTask: TrainingTask {
       let numbers = Array(chosen[start..<min(start + settings.batchSize, count)])
       let clean = try validation.images(numbers, random: nil).moved(to: device)
       let noisy = objective.noised(clean, random: RandomSource(seed: UInt64(start)))
-      let kinds = [numbers.map(validation.label)] + (model.nullLabel.map { null in
-        [numbers.map { _ in null }]
-      } ?? [])
+      let kinds =
+        [numbers.map(validation.label)]
+        + (model.nullLabel.map { null in
+          [numbers.map { _ in null }]
+        } ?? [])
       for (kind, labels) in kinds.enumerated() {
         let prediction = model(noisy.images, times: noisy.times, labels: labels).prediction
         let loss = objective.losses(prediction, for: noisy).reduce(0.0) {

@@ -70,8 +70,8 @@ public struct Guidance: Hashable, Sendable {
 
   /// Checks that a model can be guided in this way.
   ///
-  /// - Throws: ``SamplingError``.
-  func check(_ model: some Denoiser) throws(SamplingError) {
+  /// - Throws: ``ImageSamplingError``.
+  func check(_ model: some Denoiser) throws(ImageSamplingError) {
     guard scale.isFinite else {
       throw .invalidSetting(key: "guidance", value: "\(scale)", expected: "a finite number")
     }
@@ -121,7 +121,7 @@ public struct Guidance: Hashable, Sendable {
 }
 
 /// Why images cannot be made.
-public enum SamplingError: Error, Hashable {
+public enum ImageSamplingError: Error, Hashable {
   /// A setting has a value that it cannot have.
   case invalidSetting(key: String, value: String, expected: String)
   /// The model predicts something else than the sampler needs.
@@ -132,7 +132,7 @@ public enum SamplingError: Error, Hashable {
   case dependsOnBatch
 }
 
-extension SamplingError: CustomStringConvertible {
+extension ImageSamplingError: CustomStringConvertible {
   /// What is wrong and what to change.
   public var description: String {
     switch self {

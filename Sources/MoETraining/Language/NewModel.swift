@@ -76,18 +76,10 @@ enum NewModel {
   ) throws {
     let counted = CountedWeights()
     _ = try MoEDecoder(architecture, names: family.names, weights: counted)
-    // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
-    let weights = Double(counted.count) * 16
     // Scores in the forward pass, their logarithms and their gradients.
     let tokens = Double(configuration.shared.batchSize) * Double(configuration.context)
-    let scores = 12 * tokens * Double(architecture.vocabularySize)
-    let needed = weights + scores
-    guard needed <= Double(ProcessInfo.processInfo.physicalMemory) else {
-      let sizes = ByteCount(Int(min(needed, 1e18)))
-      let memory = ByteCount(Int(ProcessInfo.processInfo.physicalMemory))
-      throw TrainingError.invalidSetting(
-        key: "model", value: "of \(counted.count) weights, batches of \(Int(tokens)) tokens",
-        expected: "smaller: training it needs more than \(sizes), and this machine has \(memory)")
-    }
+    try TrainingMemory.check(
+      weights: counted.count, other: 12 * tokens * Double(architecture.vocabularySize),
+      of: "batches of \(Int(tokens)) tokens")
   }
 }

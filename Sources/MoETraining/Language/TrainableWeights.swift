@@ -37,7 +37,8 @@ final class CountedWeights: WeightSource {
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     add(shape)
-    return Parameter(Tensor.zeros([0]))
+    // Models look at the number of axes when they are built.
+    return Parameter(Tensor.zeros(shape.map { _ in 0 }))
   }
 
   func expertWeights(

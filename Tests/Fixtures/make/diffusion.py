@@ -2,8 +2,8 @@
 
 Writes diffusion/: models.safetensors with shared inputs, random weights by family, and for each case the outputs,
 losses and gradients; run.safetensors with two training steps (clipping, AdamW, moving average), steps of the
-samplers, and the noise-prediction objective. Everything is computed in f64 and stored in f32. Weights are drawn
-again until no choice of an expert is close to another.
+samplers, and the noise-prediction objective; promoe.pth, a checkpoint as the paper's code writes it. Everything is
+computed in f64 and stored in f32. Weights are drawn again until no choice of an expert is close to another.
 """
 
 import math
@@ -415,19 +415,16 @@ def run(families):
         if name != "pos_embed":
             out[f"trained/{name}"], out[f"average/{name}"] = weights[name], averages[name]
 
-    # Noise prediction with learned variances.
-    weights = {n: v.clone().requires_grad_(n != "pos_embed") for n, v in families["promoe"].items()}
-    model = Model("promoe", weights, chooser="experts")
+    # Noise prediction with learned variances, near the truth: far from it, probabilities leave the range of f32.
     diffusion = Gaussian()
     x = x.clone()
     x[0, 0, 0, :2] = torch.tensor([-1.0, 1.0])
-    output = model(diffusion.noised(x, out["times"], noise), out["times"].double(), labels)
-    out["noise_prediction/images"] = x
-    out["noise_prediction/error"], out["noise_prediction/bits"] = diffusion.loss(output, x, out["times"], noise)
-    (out["noise_prediction/error"] + out["noise_prediction/bits"]).backward()
-    for name, value in weights.items():
-        if value.requires_grad and "final" in name:
-            out[f"noise_prediction/gradient/{name}"] = value.grad
+    prediction = torch.cat([noise + 0.1 * torch.randn(x.shape), 2 * torch.rand(x.shape) - 1], 1).float().double()
+    prediction.requires_grad_()
+    error, bits = diffusion.loss(prediction, x, out["times"], noise)
+    (error + bits).backward()
+    out |= {f"noise_prediction/{n}": v for n, v in
+            {"images": x, "prediction": prediction, "error": error, "bits": bits, "gradient": prediction.grad}.items()}
 
     # Ten steps of each sampler, with guidance.
     with torch.no_grad():
@@ -461,8 +458,17 @@ def save(tensors, name):
     save_file(tensors, pathlib.Path("diffusion") / name)
 
 
+def checkpoint(weights):
+    """As the paper's training script saves it, besides the optimizer's state."""
+    weights = {n: v.float().contiguous() for n, v in weights.items()}
+    torch.save({"step": 3, "model_state_dict": weights,
+                "ema_model_state_dict": {n: v if n == "pos_embed" else v / 2 for n, v in weights.items()}},
+               pathlib.Path("diffusion") / "promoe.pth")
+
+
 pathlib.Path("diffusion").mkdir(exist_ok=True)
 found, drawn = models()
 save(found, "models.safetensors")
+checkpoint(drawn["promoe"])
 torch.manual_seed(1)
 save(run(drawn), "run.safetensors")

@@ -1,5 +1,5 @@
 /// Lays images of one size out in rows, on a page of one shade.
-public struct ImageGrid {
+public struct ContactSheet {
   /// Images per row.
   public var columns: Int
   /// Pixels between images and around them.

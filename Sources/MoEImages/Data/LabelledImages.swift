@@ -1,5 +1,5 @@
 /// Labelled images of one size, in memory.
-public struct ImageSet: Sendable {
+public struct LabelledImages: Sendable {
   /// Pixels per row.
   public let width: Int
   /// Rows.
@@ -38,11 +38,11 @@ public struct ImageSet: Sendable {
   }
 
   /// Some of the images, in the order given.
-  public func selecting(_ places: [Int]) -> ImageSet {
+  public func selecting(_ places: [Int]) -> LabelledImages {
     var chosen: [UInt8] = []
     chosen.reserveCapacity(places.count * imageSize)
     for place in places { chosen += bytes[place * imageSize..<(place + 1) * imageSize] }
-    return ImageSet(
+    return LabelledImages(
       width: width, height: height, channels: channels, bytes: chosen,
       labels: places.map { labels[$0] }, classes: classes)
   }
@@ -55,14 +55,14 @@ public struct ImageSet: Sendable {
   }
 
   /// The images scaled to squares, each cut from its middle.
-  public func scaled(side: Int, channels: Int) -> ImageSet {
+  public func scaled(side: Int, channels: Int) -> LabelledImages {
     guard width != side || height != side || channels != self.channels else { return self }
     var all: [UInt8] = []
     all.reserveCapacity(count * side * side * channels)
     for place in 0..<count {
       all += self[place].centreSquare(side: side).converted(channels: channels).planes
     }
-    return ImageSet(
+    return LabelledImages(
       width: side, height: side, channels: channels, bytes: all, labels: labels, classes: classes)
   }
 }

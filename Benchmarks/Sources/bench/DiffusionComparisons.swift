@@ -1,0 +1,88 @@
+import MoECore
+import MoEModels
+import MoETensor
+import MoETraining
+
+/// Steps of training diffusion transformers and of making images with them.
+enum DiffusionComparisons {
+  /// A kind of model, a size, and images in a batch.
+  private struct Shape {
+    var kind: String
+    var size: DiffusionSize
+    var batch: Int
+
+    var title: String { "\(kind)-\(size.rawValue), \(batch) images" }
+    var request: String { "\(kind.lowercased()) \(size.rawValue) \(batch)" }
+  }
+
+  static func all() throws -> [Comparison] {
+    let shapes = [
+      Shape(kind: "ProMoE", size: .small, batch: 8), Shape(kind: "dense", size: .small, batch: 8),
+      Shape(kind: "ProMoE", size: .pixels32, batch: 32),
+      Shape(kind: "dense", size: .pixels32, batch: 32),
+    ]
+    return shapes.flatMap { shape in
+      let works = [
+        ("training step", "training", step), ("sampling, 4 steps", "sampling", sampling),
+      ]
+      return works.map { title, name, work in
+        Comparison(
+          title: "diffusion: \(title) of \(shape.title)", peerName: "\(name) \(shape.request)",
+          iterations: 3,
+          run: { iterations in
+            let run = try work(shape)
+            let time = try timed(iterations: iterations, run)
+            return Measurement(seconds: time.seconds, bytes: privateMemory())
+          }, bar: .ratio(1 / 1.5))
+      }
+    }
+  }
+
+  private static func model(_ shape: Shape) throws -> DiffusionTransformer {
+    let model = try DiffusionTransformer(
+      .preset(shape.size, router: shape.kind == "dense" ? nil : .promoe),
+      weights: RandomWeights(RandomSource(seed: 1)))
+    // New models give zeros; trained ones do not.
+    let random = RandomSource(seed: 2)
+    for (name, weight) in model.parameters where name.contains("adaLN") || name.contains("final") {
+      weight.assign(random.normal(weight.value.shape, standardDeviation: 0.02))
+    }
+    return model
+  }
+
+  private static func labels(_ model: DiffusionTransformer, _ count: Int) -> [Int] {
+    (0..<count).map { $0 == 1 ? model.classes : $0 * 37 % model.classes }
+  }
+
+  /// Forward, backward and AdamW on noisy images, one of eight or 32 without its label.
+  private static func step(_ shape: Shape) throws -> () throws -> Void {
+    let model = try model(shape)
+    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let optimizer = AdamW(named, settings: try AdamWSettings(weightDecay: 0))
+    let random = RandomSource(seed: 3)
+    let size = [shape.batch] + model.imageShape
+    let sigma = (0..<shape.batch).map { Float(0.1 + 0.8 * Double($0) / Double(shape.batch - 1)) }
+    let noisy = RectifiedFlow.noised(
+      random.normal(size), noise: random.normal(size), sigma: Tensor(sigma))
+    let labels = labels(model, shape.batch)
+    return {
+      let result = try valueAndGradients(
+        of: {
+          let output = model(noisy.images, times: noisy.times, labels: labels, pass: .training)
+          let error = RectifiedFlow().losses(output.prediction, for: noisy)[0].value
+          return output.sparse.reduce(error) {
+            $0 + ($1.contrastiveLoss(temperature: 0.07) ?? Tensor(0 as Float))
+          }
+        }, for: named.map(\.parameter))
+      optimizer.update(gradients: result.gradients, learningRate: 1e-4)
+    }
+  }
+
+  /// Four steps with guidance, two predictions each.
+  private static func sampling(_ shape: Shape) throws -> () throws -> Void {
+    let model = try model(shape)
+    let sampler = try DiffusionSampler(.euler, steps: 4, guidance: Guidance(scale: 1.5))
+    let labels = labels(model, shape.batch)
+    return { _ = try sampler.images(from: model, labels: labels, seed: 1) }
+  }
+}

@@ -1,0 +1,150 @@
+import SystemPackage
+
+/// What the names and shapes of a checkpoint's tensors say about a diffusion transformer.
+///
+/// They do not say how many heads there are, how many experts work on a token, whether tokens or experts choose by
+/// prototypes, or what is predicted.
+struct DiffusionContents {
+  /// Where the tensors lie, for messages.
+  let path: FilePath
+  /// Shapes by name.
+  let shapes: [String: [Int]]
+
+  /// The architecture, with what the tensors do not say as in the paper's released models.
+  ///
+  /// - Parameter heads: The number of heads, where it is known.
+  /// - Returns: The architecture.
+  /// - Throws: ``ModelError`` when a tensor is missing, or the number of heads cannot be known.
+  func configuration(heads: Int? = nil) throws -> DiffusionConfiguration {
+    let patch = try shape("x_embedder.proj.weight", rank: 4)
+    let positions = try shape("pos_embed", rank: 3)
+    let labels = try shape("y_embedder.embedding_table.weight", rank: 2)
+    let outputs = try shape("final_layer.linear.weight", rank: 2)
+    let (width, channels, size) = (patch[0], patch[1], patch[2])
+    let rows = Int(Double(min(positions[1], 1 << 20)).squareRoot().rounded())
+    guard 1...(1 << 16) ~= positions[1], rows * rows == positions[1], 1...1024 ~= size,
+      1...1024 ~= channels, 1...(1 << 16) ~= width, 2...(1 << 20) ~= labels[0]
+    else {
+      throw ModelError.invalidValue(
+        path: path, key: "pos_embed", value: "of shape \(positions)",
+        expected: "of shape [1, a square number, \(width)]")
+    }
+    let normSize = shapes["blocks.0.attn.q_norm.weight"]?.first
+    var result = DiffusionConfiguration(
+      imageSize: rows * size, channels: channels, patchSize: size, hiddenSize: width,
+      depth: depth, heads: try heads ?? self.heads(width: width, normSize: normSize),
+      classes: labels[0] - 1,
+      learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
+    result.experts = try experts(result)
+    guard case .object(let values) = result.object else { return result }
+    // Shapes may be anything; only what a configuration may say is taken.
+    return try DiffusionConfiguration(ConfigurationObject(values, path: path))
+  }
+
+  private func shape(_ name: String, rank: Int) throws(ModelError) -> [Int] {
+    guard let shape = shapes[name] else { throw .missingWeight(path: path, name: name) }
+    guard shape.count == rank else {
+      throw .invalidValue(
+        path: path, key: name, value: "of shape \(shape)", expected: "of \(rank) axes")
+    }
+    return shape
+  }
+
+  /// One more than the highest number of a block.
+  private var depth: Int {
+    let numbers = shapes.keys.compactMap { name in
+      name.hasPrefix("blocks.")
+        ? name.split(separator: ".").dropFirst().first.flatMap { Int($0) } : nil
+    }
+    return min(numbers.max() ?? -1, 1 << 20) + 1
+  }
+
+  private func heads(width: Int, normSize: Int?) throws(ModelError) -> Int {
+    if let normSize, normSize > 0, width.isMultiple(of: normSize) { return width / normSize }
+    let known = DiffusionSize.allCases.map { DiffusionConfiguration.preset($0, router: nil) }
+    if let preset = known.first(where: { $0.hiddenSize == width }) { return preset.heads }
+    throw .invalidValue(
+      path: path, key: "num_attention_heads", value: "unknown",
+      expected: "given in a configuration, because tensors of width \(width) do not say it")
+  }
+
+  private func experts(
+    _ configuration: DiffusionConfiguration
+  ) throws(ModelError) -> DiffusionExpertsConfiguration? {
+    let prefix = "blocks.1.mlp."
+    func size(_ name: String) -> [Int]? { shapes[prefix + name] }
+    let rules: [(name: String, router: DiffusionExpertsConfiguration.Router)] = [
+      ("cluster_centers", .promoe), ("gate.weight", .tokenChoice),
+      ("classifier.weight", .classification), ("centroids", .kMeans),
+      ("gate_weight", size("expert_threshold") == nil ? .expertChoice : .diffMoE),
+    ]
+    guard let rule = rules.first(where: { size($0.name) != nil }),
+      let count = size(rule.name)?.first, 1...1024 ~= count
+    else { return nil }
+    var experts = DiffusionExpertsConfiguration(
+      rule.router, count: count, hiddenSize: configuration.hiddenSize,
+      classes: configuration.classes)
+    let up = rule.router.hasRoles ? "up_proj" : "fc1"
+    experts.size = try shape(prefix + "experts.0.\(up).weight", rank: 2)[0]
+    experts.sharedSize = size("shared_expert.up_proj.weight")?.first
+    experts.hasUnconditional = size("experts.\(count).up_proj.weight") != nil
+    return experts
+  }
+
+  /// Refuses tensors that are those of another model than a configuration describes.
+  ///
+  /// - Throws: ``ModelError/otherModel(path:found:expected:)``; or nothing where the tensors are of no diffusion
+  ///   transformer, because the names of what is missing say more.
+  func check(_ expected: DiffusionConfiguration) throws(ModelError) {
+    // What tensors do not say is taken as it should be; one head fits every width.
+    guard var found = try? configuration(heads: 1) else { return }
+    (found.heads, found.labelDropout) = (expected.heads, expected.labelDropout)
+    found.objective = expected.objective
+    if !expected.hasNullLabel { found.classes += 1 }
+    if let own = found.experts, let wanted = expected.experts,
+      own.router == wanted.router || own.router.hasPrototypes && wanted.router.hasPrototypes
+    {
+      found.experts?.router = wanted.router
+      found.experts?.perToken = wanted.perToken
+      found.experts?.scoring = wanted.scoring
+      found.experts?.superclasses = wanted.superclasses
+    }
+    guard found != expected else { return }
+    throw .otherModel(path: path, found: found.title, expected: expected.title)
+  }
+}
+
+extension DiffusionConfiguration {
+  /// The architecture in a line, for people.
+  public var title: String {
+    var parts = [
+      "\(depth) blocks of width \(hiddenSize)",
+      "images of \(channels)×\(imageSize)×\(imageSize) in patches of \(patchSize)",
+      "\(classes) classes\(hasNullLabel ? "" : " without a null label")",
+    ]
+    if let experts {
+      var text = "\(experts.count) experts of \(experts.size)"
+      if let shared = experts.sharedSize { text += ", a shared one of \(shared)" }
+      if experts.hasUnconditional { text += ", one for images without a label" }
+      parts.insert(text, at: 1)
+    }
+    if hasQueryKeyNorm { parts.append("normalized queries and keys") }
+    if !learnsSigma { parts.append("no variances") }
+    return "\(experts?.router.title ?? "a dense model") (\(parts.joined(separator: "; ")))"
+  }
+}
+
+extension DiffusionExpertsConfiguration.Router {
+  /// The rule's name, for people.
+  public var title: String {
+    switch self {
+    case .promoe: "ProMoE, tokens choosing"
+    case .promoeExpertChoice: "ProMoE, experts choosing"
+    case .tokenChoice: "TC-DiT"
+    case .expertChoice: "EC-DiT"
+    case .diffMoE: "DiffMoE"
+    case .classification: "a model routed by classification"
+    case .kMeans: "a model routed by k-means"
+    }
+  }
+}

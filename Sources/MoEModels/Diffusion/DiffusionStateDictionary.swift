@@ -1,0 +1,137 @@
+public import MoECore
+public import MoETensor
+public import SystemPackage
+
+/// The weights of a diffusion transformer in a `.pt` or `.pth` file, as the paper's code and DiT's save them.
+///
+/// Nothing in the file is executed. Names may begin with `module.`.
+public final class DiffusionStateDictionary {
+  /// Which of a checkpoint's weights are taken.
+  public enum Choice: Hashable, Sendable {
+    /// The running average, with which images are made; where there is none, the only weights.
+    case average
+    /// Those that are trained.
+    case trained
+
+    /// Keys of the dictionaries, best first.
+    var keys: [String] {
+      switch self {
+      case .average: ["ema_model_state_dict", "ema", "model_state_dict", "model", "state_dict"]
+      case .trained: ["model_state_dict", "model", "state_dict"]
+      }
+    }
+  }
+
+  private let file: PyTorchFile
+  private let tensors: [String: PickleTensor]
+  /// Names of tensors that no part of the model asked for.
+  var unused: [String] { tensors.keys.filter { !used.contains($0) }.sorted() }
+  private var used: Set<String> = []
+
+  /// Opens a file.
+  ///
+  /// - Throws: `PickleError` or `FileError`; ``ModelError`` when it holds no tensors.
+  public init(_ path: FilePath, _ choice: Choice = .average) throws {
+    let opened = try PyTorchFile(path)
+    let found = choice.keys.compactMap { opened.value[$0] }.map(Self.tensors)
+    (file, tensors) = (opened, found.first { !$0.isEmpty } ?? Self.tensors(opened.value))
+    guard !tensors.isEmpty else {
+      throw ModelError.missingWeight(path: path, name: "x_embedder.proj.weight")
+    }
+  }
+
+  private static func tensors(_ value: PickleValue) -> [String: PickleTensor] {
+    guard case .dictionary(let entries) = value else { return [:] }
+    var result: [String: PickleTensor] = [:]
+    for entry in entries {
+      guard case .string(let name) = entry.key, case .tensor(let tensor) = entry.value else {
+        continue
+      }
+      result[name.hasPrefix("module.") ? String(name.dropFirst("module.".count)) : name] = tensor
+    }
+    return result
+  }
+
+  /// What the tensors say about the model.
+  var contents: DiffusionContents {
+    DiffusionContents(path: file.path, shapes: tensors.mapValues(\.shape))
+  }
+
+  /// The architecture that the tensors show, with what they do not say as in the paper's released models.
+  ///
+  /// - Throws: ``ModelError``.
+  public func configuration() throws -> DiffusionConfiguration { try contents.configuration() }
+
+  /// A tensor that is there, of a shape and of a floating-point type.
+  private func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> PickleTensor {
+    guard let tensor = tensors[name] else { throw .missingWeight(path: file.path, name: name) }
+    guard tensor.shape == shape else {
+      throw .wrongShape(path: file.path, name: name, found: tensor.shape, expected: shape)
+    }
+    guard [.f64, .f32, .bf16, .f16].contains(tensor.dtype) else {
+      throw .wrongType(path: file.path, name: name, found: tensor.dtype)
+    }
+    used.insert(name)
+    return tensor
+  }
+
+  /// Writes a model folder: `config.json` and safetensors under the same names.
+  ///
+  /// - Parameters:
+  ///   - folder: Where; it must not exist. It appears whole or not at all.
+  ///   - configuration: The architecture; `nil` for what the tensors show.
+  ///   - progress: Told the bytes written so far.
+  /// - Returns: Names of tensors that belong to no part of the model and were left out.
+  /// - Throws: ``ModelError`` before anything is written, `PickleError` or `FileError`.
+  @discardableResult
+  public func write(
+    to folder: FilePath, as configuration: DiffusionConfiguration? = nil,
+    progress: ProgressHandler = { _ in }
+  ) throws -> [String] {
+    let known = try configuration ?? self.configuration()
+    try contents.check(known)
+    let items = try known.tensorShapes().map { entry in
+      let tensor = try checked(entry.name, entry.shape)
+      return SafetensorsItem(name: entry.name, dtype: tensor.dtype, shape: entry.shape)
+    }
+    let text = try known.json()
+    try AtomicDirectory.write(to: folder) { folder in
+      try AtomicFile.write(text, to: folder.appending("config.json"))
+      try SafetensorsCheckpoint.write(items, into: folder, progress: progress) { item in
+        try file.bytes(of: try checked(item.name, item.shape))
+      }
+    }
+    return unused
+  }
+}
+
+extension DiffusionStateDictionary: WeightSource {
+  /// A weight of the file.
+  public func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    let tensor = try checked(name, shape)
+    let bytes = try file.bytes(of: tensor)
+    func read<Element: TensorScalar>(_ type: Element.Type) -> Tensor {
+      unsafe bytes.withUnsafeBytes {
+        unsafe Tensor($0.bindMemory(to: Element.self).span, shape: shape)
+      }
+    }
+    switch tensor.dtype {
+    case .f64: return Parameter(read(Double.self))
+    case .bf16: return Parameter(read(BFloat16.self))
+    case .f16: return Parameter(read(Float16.self))
+    default: return Parameter(read(Float.self))
+    }
+  }
+
+  /// One projection of all experts, which these files hold one by one.
+  public func expertWeights(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [Parameter] {
+    try (0..<experts).map {
+      try weight(block.name($0, projection), shape, start: block.start(projection))
+    }
+  }
+}
+
+@available(*, unavailable)
+extension DiffusionStateDictionary: Sendable {}

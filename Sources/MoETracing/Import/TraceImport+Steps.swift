@@ -1,0 +1,75 @@
+import MoECore
+import SystemPackage
+
+extension TraceImport {
+  /// What several tokens chose in each layer, in one pass of a model.
+  struct Step {
+    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
+    var layers: [(layer: Int, experts: [Int])]
+    var k: Int
+    var tokens: [Int32]?
+    /// First tokens of sequences in this step; empty if it goes on with the last one.
+    var starts: [Int]
+  }
+
+  /// A file that is read twice, a step at a time: once for its shape, once for its choices.
+  protocol StepSource {
+    func forEachStep(_ body: (Step) throws -> Void) throws
+  }
+
+  /// What must be known before the first token is written.
+  private struct Shape {
+    var layers: Set<Int> = []
+    var k = 0
+    var largest = 0
+    var hasTokens: Bool?
+
+    mutating func add(_ step: Step) {
+      layers.formUnion(step.layers.map(\.layer))
+      k = max(k, step.k)
+      for layer in step.layers { largest = max(largest, layer.experts.max() ?? 0) }
+      if hasTokens == nil { hasTokens = step.tokens != nil }
+    }
+  }
+
+  func write(_ source: some StepSource, to target: FilePath) throws {
+    var shape = Shape()
+    try source.forEachStep { shape.add($0) }
+    let layers = shape.layers.sorted()
+    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choice") }
+    try checked(layers: layers.count)
+    let writer = try RoutingTraceWriter(
+      header(layers: layers, experts: options.experts ?? shape.largest + 1, k: shape.k),
+      tokens: shape.hasTokens ?? false, to: target)
+    let columns = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1, $0) })
+    try source.forEachStep { step in
+      try Self.append(step, columns, k: shape.k, to: writer)
+    }
+    try writer.finish()
+  }
+
+  private static func append(
+    _ step: Step, _ columns: [Int: Int], k: Int, to writer: RoutingTraceWriter
+  ) throws {
+    let count = step.layers.map { $0.experts.count / step.k }.max() ?? 0
+    var rows = [UInt16](repeating: .max, count: count * columns.count * k)
+    for (layer, experts) in step.layers {
+      let skipped = count - experts.count / step.k
+      for (place, expert) in experts.enumerated() {
+        let (token, slot) = place.quotientAndRemainder(dividingBy: step.k)
+        let row = (skipped + token) * columns.count + (columns[layer] ?? 0)
+        rows[row * k + slot] =
+          0..<65_534 ~= expert ? UInt16(expert) : expert == -1 ? .max : .max - 1
+      }
+    }
+    let width = columns.count * k
+    let starts = step.starts.filter { $0 > 0 }
+    for (start, end) in zip([0] + starts, starts + [count]) {
+      if step.starts.contains(start) { writer.beginSequence() }
+      guard start < end, end <= count else { continue }
+      try writer.append(
+        experts: Array(rows[start * width..<end * width]),
+        tokens: step.tokens.map { Array($0[start..<end]) })
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import MoECore
+import MoEImages
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// The section `data` of a configuration for images.
+struct DiffusionDataSettings: Sendable {
+  /// How images lie on disk.
+  enum Format: String, CaseIterable, Sendable {
+    /// Folders named after classes, with PNG and JPEG files.
+    case folders
+    /// MNIST's files; `data.labels` names the second.
+    case idx
+    /// CIFAR-10's binary files.
+    case cifar
+    /// A file of latents, see ``LatentImages``.
+    case latents
+  }
+
+  let path: FilePath
+  let format: Format
+  let train: [FilePath]
+  let labels: FilePath?
+  let validation: [FilePath]
+  let validationLabels: FilePath?
+  let validationShare: Double
+  let size: Int?
+  let channels: Int?
+  let limit: Int?
+  let flips: Bool
+
+  init(_ json: ConfigurationObject) throws {
+    let data = try json.section(
+      "data",
+      [
+        "train", "labels", "format", "validation", "validation_labels", "validation_share", "size",
+        "channels", "limit", "flip",
+      ])
+    path = json.path
+    train = try data.paths("train")
+    guard let first = train.first else {
+      throw ModelError.missingKey(path: json.path, key: "data.train")
+    }
+    labels = try data.paths("labels").first
+    format =
+      data.has("format")
+      ? try data.choice("format") : Self.format(of: first, hasLabels: labels != nil)
+    validation = try data.paths("validation")
+    validationLabels = try data.paths("validation_labels").first
+    validationShare = try data.share("validation_share") ?? 0
+    guard validation.isEmpty || validationShare == 0 else {
+      throw data.invalid("validation_share", "absent where data.validation names a file")
+    }
+    size = try data.optionalInt("size", in: 1...4096)
+    channels = try data.optionalInt("channels", in: 1...3)
+    guard channels != 2 else { throw data.invalid("channels", "1 or 3") }
+    limit = try data.optionalInt("limit", in: 1...(1 << 30))
+    flips = try data.optionalBool("flip") ?? false
+    if format == .idx {
+      guard labels != nil else { throw ModelError.missingKey(path: path, key: "data.labels") }
+      guard validation.isEmpty || validationLabels != nil else {
+        throw ModelError.missingKey(path: path, key: "data.validation_labels")
+      }
+    }
+    guard format == .cifar || train.count == 1 else {
+      throw data.invalid("train", "one path; only files of CIFAR can be several")
+    }
+  }
+
+  private static func format(of path: FilePath, hasLabels: Bool) -> Format {
+    if hasLabels { return .idx }
+    switch path.extension {
+    case "bin": return .cifar
+    case "safetensors": return .latents
+    default: return .folders
+    }
+  }
+
+  /// Checks that all files exist.
+  func check() throws {
+    for file in train + validation + [labels, validationLabels].compactMap({ $0 })
+    where file.isMissing {
+      throw ImageError.invalidFile(file, problem: "there is no such file or folder")
+    }
+  }
+
+  /// Reads the images.
+  func open(progress: @escaping ProgressHandler) throws -> DiffusionData {
+    if format == .latents { return try openLatents() }
+    var training = try read(train, labels: labels, progress)
+    var held: LabelledImages?
+    if !validation.isEmpty {
+      held = try read(validation, labels: validationLabels, progress)
+    } else if validationShare > 0 {
+      let split = Self.split(training, share: validationShare)
+      (training, held) = (split.training, split.held)
+    }
+    guard training.count > 0 else {
+      throw ImageError.invalidFile(train[0], problem: "no image is left to train on")
+    }
+    return DiffusionData(
+      training: try ImageArray(training), validation: try held.map { try ImageArray($0) },
+      classNames: training.classes)
+  }
+
+  private func openLatents() throws -> DiffusionData {
+    let training = try LatentImages(train[0])
+    let names = (0..<training.classes).map(String.init)
+    guard validationShare == 0 else {
+      throw TrainingError.invalidSetting(
+        key: "data.validation_share", value: "\(validationShare)",
+        expected: "absent for latents; data.validation names a second file")
+    }
+    return DiffusionData(
+      training: training, validation: try validation.first.map { try LatentImages($0) },
+      classNames: names)
+  }
+
+  private func read(
+    _ paths: [FilePath], labels: FilePath?, _ progress: ProgressHandler
+  ) throws -> LabelledImages {
+    var images: LabelledImages
+    switch format {
+    case .idx:
+      guard let labels else { throw ModelError.missingKey(path: path, key: "data.labels") }
+      images = try IDXFile.read(images: paths[0], labels: labels)
+    case .cifar: images = try CIFARFile.read(paths)
+    default:
+      images = try ImageFolder.read(
+        paths[0], side: size, channels: channels, limit: limit, progress: progress)
+    }
+    if let limit {
+      images = images.selecting(images.placesByClass.flatMap { $0.prefix(limit) }.sorted())
+    }
+    // Models take squares.
+    let side = size ?? (images.width == images.height ? images.width : nil)
+    guard let side else {
+      throw ImageError.mixedSizes(
+        paths[0], found: "\(images.width)×\(images.height)", expected: "square")
+    }
+    return images.scaled(side: side, channels: channels ?? images.channels)
+  }
+
+  /// The last images of each class are held back.
+  static func split(
+    _ images: LabelledImages, share: Double
+  ) -> (training: LabelledImages, held: LabelledImages?) {
+    var (kept, held) = ([Int](), [Int]())
+    for places in images.placesByClass {
+      let count = Int((Double(places.count) * share).rounded())
+      kept += places.dropLast(count)
+      held += places.suffix(count)
+    }
+    return (
+      images.selecting(kept.sorted()), held.isEmpty ? nil : images.selecting(held.sorted())
+    )
+  }
+}
+
+/// Images to train and to evaluate on.
+struct DiffusionData {
+  var training: any ImageSet
+  var validation: (any ImageSet)?
+  var classNames: [String]
+}
+
+extension ImageArray {
+  /// Takes pixels from files.
+  convenience init(_ images: LabelledImages) throws(TrainingError) {
+    try self.init(
+      Tensor(
+        images.bytes, shape: [images.count, images.channels, images.height, images.width]),
+      labels: images.labels, classes: images.classes.count)
+  }
+}

@@ -1,0 +1,186 @@
+import MoECore
+import MoEModels
+import MoETensor
+import SystemPackage
+
+/// Training of a diffusion transformer on labelled images.
+struct DiffusionRecipe: TrainingRecipe {
+  /// Where the model comes from.
+  enum Model: Sendable {
+    /// A folder with a trained model.
+    case folder(FilePath)
+    /// New: a preset, if one is named, and the keys that differ from it.
+    case new(
+      preset: DiffusionSize?, router: DiffusionExpertsConfiguration.Router?,
+      changes: [String: ConfigurationObject.Value])
+  }
+
+  static let name = "diffusion"
+  static let sections = ["model", "data", "losses", "evaluation"]
+  static let pathKeys = ["data.train", "data.labels", "data.validation", "data.validation_labels"]
+
+  let shared: SharedSettings
+  let model: Model
+  let data: DiffusionDataSettings
+  let losses: Losses
+  let evaluationImages: Int
+  let pictures: SamplePictures
+
+  /// Coefficients; `nil` for what the paper's code uses.
+  struct Losses: Sendable {
+    var contrastive: Double?
+    var temperature: Double?
+    var balance: Double?
+    var capacity: Double?
+    var classification: Double?
+  }
+
+  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+    self.shared = shared
+    guard !shared.recomputes else {
+      throw TrainingError.invalidSetting(
+        key: "training.recompute", value: "true", expected: "false for diffusion")
+    }
+    model = try Self.model(json)
+    data = try DiffusionDataSettings(json)
+    let losses = try json.section(
+      "losses", ["contrastive", "temperature", "balance", "capacity", "classification"])
+    self.losses = Losses(
+      contrastive: try losses.optionalAmount("contrastive"),
+      temperature: try losses.optionalNumber("temperature"),
+      balance: try losses.optionalAmount("balance"),
+      capacity: try losses.optionalAmount("capacity"),
+      classification: try losses.optionalAmount("classification"))
+    let evaluation = try json.section(
+      "evaluation", ["every", "images", "samples", "sampler", "sampling_steps", "guidance"])
+    evaluationImages = try evaluation.optionalInt("images", in: 1...(1 << 20)) ?? 256
+    pictures = try SamplePictures(evaluation)
+  }
+
+  private static func model(_ json: ConfigurationObject) throws -> Model {
+    guard let object = try json.optionalObject("model") else {
+      throw ModelError.missingKey(path: json.path, key: "model")
+    }
+    if let folder = try object.optionalString("path") {
+      try object.refuseKeys(except: ["path"])
+      return .folder(FilePath(folder))
+    }
+    var changes = object.values
+    for key in ["preset", "router", "model_type"] { changes[key] = nil }
+    let preset: DiffusionSize? = object.has("preset") ? try object.choice("preset") : nil
+    let router: DiffusionExpertsConfiguration.Router? =
+      try object.optionalString("router") == "dense" || !object.has("router")
+      ? nil : try object.choice("router")
+    guard preset != nil || router == nil else {
+      throw object.invalid("router", "with model.preset; otherwise write model.experts.router")
+    }
+    return .new(preset: preset, router: router, changes: changes)
+  }
+
+  var resolved: [String: [String: ConfigurationObject.Value]] {
+    ["evaluation": pictures.resolved]
+  }
+
+  func checkFiles() throws { try data.check() }
+
+  func prepare(
+    in folder: FilePath, device: Device, progress: @escaping ProgressHandler
+  ) throws -> PreparedTask<DiffusionTask> {
+    let images = try data.open(progress: progress)
+    let (model, rest) = try makeModel(images, device: device)
+    var settings = DiffusionTask.Settings(
+      batchSize: shared.batchSize, router: model.configuration.experts?.router)
+    settings.contrastive = losses.contrastive ?? settings.contrastive
+    settings.temperature = losses.temperature ?? settings.temperature
+    settings.balance = losses.balance ?? settings.balance
+    settings.capacity = losses.capacity ?? settings.capacity
+    settings.classification = losses.classification ?? settings.classification
+    settings.evaluationImages = evaluationImages
+    try pictures.check(model)
+    let task = try DiffusionTask(
+      model, images: ShuffledImages(images.training, flips: data.flips, seed: shared.seed),
+      validation: images.validation, settings: settings, files: rest, device: device)
+    task.pictures = pictures
+    task.classNames = images.classNames
+    return PreparedTask(
+      task: task, headline: headline(model, images), unit: "images", examples: images.training.count
+    )
+  }
+
+  private func headline(_ model: DiffusionTransformer, _ images: DiffusionData) -> String {
+    let configuration = model.configuration
+    let weights = model.parameters.reduce(0) { $0 + $1.parameter.value.count }
+    let rule = configuration.experts.map {
+      "\(configuration.sparseBlocks.count) sparse: \($0.count) experts, \($0.router.rawValue)"
+    }
+    return
+      "\(ShortCount.text(weights)) weights, \(configuration.depth) blocks (\(rule ?? "dense")); \(images.training.count) images of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes"
+  }
+
+  private func makeModel(
+    _ images: DiffusionData, device: Device
+  ) throws -> (DiffusionTransformer, [ModelFile]) {
+    let names = images.classNames.map(\.jsonQuoted).joined(separator: ", ")
+    let classes = ModelFile("classes.json", Array("[\(names)]\n".utf8))
+    switch model {
+    case .folder(let folder):
+      let configuration = try DiffusionConfiguration(
+        ConfigurationObject(folder.appending("config.json")))
+      let source = CheckpointWeights(try SafetensorsCheckpoint(folder))
+      return (
+        try DiffusionTransformer(
+          configuration,
+          weights: TrainableWeights(source, dtype: shared.dtype, device: device)), [classes]
+      )
+    case .new(let preset, let router, let changes):
+      let json = newConfiguration(preset, router, changes, images)
+      let configuration = try DiffusionConfiguration(json)
+      try checkMemory(configuration)
+      let source = RandomWeights(RandomSource(seed: shared.seed))
+      return (
+        try DiffusionTransformer(
+          configuration,
+          weights: TrainableWeights(source, dtype: shared.dtype, device: device)), [classes]
+      )
+    }
+  }
+
+  /// The preset, what the data say, and what the configuration changes.
+  private func newConfiguration(
+    _ preset: DiffusionSize?, _ router: DiffusionExpertsConfiguration.Router?,
+    _ changes: [String: ConfigurationObject.Value], _ images: DiffusionData
+  ) -> ConfigurationObject {
+    let shape = images.training.imageShape
+    var values: [String: ConfigurationObject.Value] = [
+      "model_type": .string(DiffusionConfiguration.modelType),
+      "image_size": .number(Double(shape[1])), "channels": .number(Double(shape[0])),
+      "num_classes": .number(Double(images.classNames.count)),
+    ]
+    if let preset {
+      let configuration = DiffusionConfiguration.preset(
+        preset, router: router, classes: images.classNames.count, channels: shape[0])
+      if case .object(let known) = configuration.object { values.merge(known) { $1 } }
+    }
+    for (key, change) in changes {
+      // Single keys of the experts change those of the preset.
+      if case .object(var experts) = values[key] ?? .null, case .object(let inner) = change {
+        experts.merge(inner) { $1 }
+        values[key] = .object(experts)
+      } else {
+        values[key] = change
+      }
+    }
+    return ConfigurationObject(values, path: shared.path, prefix: "model.")
+  }
+
+  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  private func checkMemory(_ configuration: DiffusionConfiguration) throws {
+    let counted = CountedWeights()
+    _ = try DiffusionTransformer(configuration, weights: counted)
+    let tokens = Double(shared.batchSize) * Double(configuration.tokens)
+    // Per block: what attention, modulation and networks keep for the backward pass.
+    let kept = 4 * tokens * Double(configuration.depth) * 24 * Double(configuration.hiddenSize)
+    try TrainingMemory.check(
+      weights: counted.count, other: kept, of: "batches of \(Int(tokens)) patches")
+  }
+}

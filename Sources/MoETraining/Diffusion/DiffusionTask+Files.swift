@@ -1,0 +1,66 @@
+import MoECore
+import MoEImages
+import MoEModels
+import MoETensor
+
+extension DiffusionTask {
+  /// Pictures of made images, and tables of what experts and prototypes did since the last evaluation.
+  public func evaluationFiles() throws -> [ModelFile] {
+    var files: [ModelFile] = []
+    let sheet = try pictures.flatMap {
+      try $0.sheet(of: model, classes: classNames.count, device: device)
+    }
+    if let sheet { files.append(ModelFile("samples.png", ImageFile.png(sheet))) }
+    guard !usage.isEmpty else { return files }
+    let names = classNames + (model.nullLabel == nil ? [] : ["(no label)"])
+    let times = (0..<ExpertUsage.timeParts).map { "\(Double($0) / Double(ExpertUsage.timeParts))" }
+    let blocks = model.configuration.sparseBlocks
+    files.append(table("usage-by-class.csv", "class", blocks) { (names, usage[$0].byClass) })
+    files.append(table("usage-by-time.csv", "time", blocks) { (times, usage[$0].byTime) })
+    let similarities = model.prototypes.map(Self.similarities)
+    if !similarities.isEmpty {
+      files.append(
+        table("prototypes.csv", "prototype", blocks) { place in
+          (similarities[place].indices.map(String.init), similarities[place])
+        })
+    }
+    forgetUsage()
+    return files
+  }
+
+  /// One table of numbers per block, below one another.
+  private func table<Number>(
+    _ name: String, _ key: String, _ blocks: [Int], rows: (Int) -> ([String], [[Number]])
+  ) -> ModelFile {
+    var lines: [String] = []
+    for (place, block) in blocks.enumerated() {
+      let (names, numbers) = rows(place)
+      if lines.isEmpty {
+        let columns = (numbers.first ?? []).indices.map { "\($0)" }
+        lines.append((["block", key] + columns).joined(separator: ","))
+      }
+      lines += zip(names, numbers).map { name, row in
+        (["\(block)", CSVText.field(name)] + row.map { "\($0)" }).joined(separator: ",")
+      }
+    }
+    return ModelFile(name, Array((lines.joined(separator: "\n") + "\n").utf8))
+  }
+
+  /// Cosines between prototypes, `[prototypes][prototypes]`.
+  private static func similarities(_ prototypes: Tensor) -> [[Float]] {
+    let rows = prototypes.cast(to: .f32)
+    let unit = rows / (rows * rows).sum(axis: 1, keepAxes: true).sqrt()
+    let count = unit.size(0)
+    let all = unit.matmul(unit.transposed()).array(of: Float.self)
+    return (0..<count).map { row in Array(all[row * count..<(row + 1) * count]) }
+  }
+}
+
+/// Text in tables.
+enum CSVText {
+  /// A field, in quotation marks where it needs them.
+  static func field(_ text: String) -> String {
+    guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
+    return "\"" + text.replacing("\"", with: "\"\"") + "\""
+  }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import MoECore
+import MoEModels
+public import MoETensor
+public import SystemPackage
+
+/// Images as the distributions that an autoencoder made of them, in a safetensors file that anyone can write.
+///
+///     mean     f32, f16 or bf16   [images, channels, rows, columns]
+///     std      the same shape     absent where the encoder gives no spread
+///     labels   i64 or i32         [images]
+///
+/// The metadata entry `switchyard` holds `{"version": 1, "classes": N}`; with `"scale": S` means and deviations are
+/// multiplied by S (0.18215 for the encoder of Stable Diffusion). Each time an image is used, it is drawn anew.
+public final class LatentImages: ImageSet {
+  /// Number of classes.
+  public let classes: Int
+  private let mean: Tensor
+  private let deviation: Tensor?
+  private let labels: [Int]
+  private let scale: Double
+
+  /// Maps a file.
+  ///
+  /// - Throws: `ModelError` that says what is wrong, `SafetensorsError` or a `FileError`.
+  public init(_ path: FilePath) throws {
+    let file = try SafetensorsFile(path)
+    func invalid(_ key: String, _ value: String, _ expected: String) -> ModelError {
+      .invalidValue(path: path, key: key, value: value, expected: expected)
+    }
+    guard let text = file.header.metadata["switchyard"] else {
+      throw ModelError.missingKey(path: path, key: "switchyard")
+    }
+    let json = try ConfigurationObject(Data(text.utf8), in: path)
+    try json.refuseKeys(except: ["version", "classes", "scale"])
+    _ = try json.int("version", in: 1...1)
+    classes = try json.int("classes", in: 1...(1 << 20))
+    scale = try json.optionalNumber("scale") ?? 1
+    mean = try file.tensor(named: "mean")
+    guard mean.rank == 4, mean.dtype.isFloatingPoint, mean.count > 0 else {
+      throw invalid(
+        "mean", "\(mean.dtype) \(mean.shape)", "numbers [images, channels, rows, columns]")
+    }
+    guard mean.size(2) == mean.size(3) else {
+      throw invalid("mean", "\(mean.shape)", "as many rows as columns")
+    }
+    deviation =
+      file.header.entries.contains { $0.name == "std" } ? try file.tensor(named: "std") : nil
+    if let deviation, deviation.shape != mean.shape || !deviation.dtype.isFloatingPoint {
+      throw invalid("std", "\(deviation.dtype) \(deviation.shape)", "like mean, \(mean.shape)")
+    }
+    let stored = try file.tensor(named: "labels")
+    guard stored.shape == [mean.size(0)], stored.dtype == .i64 || stored.dtype == .i32 else {
+      throw invalid("labels", "\(stored.dtype) \(stored.shape)", "i64 or i32 [\(mean.size(0))]")
+    }
+    labels = stored.cast(to: .i64).array(of: Int64.self).map(Int.init(clamping:))
+    if let wrong = labels.first(where: { !(0..<classes ~= $0) }) {
+      throw invalid("labels", "\(wrong) among others", "from 0 to \(classes - 1)")
+    }
+  }
+
+  /// Channels, rows and columns.
+  public var imageShape: [Int] { Array(mean.shape.dropFirst()) }
+  /// Number of images.
+  public var count: Int { labels.count }
+  /// The label of an image.
+  public func label(_ number: Int) -> Int { labels[number] }
+
+  /// Draws some images, or gives their means.
+  public func images(_ numbers: [Int], random: RandomSource?) -> Tensor {
+    let places = Tensor(numbers)
+    var result = mean.selecting(places).cast(to: .f32)
+    if let random, let deviation {
+      result = result + deviation.selecting(places).cast(to: .f32) * random.normal(result.shape)
+    }
+    return scale == 1 ? result : result * scale
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import MoECore
+public import MoEModels
+import MoETensor
+public import SystemPackage
+
+/// A folder with a trained diffusion transformer: `config.json`, safetensors, and the names of its classes.
+public struct StoredDiffusionModel {
+  /// The folder.
+  public let path: FilePath
+  /// The architecture.
+  public let configuration: DiffusionConfiguration
+  /// Names of the classes; their numbers where the folder has no names.
+  public let classNames: [String]
+
+  /// Reads the small files of a folder.
+  ///
+  /// - Throws: `ModelError` that says what is wrong, or a `FileError`.
+  public init(_ path: FilePath) throws {
+    self.path = path
+    configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
+    let names = path.appending("classes.json")
+    guard !names.isMissing else {
+      classNames = (0..<configuration.classes).map(String.init)
+      return
+    }
+    let text = try MappedFile(names).withBytes { bytes in
+      unsafe bytes.withUnsafeBytes { unsafe Data($0) }
+    }
+    guard let found = try? JSONDecoder().decode([String].self, from: text),
+      1...configuration.classes ~= found.count
+    else {
+      throw ModelError.invalidJSON(
+        path: names, message: "expected a list of at most \(configuration.classes) names")
+    }
+    classNames = found
+  }
+
+  /// Opens the weights.
+  ///
+  /// - Returns: The model.
+  /// - Throws: `ModelError` that names a weight, or what reading throws.
+  public func model() throws -> DiffusionTransformer {
+    guard [1, 3].contains(configuration.channels) else {
+      throw ModelError.invalidValue(
+        path: path.appending("config.json"), key: "channels", value: "\(configuration.channels)",
+        expected: "1 or 3 for pictures; this model makes latents, which another program must decode"
+      )
+    }
+    return try DiffusionTransformer.open(path)
+  }
+
+  /// Numbers of classes.
+  ///
+  /// - Parameter text: Names or numbers separated by commas; `nil` for the first 16 classes.
+  /// - Returns: The numbers, in the order given.
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for a class that the model does not know.
+  public func labels(named text: String?) throws -> [Int] {
+    guard let text else { return Array(classNames.indices.prefix(16)) }
+    return try text.split(separator: ",").map { part in
+      let name = part.trimmingCharacters(in: .whitespaces)
+      if let place = classNames.firstIndex(of: name) { return place }
+      guard let number = Int(name), classNames.indices.contains(number) else {
+        throw TrainingError.invalidSetting(
+          key: "--classes", value: "'\(name)'",
+          expected:
+            "among \(classNames.prefix(20).joined(separator: ", "))\(classNames.count > 20 ? ", …" : "")"
+        )
+      }
+      return number
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import Foundation
+import MoECore
+
+/// What training must hold at once, at the least.
+enum TrainingMemory {
+  /// Refuses a model that this machine cannot hold.
+  ///
+  /// - Parameters:
+  ///   - weights: Numbers in all weights.
+  ///   - other: Bytes of what passes keep.
+  ///   - batch: The batches, in words.
+  static func check(weights: Int, other: Double, of batch: String) throws(TrainingError) {
+    // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
+    let needed = Double(weights) * 16 + other
+    guard needed > Double(ProcessInfo.processInfo.physicalMemory) else { return }
+    let sizes = ByteCount(Int(min(needed, 1e18)))
+    let memory = ByteCount(Int(ProcessInfo.processInfo.physicalMemory))
+    throw .invalidSetting(
+      key: "model", value: "of \(weights) weights, \(batch)",
+      expected: "smaller: training it needs more than \(sizes), and this machine has \(memory)")
+  }
+}

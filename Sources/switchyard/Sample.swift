@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import MoECore
+import MoEImages
+import MoEModels
+import MoETensor
+import MoETraining
+import SystemPackage
+
+/// A way from noise to an image, by its name.
+enum SamplerName: String, CaseIterable, ExpressibleByArgument {
+  case euler, heun, ancestral, ddim
+
+  var method: DiffusionSampler.Method {
+    switch self {
+    case .euler: .euler
+    case .heun: .heun
+    case .ancestral: .ancestral
+    case .ddim: .ddim
+    }
+  }
+}
+
+struct Sample: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make images with a diffusion transformer.",
+    discussion: """
+      Writes one PNG file with a row per class. The same seed gives the same images. Guidance above 1 makes images \
+      more typical of their class and less varied; it needs a model that was trained with labels left out.
+
+      With --trajectory each image becomes a row that shows it on its way from noise.
+
+      Examples:
+        switchyard sample runs/digits/model --out digits.png
+        switchyard sample runs/digits/model --classes 3,7 --count 8 --guidance 2 --steps 100 --out some.png
+      """)
+
+  @Argument(
+    help: "Folder of the model, as 'switchyard train' writes it.", completion: .directory)
+  var model: PathArgument
+  @Option(help: "The PNG file to write.", completion: .file(extensions: ["png"])) var out:
+    PathArgument
+  @Option(help: "Classes by name or number, separated by commas (default: all, at most 16).")
+  var classes: String?
+  @Option(help: "Images of each class.") var count = 8
+  @Option(help: "Steps from noise to image.") var steps = 100
+  @Option(help: "Strength of guidance; 1 for none.") var guidance = 1.0
+  @Option(help: "Way from noise to image (default: what fits the model).") var sampler:
+    SamplerName?
+  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+  @Option(help: "Each pixel becomes a square of this side (default: images of about 64 pixels).")
+  var enlarge: Int?
+  @Flag(help: "Show each image on its way from noise.") var trajectory = false
+  @OptionGroup var engine: EngineOptions
+
+  /// Pictures of a way.
+  private static let stations = 9
+
+  func validate() throws {
+    guard 1...4096 ~= count else {
+      throw ValidationError("--count is \(count); it must be in 1…4096.")
+    }
+    guard 1...64 ~= enlarge ?? 1 else {
+      throw ValidationError("--enlarge is \(enlarge ?? 0); it must be in 1…64.")
+    }
+    guard guidance.isFinite, guidance >= 0 else {
+      throw ValidationError("--guidance is \(guidance); it must be a number of at least 0.")
+    }
+  }
+
+  func run() throws {
+    if let threads = engine.threads { Engine.threadCount = threads }
+    let stored = try StoredDiffusionModel(model.path)
+    let network = try stored.model()
+    let labels = try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }
+    let method = try DiffusionSampler(
+      sampler?.method ?? .default(for: network.objective), steps: steps,
+      guidance: Guidance(scale: guidance), limitsImages: true)
+    let line = ProgressLine()
+    defer { line.end() }
+    var way: [[Pixels]] = []
+    let wanted = Set((0..<Self.stations).map { $0 * steps / (Self.stations - 1) })
+    let images = try method.images(from: network, labels: labels, seed: seed) {
+      line.show(Progress("sampling", completed: $0.step, total: steps))
+      if trajectory, wanted.contains($0.step) { way.append(Pixels.images($0.images)) }
+    }
+    line.end()
+    let finished = Pixels.images(images)
+    let pictures =
+      trajectory ? labels.indices.flatMap { place in way.map { $0[place] } } : finished
+    let sheet = ContactSheet(
+      columns: trajectory ? way.count : count,
+      enlargement: enlarge ?? max(1, 64 / finished[0].width))
+    try ImageFile.write(sheet.page(pictures), to: out.path)
+    Output.line("\(out.path)")
+  }
+}

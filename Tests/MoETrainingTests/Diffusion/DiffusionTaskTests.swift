@@ -1,0 +1,202 @@
+import Foundation
+import MoECore
+import MoEModels
+import MoERouting
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@testable import MoETraining
+
+@Suite("Training diffusion transformers", .serialized)
+struct DiffusionTaskTests {
+  private static let routers: [DiffusionExpertsConfiguration.Router?] =
+    [nil] + DiffusionExpertsConfiguration.Router.allCases
+
+  private func loop(
+    _ router: DiffusionExpertsConfiguration.Router?, flips: Bool = false, batch: Int = 16,
+    accumulation: Int = 1, average: Double? = nil,
+    change: (inout DiffusionConfiguration) -> Void = { _ in }
+  ) throws -> TrainingLoop<DiffusionTask> {
+    let set = try SampleImages.set()
+    let task = try DiffusionTask(
+      SampleImages.model(router, change: change),
+      images: ShuffledImages(set, flips: flips, seed: 2), validation: set,
+      settings: .init(batchSize: batch, router: router))
+    return try TrainingLoop(
+      task,
+      settings: LoopSettings(
+        accumulation: accumulation,
+        schedule: LearningRateSchedule(
+          peak: 3e-3, warmupSteps: 0, totalSteps: 200, decay: .constant),
+        optimizer: AdamWSettings(weightDecay: 0), averageDecay: average, seed: 9))
+  }
+
+  @Test("learns with every rule", arguments: routers)
+  func learns(router: DiffusionExpertsConfiguration.Router?) throws {
+    let loop = try loop(router)
+    let before = try loop.evaluate().results
+    #expect(before.map(\.name) == ["loss", "loss_unlabelled"])
+    for _ in 0..<25 { _ = try loop.advance() }
+    let after = try loop.evaluate().results
+    #expect(after[0].value < 0.7 * before[0].value, "\(before[0].value) to \(after[0].value)")
+    #expect(after[1].value < before[1].value)
+  }
+
+  @Test("learns to predict noise with variances")
+  func learnsNoise() throws {
+    let loop = try loop(.promoe) { ($0.objective, $0.learnsSigma) = (.noisePrediction, true) }
+    let before = try loop.evaluate().results[0].value
+    for _ in 0..<40 { _ = try loop.advance() }
+    #expect(try loop.evaluate().results[0].value < 0.6 * before)
+  }
+
+  @Test("continues from a checkpoint bit for bit", arguments: routers)
+  func resumes(router: DiffusionExpertsConfiguration.Router?) throws {
+    let folder = try TemporaryFolder()
+    let whole = try loop(router, flips: true, batch: 6, accumulation: 2, average: 0.9)
+    for _ in 0..<7 { _ = try whole.advance() }
+    let path = folder.file("checkpoint")
+    try TrainingCheckpoint.write(whole.state, seed: 9, files: [], to: path)
+    let expected = try (0..<4).map { _ in try whole.advance().loss }
+    let resumed = try loop(router, flips: true, batch: 6, accumulation: 2, average: 0.9)
+    try resumed.restore(TrainingCheckpoint.read(path).state)
+    #expect(try (0..<4).map { _ in try resumed.advance().loss } == expected)
+    #expect(try resumed.evaluate().results == whole.evaluate().results)
+  }
+
+  @Test(
+    "computes blocks again with the same losses",
+    arguments: [
+      DiffusionExpertsConfiguration.Router.promoe, .promoeExpertChoice, .diffMoE,
+    ])
+  func recomputes(router: DiffusionExpertsConfiguration.Router) throws {
+    func losses(_ recomputes: Bool) throws -> [Double] {
+      var settings = DiffusionTask.Settings(batchSize: 8, router: router)
+      settings.recomputes = recomputes
+      let task = try DiffusionTask(
+        SampleImages.model(router),
+        images: ShuffledImages(SampleImages.set(), flips: false, seed: 2), settings: settings)
+      let loop = try TrainingLoop(
+        task,
+        settings: LoopSettings(
+          schedule: LearningRateSchedule(peak: 1e-3, totalSteps: 10, decay: .constant),
+          optimizer: AdamWSettings(weightDecay: 0)))
+      return try (0..<4).map { _ in try loop.advance().loss }
+    }
+    for (one, other) in zip(try losses(true), try losses(false)) {
+      #expect(Tolerance.trainingCurve.allows(one, for: other))
+    }
+  }
+
+  @Test("counts what experts did, by class and by time")
+  func usage() throws {
+    let loop = try loop(.promoe)
+    let metrics = try loop.advance()
+    let usage = loop.task.usage
+    #expect(usage.count == 1 && metrics.routing.count == 1 && metrics.units == 16)
+    #expect(usage[0].byClass.count == 5 && usage[0].byClass[0].count == 5)
+    #expect(usage[0].byTime.count == ExpertUsage.timeParts)
+    for table in [usage[0].byClass, usage[0].byTime] {
+      let sums = (0..<5).map { expert in table.reduce(0) { $0 + $1[expert] } }
+      #expect(sums == metrics.routing[0].load.tokens && sums.reduce(0, +) == 16 * 16)
+    }
+    // Images without a label, and only they, use the last expert.
+    #expect(usage[0].byClass[4].dropLast().allSatisfy { $0 == 0 })
+    #expect(usage[0].byClass.dropLast().allSatisfy { $0[4] == 0 })
+    #expect(metrics.parts.map(\.name) == ["velocity_error", "contrastive"])
+    loop.task.forgetUsage()
+    #expect(loop.task.usage[0].byClass.allSatisfy { $0.allSatisfy { $0 == 0 } })
+  }
+
+  @Test("leaves out the share of labels that the model asks for")
+  func labelDropout() throws {
+    for share in [0.0, 0.5] {
+      let loop = try loop(.kMeans, batch: 64) {
+        $0.labelDropout = share
+        $0.experts?.hasUnconditional = share > 0
+      }
+      for _ in 0..<8 { _ = try loop.advance() }
+      let usage = loop.task.usage[0].byClass
+      let all = usage.reduce(0) { $0 + $1.reduce(0, +) }
+      #expect(all == 8 * 64 * 16 && usage.count == (share > 0 ? 5 : 4))
+      guard share > 0 else { continue }
+      let without = Double(usage[4].reduce(0, +)) / Double(all)
+      #expect(abs(without - share) < 0.08)
+    }
+  }
+
+  @Test("keeps gates open and experts busy with the contrastive loss")
+  func contrastive() throws {
+    func gate(_ factor: Double) throws -> (weight: Double, busy: Int) {
+      let model = try SampleImages.model(.promoe)
+      var settings = DiffusionTask.Settings(batchSize: 16, router: .promoe)
+      settings.contrastive = factor
+      let set = try SampleImages.set()
+      let task = try DiffusionTask(
+        model, images: ShuffledImages(set, flips: false, seed: 2), settings: settings)
+      let loop = try TrainingLoop(
+        task,
+        settings: LoopSettings(
+          schedule: LearningRateSchedule(
+            peak: 3e-3, warmupSteps: 0, totalSteps: 200, decay: .constant),
+          optimizer: AdamWSettings(weightDecay: 0)))
+      for _ in 0..<40 { _ = try loop.advance() }
+      let output = model(
+        set.images(Array(0..<16), random: nil), times: Tensor.full(300, [16]),
+        labels: (0..<16).map { $0 % 4 })
+      let weights = output.sparse[0].conditional.weights
+      return (
+        Double(weights.mean().item(as: Float.self)),
+        output.sparse[0].conditional.load.tokens.count { $0 > 0 }
+      )
+    }
+    let (with, without) = (try gate(1), try gate(0))
+    #expect(with.weight > without.weight && with.busy >= 2, "\(with), \(without)")
+  }
+
+  @Test("takes images in the same order again, mirrored or not")
+  func order() throws {
+    let set = try SampleImages.set(10)
+    let source = ShuffledImages(set, flips: true, seed: 4)
+    let first = try (0..<7).map { _ in try source.next(3) }
+    source.position = DataPosition(epoch: 0, index: 3)
+    let again = try source.next(3)
+    expectClose(again.images, first[1].images, .exact)
+    #expect(again.labels == first[1].labels && source.position.index == 6)
+    // Ten images in a pass: all appear once, some mirrored.
+    let labels = first.flatMap(\.labels)
+    #expect(labels[..<10].sorted() == (0..<10).map { $0 % 4 }.sorted())
+    let plain = ShuffledImages(set, flips: false, seed: 4)
+    let isMirrored = try first.contains {
+      let other = try plain.next(3)
+      return ($0.images .!= other.images).any()
+    }
+    #expect(isMirrored)
+  }
+
+  @Test("scales bytes to -1 to 1, and refuses labels and shapes that do not fit")
+  func arrays() throws {
+    let bytes = Tensor([0, 255, 51, 102] as [UInt8], shape: [1, 1, 2, 2])
+    let set = try ImageArray(bytes, labels: [0], classes: 1)
+    expectClose(
+      set.images([0], random: nil),
+      Tensor([-1, 1, -0.6, -0.2] as [Float], shape: [1, 1, 2, 2]), .sameKernels)
+    #expect(throws: TrainingError.self) { try ImageArray(bytes, labels: [1], classes: 1) }
+    #expect(throws: TrainingError.self) { try ImageArray(bytes, labels: [], classes: 1) }
+    #expect(throws: TrainingError.self) {
+      try ImageArray(Tensor.zeros([2, 2]), labels: [0, 0], classes: 1)
+    }
+    let model = try SampleImages.model(nil)
+    let source = ShuffledImages(set, flips: false, seed: 1)
+    #expect(throws: TrainingError.self) {
+      try DiffusionTask(model, images: source, settings: .init(batchSize: 1))
+    }
+    let many = try ImageArray(Tensor.zeros([1, 1, 8, 8]), labels: [0], classes: 5)
+    #expect(throws: TrainingError.self) {
+      try DiffusionTask(
+        model, images: ShuffledImages(many, flips: false, seed: 1), settings: .init(batchSize: 1))
+    }
+  }
+}
