@@ -102,7 +102,8 @@ let program: [Target] = [
   .testTarget(
     name: "SwitchyardTests",
     dependencies: [
-      "switchyard", "MoETestSupport", "MoECore", "MoETracing", "MoETensor", "MoEModels",
+      "switchyard", "MoETestSupport", "MoECore", "MoEImages", "MoETracing", "MoETensor",
+      "MoEModels",
       "MoEEvaluation", "MoEPlacement", "MoEReport", system,
     ],
     swiftSettings: strict),

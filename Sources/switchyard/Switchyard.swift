@@ -18,7 +18,7 @@ struct Switchyard: ParsableCommand {
       Doctor.self, Info.self, Generate.self, Sample.self, Classify.self, MeasurePerplexity.self,
       Train.self, Upcycle.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
-      TokenizerCommand.self, Checkpoint.self,
+      TokenizerCommand.self, Checkpoint.self, Convert.self,
     ])
 
   /// Runs the command, and answers also for output that could not be written.

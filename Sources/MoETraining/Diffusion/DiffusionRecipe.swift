@@ -37,10 +37,6 @@ struct DiffusionRecipe: TrainingRecipe {
 
   init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
     self.shared = shared
-    guard !shared.recomputes else {
-      throw TrainingError.invalidSetting(
-        key: "training.recompute", value: "true", expected: "false for diffusion")
-    }
     model = try Self.model(json)
     data = try DiffusionDataSettings(json)
     let losses = try json.section(
@@ -96,6 +92,7 @@ struct DiffusionRecipe: TrainingRecipe {
     settings.capacity = losses.capacity ?? settings.capacity
     settings.classification = losses.classification ?? settings.classification
     settings.evaluationImages = evaluationImages
+    settings.recomputes = shared.recomputes
     try pictures.check(model)
     let task = try DiffusionTask(
       model, images: ShuffledImages(images.training, flips: data.flips, seed: shared.seed),

@@ -1,0 +1,38 @@
+import ArgumentParser
+import MoECore
+import MoEModels
+import SystemPackage
+
+struct Convert: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Turn a PyTorch checkpoint of a diffusion transformer into a model folder.",
+    discussion: """
+      Reads .pt and .pth files as the code of ProMoE, DiffMoE and DiT saves them. Nothing in the file is executed: only \
+      tensors, numbers and names are read, and everything else is refused by name. Of a training checkpoint the \
+      running average of the weights is taken, with which images are made; --trained takes the others.
+
+      The folder gets config.json and safetensors, which 'switchyard sample' and 'switchyard train' open. The \
+      architecture is what the tensors show; --config names a config.json that says more.
+
+      Example:
+        switchyard convert ProMoE-B.pth --out promoe-b/
+      """)
+
+  @Argument(help: "The file.", completion: .file(extensions: ["pt", "pth"])) var file: PathArgument
+  @Option(help: "A new folder for the result.", completion: .directory) var out: PathArgument
+  @Option(help: "Architecture, a config.json (default: what the tensors show).") var config:
+    PathArgument?
+  @Flag(help: "Take the trained weights and not their running average.") var trained = false
+
+  func run() throws {
+    let dictionary = try DiffusionStateDictionary(file.path, trained ? .trained : .average)
+    let known = try config.map { try DiffusionConfiguration(ConfigurationObject($0.path)) }
+    let line = ProgressLine()
+    defer { line.end() }
+    let unused = try dictionary.write(to: out.path, as: known, progress: line.show)
+    line.end()
+    for name in unused.prefix(8) { Output.line("left out: \(name)") }
+    if unused.count > 8 { Output.line("left out: \(unused.count - 8) more") }
+    Output.line("\(out.path)")
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import MoECore
+import MoEImages
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@Suite("The commands for images")
+struct DiffusionCommandTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  @Test("train learns from the bundled digits, and sample makes images of them")
+  func trainAndSample() throws {
+    let out = folder.file("run").string
+    let example = Fixtures.package.appending("Examples/promoe-digits.json").string
+    let trained = try Program.run(
+      "train", example, "--out", out, "--steps", "3", "--set", "training.batch_size=8", "--set",
+      "evaluation.samples=1", "--set", "evaluation.sampling_steps=2", "--set",
+      "evaluation.images=8")
+    #expect(trained.exitCode == 0, "\(trained.errors)")
+    #expect(trained.errors.contains("images of 1×8×8, 10 classes"))
+
+    let model = out + "/model"
+    let sheets = try ["a.png", "b.png"].map { name in
+      let path = folder.file(name)
+      let run = try Program.run(
+        "sample", model, "--out", path.string, "--classes", "3,7", "--count", "2", "--steps", "4",
+        "--guidance", "2", "--seed", "5")
+      #expect(run.exitCode == 0, "\(run.errors)")
+      return try ImageFile.read(path)
+    }
+    #expect(sheets[0] == sheets[1] && sheets[0].width == 2 * 66 + 2 && sheets[0].height == 134)
+    let way = folder.file("way.png")
+    let trajectory = try Program.run(
+      "sample", model, "--out", way.string, "--classes", "3", "--count", "1", "--steps", "16",
+      "--trajectory")
+    #expect(trajectory.exitCode == 0, "\(trajectory.errors)")
+    #expect(try ImageFile.read(way).width == 9 * 66 + 2)
+  }
+
+  @Test("convert reads a PyTorch file into a folder that sample refuses or opens by what it is")
+  func convert() throws {
+    let out = folder.file("converted")
+    let run = try Program.run(
+      "convert", Fixtures.path("diffusion/promoe.pth").string, "--out", out.string)
+    #expect(run.exitCode == 0, "\(run.errors)")
+    #expect(
+      !out.appending("config.json").isMissing && !out.appending("model.safetensors").isMissing)
+    let again = try Program.run(
+      "convert", Fixtures.path("diffusion/promoe.pth").string, "--out", out.string)
+    #expect(again.exitCode == 1 && again.errors.contains("converted"))
+  }
+
+  @Test(
+    "wrong use is refused with what to change",
+    arguments: [
+      (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
+      (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
+      (["--sampler", "best"], 64, "euler"),
+    ])
+  func refusals(arguments: [String], code: Int32, message: String) throws {
+    let out = folder.file("run").string
+    let example = Fixtures.package.appending("Examples/promoe-digits.json").string
+    let trained = try Program.run(
+      "train", example, "--out", out, "--steps", "1", "--set", "training.batch_size=2", "--set",
+      "evaluation.samples=0", "--set", "evaluation.images=2")
+    #expect(trained.exitCode == 0, "\(trained.errors)")
+    let path = folder.file("x.png")
+    let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
+    #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
+    #expect(path.isMissing)
+  }
+}
