@@ -52,7 +52,7 @@ public struct DiffusionExperts {
     public var split: ConditionalSplit
     /// What it saw, shape `[conditional tokens, width]`.
     public var tokens: Tensor
-    /// What else the losses of ``losses(temperature:)`` need.
+    /// What else its losses need.
     var evidence: Evidence
   }
 

@@ -2,7 +2,7 @@ import MoECore
 public import MoEModels
 public import MoETensor
 
-/// Something that removes noise from images, such as a ``MoEModels/DiffusionTransformer``.
+/// Something that removes noise from images, such as a `DiffusionTransformer`.
 public protocol Denoiser: AnyObject {
   /// Channels, rows and columns of an image.
   var imageShape: [Int] { get }
