@@ -40,27 +40,37 @@ struct DiffusionCommandTests {
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
   }
 
-  @Test("convert reads a PyTorch file into a folder that sample refuses or opens by what it is")
+  @Test("convert reads a PyTorch file into a model folder, and says what the file does not")
   func convert() throws {
     let out = folder.file("converted")
-    let run = try Program.run(
-      "convert", Fixtures.path("diffusion/promoe.pth").string, "--out", out.string)
+    let file = Fixtures.path("diffusion/promoe.pth").string
+    // A width that no released model has does not tell the number of heads.
+    let unknown = try Program.run("convert", file, "--out", out.string)
+    #expect(unknown.exitCode == 1 && unknown.errors.contains("num_attention_heads"))
+    #expect(out.isMissing)
+    let text = """
+      {"model_type": "diffusion_transformer", "image_size": 8, "channels": 2, "patch_size": 2,
+       "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "num_classes": 5,
+       "experts": {"router": "promoe", "count": 4, "expert_size": 16, "shared_size": 16}}
+      """
+    let config = try folder.write(Array(text.utf8), to: "config.json").string
+    let run = try Program.run("convert", file, "--config", config, "--out", out.string)
     #expect(run.exitCode == 0, "\(run.errors)")
-    #expect(
-      !out.appending("config.json").isMissing && !out.appending("model.safetensors").isMissing)
-    let again = try Program.run(
-      "convert", Fixtures.path("diffusion/promoe.pth").string, "--out", out.string)
-    #expect(again.exitCode == 1 && again.errors.contains("converted"))
+    let names = try FileManager.default.contentsOfDirectory(atPath: out.string)
+    #expect(names.sorted() == ["config.json", "model.safetensors"])
+    let latents = try Program.run(
+      "sample", out.string, "--out", folder.file("x.png").string)
+    #expect(latents.exitCode == 1 && latents.errors.contains("another program must decode"))
+    let other = try folder.write(
+      Array(text.replacing("\"count\": 4", with: "\"count\": 5").utf8), to: "other.json"
+    ).string
+    let wrong = try Program.run(
+      "convert", file, "--config", other, "--out", folder.file("wrong").string)
+    #expect(wrong.exitCode == 1 && folder.file("wrong").isMissing, "\(wrong.errors)")
   }
 
-  @Test(
-    "wrong use is refused with what to change",
-    arguments: [
-      (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
-      (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
-      (["--sampler", "best"], 64, "euler"),
-    ])
-  func refusals(arguments: [String], code: Int32, message: String) throws {
+  @Test("wrong use is refused with what to change, and nothing is written")
+  func refusals() throws {
     let out = folder.file("run").string
     let example = Fixtures.package.appending("Examples/promoe-digits.json").string
     let trained = try Program.run(
@@ -68,8 +78,15 @@ struct DiffusionCommandTests {
       "evaluation.samples=0", "--set", "evaluation.images=2")
     #expect(trained.exitCode == 0, "\(trained.errors)")
     let path = folder.file("x.png")
-    let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
-    #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
-    #expect(path.isMissing)
+    let cases: [([String], Int32, String)] = [
+      (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
+      (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
+      (["--sampler", "best"], 64, "euler"),
+    ]
+    for (arguments, code, message) in cases {
+      let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
+      #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
+      #expect(path.isMissing)
+    }
   }
 }
