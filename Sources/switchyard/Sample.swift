@@ -45,8 +45,7 @@ struct Sample: ParsableCommand {
   @Option(help: "Images of each class.") var count = 8
   @Option(help: "Steps from noise to image.") var steps = 100
   @Option(help: "Strength of guidance; 1 for none.") var guidance = 1.0
-  @Option(help: "Way from noise to image (default: what fits the model).") var sampler:
-    SamplerName?
+  @Option(help: "Way from noise to image (default: what fits the model).") var sampler: SamplerName?
   @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
   @Option(help: "Each pixel becomes a square of this side (default: images of about 64 pixels).")
   var enlarge: Int?

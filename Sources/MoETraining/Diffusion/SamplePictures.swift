@@ -74,6 +74,7 @@ extension Pixels {
   ///
   /// - Parameter images: Shape `[images, channels, rows, columns]` with 1 or 3 channels; -1 is black, 1 white, and
   ///   what lies beyond is cut off.
+  /// - Returns: A picture of each.
   public static func images(_ images: Tensor) -> [Pixels] {
     let bytes = (images.cast(to: .f32) * 127.5 + 127.5).clamped(min: 0, max: 255).rounded()
       .cast(to: .u8)

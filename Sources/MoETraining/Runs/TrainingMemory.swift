@@ -9,6 +9,7 @@ enum TrainingMemory {
   ///   - weights: Numbers in all weights.
   ///   - other: Bytes of what passes keep.
   ///   - batch: The batches, in words.
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)``.
   static func check(weights: Int, other: Double, of batch: String) throws(TrainingError) {
     // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
     let needed = Double(weights) * 16 + other
