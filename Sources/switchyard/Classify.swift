@@ -56,8 +56,7 @@ struct Classify: ParsableCommand {
           "describes no model for classes or scores; train one with \"task\": \"classification\"")
     }
     let classifier = try TextClassifier.open(model.path)
-    let preparation = TextPreparation(
-      try Tokenizer(model.path), limit: classifier.configuration.maximumLength)
+    let preparation = try classifier.preparation(model.path)
     for (number, (first, second)) in try texts().enumerated() {
       guard let prepared = preparation(first, second) else {
         throw TextError(

@@ -5,6 +5,7 @@ import MoEModels
 import MoEPlacement
 import MoEReport
 import MoETracing
+import MoETraining
 import SystemPackage
 
 struct Inspect: ParsableCommand {
@@ -110,7 +111,11 @@ struct Inspect: ParsableCommand {
       return (step: step, trace: try RoutingTrace(path))
     }
     let report = try CheckpointReport(traces, name: run.name, devices: devices)
-    try finish(report, text: report.text, page: CheckpointPage(report).page)
+    let curves = LossCurves(input.path)
+    let losses = [("training", curves.training), ("validation", curves.validation)].map {
+      LineChart.Series($0, $1.map { (x: Double($0.step), y: $0.loss) })
+    }
+    try finish(report, text: report.text, page: CheckpointPage(report, losses: losses).page)
   }
 
   private func finish(_ report: some Encodable, text: String, page: Page) throws {

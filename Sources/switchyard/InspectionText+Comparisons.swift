@@ -7,14 +7,14 @@ extension DriftReport {
   /// The comparison for a terminal.
   var text: String {
     let loads = TextTable(
-      header: ["layer", "drift", "by chance", "most risen", "most fallen"],
+      header: ["layer", "drift", "by chance", "moved", "most risen", "most fallen"],
       rows: layers.map { layer in
         func change(_ expert: Int) -> String {
           "\(expert): \(NumberText.short(layer.before[expert])) to \(NumberText.short(layer.after[expert]))"
         }
         return [
           String(layer.layer), NumberText.short(layer.drift), NumberText.short(layer.byChance),
-          change(layer.risen), change(layer.fallen),
+          percent(layer.moved), change(layer.risen), change(layer.fallen),
         ]
       })
     let pairs = TextTable(

@@ -39,10 +39,10 @@ struct ClassificationMetricsTests {
 }
 
 @Suite("Usage of experts")
-struct ExpertUsageTests {
+struct GroupedRoutingTests {
   @Test("is counted by group")
   func counts() {
-    let usage = ExpertUsage(
+    let usage = GroupedRouting(
       chosen: [0, 0, 1, 1, 1], gate: [1, 0, 1, 0, 0.5, 0.5, 0, 1, 0, 1], group: [0, 0, 1, 1, 0],
       groups: ["a", "b"], experts: 2)
     #expect(usage.counts == [2, 1, 0, 2])
@@ -55,7 +55,7 @@ struct ExpertUsageTests {
   @Test("says nothing where groups are mixed alike, and one bit where it tells two groups")
   func information() {
     func bits(_ chosen: [Int]) -> Double {
-      ExpertUsage(
+      GroupedRouting(
         chosen: chosen, gate: chosen.flatMap { $0 == 0 ? [1, 0] : [0, 1] }, group: [0, 0, 1, 1],
         groups: ["a", "b"], experts: 2
       ).mutualInformation
@@ -68,9 +68,9 @@ struct ExpertUsageTests {
   @Test("agrees between trainings up to renaming where experts are alike")
   func agreement() {
     let (first, second) = ([0, 0, 1, 1, 1], [1, 1, 0, 0, 1])
-    #expect(ExpertUsage.agreement(first, second, experts: 2, exchangeable: false) == 0.2)
-    #expect(ExpertUsage.agreement(first, second, experts: 2, exchangeable: true) == 0.8)
-    #expect(ExpertUsage.agreement([], [], experts: 2, exchangeable: true) == 1)
-    #expect(ExpertUsage.agreement([0, 1, 2], [2, 0, 1], experts: 3, exchangeable: true) == 1)
+    #expect(GroupedRouting.agreement(first, second, experts: 2, exchangeable: false) == 0.2)
+    #expect(GroupedRouting.agreement(first, second, experts: 2, exchangeable: true) == 0.8)
+    #expect(GroupedRouting.agreement([], [], experts: 2, exchangeable: true) == 1)
+    #expect(GroupedRouting.agreement([0, 1, 2], [2, 0, 1], experts: 3, exchangeable: true) == 1)
   }
 }

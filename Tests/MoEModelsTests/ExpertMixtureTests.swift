@@ -232,6 +232,22 @@ struct ExpertMixtureTests {
     #expect(Self.chosen(after.routing) == Self.chosen(before.routing).map { 1 - $0 })
   }
 
+  @Test("sees views with dropped numbers whose mean stays, and the same ones for the same seed")
+  func dropout() {
+    let views = InputViews(
+      pooled: Tensor.ones([50, 40]),
+      sequence: PackedRows(rows: Tensor.ones([100, 40]), lengths: Array(repeating: 2, count: 50)))
+    let thin = views.dropping(0.25, random: RandomSource(seed: 1))
+    for x in [thin.pooled, thin.sequence.rows] {
+      let values = x.array(of: Float.self)
+      #expect(values.allSatisfy { $0 == 0 || abs($0 - 4 / 3) < 1e-6 })
+      #expect(abs(x.mean().item(as: Float.self) - 1) < 0.1)
+    }
+    let again = views.dropping(0.25, random: RandomSource(seed: 1))
+    expectClose(again.sequence.rows, thin.sequence.rows, .exact)
+    expectClose(views.dropping(0, random: RandomSource(seed: 1)).pooled, views.pooled, .exact)
+  }
+
   @Test("has an entropy between 0 and ln 2")
   func entropy() throws {
     let routing = try Self.mixture()(Self.views(50)).routing

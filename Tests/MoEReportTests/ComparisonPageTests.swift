@@ -23,7 +23,7 @@ struct ComparisonPageTests {
     let (one, two) = (try counts("a", seed: 1), try counts("b", seed: 2))
     let same = try DriftReport(from: one, to: two, names: (old: "a", new: "b"))
     for layer in same.layers { #expect(layer.drift < 4 * layer.byChance, "\(layer)") }
-    #expect(same.diagnosis[1].hasPrefix("That is what chance explains"))
+    #expect(same.diagnosis[1].hasPrefix("Over all layers that is what chance"))
     for (found, chance) in zip(same.affinities, same.affinitiesByChance) {
       #expect(found < 1.5 * chance && chance > 0)
     }
@@ -32,6 +32,7 @@ struct ComparisonPageTests {
     let other = try DriftReport(from: one, to: moved, names: (old: "a", new: "b"))
     #expect(other.layers[0].drift > 5 * other.layers[0].byChance)
     let layer = other.layers[0]
+    #expect(layer.moved > 0 && layer.moved <= 1)
     #expect(layer.after[layer.risen] > layer.before[layer.risen])
     #expect(layer.after[layer.fallen] < layer.before[layer.fallen])
   }

@@ -62,7 +62,7 @@ public struct EncoderConfiguration: Hashable, Sendable {
       hiddenSize = try json.int("hidden_size", in: CommonKeys.size)
       innerSize =
         try json.optionalInt("intermediate_size", in: CommonKeys.size) ?? hiddenSize
-      contextLength = try json.optionalInt("max_position_embeddings", in: 2...(1 << 20)) ?? 512
+      contextLength = try json.optionalInt("max_position_embeddings", in: 8...(1 << 20)) ?? 512
     case .bert, .distilbert:
       let isBERT = family == .bert
       let keys =
@@ -73,7 +73,7 @@ public struct EncoderConfiguration: Hashable, Sendable {
       layers = try json.int(keys[1], in: 1...4096)
       heads = try json.int(keys[2], in: 1...4096)
       innerSize = try json.int(keys[3], in: CommonKeys.size)
-      contextLength = try json.int("max_position_embeddings", in: 2...(1 << 20))
+      contextLength = try json.int("max_position_embeddings", in: 8...(1 << 20))
       guard hiddenSize.isMultiple(of: heads) else {
         throw json.invalid(keys[2], "a divisor of \(keys[0]) (\(hiddenSize))")
       }

@@ -25,13 +25,15 @@ public final class TransformerEncoder: TextEncoder {
   public init(_ configuration: EncoderConfiguration, weights: some WeightSource) throws {
     let (builder, c) = (EncoderBuilder(weights), configuration)
     self.configuration = c
-    // As PyTorch starts embeddings: small ones would turn around in the first steps of a small encoder.
-    func table(_ name: String, _ rows: Int) throws -> Parameter {
-      try builder.weight("embeddings.\(name).weight", [rows, c.hiddenSize], .normal(1))
+    func table(_ name: String, _ rows: Int, _ deviation: Double) throws -> Parameter {
+      try builder.weight(
+        "embeddings.\(name).weight", [rows, c.hiddenSize], .normal(deviation))
     }
-    words = try table("word_embeddings", c.vocabularySize)
-    positions = try table("position_embeddings", c.contextLength)
-    segments = c.segments > 0 ? try table("token_type_embeddings", c.segments) : nil
+    // Words start as far apart as PyTorch's, so that the first steps of a small encoder do not turn them around;
+    // positions and segments start near nothing beside them, as in BERT.
+    words = try table("word_embeddings", c.vocabularySize, 1)
+    positions = try table("position_embeddings", c.contextLength, 0.02)
+    segments = c.segments > 0 ? try table("token_type_embeddings", c.segments, 0.02) : nil
     norm = try builder.normalization("embeddings.LayerNorm", c.hiddenSize, epsilon: c.epsilon)
     layers = try (0..<c.layers).map { try EncoderLayer(c, place: $0, builder) }
     pooler =

@@ -52,6 +52,20 @@ public final class TextClassifier {
     return (try? json.optionalString("model_type")) == ClassifierConfiguration.modelType
   }
 
+  /// Turns texts into this model's tokens, with the tokenizer of a folder.
+  ///
+  /// - Throws: ``TokenizerError``, ``ModelError`` when it has more tokens than the encoder, or `FileError`.
+  public func preparation(_ folder: FilePath) throws -> TextPreparation {
+    let tokenizer = try Tokenizer(folder)
+    guard tokenizer.vocabularyCount <= configuration.encoder.vocabularySize else {
+      throw ModelError.invalidValue(
+        path: folder.appending("config.json"), key: "encoder.vocab_size",
+        value: "\(configuration.encoder.vocabularySize)",
+        expected: "at least \(tokenizer.vocabularyCount), the tokens of the tokenizer")
+    }
+    return TextPreparation(tokenizer, limit: configuration.maximumLength)
+  }
+
   /// All weights by name.
   public var parameters: [(name: String, parameter: Parameter)] {
     encoder.parameters.map { (Self.encoderPrefix + $0.name, $0.parameter) } + mixture.parameters

@@ -26,6 +26,27 @@ public struct InputViews {
   }
 }
 
+extension InputViews {
+  /// The views with a share of their numbers put to zero and the others raised, so that means stay.
+  ///
+  /// - Parameters:
+  ///   - share: From 0 to below 1.
+  ///   - random: Decides which numbers.
+  /// - Returns: Views of the same shapes.
+  /// - SeeAlso: Srivastava et al. 2014, *Dropout*.
+  public func dropping(_ share: Double, random: RandomSource) -> InputViews {
+    precondition(0..<1 ~= share, "a share of \(share)")
+    guard share > 0 else { return self }
+    func thinned(_ x: Tensor) -> Tensor {
+      let kept = random.bernoulli(x.shape, probability: 1 - share, dtype: x.dtype, on: x.device)
+      return x * kept * (1 / (1 - share))
+    }
+    return InputViews(
+      pooled: thinned(pooled),
+      sequence: PackedRows(rows: thinned(sequence.rows), lengths: sequence.lengths))
+  }
+}
+
 /// The part of its samples that an expert reads.
 public enum ExpertInput {
   /// One vector per sample, `[samples, width]`.

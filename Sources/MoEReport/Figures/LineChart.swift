@@ -52,7 +52,7 @@ public struct LineChart: Sendable {
     let y = Axis(values, from: bottom, to: top, fromZero: startsAtZero)
     let left = (y.ticks.map { Coordinate.width(format($0)) }.max() ?? 20) + 12
     let x = Axis(
-      series.flatMap { $0.points.map(\.x) }, from: left + 6, to: width - 16,
+      series.flatMap { $0.points.map(\.x) }, from: left + 6, to: width - 24,
       isLogarithmic: isLogarithmic, roundsEnds: false)
     let frame = ChartFrame(x: x, y: y)
     let labels = ChartFrame.thinned(

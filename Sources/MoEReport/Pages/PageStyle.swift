@@ -31,7 +31,7 @@ enum PageStyle {
       background: var(--raised); border-radius: 6px; }
     .numbers dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
     .numbers dt { color: var(--soft); font-size: 0.85rem; line-height: 1.35; }
-    .figures { display: grid; gap: 26px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr));
+    .figures { display: grid; gap: 26px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr));
       margin: 0 0 18px; align-items: start; }
     figure { margin: 0; min-width: 0; }
     figure.wide { grid-column: 1 / -1; }
@@ -68,13 +68,14 @@ enum PageStyle {
     .images img { display: block; width: 100%; height: auto; image-rendering: pixelated; }
     .images figcaption { color: var(--soft); font-size: 0.8rem; line-height: 1.3; overflow-wrap: anywhere; }
     @media (max-width: 560px) { svg text { font-size: 13.5px; } main { padding: 16px 12px 40px; } }
+    @page { margin: 14mm; }
     @media print {
       :root { --paper: #ffffff; --raised: #f5f6f8; --ink: #000000; --soft: #444444; --line: #bbbbbb; --mark: #0b62a8;
         --s0: #0072b2; --s1: #c2410c; --s2: #00795a; --s3: #a34a86; --s4: #7a5c00; --s5: #3b82c4; --s6: #555b63; }
       nav, details { display: none; }
       main { padding: 0; max-width: none; }
       .figures { grid-template-columns: 1fr 1fr; }
-      figure, .findings { break-inside: avoid; }
+      figure, .findings, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
       .drawing, .scroll { overflow: visible; max-height: none; }
       svg { min-width: 0 !important; } svg .cells, .findings, .numbers div { print-color-adjust: exact; }
     }

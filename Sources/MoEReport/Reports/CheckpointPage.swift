@@ -4,9 +4,16 @@ import MoETracing
 /// The page of `switchyard inspect` for a training run.
 public struct CheckpointPage {
   private let report: CheckpointReport
+  private let losses: [LineChart.Series]
 
   /// Prepares the page.
-  public init(_ report: CheckpointReport) { self.report = report }
+  ///
+  /// - Parameters:
+  ///   - report: The routing of the run's models.
+  ///   - losses: Losses by step, to stand first; a series without points is left out.
+  public init(_ report: CheckpointReport, losses: [LineChart.Series] = []) {
+    (self.report, self.losses) = (report, losses.filter { !$0.points.isEmpty })
+  }
 
   /// The page.
   public var page: Page {
@@ -18,7 +25,7 @@ public struct CheckpointPage {
         Page.Section("What it means", [.findings(report.diagnosis)]),
         Page.Section(
           "Along the steps",
-          [.figures([evenness, entropy, affinity, agreement] + kept), .table(table)]),
+          [.figures(loss + [evenness, entropy, affinity, agreement] + kept), .table(table)]),
       ],
       footer:
         "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
@@ -40,6 +47,12 @@ public struct CheckpointPage {
         .init(line.name, steps.map { (x: Double($0.affinity.step), y: line.value($0)) })
       }, xTitle: "step", yTitle: y, isLogarithmic: isWide, reference: reference, format: format
     ).figure(title, note: note)
+  }
+
+  private var loss: [Figure] {
+    guard !losses.isEmpty else { return [] }
+    let chart = LineChart(losses, xTitle: "step", yTitle: "loss", startsAtZero: false)
+    return [chart.figure("Loss", note: "Training losses are means of neighbouring steps.")]
   }
 
   private var evenness: Figure {

@@ -66,11 +66,15 @@ public struct DriftPage {
 
   private var table: Table {
     Table(
-      ["layer", "drift", "by chance", "most risen", "from", "to", "most fallen", "from", "to"],
+      [
+        "layer", "drift", "by chance", "moved", "most risen", "from", "to", "most fallen", "from",
+        "to",
+      ],
       report.layers.map { layer in
         [
           String(layer.layer), NumberText.short(layer.drift), NumberText.short(layer.byChance),
-          String(layer.risen), NumberText.short(layer.before[layer.risen]),
+          NumberText.percent(layer.moved), String(layer.risen),
+          NumberText.short(layer.before[layer.risen]),
           NumberText.short(layer.after[layer.risen]), String(layer.fallen),
           NumberText.short(layer.before[layer.fallen]), NumberText.short(layer.after[layer.fallen]),
         ]

@@ -1,7 +1,7 @@
 /// Numbers with a fixed place in memory, so that threads can fill tables beside one another.
 @safe final class CountTable<Element: Numeric> {
   let count: Int
-  private let pointer: UnsafeMutablePointer<Element>
+  fileprivate let pointer: UnsafeMutablePointer<Element>
 
   init(_ count: Int) {
     self.count = count
@@ -18,6 +18,15 @@
   func add(_ value: Element, at place: Int) {
     assert(place < count, "\(place) of \(count)")
     unsafe pointer[place] += value
+  }
+}
+
+extension CountTable<Int> {
+  /// Adds 1 to a number; no count of tokens can overflow.
+  @inline(__always)
+  func increment(at place: Int) {
+    assert(place < count, "\(place) of \(count)")
+    unsafe pointer[place] &+= 1
   }
 }
 
@@ -55,8 +64,9 @@ struct LayerTables {
   func countLoads(_ here: LayerChoices, isFull: Bool) {
     guard isFull, !here.hasWeights else { return countSparseLoads(here) }
     for token in 0..<here.tokens {
-      firstLoads.add(1, at: Int(here[token, 0]))
-      for slot in 0..<here.k { evenLoads.add(1, at: Int(here[token, slot])) }
+      let experts = unsafe here.row(token)
+      unsafe firstLoads.increment(at: Int(experts[0]))
+      for slot in 0..<here.k { unsafe evenLoads.increment(at: Int(experts[slot])) }
     }
   }
 
@@ -99,9 +109,10 @@ struct LayerTables {
   private func countFullPairs(_ here: LayerChoices, _ next: LayerChoices) {
     let k = here.k
     for token in 0..<here.tokens {
+      let (left, right) = unsafe (here.row(token), next.row(token))
       for i in 0..<k {
-        let row = Int(here[token, i]) * experts
-        for p in 0..<k { pairs.add(1, at: row + Int(next[token, p])) }
+        let row = unsafe Int(left[i]) &* experts
+        for p in 0..<k { unsafe pairs.increment(at: row &+ Int(right[p])) }
       }
     }
   }
@@ -141,13 +152,11 @@ struct LayerTables {
   func countCoactivations(_ here: LayerChoices, isFull: Bool) {
     let (k, unused) = (here.k, RoutingTraceHeader.unusedSlot)
     for token in 0..<here.tokens {
-      for i in 1..<max(1, k) {
-        let left = here[token, i]
-        guard isFull || left != unused else { continue }
-        let row = Int(left) * experts
-        for p in 0..<i {
-          let right = here[token, p]
-          if isFull || right != unused { coactivations.add(1, at: row + Int(right)) }
+      let chosen = unsafe here.row(token)
+      for i in 1..<max(1, k) where unsafe isFull || chosen[i] != unused {
+        let row = unsafe Int(chosen[i]) &* experts
+        for p in 0..<i where unsafe isFull || chosen[p] != unused {
+          unsafe coactivations.increment(at: row &+ Int(chosen[p]))
         }
       }
     }

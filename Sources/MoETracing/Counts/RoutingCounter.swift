@@ -104,13 +104,17 @@ extension RoutingTrace.Block {
   @inline(__always)
   subscript(token: Int, slot: Int) -> UInt16 { unsafe experts[token * width + slot] }
 
+  /// The slots of a token.
+  @unsafe @inline(__always)
+  func row(_ token: Int) -> UnsafePointer<UInt16> { unsafe experts + token &* width }
+
   /// Adds every choice to its token's row of a table; tokens whose row is negative are left out.
   func count(rows: [Int], into table: CountTable<Int>) {
     for token in 0..<tokens where rows[token] >= 0 {
       for slot in 0..<k {
         let expert = self[token, slot]
         guard expert != RoutingTraceHeader.unusedSlot else { continue }
-        table.add(1, at: rows[token] + Int(expert))
+        table.increment(at: rows[token] &+ Int(expert))
       }
     }
   }

@@ -18,6 +18,8 @@ public struct DriftReport: Codable, Hashable, Sendable {
     public var risen: Int
     /// The expert whose load over the mean fell most.
     public var fallen: Int
+    /// Share of assignments that go to other experts, half the sum of all changes of share.
+    public var moved: Double
   }
 
   /// Names of the traces.
@@ -56,7 +58,8 @@ public struct DriftReport: Codable, Hashable, Sendable {
         layer: old.layers[place], drift: drift.loads[place], byChance: drift.loadsByChance[place],
         before: before, after: after,
         risen: changes.indices.max { changes[$0] < changes[$1] } ?? 0,
-        fallen: changes.indices.min { changes[$0] < changes[$1] } ?? 0)
+        fallen: changes.indices.min { changes[$0] < changes[$1] } ?? 0,
+        moved: changes.reduce(0) { $0 + $1.magnitude } / Double(max(1, 2 * changes.count)))
     }
     (affinities, affinitiesByChance) = (drift.affinities, drift.affinitiesByChance)
     diagnosis = []
@@ -73,25 +76,24 @@ public struct DriftReport: Codable, Hashable, Sendable {
       return ["One of the traces holds no token, so nothing can be said."]
     }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
-    func digits(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
+    func digits(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+    func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
     let (drift, chance) = (mean(layers.map(\.drift)), mean(layers.map(\.byChance)))
     var result = [
-      "Loads differ by \(digits(drift)) on a scale from 0, the same, to 1, no expert in common; tokens dealt at random differ by \(digits(chance)). The layer that differs most is \(most.layer): expert \(most.risen) goes from \(digits(most.before[most.risen])) to \(digits(most.after[most.risen])) times the mean load, expert \(most.fallen) from \(digits(most.before[most.fallen])) to \(digits(most.after[most.fallen]))."
+      "The layer whose loads differ most is \(most.layer): expert \(most.risen) goes from \(digits(most.before[most.risen])) to \(digits(most.after[most.risen])) times the mean load, expert \(most.fallen) from \(digits(most.before[most.fallen])) to \(digits(most.after[most.fallen]))."
     ]
     result.append(
-      drift < 2 * chance + 0.001
-        ? "That is what chance explains: what was learnt from one trace about loads holds for the other."
-        : drift < 0.02
-          ? "That is more than chance, but little: a balanced plan of one trace stays nearly balanced on the other."
-          : "That is a real change: balance that was planned with one trace will not hold on the other."
+      drift < 2 * chance
+        ? "Over all layers that is what chance explains: what was learnt from one trace about loads holds for the other."
+        : "Over all layers \(percent(mean(layers.map(\.moved)))) of the assignments go to other experts than in the first trace, which is more than chance. Judge balance on the trace that a plan will serve."
     )
     guard !affinities.isEmpty else { return result }
     let (distance, noise) = (mean(affinities), mean(affinitiesByChance))
     result.append(
-      "Of the tokens of an expert, \(digits(distance * 100)) % go on to other successors than in the other trace; dealt at random it would be \(digits(noise * 100)) %."
+      "Of an expert's tokens, \(percent(distance)) go on to other successors than in the first trace; if tokens are dealt at random, \(percent(noise))."
         + (distance < 1.5 * noise
           ? " Affinity is the same in both: a plan of one serves the other."
-          : " Judge a plan on the trace that it will serve: switchyard place."))
+          : " Judge crossings, too, on the trace that a plan will serve."))
     return result
   }
 }

@@ -7,9 +7,9 @@ public struct ClassificationEvaluation {
   /// One answer per text.
   public let predictions: [TextClassifier.Prediction]
   /// Who answered, by class, or by kind for scores of known kinds.
-  public let usage: ExpertUsage
+  public let usage: GroupedRouting
   /// The same by kind of text, where kinds are told apart.
-  public let usageByKind: ExpertUsage?
+  public let usageByKind: GroupedRouting?
   private let set: ClassificationSet
   private let configuration: ClassifierConfiguration
 
@@ -27,8 +27,8 @@ public struct ClassificationEvaluation {
       case .classes(let names): names
       case .score: ["all"]
       }
-    func usage(_ group: [Int], _ groups: [String]) -> ExpertUsage {
-      ExpertUsage(
+    func usage(_ group: [Int], _ groups: [String]) -> GroupedRouting {
+      GroupedRouting(
         chosen: predictions.map(\.expert), gate: predictions.flatMap(\.gate), group: group,
         groups: groups, experts: configuration.mixture.experts.count)
     }

@@ -1,3 +1,4 @@
+import Foundation
 import MoECore
 import MoEModels
 import MoETensor
@@ -33,6 +34,7 @@ struct ClassificationParts {
     (mixture.inputs, mixture.outputs) = (source.configuration.hiddenSize, target.outputs)
     let configuration = ClassifierConfiguration(
       encoder: source.configuration, mixture: mixture, target: target, maximumLength: limit)
+    try Self.checkMemory(configuration)
     let random = RandomWeights(RandomSource(seed: recipe.shared.seed))
     let dtype = recipe.shared.dtype
     let encoder = try source.encoder(random, dtype: dtype, device: device)
@@ -55,6 +57,24 @@ struct ClassificationParts {
         "config.json", Array(try ConfigurationObject.Value.object(configuration.json).json().utf8)),
       ModelFile("tokenizer.json", try path.bytes()),
     ]
+  }
+
+  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  private static func checkMemory(_ configuration: ClassifierConfiguration) throws {
+    let counted = CountedWeights()
+    _ = try configuration.encoder.encoder(weights: counted)
+    _ = try ExpertMixture(configuration.mixture, weights: counted)
+    // Weight, gradient and two moments.
+    let (needed, memory) = (
+      Double(counted.count) * 16, Double(ProcessInfo.processInfo.physicalMemory)
+    )
+    guard needed <= memory else {
+      throw TrainingError.invalidSetting(
+        key: "encoder", value: "of \(counted.count) weights with its head",
+        expected:
+          "smaller: training needs more than \(ByteCount(Int(min(needed, 1e18)))), and this machine has \(ByteCount(Int(memory)))"
+      )
+    }
   }
 
   private static func makeTokenizer(

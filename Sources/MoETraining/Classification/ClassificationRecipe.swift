@@ -33,6 +33,7 @@ struct ClassificationRecipe: TrainingRecipe {
   let data: ClassificationSource
   let entropy: Double
   let balance: Double
+  let dropout: Double
 
   init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
     self.shared = shared
@@ -42,7 +43,7 @@ struct ClassificationRecipe: TrainingRecipe {
     (encoder, isFrozen) = try Self.encoder(object)
     cache = try object.optionalString("cache").map { FilePath($0) } ?? StateCache.shared
     head = try MixtureConfiguration(
-      json.section("head", MixtureConfiguration.keys), inputs: 1, outputs: 1)
+      json.section("head", MixtureConfiguration.keys + ["dropout"]), inputs: 1, outputs: 1)
     let vocabulary = try json.section("tokenizer", ["path", "size"])
     tokenizer = try vocabulary.optionalString("path").map { FilePath($0) }
     vocabularySize = try vocabulary.optionalInt("size", in: 512...(1 << 22))
@@ -53,6 +54,7 @@ struct ClassificationRecipe: TrainingRecipe {
     if case .new = encoder, tokenizer == nil, vocabularySize == nil, !data.isSynthetic {
       throw ModelError.missingKey(path: json.path, key: "tokenizer.size' or 'tokenizer.path")
     }
+    dropout = try json.optionalObject("head")?.share("dropout") ?? 0
     let losses = try json.section("losses", ["entropy", "balance"])
     entropy = try losses.optionalNumber("entropy", above: -1e6) ?? 0.01
     balance = try losses.optionalNumber("balance", above: -1e6) ?? 0.1
@@ -87,7 +89,8 @@ struct ClassificationRecipe: TrainingRecipe {
   var resolved: [String: [String: ConfigurationObject.Value]] {
     [
       "losses": ["entropy": .number(entropy), "balance": .number(balance)],
-      "head": head.json, "data": data.resolved,
+      "head": head.json.merging(["dropout": .number(dropout)]) { first, _ in first },
+      "data": data.resolved,
     ]
   }
 
@@ -106,7 +109,8 @@ struct ClassificationRecipe: TrainingRecipe {
     let task = ClassificationTask(
       parts.model, training: parts.training, test: parts.test,
       settings: .init(
-        batchSize: shared.batchSize, entropy: entropy, balance: balance, isFrozen: isFrozen),
+        batchSize: shared.batchSize, entropy: entropy, balance: balance, dropout: dropout,
+        isFrozen: isFrozen),
       seed: shared.seed, files: parts.files, device: device)
     let counts = [task.weights, task.buffers].map { weights in
       ShortCount.text(weights.reduce(0) { $0 + $1.parameter.value.count })

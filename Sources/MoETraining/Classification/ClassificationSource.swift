@@ -89,6 +89,10 @@ struct ClassificationSource: Sendable {
     var tested = test.isEmpty ? nil : try joined(test, format)
     if testShare > 0 {
       let held = Int(Double(learned.texts.count) * testShare)
+      guard held > 0 else {
+        throw DataError.tooFewTexts(
+          learned.path, found: learned.texts.count, needed: Int((1 / testShare).rounded(.up)))
+      }
       (tested, learned) = try learned.sample(held, seed: sampleSeed)
     }
     if let trainSamples { learned = try learned.sample(trainSamples, seed: sampleSeed).chosen }

@@ -19,15 +19,18 @@ public final class ClassificationTask: TrainingTask {
     public var entropy: Double
     /// Factor of the unevenness of the gate's mean shares; above 0 keeps experts busy.
     public var balance: Double
+    /// Share of the encoder's numbers that the head does not see in a step, from 0 to below 1.
+    public var dropout: Double
     /// Whether the encoder's weights stay as they are.
     public var isFrozen: Bool
 
     /// Describes a way of training.
     public init(
-      batchSize: Int, entropy: Double = 0.01, balance: Double = 0.1, isFrozen: Bool = false
+      batchSize: Int, entropy: Double = 0.01, balance: Double = 0.1, dropout: Double = 0,
+      isFrozen: Bool = false
     ) {
       (self.batchSize, self.entropy) = (batchSize, entropy)
-      (self.balance, self.isFrozen) = (balance, isFrozen)
+      (self.balance, self.dropout, self.isFrozen) = (balance, dropout, isFrozen)
     }
   }
 
@@ -92,7 +95,8 @@ public final class ClassificationTask: TrainingTask {
     let input =
       settings.isFrozen
       ? withoutGradients { views(of: batch, in: training) } : views(of: batch, in: training)
-    let output = model.mixture(input, training: true)
+    let output = model.mixture(
+      input.dropping(settings.dropout, random: random), training: true)
     var parts = [predictionLoss(output.answers, batch, training)]
     let probabilities = output.routing.probabilities
     parts.append(

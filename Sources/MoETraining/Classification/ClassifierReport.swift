@@ -78,8 +78,7 @@ public struct ClassifierReport: Codable, Sendable {
         expected: "a format with the classes or scores of the model")
     }
     let source = try format.read(data)
-    let preparation = TextPreparation(
-      try Tokenizer(folder), limit: model.configuration.maximumLength)
+    let preparation = try model.preparation(folder)
     let set = try ClassificationSet(source, with: preparation)
     self.init(model, source, set, examples: examples)
   }

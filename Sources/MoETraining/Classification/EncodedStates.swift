@@ -66,6 +66,7 @@ struct StateCache {
   ///   - encoder: Makes the states.
   ///   - identity: What tells this encoder, its pooling included, from others.
   ///   - progress: Told how far the work has come.
+  /// - Returns: The states.
   /// - Throws: A `FileError`, as for a full disk.
   func states(
     of texts: [TokenizedText], by encoder: any TextEncoder, identity: String,

@@ -2,7 +2,7 @@ import Foundation
 import MoETracing
 
 /// Who worked on what, for inputs of known groups and one expert each.
-public struct ExpertUsage: Hashable, Codable, Sendable {
+public struct GroupedRouting: Hashable, Codable, Sendable {
   /// Names of the groups, such as classes.
   public let groups: [String]
   /// Number of experts.

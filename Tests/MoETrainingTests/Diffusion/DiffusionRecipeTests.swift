@@ -1,0 +1,145 @@
+import Foundation
+import MoECore
+import MoEImages
+import MoEModels
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@testable import MoETraining
+
+@Suite("Configurations of diffusion")
+struct DiffusionRecipeTests {
+  private let folder: TemporaryFolder
+  private static let text = """
+    {"task": "diffusion",
+     "model": {"preset": "8x8", "router": "promoe", "num_hidden_layers": 2, "hidden_size": 16,
+               "num_attention_heads": 2, "experts": {"count": 2, "expert_size": 16, "shared_size": 16}},
+     "data": {"train": "images", "labels": "labels", "validation_share": 0.25},
+     "training": {"steps": 4, "batch_size": 4},
+     "optimizer": {"learning_rate": 0.001},
+     "evaluation": {"every": 2, "samples": 2, "sampling_steps": 2, "guidance": 1.5}}
+    """
+
+  init() throws {
+    folder = try TemporaryFolder()
+    var generator = SeededGenerator(seed: 4)
+    let set = LabelledImages(
+      width: 8, height: 8, channels: 1,
+      bytes: (0..<12 * 64).map { _ in UInt8.random(in: 0...255, using: &generator) },
+      labels: (0..<12).map { $0 % 3 }, classes: ["a", "b", "c"])
+    let (images, labels) = IDXFile.bytes(of: set)
+    _ = try folder.write(images, to: "images")
+    _ = try folder.write(labels, to: "labels")
+  }
+
+  private func configuration(_ settings: [String]) throws -> TrainingConfiguration {
+    try AtomicFile.write(Self.text, to: folder.file("config.json"))
+    return try TrainingConfiguration(folder.file("config.json"), settings: settings)
+  }
+
+  @Test(
+    "train a model whose folder opens again, with pictures and tables on the way",
+    arguments: ["promoe", "promoe_expert_choice", "tc_dit", "k_means", "dense"])
+  func trains(router: String) throws {
+    let changes =
+      router == "tc_dit"
+      ? [#"model.experts={"count": 2, "expert_size": 16}"#]
+      : router == "dense" ? ["model.experts=null"] : []
+    let out = folder.file("out")
+    let session = try TrainingSession(
+      configuration(["model.router=\(router)"] + changes), in: out, resumes: false)
+    #expect(session.unit == "images" && session.headline.contains("9 images of 1×8×8, 3 classes"))
+    guard case .finished(let model) = try session.run() else {
+      Issue.record("the run did not finish")
+      return
+    }
+    let shown = out.appending("evaluations").appending(CheckpointStore.name(ofStep: 4))
+    let sheet = try ImageFile.read(shown.appending("samples.png"))
+    #expect(sheet.width == 2 * (64 + 2) + 2 && sheet.height == 3 * (64 + 2) + 2)
+    #expect(shown.appending("usage-by-class.csv").isMissing == (router == "dense"))
+    let stored = try StoredDiffusionModel(model)
+    // Files of MNIST have no names of classes.
+    #expect(stored.classNames == ["0", "1", "2"])
+    #expect(try stored.labels(named: "2,0") == [2, 0])
+    #expect(throws: TrainingError.self) { try stored.labels(named: "7") }
+    let images = try SamplePictures(perClass: 1, steps: 2).sheet(
+      of: stored.model(), classes: 3, device: .cpu)
+    #expect(images != nil)
+  }
+
+  @Test("held-back images are the last of each class")
+  func split() throws {
+    let set = LabelledImages(
+      width: 1, height: 1, channels: 1, bytes: Array(0..<8), labels: [0, 1, 0, 1, 0, 1, 0, 1],
+      classes: ["a", "b"])
+    let (training, held) = DiffusionDataSettings.split(set, share: 0.25)
+    #expect(training.bytes == [0, 1, 2, 3, 4, 5] && held?.bytes == [6, 7])
+  }
+
+  @Test(
+    "wrong ones are refused before work starts",
+    arguments: [
+      ("data.labels=nowhere", "nowhere: there is no such file"),
+      ("data.labels=null", "images: there is no such folder"),
+      ("data.channels=2", "data.channels is 2; it must be 1 or 3"),
+      ("model.patch_size=3", "patch_size is 3; it must be a divisor of image_size (8)"),
+      ("model.image_size=16", "images is of 1×8×8; it must be of 1×16×16"),
+      ("model.num_classes=2", "classes is 3; it must be at most 2"),
+      ("model.router=other", "model.router is 'other'; it must be one of promoe"),
+      ("model.presets=8x8", "did you mean"),
+      ("model.label_dropout=0", "experts.unconditional"),
+      ("evaluation.sampler=ddim", "the sampler 'ddim' does not fit"),
+      ("losses.contrastve=1", "did you mean 'losses.contrastive'?"),
+      ("model.hidden_size=65536", "smaller: training it needs more than"),
+    ])
+  func refusals(setting: String, expected: String) throws {
+    let out = folder.file("refused")
+    #expect {
+      _ = try TrainingSession(configuration([setting]), in: out, resumes: false)
+    } throws: {
+      "\($0)".contains(expected)
+    }
+  }
+}
+
+@Suite("Latents")
+struct LatentImagesTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func file(
+    metadata: String = #"{"version": 1, "classes": 3, "scale": 2}"#,
+    labels: [Int64] = [0, 2], deviation: [Int] = [2, 1, 2, 2]
+  ) throws -> FilePath {
+    let path = folder.file("latents.safetensors")
+    try SafetensorsFile.write(
+      [
+        "mean": Tensor((0..<8).map { Float($0) }, shape: [2, 1, 2, 2]),
+        "std": Tensor.full(0.5, deviation), "labels": Tensor(labels, shape: [labels.count]),
+      ], metadata: ["switchyard": metadata], to: path)
+    return path
+  }
+
+  @Test("are means without randomness, and drawn anew with it")
+  func draws() throws {
+    let latents = try LatentImages(file())
+    #expect(latents.count == 2 && latents.classes == 3 && latents.label(1) == 2)
+    #expect(latents.images([1], random: nil).array(of: Float.self) == [8, 10, 12, 14])
+    let random = RandomSource(seed: 1)
+    let drawn = latents.images([0, 0], random: random)
+    let expected = RandomSource(seed: 1).normal([2, 1, 2, 2])
+    let mean = latents.images([0, 0], random: nil)
+    expectClose(drawn, mean + expected, .sums)
+  }
+
+  @Test("that disagree with themselves are refused")
+  func refusals() throws {
+    #expect(throws: ModelError.self) { try LatentImages(file(metadata: "{}")) }
+    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0, 3])) }
+    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0])) }
+    #expect(throws: ModelError.self) { try LatentImages(file(deviation: [2, 1, 2, 1])) }
+  }
+}
