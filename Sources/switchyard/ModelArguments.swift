@@ -51,7 +51,7 @@ func readText(_ path: FilePath) throws -> String {
   guard file.count > 0 else {
     throw TextError(path: path, problem: "is empty; name a file with text")
   }
-  let bytes = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+  let bytes = file.copied()
   guard let text = String(validating: bytes, as: UTF8.self) else {
     throw TextError(path: path, problem: "is not UTF-8; convert it first, for example with iconv")
   }

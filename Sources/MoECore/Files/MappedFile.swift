@@ -76,6 +76,13 @@ import Darwin
     return try body(unsafe part.bytes)
   }
 
+  /// The bytes of `range`, or of the whole file, in memory of their own.
+  ///
+  /// - Precondition: `range` lies inside the file.
+  package func copied(_ range: Range<Int>? = nil) -> [UInt8] {
+    withBytes(in: range) { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+  }
+
   /// Gives the memory of the pages that were read back; they are read again when they are used again.
   package func discardPages() {
     guard let address = unsafe address else { return }

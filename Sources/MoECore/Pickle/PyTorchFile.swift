@@ -39,7 +39,7 @@ public final class PyTorchFile: Sendable {
         throw PickleError.Reason.invalidContainer("its numbers are big-endian")
       }
       var machine = PickleMachine(
-        file.withBytes(in: range) { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } })
+        file.copied(range))
       value = try machine.run()
     } catch let reason as PickleError.Reason {
       throw PickleError(path: path, reason: reason)
@@ -70,9 +70,7 @@ public final class PyTorchFile: Sendable {
     }
     if tensor.isRowMajor {
       let start = range.lowerBound + tensor.offset * size
-      return file.withBytes(in: start..<start + tensor.count * size) { bytes in
-        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
-      }
+      return file.copied(start..<start + tensor.count * size)
     }
     return file.withBytes(in: range) { bytes in
       var result: [UInt8] = []

@@ -75,8 +75,6 @@ public final class SafetensorsFile: Sendable {
     guard length <= SafetensorsHeader.maximumLength else { throw .headerTooLong(bytes: length) }
     let end = 8 + Int(length)
     guard end <= file.count else { throw .truncated(bytes: file.count, needed: end) }
-    return file.withBytes(in: 8..<end) { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
-    }
+    return file.copied(8..<end)
   }
 }

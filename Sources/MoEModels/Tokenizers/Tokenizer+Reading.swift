@@ -42,7 +42,7 @@ extension Tokenizer {
   }
 
   private convenience init(reading path: FilePath) throws {
-    let bytes = try Self.bytes(of: path)
+    let bytes = try MappedFile(path).copied()
     do {
       try self.init(json: bytes)
     } catch {
@@ -122,14 +122,10 @@ extension Tokenizer {
     }
   }
 
-  private static func bytes(of path: FilePath) throws -> [UInt8] {
-    try MappedFile(path).withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
-  }
-
   private static func reporting<Result>(
     _ path: FilePath, _ read: ([UInt8]) throws(TokenizerError.Reason) -> Result
   ) throws -> Result {
-    let bytes = try bytes(of: path)
+    let bytes = try MappedFile(path).copied()
     do {
       return try read(bytes)
     } catch {

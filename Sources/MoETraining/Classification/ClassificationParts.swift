@@ -55,7 +55,7 @@ struct ClassificationParts {
     files = [
       ModelFile(
         "config.json", Array(try ConfigurationObject.Value.object(configuration.json).json().utf8)),
-      ModelFile("tokenizer.json", try path.bytes()),
+      ModelFile("tokenizer.json", try MappedFile(path).copied()),
     ]
   }
 
@@ -94,7 +94,7 @@ struct ClassificationParts {
       return try AtomicFile.write(SyntheticTexts.tokenizerJSON(), to: path)
     }
     try AtomicFile.write(
-      (given.isDirectory ? given.appending("tokenizer.json") : given).bytes(), to: path)
+      MappedFile(given.isDirectory ? given.appending("tokenizer.json") : given).copied(), to: path)
   }
 }
 
@@ -137,11 +137,4 @@ private struct EncoderSource {
 
   /// What tells a trained encoder from others; `nil` for a new one.
   func identity() throws -> String? { try stored?.identity() }
-}
-
-extension FilePath {
-  /// The bytes of a file, in memory.
-  fileprivate func bytes() throws -> [UInt8] {
-    try MappedFile(self).withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
-  }
 }

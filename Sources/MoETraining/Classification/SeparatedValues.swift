@@ -112,7 +112,7 @@ extension FilePath {
   func textBytes() throws -> [UInt8] {
     let file = try MappedFile(self)
     guard file.count > 0 else { throw DataError.empty(self) }
-    let bytes = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+    let bytes = file.copied()
     if let offset = file.withBytes(UTF8Text.firstInvalidByte) {
       let line = 1 + bytes[..<offset].count { $0 == 10 }
       throw DataError.invalidLine(

@@ -95,7 +95,7 @@ extension Tokenizer {
   /// - Throws: A `FileError` when it cannot be read.
   public static func identity(at path: FilePath) throws -> String {
     let file = try MappedFile(path)
-    let bytes = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+    let bytes = file.copied()
     return SHA256.hexadecimal(of: bytes)
   }
 }

@@ -17,7 +17,9 @@ struct DiffusionRecipe: TrainingRecipe {
 
   static let name = "diffusion"
   static let sections = ["model", "data", "losses", "evaluation"]
-  static let pathKeys = ["data.train", "data.labels", "data.validation", "data.validation_labels"]
+  static let pathKeys = [
+    "model.path", "data.train", "data.labels", "data.validation", "data.validation_labels",
+  ]
 
   let shared: SharedSettings
   let model: Model
@@ -119,27 +121,21 @@ struct DiffusionRecipe: TrainingRecipe {
   ) throws -> (DiffusionTransformer, [ModelFile]) {
     let names = images.classNames.map(\.jsonQuoted).joined(separator: ", ")
     let classes = ModelFile("classes.json", Array("[\(names)]\n".utf8))
+    let configuration: DiffusionConfiguration
+    let source: any WeightSource
     switch model {
     case .folder(let folder):
-      let configuration = try DiffusionConfiguration(
+      configuration = try DiffusionConfiguration(
         ConfigurationObject(folder.appending("config.json")))
-      let source = CheckpointWeights(try SafetensorsCheckpoint(folder))
-      return (
-        try DiffusionTransformer(
-          configuration,
-          weights: TrainableWeights(source, dtype: shared.dtype, device: device)), [classes]
-      )
+      source = CheckpointWeights(try SafetensorsCheckpoint(folder))
     case .new(let preset, let router, let changes):
-      let json = newConfiguration(preset, router, changes, images)
-      let configuration = try DiffusionConfiguration(json)
+      configuration = try DiffusionConfiguration(
+        newConfiguration(preset, router, changes, images))
       try checkMemory(configuration)
-      let source = RandomWeights(RandomSource(seed: shared.seed))
-      return (
-        try DiffusionTransformer(
-          configuration,
-          weights: TrainableWeights(source, dtype: shared.dtype, device: device)), [classes]
-      )
+      source = RandomWeights(RandomSource(seed: shared.seed))
     }
+    let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
+    return (try DiffusionTransformer(configuration, weights: weights), [classes])
   }
 
   /// The preset, what the data say, and what the configuration changes.

@@ -24,9 +24,7 @@ public struct StoredDiffusionModel {
       classNames = (0..<configuration.classes).map(String.init)
       return
     }
-    let text = try MappedFile(names).withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe Data($0) }
-    }
+    let text = Data(try MappedFile(names).copied())
     guard let found = try? JSONDecoder().decode([String].self, from: text),
       1...configuration.classes ~= found.count
     else {

@@ -22,9 +22,7 @@ struct LanguageData {
     let path = folder.appending("tokenizer.json")
     if path.isMissing { try Self.makeTokenizer(configuration, at: path, progress) }
     tokenizer = try Tokenizer(path)
-    tokenizerBytes = try MappedFile(path).withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
-    }
+    tokenizerBytes = try MappedFile(path).copied()
     let maker = Maker(
       tokenizer: tokenizer, identity: SHA256.hexadecimal(of: tokenizerBytes),
       field: configuration.field, folder: folder.appending("data"), progress: progress)
@@ -52,9 +50,7 @@ struct LanguageData {
     case .file(let given):
       let source = given.isDirectory ? given.appending("tokenizer.json") : given
       _ = try Tokenizer(source)
-      let bytes = try MappedFile(source).withBytes { bytes in
-        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
-      }
+      let bytes = try MappedFile(source).copied()
       try AtomicFile.write(bytes, to: path)
     case .learned(let size, let specials):
       let trainer = try BPETrainer(vocabularySize: size, specialTokens: specials)

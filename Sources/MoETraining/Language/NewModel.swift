@@ -16,9 +16,7 @@ enum NewModel {
     case .folder(let folder):
       let path = folder.appending("config.json")
       json = try ConfigurationObject(path)
-      config = try MappedFile(path).withBytes { bytes in
-        unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) }
-      }
+      config = try MappedFile(path).copied()
       source = CheckpointWeights(try SafetensorsCheckpoint(folder))
     case .new(var values):
       complete(&values, configuration, data)
