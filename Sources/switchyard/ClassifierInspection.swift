@@ -4,12 +4,15 @@ import MoECore
 import MoETraining
 import SystemPackage
 
-/// Options of 'inspect' for models that answer with classes or scores.
+/// Options of 'inspect' for models that answer with classes or scores, or make images.
 struct LabelledDataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "For the folder of a model for classes or scores: texts with known answers.",
-      valueName: "file"), completion: .file()) var data: PathArgument?
+      "For a model for classes or scores: texts with known answers. For one that makes images: images by class.",
+      valueName: "path"), completion: .file()) var data: PathArgument?
+  @Option(
+    help: ArgumentHelp("For images in the format of MNIST: their labels.", valueName: "file"),
+    completion: .file()) var labels: PathArgument?
   @Option(
     help: ArgumentHelp(
       "Format of --data: \(TextDataFormat.allCases.map(\.rawValue).joined(separator: ", ")) (default: by the model's classes).",
@@ -28,6 +31,9 @@ struct LabelledDataOptions: ParsableArguments {
   func validate() throws {
     guard 0...1_000 ~= examples else { throw ValidationError("--examples must be in 0…1000.") }
   }
+
+  /// The images of ``data``, if there are any.
+  var images: ImageFiles? { data.map { ImageFiles([$0.path], labels: labels?.path) } }
 
   /// Shows what a model does with the data, if there are any; tells whether it did.
   func inspect(_ model: FilePath, json: Bool) throws -> Bool {

@@ -17,6 +17,9 @@ struct Info: ParsableCommand {
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func run() throws {
+    if let overview = try ModelOverview(model.path) {
+      return try json ? Output.json(overview) : Output.line(overview.text)
+    }
     let summary = try ModelSummary(model.path)
     if json {
       try Output.json(summary)

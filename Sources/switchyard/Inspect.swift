@@ -4,6 +4,7 @@ import MoECore
 import MoEModels
 import MoEPlacement
 import MoEReport
+import MoETensor
 import MoETracing
 import MoETraining
 import SystemPackage
@@ -20,7 +21,8 @@ struct Inspect: ParsableCommand {
       step: its snapshots and its final model, to see load and affinity grow.
 
       For a model that answers with classes or scores, --data names texts with known answers: how good it is, and \
-      which expert answers what.
+      which expert answers what. For one that makes images, --data names images by class, and the folder of its \
+      training run needs none: which classes use which experts, how far their answers count, how their weights differ.
 
       The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
       was not made of.
@@ -31,6 +33,7 @@ struct Inspect: ParsableCommand {
         switchyard inspect trace.safetensors --tokenizer MODEL --json
         switchyard inspect monday.safetensors --against sunday.safetensors
         switchyard inspect RUN --text book.txt --html training.html
+        switchyard inspect runs/digits --html experts.html
       """)
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
@@ -60,6 +63,7 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    if let subject = DiffusionSubject(input.path) { return try inspect(subject) }
     if try labelled.inspect(input.path, json: json) { return }
     if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
@@ -118,6 +122,21 @@ struct Inspect: ParsableCommand {
     try finish(report, text: report.text, page: CheckpointPage(report, losses: losses).page)
   }
 
+  private func inspect(_ subject: DiffusionSubject) throws {
+    try refuseComparison()
+    guard texts.text.isEmpty else {
+      throw ValidationError("\(input.path) makes images; --text is for models that read texts.")
+    }
+    if let threads = engine.threads { Engine.threadCount = threads }
+    let line = ProgressLine()
+    defer { line.end() }
+    guard let found = try subject.inspection(on: labelled.images, line: line) else {
+      return try describeModel()
+    }
+    line.end()
+    try finish(found.report, text: found.report.text, page: subject.page(found))
+  }
+
   private func finish(_ report: some Encodable, text: String, page: Page) throws {
     if let html { try page.write(to: html.path) }
     if json { return try Output.json(report) }
@@ -134,8 +153,15 @@ struct Inspect: ParsableCommand {
   }
 
   private func describeModel() throws {
+    let what = DiffusionSubject(input.path) == nil ? "a text; add --text" : "images; add --data"
     guard html == nil else {
-      throw ValidationError("a model has no routing without a text; add --text FILE.")
+      throw ValidationError("a model has no routing without \(what) PATH.")
+    }
+    if let overview = try ModelOverview(input.path) {
+      if json { return try Output.json(overview) }
+      Output.line(overview.text)
+      return Output.line(
+        "To see its experts: switchyard inspect \(input.path) --data PATH".printable)
     }
     let summary = try ModelSummary(input.path)
     if json { return try Output.json(summary) }

@@ -16,6 +16,7 @@ struct Switchyard: ParsableCommand {
     version: VersionReport.text,
     subcommands: [
       Doctor.self, Info.self, Generate.self, Sample.self, Classify.self, MeasurePerplexity.self,
+      MeasureFidelity.self,
       Train.self, Upcycle.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self, Convert.self,

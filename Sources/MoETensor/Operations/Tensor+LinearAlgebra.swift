@@ -4,6 +4,7 @@ private let baddbmmOperator = Operator("baddbmm")
 private let choleskyOperator = Operator("linalg_cholesky_ex")
 private let choleskyInverseOperator = Operator("cholesky_inverse")
 private let triangularSolveOperator = Operator("linalg_solve_triangular")
+private let symmetricEigenOperator = Operator("linalg_eigh")
 
 /// Matrix products and triangular systems.
 extension Tensor {
@@ -66,5 +67,22 @@ extension Tensor {
   /// - Returns: X, shape `[…, n, m]`. A zero on the diagonal gives infinities.
   public func solvingTriangular(_ triangle: Triangle, _ right: Tensor) -> Tensor {
     triangularSolveOperator(self, right, triangle == .upper)
+  }
+
+  /// Eigenvalues and eigenvectors of a symmetric matrix.
+  public struct SymmetricEigen {
+    /// Rising, shape `[…, n]`.
+    public var values: Tensor
+    /// Orthonormal columns in the order of the values, shape `[…, n, n]`; each up to its sign.
+    public var vectors: Tensor
+  }
+
+  /// Eigenvalues and eigenvectors of symmetric matrices, shape `[…, n, n]`, f32 or f64; only their lower triangles
+  /// are read.
+  ///
+  /// - Precondition: All elements are finite.
+  public func symmetricEigen() -> SymmetricEigen {
+    let results = symmetricEigenOperator.results(2, self, "L")
+    return SymmetricEigen(values: results[0], vectors: results[1])
   }
 }

@@ -1,7 +1,8 @@
 private let layerNormOperator = Operator("layer_norm")
 private let rmsNormOperator = Operator("rms_norm")
+private let batchNormOperator = Operator("batch_norm")
 
-/// Normalization of the last axis.
+/// Normalization of the last axis, or of channels.
 extension Tensor {
   /// (x - mean) / √(variance + ε) · weight + bias along the last axis; the shape stays.
   ///
@@ -26,5 +27,24 @@ extension Tensor {
   public func rmsNorm(weight: Tensor? = nil, epsilon: Double) -> Tensor {
     if let weight, let result = rmsNormKernel(weight: weight, epsilon: epsilon) { return result }
     return rmsNormOperator(self, [size(-1)], weight, epsilon)
+  }
+
+  /// (x - mean) / √(variance + ε) · weight + bias, channel by channel; the shape stays.
+  ///
+  /// - Parameters:
+  ///   - weight: Shape `[channels]`.
+  ///   - bias: Shape `[channels]`.
+  ///   - statistics: Mean and variance of each channel, shape `[channels]`; `nil` for those of this batch, which
+  ///     gradients then flow through.
+  ///   - epsilon: ε, which keeps constant channels finite.
+  /// - Returns: Of this tensor's shape `[images, channels, …]`.
+  /// - SeeAlso: Ioffe and Szegedy 2015, *Batch Normalization*, [arXiv:1502.03167](https://arxiv.org/abs/1502.03167).
+  public func batchNorm(
+    weight: Tensor, bias: Tensor, statistics: (mean: Tensor, variance: Tensor)? = nil,
+    epsilon: Double
+  ) -> Tensor {
+    batchNormOperator(
+      self, weight, bias, statistics?.mean, statistics?.variance, statistics == nil, 0.0, epsilon,
+      false)
   }
 }

@@ -50,6 +50,7 @@ struct PreparedTask<Task: TrainingTask> {
 enum TrainingRecipes {
   static let all: [any TrainingRecipe.Type] = [
     LanguageRecipe.self, DiffusionRecipe.self, ClassificationRecipe.self,
+    ImageClassificationRecipe.self,
   ]
 
   /// The recipe that a configuration asks for; language models where it does not say.

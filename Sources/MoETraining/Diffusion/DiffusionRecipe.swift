@@ -23,7 +23,7 @@ struct DiffusionRecipe: TrainingRecipe {
 
   let shared: SharedSettings
   let model: Model
-  let data: DiffusionDataSettings
+  let data: ImageDataSettings
   let losses: Losses
   let evaluationImages: Int
   let pictures: SamplePictures
@@ -40,7 +40,7 @@ struct DiffusionRecipe: TrainingRecipe {
   init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
     self.shared = shared
     model = try Self.model(json)
-    data = try DiffusionDataSettings(json)
+    data = try ImageDataSettings(json)
     let losses = try json.section(
       "losses", ["contrastive", "temperature", "balance", "capacity", "classification"])
     self.losses = Losses(
@@ -106,7 +106,7 @@ struct DiffusionRecipe: TrainingRecipe {
     )
   }
 
-  private func headline(_ model: DiffusionTransformer, _ images: DiffusionData) -> String {
+  private func headline(_ model: DiffusionTransformer, _ images: ImageData) -> String {
     let configuration = model.configuration
     let weights = model.parameters.reduce(0) { $0 + $1.parameter.value.count }
     let rule = configuration.experts.map {
@@ -117,7 +117,7 @@ struct DiffusionRecipe: TrainingRecipe {
   }
 
   private func makeModel(
-    _ images: DiffusionData, device: Device
+    _ images: ImageData, device: Device
   ) throws -> (DiffusionTransformer, [ModelFile]) {
     let names = images.classNames.map(\.jsonQuoted).joined(separator: ", ")
     let classes = ModelFile("classes.json", Array("[\(names)]\n".utf8))
@@ -141,7 +141,7 @@ struct DiffusionRecipe: TrainingRecipe {
   /// The preset, what the data say, and what the configuration changes.
   private func newConfiguration(
     _ preset: DiffusionSize?, _ router: DiffusionExpertsConfiguration.Router?,
-    _ changes: [String: ConfigurationObject.Value], _ images: DiffusionData
+    _ changes: [String: ConfigurationObject.Value], _ images: ImageData
   ) -> ConfigurationObject {
     let shape = images.training.imageShape
     var values: [String: ConfigurationObject.Value] = [

@@ -162,7 +162,20 @@ public final class DiffusionTask: TrainingTask {
       part("capacity", settings.capacity) { $0.capacityLoss },
       part("classification", settings.classification) { $0.classificationLoss },
     ]
-    return parts.compactMap { $0 }
+    return parts.compactMap { $0 } + gatePart(sparse)
+  }
+
+  /// The mean factor of the routed experts' answers, which is only watched.
+  private func gatePart(_ sparse: [DiffusionExperts.Output]) -> [TaskLoss.Part] {
+    guard !sparse.isEmpty else { return [] }
+    let gates = sparse.map { output -> Double in
+      let weights = output.conditional.weights.detached()
+      // A batch without any label has no routed tokens.
+      return weights.count == 0
+        ? 0 : Double(weights.cast(to: .f32).mean().item(as: Float.self))
+    }
+    let mean = gates.reduce(0, +) / Double(gates.count)
+    return [.init("gate", Tensor(Float(mean)), coefficient: 0)]
   }
 
   private static func routing(_ output: DiffusionExperts.Output) -> LayerRouting {
@@ -195,6 +208,9 @@ public final class DiffusionTask: TrainingTask {
     for sparse in done { model.learn(from: sparse) }
     done = []
   }
+
+  /// Forgets what the step did, so that no threshold or centroid follows it.
+  public func stepAbandoned() { done = [] }
 
   /// The objective on validation images, with their labels and, where the model knows it, with the null label.
   ///

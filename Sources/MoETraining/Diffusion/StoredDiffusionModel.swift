@@ -34,6 +34,12 @@ public struct StoredDiffusionModel {
     classNames = found
   }
 
+  /// Whether a folder holds such a model, whole or not.
+  public static func isStored(in folder: FilePath) -> Bool {
+    guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
+    return (try? json.optionalString("model_type")) == DiffusionConfiguration.modelType
+  }
+
   /// Opens the weights.
   ///
   /// - Returns: The model.

@@ -39,6 +39,13 @@ public final class TrainingLoop<Task: TrainingTask> {
   /// - Throws: ``NonFiniteStep`` when a loss or gradient is not finite, with the weights as they were before
   ///   the step; or what the task throws.
   public func advance() throws -> StepMetrics {
+    do { return try trainedStep() } catch {
+      task.stepAbandoned()
+      throw error
+    }
+  }
+
+  private func trainedStep() throws -> StepMetrics {
     let clock = ContinuousClock()
     let start = clock.now
     let epoch = task.position.epoch

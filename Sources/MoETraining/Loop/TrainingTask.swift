@@ -32,6 +32,10 @@ public protocol TrainingTask: AnyObject {
   /// Called after the weights were updated, with the routing of the whole step, one entry per sparse layer.
   func stepEnded(routing: [LayerRouting])
 
+  /// Called instead when a step changed nothing, because a loss or gradient was not finite or something failed: what
+  /// its batches left for ``stepEnded(routing:)`` must be forgotten.
+  func stepAbandoned()
+
   /// Measures the model on data that it is not trained on.
   ///
   /// - Returns: Results by name, in the order in which they are shown; empty if there is no such data.
@@ -54,6 +58,8 @@ extension TrainingTask {
   public var buffers: [NamedParameter] { [] }
   /// Nothing to do.
   public func stepEnded(routing: [LayerRouting]) {}
+  /// Nothing to forget.
+  public func stepAbandoned() {}
   /// No data.
   public func evaluate() throws -> [NamedValue] { [] }
   /// No files.

@@ -8,7 +8,7 @@ public struct LossCurves: Hashable, Sendable {
   public struct Point: Hashable, Sendable {
     /// Steps done.
     public var step: Int
-    /// The loss.
+    /// The loss, or what else the curve shows.
     public var loss: Double
   }
 
@@ -16,6 +16,8 @@ public struct LossCurves: Hashable, Sendable {
   public let training: [Point]
   /// The first number of each evaluation.
   public let validation: [Point]
+  /// The mean factor of routed experts' answers, where the task watches it; means of neighbours, too.
+  public let gate: [Point]
 
   /// Reads the tables in the folder of a run; what is missing or cannot be read is left out.
   ///
@@ -24,19 +26,28 @@ public struct LossCurves: Hashable, Sendable {
   ///   - limit: Most points of the training loss; at least 1.
   public init(_ folder: FilePath, limit: Int = 200) {
     // Columns: step, epoch, units, loss, then its terms, the task's own first.
-    let all = Self.read(folder.appending("metrics.csv"), column: 4)
+    let metrics = folder.appending("metrics.csv")
+    training = Self.smoothed(Self.read(metrics) { _ in 4 }, limit)
+    gate = Self.smoothed(Self.read(metrics) { $0.firstIndex(of: "gate") }, limit)
+    validation = Self.read(folder.appending("evaluation.csv")) { _ in 1 }
+  }
+
+  private static func smoothed(_ all: [Point], _ limit: Int) -> [Point] {
     let width = (all.count + limit - 1) / limit
-    training = stride(from: 0, to: all.count, by: max(1, width)).map { start in
+    return stride(from: 0, to: all.count, by: max(1, width)).map { start in
       let part = all[start..<min(start + width, all.count)]
       let sum = part.reduce(0) { $0 + $1.loss }
       return Point(step: part[part.endIndex - 1].step, loss: sum / Double(part.count))
     }
-    validation = Self.read(folder.appending("evaluation.csv"), column: 1)
   }
 
-  private static func read(_ path: FilePath, column: Int) -> [Point] {
+  private static func read(_ path: FilePath, column: ([Substring]) -> Int?) -> [Point] {
     guard let text = try? String(contentsOfFile: path.string, encoding: .utf8) else { return [] }
-    return text.split(separator: "\n").dropFirst().compactMap { line in
+    let lines = text.split(separator: "\n")
+    guard let header = lines.first?.split(separator: ",", omittingEmptySubsequences: false),
+      let column = column(header)
+    else { return [] }
+    return lines.dropFirst().compactMap { line in
       let fields = line.split(separator: ",", omittingEmptySubsequences: false)
       guard fields.count > column, let step = Int(fields[0]), let loss = Double(fields[column])
       else { return nil }

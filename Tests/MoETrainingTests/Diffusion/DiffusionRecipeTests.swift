@@ -74,7 +74,7 @@ struct DiffusionRecipeTests {
     let set = LabelledImages(
       width: 1, height: 1, channels: 1, bytes: Array(0..<8), labels: [0, 1, 0, 1, 0, 1, 0, 1],
       classes: ["a", "b"])
-    let (training, held) = DiffusionDataSettings.split(set, share: 0.25)
+    let (training, held) = ImageDataSettings.split(set, share: 0.25)
     #expect(training.bytes == [0, 1, 2, 3, 4, 5] && held?.bytes == [6, 7])
   }
 

@@ -5,18 +5,8 @@ import MoETensor
 import SystemPackage
 
 /// The section `data` of a configuration for images.
-struct DiffusionDataSettings: Sendable {
-  /// How images lie on disk.
-  enum Format: String, CaseIterable, Sendable {
-    /// Folders named after classes, with PNG and JPEG files.
-    case folders
-    /// MNIST's files; `data.labels` names the second.
-    case idx
-    /// CIFAR-10's binary files.
-    case cifar
-    /// A file of latents, see ``LatentImages``.
-    case latents
-  }
+struct ImageDataSettings: Sendable {
+  typealias Format = ImageFiles.Format
 
   let path: FilePath
   let format: Format
@@ -45,7 +35,7 @@ struct DiffusionDataSettings: Sendable {
     labels = try data.paths("labels").first
     format =
       data.has("format")
-      ? try data.choice("format") : Self.format(of: first, hasLabels: labels != nil)
+      ? try data.choice("format") : Format(of: first, hasLabels: labels != nil)
     validation = try data.paths("validation")
     validationLabels = try data.paths("validation_labels").first
     validationShare = try data.share("validation_share") ?? 0
@@ -66,14 +56,8 @@ struct DiffusionDataSettings: Sendable {
     guard format == .cifar || train.count == 1 else {
       throw data.invalid("train", "one path; only files of CIFAR can be several")
     }
-  }
-
-  private static func format(of path: FilePath, hasLabels: Bool) -> Format {
-    if hasLabels { return .idx }
-    switch path.extension {
-    case "bin": return .cifar
-    case "safetensors": return .latents
-    default: return .folders
+    guard format != .latents || validationShare == 0 else {
+      throw data.invalid("validation_share", "absent for latents; data.validation names a second file")
     }
   }
 
@@ -86,7 +70,7 @@ struct DiffusionDataSettings: Sendable {
   }
 
   /// Reads the images.
-  func open(progress: @escaping ProgressHandler) throws -> DiffusionData {
+  func open(progress: @escaping ProgressHandler) throws -> ImageData {
     if format == .latents { return try openLatents() }
     var training = try read(train, labels: labels, progress)
     var held: LabelledImages?
@@ -99,20 +83,15 @@ struct DiffusionDataSettings: Sendable {
     guard training.count > 0 else {
       throw ImageError.invalidFile(train[0], problem: "no image is left to train on")
     }
-    return DiffusionData(
+    return ImageData(
       training: try ImageArray(training), validation: try held.map { try ImageArray($0) },
       classNames: training.classes)
   }
 
-  private func openLatents() throws -> DiffusionData {
+  private func openLatents() throws -> ImageData {
     let training = try LatentImages(train[0])
     let names = (0..<training.classes).map(String.init)
-    guard validationShare == 0 else {
-      throw TrainingError.invalidSetting(
-        key: "data.validation_share", value: "\(validationShare)",
-        expected: "absent for latents; data.validation names a second file")
-    }
-    return DiffusionData(
+    return ImageData(
       training: training, validation: try validation.first.map { try LatentImages($0) },
       classNames: names)
   }
@@ -120,26 +99,8 @@ struct DiffusionDataSettings: Sendable {
   private func read(
     _ paths: [FilePath], labels: FilePath?, _ progress: ProgressHandler
   ) throws -> LabelledImages {
-    var images: LabelledImages
-    switch format {
-    case .idx:
-      guard let labels else { throw ModelError.missingKey(path: path, key: "data.labels") }
-      images = try IDXFile.read(images: paths[0], labels: labels)
-    case .cifar: images = try CIFARFile.read(paths)
-    default:
-      images = try ImageFolder.read(
-        paths[0], side: size, channels: channels, limit: limit, progress: progress)
-    }
-    if let limit {
-      images = images.selecting(images.placesByClass.flatMap { $0.prefix(limit) }.sorted())
-    }
-    // Models take squares.
-    let side = size ?? (images.width == images.height ? images.width : nil)
-    guard let side else {
-      throw ImageError.mixedSizes(
-        paths[0], found: "\(images.width)×\(images.height)", expected: "square")
-    }
-    return images.scaled(side: side, channels: channels ?? images.channels)
+    try ImageFiles(paths, labels: labels, format: format).read(
+      side: size, channels: channels, limit: limit, progress: progress)
   }
 
   /// The last images of each class are held back.
@@ -159,7 +120,7 @@ struct DiffusionDataSettings: Sendable {
 }
 
 /// Images to train and to evaluate on.
-struct DiffusionData {
+struct ImageData {
   var training: any ImageSet
   var validation: (any ImageSet)?
   var classNames: [String]

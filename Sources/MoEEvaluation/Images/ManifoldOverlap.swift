@@ -1,0 +1,61 @@
+import MoECore
+public import MoETensor
+
+/// How much of one set of vectors lies where another does.
+///
+/// The region of a set is the union of balls around its vectors, each as large as the distance to the vector's k-th
+/// nearest neighbour in the set.
+///
+/// - SeeAlso: Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing Generative Models*, §2,
+///   [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
+public struct ManifoldOverlap: Hashable, Codable, Sendable {
+  /// Share of made vectors in the region of the real ones: how real they look.
+  public var precision: Double
+  /// Share of real vectors in the region of the made ones: how much of reality is covered.
+  public var recall: Double
+
+  /// Rows whose distances are computed together.
+  private static let blockSize = 1024
+
+  /// Compares two sets.
+  ///
+  /// - Parameters:
+  ///   - made: Shape `[vectors, width]`.
+  ///   - real: Shape `[vectors, width]`.
+  ///   - neighbours: k, at least 1 and below the number of vectors of either set.
+  /// - Complexity: O(vectors² · width), in f64.
+  public init(made: Tensor, real: Tensor, neighbours: Int = 3) {
+    precondition(
+      neighbours >= 1 && neighbours < Swift.min(made.size(0), real.size(0)),
+      "\(neighbours) neighbours among \(made.size(0)) and \(real.size(0)) vectors")
+    let (made, real) = (made.cast(to: .f64), real.cast(to: .f64))
+    precision = Self.share(of: made, inside: real, neighbours)
+    recall = Self.share(of: real, inside: made, neighbours)
+  }
+
+  private static func share(of vectors: Tensor, inside set: Tensor, _ neighbours: Int) -> Double {
+    withoutGradients {
+      // The nearest vector to each of the set is itself.
+      let radii = Tensor.concatenated(
+        blocks(of: set).map { distances($0, set).sorted(axis: 1).values.at(neighbours, axis: 1) },
+        axis: 0)
+      let inside = blocks(of: vectors).map { rows in
+        (distances(rows, set) .<= radii).cast(to: .f64).max(axis: 1).sum().item(as: Double.self)
+      }
+      return inside.reduce(0, +) / Double(vectors.size(0))
+    }
+  }
+
+  private static func blocks(of set: Tensor) -> [Tensor] {
+    stride(from: 0, to: set.size(0), by: blockSize).map {
+      set[$0..<Swift.min($0 + blockSize, set.size(0))]
+    }
+  }
+
+  /// Squared distances, `[rows, vectors]`.
+  private static func distances(_ rows: Tensor, _ set: Tensor) -> Tensor {
+    let products = rows.matmul(set.transposed())
+    let lengths = (rows * rows).sum(axis: 1, keepAxes: true) + (set * set).sum(axis: 1)
+    return (lengths - products * 2).clamped(min: 0)
+  }
+}

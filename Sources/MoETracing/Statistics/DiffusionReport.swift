@@ -1,0 +1,162 @@
+import Foundation
+
+/// What the experts of a diffusion transformer do with real images, and how their weights differ.
+///
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §2 and
+///   appendices, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose measures these are.
+public struct DiffusionReport: Codable, Hashable, Sendable {
+  /// A sparse block.
+  public struct Block: Codable, Hashable, Sendable {
+    /// Its number in the model, from 0.
+    public var place: Int
+    /// Assignments of tokens to routed experts by class, `[classes][experts]`.
+    public var usage: [[Int]]
+    /// The same for every second image, from the first and from the second on, which tell what chance does.
+    public var halves: [[Int]]
+    /// Mean factor of the routed experts' answers.
+    public var gate: Double
+    /// Cosines between prototypes, `[experts][experts]`; empty for rules without any.
+    public var prototypes: [[Double]]
+    /// Overlap of the subspaces of expert weights, 0 to 1, `[experts][experts]`; the expert of images without a label,
+    /// if there is one, is the last.
+    public var subspaces: [[Double]]
+    /// What the overlap of subspaces at random would be.
+    public var subspaceChance: Double
+    /// Mean distance between centres of clusters of the block's tokens over that of tokens to their centre.
+    public var separation: Double
+
+    /// Collects measures.
+    public init(
+      place: Int, usage: [[Int]], halves: [[Int]], gate: Double, prototypes: [[Double]],
+      subspaces: [[Double]], subspaceChance: Double, separation: Double
+    ) {
+      (self.place, self.usage, self.halves, self.gate) = (place, usage, halves, gate)
+      (self.prototypes, self.subspaces) = (prototypes, subspaces)
+      (self.subspaceChance, self.separation) = (subspaceChance, separation)
+    }
+
+    /// Tokens of each routed expert.
+    public var load: [Int] {
+      usage.dropFirst().reduce(usage.first ?? []) { zip($0, $1).map { $0 + $1 } }
+    }
+
+    /// Numbers of routed experts that no token chose.
+    public var unused: [Int] { load.indices.filter { load[$0] == 0 } }
+
+    /// How differently two sets of classes use the experts: 0 alike, 1 without a common expert.
+    ///
+    /// - Parameter sets: Numbers of classes.
+    public func variation(between sets: [[Int]]) -> Double {
+      let loads = sets.map { set in
+        load.indices.map { expert in set.reduce(0) { $0 + usage[$1][expert] } }
+      }
+      return Self.variation(loads[0], loads[1])
+    }
+
+    /// The same between two halves of the images, which have the same classes: what chance does.
+    public var variationByChance: Double { Self.variation(halves[0], halves[1]) }
+
+    /// Total variation distance of two distributions given as counts.
+    static func variation(_ first: [Int], _ second: [Int]) -> Double {
+      let totals = [first, second].map { Double(max(1, $0.reduce(0, +))) }
+      return zip(first, second).reduce(0) {
+        $0 + abs(Double($1.0) / totals[0] - Double($1.1) / totals[1])
+      } / 2
+    }
+
+    /// Mean of a square matrix without its diagonal; `nil` for fewer than two rows.
+    static func meanOutside(_ matrix: [[Double]]) -> Double? {
+      guard matrix.count > 1 else { return nil }
+      let all = matrix.indices.reduce(0.0) { $0 + matrix[$1].reduce(0, +) - matrix[$1][$1] }
+      return all / Double(matrix.count * (matrix.count - 1))
+    }
+
+    /// Mean cosine between different prototypes.
+    public var meanPrototypeCosine: Double? { Self.meanOutside(prototypes) }
+    /// Mean overlap of different experts' subspaces.
+    public var meanSubspaceOverlap: Double? { Self.meanOutside(subspaces) }
+  }
+
+  /// Share of the experts' work by role, in a training batch.
+  public struct Roles: Codable, Hashable, Sendable {
+    /// On experts that the router chose.
+    public var routed: Double
+    /// On the expert of images without a label.
+    public var unconditional: Double
+    /// On the expert that all tokens share.
+    public var shared: Double
+
+    /// States shares, which sum to 1.
+    public init(routed: Double, unconditional: Double, shared: Double) {
+      (self.routed, self.unconditional, self.shared) = (routed, unconditional, shared)
+    }
+  }
+
+  /// Name of the model's folder or run.
+  public var name: String
+  /// The architecture in a line.
+  public var architecture: String
+  /// Images that were looked at.
+  public var images: Int
+  /// Names of the classes.
+  public var classes: [String]
+  /// Two sets of classes, by number, whose use of experts is compared.
+  public var classSets: [[Int]]
+  /// Who does the work; `nil` for a dense model.
+  public var roles: Roles?
+  /// The sparse blocks, in order.
+  public var blocks: [Block]
+
+  /// Collects measures; classes are divided in the middle of their list.
+  public init(
+    name: String, architecture: String, images: Int, classes: [String], roles: Roles?,
+    blocks: [Block]
+  ) {
+    (self.name, self.architecture, self.images) = (name, architecture, images)
+    (self.classes, self.roles, self.blocks) = (classes, roles, blocks)
+    let middle = classes.count / 2
+    classSets = [Array(0..<middle), Array(middle..<classes.count)]
+  }
+
+  /// Mean of the blocks.
+  ///
+  /// - Parameter value: What to average; blocks without it do not count.
+  /// - Returns: The mean, or `nil` where no block has it.
+  public func mean(_ value: (Block) -> Double?) -> Double? {
+    let values = blocks.compactMap(value)
+    return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  /// What the numbers say, in sentences.
+  public var diagnosis: [String] {
+    guard !blocks.isEmpty else { return ["The model is dense: there are no experts to look at."] }
+    var result: [String] = []
+    let unused = blocks.reduce(0) { $0 + $1.unused.count }
+    result.append(
+      unused == 0
+        ? "Every expert works on some tokens of these images."
+        : "\(unused) experts work on no token of these images: \(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; "))."
+    )
+    if let variation = mean({ $0.variation(between: classSets) }),
+      let chance = mean({ $0.variationByChance })
+    {
+      result.append(
+        "Two halves of the classes use the experts differently by \(Self.text(variation)) (total variation; two halves of the images: \(Self.text(chance)))."
+      )
+    }
+    if let gate = mean({ $0.gate }) {
+      result.append("Answers of routed experts count \(Self.text(gate)) on average.")
+    }
+    if let overlap = mean(\.meanSubspaceOverlap), let chance = mean({ $0.subspaceChance }) {
+      result.append(
+        "Subspaces of expert weights overlap by \(Self.text(overlap)); random ones would by \(Self.text(chance))."
+      )
+    }
+    if let cosine = mean(\.meanPrototypeCosine) {
+      result.append("The mean cosine between prototypes is \(Self.text(cosine)).")
+    }
+    return result
+  }
+
+  private static func text(_ value: Double) -> String { String(format: "%.3f", value) }
+}
