@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoEImages
 import MoEModels
 import MoEReport

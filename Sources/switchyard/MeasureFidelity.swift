@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MoEEvaluation
+import MoEModels
 import MoETensor
 import MoETraining
 import SystemPackage

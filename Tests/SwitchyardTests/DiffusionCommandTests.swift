@@ -32,12 +32,50 @@ struct DiffusionCommandTests {
       return try ImageFile.read(path)
     }
     #expect(sheets[0] == sheets[1] && sheets[0].width == 2 * 66 + 2 && sheets[0].height == 134)
+    try look(at: out)
     let way = folder.file("way.png")
     let trajectory = try Program.run(
       "sample", model, "--out", way.string, "--classes", "3", "--count", "1", "--steps", "16",
       "--trajectory")
     #expect(trajectory.exitCode == 0, "\(trajectory.errors)")
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
+  }
+
+  /// What 'info', 'inspect' and 'fidelity' say of the run of three steps.
+  private func look(at run: String) throws {
+    let info = try Program.run("info", run + "/model")
+    #expect(info.exitCode == 0 && info.output.contains("ProMoE, tokens choosing"), "\(info.errors)")
+    #expect(info.output.contains("images        1×8×8 in patches of 2"), "\(info.output)")
+    let page = folder.file("experts.html")
+    let inspected = try Program.run("inspect", run, "--html", page.string)
+    #expect(inspected.exitCode == 0, "\(inspected.errors)")
+    #expect(inspected.output.contains("images of 10 classes"), "\(inspected.output)")
+    let html = try String(contentsOfFile: page.string, encoding: .utf8)
+    #expect(html.contains("Gate value") && html.contains("Experts by class, block 3"))
+    let described = try Program.run("inspect", run + "/model", "--json")
+    #expect(described.exitCode == 0 && described.output.contains("\"diffusion_transformer\""))
+    let data = Fixtures.package.appending("Data/digits")
+    let reference = [
+      "--reference", data.appending("images-idx3-ubyte").string, "--labels",
+      data.appending("labels-idx1-ubyte").string, "--classifier",
+      Fixtures.package.appending("Data/digits-classifier").string,
+    ]
+    let measured = try Program.run(
+      ["fidelity", run + "/model", "--count", "80", "--steps", "2"] + reference)
+    #expect(measured.exitCode == 0, "\(measured.errors)")
+    #expect(measured.output.contains("Fréchet distance") && measured.output.contains("no ImageNet"))
+    let few = try Program.run(["fidelity", run + "/model", "--count", "3"] + reference)
+    #expect(few.exitCode == 1 && few.errors.contains("--count is 3"), "\(few.errors)")
+    let wrong = try Program.run(
+      "fidelity", run + "/model", "--reference", run, "--classifier", run + "/model")
+    #expect(wrong.exitCode == 1 && wrong.errors.contains("'diffusion_transformer' is not supported"))
+  }
+
+  @Test("the bundled classifier knows the digits that it was not trained on")
+  func bundledClassifier() throws {
+    let info = try Program.run(
+      "info", Fixtures.package.appending("Data/digits-classifier").string)
+    #expect(info.exitCode == 0 && info.output.contains("10 classes: 0, 1, 2"), "\(info.errors)")
   }
 
   @Test("convert reads a PyTorch file into a model folder, and says what the file does not")

@@ -23,8 +23,10 @@ enum DiffusionComparisons {
     ]
     return shapes.flatMap { shape in
       let works = [
-        ("training step", "training", step), ("sampling, 4 steps", "sampling", sampling),
-      ]
+        ("training step", "training", { try step($0) }),
+        ("training step, recomputing,", "training", { try step($0, recomputes: true) }),
+        ("sampling, 4 steps", "sampling", { try sampling($0) }),
+      ] as [(String, String, (Shape) throws -> () throws -> Void)]
       return works.map { title, name, work in
         Comparison(
           title: "diffusion: \(title) of \(shape.title)", peerName: "\(name) \(shape.request)",
@@ -55,7 +57,9 @@ enum DiffusionComparisons {
   }
 
   /// Forward, backward and AdamW on noisy images, one of eight or 32 without its label.
-  private static func step(_ shape: Shape) throws -> () throws -> Void {
+  private static func step(
+    _ shape: Shape, recomputes: Bool = false
+  ) throws -> () throws -> Void {
     let model = try model(shape)
     let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
     let optimizer = AdamW(named, settings: try AdamWSettings(weightDecay: 0))
@@ -68,7 +72,10 @@ enum DiffusionComparisons {
     return {
       let result = try valueAndGradients(
         of: {
-          let output = model(noisy.images, times: noisy.times, labels: labels, pass: .training)
+          let output =
+            recomputes
+            ? try model.recomputing(noisy.images, times: noisy.times, labels: labels)
+            : model(noisy.images, times: noisy.times, labels: labels, pass: .training)
           let error = RectifiedFlow().losses(output.prediction, for: noisy)[0].value
           return output.sparse.reduce(error) {
             $0 + ($1.contrastiveLoss(temperature: 0.07) ?? Tensor(0 as Float))

@@ -20,12 +20,8 @@ extension Tensor {
     guard suitsModulation([shift, scale]) else {
       return layerNorm(epsilon: epsilon) * (scale + 1) + shift
     }
-    let pass = ModulationPass(self, shift: shift, scale: scale, epsilon: epsilon)
-    let value = withoutGradients { pass.forward() }
-    guard Tensor.recordsGradients([self, shift, scale]) else { return value }
-    return recorded([value], from: [self, shift, scale]) { gradients in
-      gradients[0].map { pass.backward($0.contiguous()) } ?? [nil, nil, nil]
-    }[0]
+    return ModulationPass(self, shift: shift, scale: scale, epsilon: epsilon)
+      .result(of: [self, shift, scale])
   }
 
   /// This tensor + gate · another.
@@ -39,12 +35,7 @@ extension Tensor {
       rank == 3 && other.shape == shape && gate.shape == [size(0), 1, size(2)],
       "\(other.shape) gated by \(gate.shape) added to \(shape)")
     guard suitsModulation([other, gate]) else { return self + gate * other }
-    let pass = GatedSum(self, other, gate: gate)
-    let value = withoutGradients { pass.forward() }
-    guard Tensor.recordsGradients([self, other, gate]) else { return value }
-    return recorded([value], from: [self, other, gate]) { gradients in
-      gradients[0].map { pass.backward($0.contiguous()) } ?? [nil, nil, nil]
-    }[0]
+    return GatedSum(self, other, gate: gate).result(of: [self, other, gate])
   }
 
   /// The same kernels with and without recording, so that what is computed again gives the same numbers.
@@ -67,8 +58,27 @@ extension Tensor {
   fileprivate var rowGrain: Int { Swift.max(1, Self.smallestShare / Swift.max(1, size(-1))) }
 }
 
-/// One modulation and what its backward pass needs.
-private final class ModulationPass {
+/// A step with kernels of its own, and what its backward pass needs.
+private protocol KernelPass: AnyObject {
+  func forward() -> Tensor
+  /// Gradients of the inputs for that of the result.
+  func backward(_ gradient: Tensor) -> [Tensor?]
+}
+
+extension KernelPass {
+  /// The result, recorded where gradients of the inputs are asked for.
+  fileprivate func result(of inputs: [Tensor]) -> Tensor {
+    let value = withoutGradients { forward() }
+    guard Tensor.recordsGradients(inputs) else { return value }
+    let none = inputs.map { _ in Tensor?.none }
+    return recorded([value], from: inputs) { gradients in
+      gradients[0].map { self.backward($0.contiguous()) } ?? none
+    }[0]
+  }
+}
+
+/// One modulation.
+private final class ModulationPass: KernelPass {
   let x: Tensor
   let shift: Tensor
   let scale: Tensor
@@ -120,8 +130,8 @@ private final class ModulationPass {
   }
 }
 
-/// One gated sum and what its backward pass needs.
-private final class GatedSum {
+/// One gated sum.
+private final class GatedSum: KernelPass {
   let x: Tensor
   let y: Tensor
   let gate: Tensor

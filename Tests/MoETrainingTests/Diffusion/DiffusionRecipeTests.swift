@@ -93,6 +93,7 @@ struct DiffusionRecipeTests {
       ("evaluation.sampler=ddim", "the sampler 'ddim' does not fit"),
       ("losses.contrastve=1", "did you mean 'losses.contrastive'?"),
       ("model.hidden_size=65536", "smaller: training it needs more than"),
+      ("data.format=latents", "data.validation_share is 0.25; it must be absent for latents"),
     ])
   func refusals(setting: String, expected: String) throws {
     let out = folder.file("refused")

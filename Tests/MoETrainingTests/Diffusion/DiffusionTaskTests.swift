@@ -44,6 +44,32 @@ struct DiffusionTaskTests {
     #expect(after[1].value < before[1].value)
   }
 
+  @Test(
+    "leaves thresholds and centroids alone after a step that came to nothing",
+    arguments: [DiffusionExpertsConfiguration.Router.diffMoE, .kMeans])
+  func abandoned(router: DiffusionExpertsConfiguration.Router) throws {
+    let (loop, other) = (try loop(router), try loop(router))
+    for it in [loop, other] { _ = try it.advance() }
+    // What a batch did is kept until its step ends, and this one never does.
+    let batch = try loop.task.nextBatch()
+    _ = try loop.task.loss(batch, random: RandomSource(seed: 5))
+    loop.task.stepAbandoned()
+    loop.task.stepEnded(routing: [])
+    for (found, expected) in zip(loop.task.buffers, other.task.buffers) {
+      expectClose(found.parameter.value, expected.parameter.value, .exact, found.name)
+    }
+  }
+
+  @Test("watches the gate without learning from it")
+  func gate() throws {
+    let step = try loop(.promoe).advance()
+    let gate = try #require(step.parts.first { $0.name == "gate" })
+    #expect(gate.value > 0 && gate.value < 1)
+    let own = step.parts.filter { $0.name != "gate" }.reduce(0) { $0 + $1.value }
+    #expect(abs(step.loss - own) < 1e-4 * step.loss)
+    #expect(try loop(nil).advance().parts.contains { $0.name == "gate" } == false)
+  }
+
   @Test("learns to predict noise with variances")
   func learnsNoise() throws {
     let loop = try loop(.promoe) { ($0.objective, $0.learnsSigma) = (.noisePrediction, true) }

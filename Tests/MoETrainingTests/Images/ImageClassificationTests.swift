@@ -1,0 +1,164 @@
+import Foundation
+import MoECore
+import MoEEvaluation
+import MoEImages
+import MoEModels
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@testable import MoETraining
+
+@Suite("Training classifiers of images, and measuring with them", .serialized)
+struct ImageClassificationTests {
+  private let folder: TemporaryFolder
+
+  /// Forty-eight images of three classes, whose mean shades differ.
+  init() throws {
+    folder = try TemporaryFolder()
+    var generator = SeededGenerator(seed: 4)
+    let labels = (0..<48).map { $0 % 3 }
+    let set = LabelledImages(
+      width: 8, height: 8, channels: 1,
+      bytes: labels.flatMap { label in
+        (0..<64).map { _ in UInt8(label * 80) + UInt8.random(in: 0...60, using: &generator) }
+      }, labels: labels, classes: ["0", "1", "2"])
+    let (images, labelBytes) = IDXFile.bytes(of: set)
+    _ = try folder.write(images, to: "images")
+    _ = try folder.write(labelBytes, to: "labels")
+  }
+
+  private static let text = """
+    {"task": "image_classification", "model": {"depth": 8, "width": 4},
+     "data": {"train": "images", "labels": "labels", "validation_share": 0.25},
+     "training": {"steps": 30, "batch_size": 12}, "optimizer": {"learning_rate": 0.01},
+     "evaluation": {"every": 30}}
+    """
+
+  private func configuration(_ settings: [String] = []) throws -> TrainingConfiguration {
+    try AtomicFile.write(Self.text, to: folder.file("config.json"))
+    return try TrainingConfiguration(folder.file("config.json"), settings: settings)
+  }
+
+  private func trained(_ name: String, _ settings: [String] = []) throws -> FilePath {
+    let session = try TrainingSession(
+      configuration(settings), in: folder.file(name), resumes: false)
+    guard case .finished(let model) = try session.run() else {
+      throw TrainingError.invalidSetting(key: "run", value: "stopped", expected: "finished")
+    }
+    return model
+  }
+
+  private var files: ImageFiles {
+    ImageFiles([folder.file("images")], labels: folder.file("labels"))
+  }
+
+  @Test("learns to tell classes apart, and its folder opens")
+  func learns() throws {
+    let path = try trained("run")
+    let model = try ImageClassifier.open(path)
+    #expect(model.configuration.labels == ["0", "1", "2"])
+    let curve = try String(
+      contentsOfFile: folder.file("run").appending("evaluation.csv").string, encoding: .utf8)
+    let last = try #require(curve.split(separator: "\n").last).split(separator: ",")
+    let accuracy = try #require(Double(last[2]))
+    #expect(accuracy > 0.9, "\(curve)")
+    let overview = try #require(try ModelOverview(path))
+    #expect(overview.warnings.isEmpty && overview.text.contains("3 classes: 0, 1, 2"))
+  }
+
+  @Test("measures real images as near, and noise as far")
+  func fidelity() throws {
+    let measurement = try FidelityMeasurement(
+      classifier: trained("run"), reference: files, count: 24)
+    let real = try measurement.measure(files)
+    #expect(real.frechetDistance == 0 && real.precision == 1 && real.recall == 1)
+    #expect(real.images == 24 && real.floorImages == 24 && real.accuracy == real.realAccuracy)
+    #expect((real.accuracy ?? 0) > 0.9 && real.frechetFloor > 0)
+    var configuration = DiffusionConfiguration(
+      imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 2, heads: 2, classes: 3)
+    let noise = try self.stored(configuration)
+    let sampler = try DiffusionSampler(.euler, steps: 2)
+    let made = try measurement.measure(noise, sampler: sampler, seed: 1)
+    #expect(made.frechetDistance > 2 * real.frechetFloor && made.images == 24)
+    #expect(try measurement.measure(noise, sampler: sampler, seed: 1) == made)
+    configuration.imageSize = 16
+    let large = try stored(configuration, "large")
+    #expect(throws: TrainingError.self) {
+      try measurement.measure(large, sampler: sampler, seed: 1)
+    }
+    for count in [3, 49] {
+      #expect(throws: TrainingError.self) {
+        try FidelityMeasurement(
+          classifier: folder.file("run").appending("model"), reference: files, count: count)
+      }
+    }
+  }
+
+  private func stored(
+    _ configuration: DiffusionConfiguration, _ name: String = "noise"
+  ) throws -> StoredDiffusionModel {
+    let model = try DiffusionTransformer(
+      configuration, weights: RandomWeights(RandomSource(seed: 1)))
+    let path = folder.file(name)
+    try FileManager.default.createDirectory(
+      atPath: path.string, withIntermediateDirectories: true)
+    try AtomicFile.write(configuration.json(), to: path.appending("config.json"))
+    let all = (model.parameters + model.buffers).map { ($0.name, $0.parameter.value) }
+    try SafetensorsFile.write(
+      Dictionary(uniqueKeysWithValues: all), to: path.appending("model.safetensors"))
+    return try StoredDiffusionModel(path)
+  }
+
+  @Test("looks at experts of every rule", arguments: DiffusionExpertsConfiguration.Router.allCases)
+  func inspection(router: DiffusionExpertsConfiguration.Router) throws {
+    var configuration = DiffusionConfiguration(
+      imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 4, heads: 2, classes: 3)
+    configuration.experts = DiffusionExpertsConfiguration(
+      router, count: 4, hiddenSize: 16, classes: 3)
+    let model = try stored(configuration)
+    let found = try DiffusionInspection(of: model.path, on: .files(files), name: "new")
+    let report = found.report
+    #expect(report.images == 48 && report.blocks.map(\.place) == [1, 3])
+    let hasRoles = router.hasRoles
+    let roles = try #require(report.roles)
+    #expect(abs(roles.routed + roles.unconditional + roles.shared - 1) < 1e-9)
+    #expect((roles.unconditional > 0) == hasRoles && (roles.shared > 0) == hasRoles)
+    for block in report.blocks {
+      #expect(block.subspaces.count == (hasRoles ? 5 : 4) && block.usage.count == 3)
+      #expect(block.prototypes.isEmpty == !router.hasPrototypes)
+      let halves = block.halves.map { $0.reduce(0, +) }
+      #expect(block.load.reduce(0, +) == halves[0] + halves[1])
+      if !router.choosesTokens { #expect(block.load.reduce(0, +) == 48 * 16) }
+      #expect(block.gate > -1 && block.gate <= 1 && block.separation > 0)
+    }
+    #expect(found.sheet != nil)
+  }
+
+  @Test(
+    "wrong configurations are refused before work starts",
+    arguments: [
+      ("model.depth=9", "2 more than a multiple of 6"), ("model.widht=3", "did you mean"),
+      ("training.batch_size=1", "at least 2"), ("training.precision=bf16", "f32"),
+      ("training.recompute=true", "false"), ("data.format=latents", "latents"),
+      ("data.labels=nowhere", "no such file"), ("losses.balance=1", "did you mean"),
+    ])
+  func refusals(setting: String, expected: String) throws {
+    let settings =
+      setting == "data.format=latents" ? [setting, "data.validation_share=0"] : [setting]
+    #expect {
+      _ = try TrainingSession(
+        configuration(settings), in: folder.file("refused"), resumes: false)
+    } throws: {
+      "\($0)".contains(expected)
+    }
+  }
+}
+
+extension DiffusionExpertsConfiguration.Router {
+  /// Whether experts choose tokens and not tokens experts.
+  fileprivate var choosesTokens: Bool {
+    [.promoeExpertChoice, .expertChoice, .diffMoE].contains(self)
+  }
+}
