@@ -67,7 +67,8 @@ let modules: [Module] = [
       "MoEEvaluation", system,
     ],
     testDependencies: [
-      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation",
+      system,
     ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],

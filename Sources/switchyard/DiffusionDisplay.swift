@@ -19,7 +19,9 @@ struct DiffusionSubject {
   /// Looks into a folder; `nil` if it holds no such model.
   init?(_ path: FilePath) {
     let inner = path.appending("model")
-    guard let model = [path, inner].first(where: StoredDiffusionModel.isStored(in:)) else { return nil }
+    guard let model = [path, inner].first(where: StoredDiffusionModel.isStored(in:)) else {
+      return nil
+    }
     self.model = model
     run = path.appending("run.json").isMissing ? nil : path
     name = path.lastComponent?.string ?? path.string
@@ -68,7 +70,8 @@ extension DiffusionReport {
           number(block.meanSubspaceOverlap), number(block.separation),
         ]
       })
-    let head = "\(name): \(architecture)\n\(images) images of \(classes.count) classes".printable
+    let head =
+      "\(name.printable): \(architecture)\n\(images) images of \(classes.count) classes"
     let parts = [head, blocks.isEmpty ? "" : table.text, diagnosis.joined(separator: "\n")]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }

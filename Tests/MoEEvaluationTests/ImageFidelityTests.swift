@@ -68,7 +68,8 @@ struct ImageFidelityTests {
     // Two far clusters, of which one is made: all that is made is real, half of the real is made.
     let random = RandomSource(seed: 2)
     let near = random.normal([40, 2])
-    let real = Tensor.concatenated([random.normal([40, 2]), random.normal([40, 2]) + 100], axis: 0)
+    let real = Tensor.concatenated(
+      [random.normal([40, 2]), random.normal([40, 2]) + 100], axis: 0)
     let half = ManifoldOverlap(made: near, real: real)
     #expect(half.precision > 0.8 && 0.3...0.5 ~= half.recall)
   }

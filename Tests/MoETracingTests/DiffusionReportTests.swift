@@ -30,7 +30,7 @@ struct DiffusionReportTests {
       blocks: [Self.block([[8, 2, 0], [6, 4, 0], [1, 9, 0], [5, 5, 0], [0, 0, 0]])])
     #expect(report.classSets == [[0, 1], [2, 3, 4]])
     let text = report.diagnosis.joined(separator: "\n")
-    #expect(text.contains("1 experts work on no token") && text.contains("block 1: 2"))
+    #expect(text.contains("images: 1 (block 1: 2)"))
     #expect(text.contains("0.400 (total variation") && text.contains("count 0.400"))
     report.blocks = []
     #expect(report.diagnosis.count == 1 && report.mean({ $0.gate }) == nil)

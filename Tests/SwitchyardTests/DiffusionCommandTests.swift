@@ -68,7 +68,8 @@ struct DiffusionCommandTests {
     #expect(few.exitCode == 1 && few.errors.contains("--count is 3"), "\(few.errors)")
     let wrong = try Program.run(
       "fidelity", run + "/model", "--reference", run, "--classifier", run + "/model")
-    #expect(wrong.exitCode == 1 && wrong.errors.contains("'diffusion_transformer' is not supported"))
+    #expect(
+      wrong.exitCode == 1 && wrong.errors.contains("'diffusion_transformer' is not supported"))
   }
 
   @Test("the bundled classifier knows the digits that it was not trained on")

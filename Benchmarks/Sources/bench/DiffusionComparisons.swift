@@ -22,11 +22,12 @@ enum DiffusionComparisons {
       Shape(kind: "dense", size: .pixels32, batch: 32),
     ]
     return shapes.flatMap { shape in
-      let works = [
-        ("training step", "training", { try step($0) }),
-        ("training step, recomputing,", "training", { try step($0, recomputes: true) }),
-        ("sampling, 4 steps", "sampling", { try sampling($0) }),
-      ] as [(String, String, (Shape) throws -> () throws -> Void)]
+      let works =
+        [
+          ("training step", "training", { try step($0) }),
+          ("training step, recomputing,", "training", { try step($0, recomputes: true) }),
+          ("sampling, 4 steps", "sampling", { try sampling($0) }),
+        ] as [(String, String, (Shape) throws -> () throws -> Void)]
       return works.map { title, name, work in
         Comparison(
           title: "diffusion: \(title) of \(shape.title)", peerName: "\(name) \(shape.request)",

@@ -38,7 +38,8 @@ public final class ImageClassifier {
       let y = x.convolved2D(weight.value, stride: stride, padding: 1)
       if batch != nil {
         batch?.append(contentsOf: Self.statistics(y.detached()))
-        return y.batchNorm(weight: norm.weight.value, bias: norm.bias.value, epsilon: ImageClassifier.epsilon)
+        return y.batchNorm(
+          weight: norm.weight.value, bias: norm.bias.value, epsilon: ImageClassifier.epsilon)
       }
       return y.batchNorm(
         weight: norm.weight.value, bias: norm.bias.value,

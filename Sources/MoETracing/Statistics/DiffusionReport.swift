@@ -135,7 +135,7 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     result.append(
       unused == 0
         ? "Every expert works on some tokens of these images."
-        : "\(unused) experts work on no token of these images: \(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; "))."
+        : "Experts without a token of these images: \(unused) (\(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; ")))."
     )
     if let variation = mean({ $0.variation(between: classSets) }),
       let chance = mean({ $0.variationByChance })

@@ -82,7 +82,9 @@ struct ImageClassificationRecipe: TrainingRecipe {
     of images: any ImageSet
   ) throws -> (mean: [Double], deviation: [Double]) {
     let channels = images.imageShape[0]
-    var (sums, squares) = (Tensor.zeros([channels], dtype: .f64), Tensor.zeros([channels], dtype: .f64))
+    var (sums, squares) = (
+      Tensor.zeros([channels], dtype: .f64), Tensor.zeros([channels], dtype: .f64)
+    )
     var count = 0
     for start in stride(from: 0, to: images.count, by: 1024) {
       let numbers = Array(start..<min(start + 1024, images.count))

@@ -57,7 +57,8 @@ struct ImageDataSettings: Sendable {
       throw data.invalid("train", "one path; only files of CIFAR can be several")
     }
     guard format != .latents || validationShare == 0 else {
-      throw data.invalid("validation_share", "absent for latents; data.validation names a second file")
+      throw data.invalid(
+        "validation_share", "absent for latents; data.validation names a second file")
     }
   }
 

@@ -5,6 +5,7 @@ import MoEImages
 import MoEModels
 import MoETensor
 import MoETestSupport
+import MoETracing
 import SystemPackage
 import Testing
 
@@ -134,6 +135,20 @@ struct ImageClassificationTests {
       #expect(block.gate > -1 && block.gate <= 1 && block.separation > 0)
     }
     #expect(found.sheet != nil)
+  }
+
+  @Test("the bundled classifier knows digits of hands that it never saw")
+  func bundled() throws {
+    let data = Fixtures.package.appending("Data")
+    let digits = data.appending("digits")
+    let images = try ImageFiles(
+      [digits.appending("images-idx3-ubyte")], labels: digits.appending("labels-idx1-ubyte")
+    ).read()
+    let held = try #require(ImageDataSettings.split(images, share: 0.15).held)
+    let model = try ImageClassifier.open(data.appending("digits-classifier"))
+    let pixels = Tensor(held.bytes, shape: [held.count, 1, 8, 8]).cast(to: .f32) / 127.5 - 1
+    let answers = ImageFeatures(model, pixels, labels: held.labels)
+    #expect(held.count == 269 && (answers.accuracy ?? 0) > 0.95, "\(answers.accuracy ?? 0)")
   }
 
   @Test(
