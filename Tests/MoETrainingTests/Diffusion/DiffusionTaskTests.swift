@@ -131,7 +131,7 @@ struct DiffusionTaskTests {
     // Images without a label, and only they, use the last expert.
     #expect(usage[0].byClass[4].dropLast().allSatisfy { $0 == 0 })
     #expect(usage[0].byClass.dropLast().allSatisfy { $0[4] == 0 })
-    #expect(metrics.parts.map(\.name) == ["velocity_error", "contrastive"])
+    #expect(metrics.parts.map(\.name) == ["velocity_error", "contrastive", "gate"])
     loop.task.forgetUsage()
     #expect(loop.task.usage[0].byClass.allSatisfy { $0.allSatisfy { $0 == 0 } })
   }
