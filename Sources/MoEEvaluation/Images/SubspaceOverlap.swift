@@ -26,11 +26,12 @@ public enum SubspaceOverlap {
     }
   }
 
-  /// φ between all pairs of matrices of the same shape, `[matrices][matrices]`.
+  /// φ between all pairs of matrices of the same shape.
   ///
   /// - Parameters:
   ///   - matrices: Shape `[rows, columns]` each.
   ///   - count: k.
+  /// - Returns: Numbers from 0 to 1, `[matrices][matrices]`.
   public static func overlaps(of matrices: [Tensor], count: Int) -> [[Double]] {
     let bases = matrices.map { basis(of: $0, count: count) }
     return bases.map { first in

@@ -43,9 +43,10 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     /// Numbers of routed experts that no token chose.
     public var unused: [Int] { load.indices.filter { load[$0] == 0 } }
 
-    /// How differently two sets of classes use the experts: 0 alike, 1 without a common expert.
+    /// How differently two sets of classes use the experts.
     ///
     /// - Parameter sets: Numbers of classes.
+    /// - Returns: The total variation distance: 0 alike, 1 without a common expert.
     public func variation(between sets: [[Int]]) -> Double {
       let loads = sets.map { set in
         load.indices.map { expert in set.reduce(0) { $0 + usage[$1][expert] } }

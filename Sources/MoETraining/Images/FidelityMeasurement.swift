@@ -24,7 +24,7 @@ public struct FidelityMeasurement {
   /// Prepares to measure.
   ///
   /// - Parameters:
-  ///   - classifier: Folder of the classifier.
+  ///   - folder: Folder of the classifier.
   ///   - reference: Real images; they are scaled to what the classifier sees.
   ///   - count: Images of each side; `nil` for as many as there are real ones, at most ``usualCount``. Real images are
   ///     chosen evenly over the data.
