@@ -52,6 +52,10 @@ public struct DiffusionInspection {
         key: "images", value: "of \(set.imageShape) in \(set.classes) classes",
         expected: "of \(model.imageShape) in at most \(model.classes) classes, as the model's")
     }
+    for (name, weight) in model.parameters where !weight.value.isFinite().all() {
+      throw TrainingError.invalidSetting(
+        key: name, value: "infinite or NaN", expected: "finite; the weights are damaged")
+    }
     var names = Array(stored.classNames.prefix(set.classes))
     while names.count < set.classes { names.append("\(names.count)") }
     let looked = try ExpertWork(

@@ -46,8 +46,8 @@ public struct FidelityMeasurement {
         expected: "from \(Self.leastCount) to the number of real images, \(images.count)")
     }
     self.count = wanted
-    real = Self.features(classifier, images, of: wanted, "looking at real images", progress)
-    others = Self.features(
+    real = try Self.features(classifier, images, of: wanted, "looking at real images", progress)
+    others = try Self.features(
       classifier, images, of: min(2 * wanted, images.count), "looking at more of them", progress)
   }
 
@@ -85,7 +85,7 @@ public struct FidelityMeasurement {
           classifier, images.storedAsBytes, labels: numbers.map { n in labels.map { n[$0] } }))
       progress(Progress("making images", completed: places.upperBound, total: count))
     }
-    return ImageFidelity(made: .joined(sets), real: real, others: others)
+    return ImageFidelity(made: try Self.finite(.joined(sets)), real: real, others: others)
   }
 
   /// Measures images that lie in files, such as those of another program.
@@ -104,7 +104,7 @@ public struct FidelityMeasurement {
         key: "--count", value: "\(count)",
         expected: "at most \(images.count), the number of images to measure")
     }
-    let made = Self.features(classifier, images, of: count, "looking at images", progress)
+    let made = try Self.features(classifier, images, of: count, "looking at images", progress)
     return ImageFidelity(made: made, real: real, others: others)
   }
 
@@ -114,23 +114,35 @@ public struct FidelityMeasurement {
     return numbers.count == names.count ? numbers : nil
   }
 
-  /// Looks at some of the images, chosen evenly.
+  /// Looks at some of the images, chosen evenly, in an order without meaning.
   private static func features(
     _ classifier: ImageClassifier, _ images: LabelledImages, of count: Int, _ task: String,
     _ progress: ProgressHandler
-  ) -> ImageFeatures {
+  ) throws -> ImageFeatures {
     let numbers = numbers(of: images.classes, in: classifier.configuration.labels)
-    let chosen = (0..<count).map { $0 * images.count / count }
-    return .joined(
-      stride(from: 0, to: count, by: batchSize).map { start in
-        let part = images.selecting(Array(chosen[start..<min(start + batchSize, count)]))
-        progress(Progress(task, completed: start + part.count, total: count))
-        let bytes = Tensor(
-          part.bytes, shape: [part.count, part.channels, part.height, part.width])
-        return ImageFeatures(
-          classifier, bytes.cast(to: .f32) / 127.5 - 1,
-          labels: numbers.map { n in part.labels.map { n[$0] } })
-      })
+    // Files often stand class by class, and parts and halves of a set must hold all classes.
+    var generator = SeededGenerator(seed: 0)
+    let chosen = (0..<count).map { $0 * images.count / count }.shuffled(using: &generator)
+    let sets = stride(from: 0, to: count, by: batchSize).map { start in
+      let part = images.selecting(Array(chosen[start..<min(start + batchSize, count)]))
+      progress(Progress(task, completed: start + part.count, total: count))
+      let bytes = Tensor(
+        part.bytes, shape: [part.count, part.channels, part.height, part.width])
+      return ImageFeatures(
+        classifier, bytes.cast(to: .f32) / 127.5 - 1,
+        labels: numbers.map { n in part.labels.map { n[$0] } })
+    }
+    return try finite(.joined(sets))
+  }
+
+  /// Refuses what cannot be compared.
+  private static func finite(_ set: ImageFeatures) throws(TrainingError) -> ImageFeatures {
+    guard set.features.isFinite().all(), set.logits.isFinite().all() else {
+      throw .invalidSetting(
+        key: "features of images", value: "infinite or NaN",
+        expected: "finite; the weights of the model or of the classifier are damaged")
+    }
+    return set
   }
 }
 

@@ -97,11 +97,33 @@ struct ImageClassificationTests {
     }
   }
 
+  @Test("says which weights are damaged")
+  func damaged() throws {
+    var configuration = DiffusionConfiguration(
+      imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 2, heads: 2, classes: 3)
+    configuration.experts = DiffusionExpertsConfiguration(
+      .promoe, count: 4, hiddenSize: 16, classes: 3)
+    let broken = try stored(configuration, "broken", breaking: "final_layer.linear.bias")
+    #expect {
+      _ = try DiffusionInspection(of: broken.path, on: .files(files), name: "broken")
+    } throws: {
+      "\($0)".contains("final_layer.linear.bias is infinite or NaN")
+    }
+    let measurement = try FidelityMeasurement(
+      classifier: trained("classifier", ["training.steps=1"]), reference: files, count: 12)
+    #expect(throws: TrainingError.self) {
+      try measurement.measure(broken, sampler: DiffusionSampler(.euler, steps: 2), seed: 1)
+    }
+  }
+
   private func stored(
-    _ configuration: DiffusionConfiguration, _ name: String = "noise"
+    _ configuration: DiffusionConfiguration, _ name: String = "noise", breaking: String? = nil
   ) throws -> StoredDiffusionModel {
     let model = try DiffusionTransformer(
       configuration, weights: RandomWeights(RandomSource(seed: 1)))
+    for (name, weight) in model.parameters where name == breaking {
+      weight.assign(Tensor.full(.nan, weight.value.shape))
+    }
     let path = folder.file(name)
     try FileManager.default.createDirectory(
       atPath: path.string, withIntermediateDirectories: true)
