@@ -66,35 +66,16 @@ struct PartitionState {
   ) {
     let (items, columns) = (partition.items, partition.columns)
     guard partition.hasNodes else {
-      Self.add(
+      Runs.add(
         worth, at: item * items, times: sign, to: &gains[layer], at: column * items, count: items)
       return
     }
     for c in 0..<columns {
       let share = partition.affinity[c * columns + column]
       guard share > 0 else { continue }
-      Self.add(
+      Runs.add(
         worth, at: item * items, times: sign * share, to: &gains[layer], at: c * items,
         count: items)
-    }
-  }
-
-  /// Adds `factor` times a run of `source` to one of `target`.
-  ///
-  /// Annealing spends most of its time here; without checks of every index the loop runs on vectors.
-  private static func add(
-    _ source: [Double], at start: Int, times factor: Double, to target: inout [Double],
-    at place: Int, count: Int
-  ) {
-    precondition(start >= 0 && start + count <= source.count)
-    precondition(place >= 0 && place + count <= target.count)
-    unsafe source.withUnsafeBufferPointer { from in
-      unsafe target.withUnsafeMutableBufferPointer { to in
-        guard let from = from.baseAddress, let to = to.baseAddress else { return }
-        for index in 0..<count {
-          unsafe to[place &+ index] += factor * from[start &+ index]
-        }
-      }
     }
   }
 
