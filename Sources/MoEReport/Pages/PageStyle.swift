@@ -31,6 +31,13 @@ enum PageStyle {
       background: var(--raised); border-radius: 6px; }
     .numbers dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
     .numbers dt { color: var(--soft); font-size: 0.85rem; line-height: 1.35; }
+    .measured { grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }
+    .measured code { display: block; margin-top: 6px; overflow-wrap: anywhere; }
+    code, pre { font: 0.82rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+    pre { margin: 0 0 18px; white-space: pre-wrap; overflow-wrap: anywhere; }
+    .commands { padding: 10px 14px; background: var(--raised); border-radius: 6px; color: var(--soft); }
+    .passage { max-width: 60em; margin: 0 0 18px; padding-left: 14px; border-left: 4px solid var(--line); }
+    .passage pre { margin: 4px 0 0; }
     .figures { display: grid; gap: 26px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr));
       margin: 0 0 18px; align-items: start; }
     figure { margin: 0; min-width: 0; }
