@@ -22,7 +22,8 @@ struct DemoRecord: Codable {
     let path = Self.path(setting)
     guard !path.isMissing else {
       (version, quick, threads, steps) = (Self.version, setting.isQuick, setting.threads, [:])
-      return try write(setting)
+      try write(setting)
+      return
     }
     guard let text = try? readText(path),
       let found = try? JSONDecoder().decode(DemoRecord.self, from: Data(text.utf8)),

@@ -1,5 +1,7 @@
+import ArgumentParser
 import Foundation
 import MoECore
+import MoEReport
 import MoETraining
 import SystemPackage
 
