@@ -16,7 +16,8 @@ struct Switchyard: ParsableCommand {
       """,
     version: VersionReport.text,
     subcommands: [
-      Demo.self, Doctor.self, Info.self, Generate.self, Sample.self, Classify.self, MeasurePerplexity.self,
+      Demo.self, Doctor.self, Info.self, Generate.self, Sample.self, Classify.self,
+      MeasurePerplexity.self,
       Train.self, Upcycle.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self, Convert.self,

@@ -21,7 +21,8 @@ struct DocumentationPage {
 
   init(_ name: String) throws {
     self.name = name
-    let text = String(decoding: try readBytes(Fixtures.package.pushing(FilePath(name))), as: UTF8.self)
+    let text = String(
+      decoding: try readBytes(Fixtures.package.pushing(FilePath(name))), as: UTF8.self)
     var open: (language: String, lines: [String])?
     for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
       guard line.hasPrefix("```") else {
@@ -109,14 +110,18 @@ struct DocumentationTests {
       }
     }
     #expect(count > 40, "\(count)")
-    for wrong in [["trane"], ["info"], ["place", "t", "--ranks", "4", "--fast"], ["info", "a", "b"]] {
+    for wrong in [
+      ["trane"], ["info"], ["place", "t", "--ranks", "4", "--fast"], ["info", "a", "b"],
+    ] {
       #expect(Self.fault(wrong) != nil, "\(wrong)")
     }
   }
 
   /// Commands that read, answer within a moment, and need no more than bundled files.
   private static func isShort(_ words: [String]) -> Bool {
-    let readers = [["doctor"], ["info"], ["generate"], ["tokenizer", "encode"], ["checkpoint", "list"]]
+    let readers = [
+      ["doctor"], ["info"], ["generate"], ["tokenizer", "encode"], ["checkpoint", "list"],
+    ]
     guard let command = readers.first(where: { words.starts(with: $0) }) else { return false }
     let operand = words.dropFirst(command.count).first ?? "."
     return operand == "." || operand.hasPrefix("Data/")

@@ -31,7 +31,8 @@ struct DemoRun {
     }
     let page = setting.made("report.html")
     try DemoPage(setting, stages, record).page.write(to: page)
-    Output.line("\nThe report: \(page), for any browser.".printable)
+    Output.line("")
+    Output.line("The report: \(page), for any browser.".printable)
     withExtendedLifetime(lock) {}
   }
 
@@ -51,8 +52,8 @@ struct DemoRun {
       let text = try Output.keeping { outcome = try Self.run(words) }
       if case .stopped = outcome { isDone = false }
       if let output = step.output, isDone { try AtomicFile.write(text, to: setting.made(output)) }
-    case .end(let path, let bytes, let target):
-      try AtomicFile.write(Array(MappedFile(path).copied().suffix(bytes)), to: target)
+    case .excerpt(let part, let path, let bytes, let target):
+      try AtomicFile.write(part.bytes(MappedFile(path).copied(), count: bytes), to: target)
     }
     try record.note(
       step, seconds: (clock.now - start) / .seconds(1), isDone: isDone, setting)

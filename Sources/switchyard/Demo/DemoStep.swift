@@ -6,8 +6,17 @@ struct DemoStep {
   enum Work {
     /// A command of this program, by its words.
     case command([String])
-    /// The last bytes of a text become a file of their own.
-    case end(of: FilePath, bytes: Int, to: FilePath)
+    /// A part of a text becomes a file of its own.
+    case excerpt(Part, of: FilePath, bytes: Int, to: FilePath)
+  }
+
+  /// Which bytes of a text, named as the shell's tools that print them.
+  enum Part: String {
+    case head, tail
+
+    func bytes(_ all: [UInt8], count: Int) -> [UInt8] {
+      Array(self == .head ? all.prefix(count) : all.suffix(count))
+    }
   }
 
   /// A name that no other step has.
@@ -26,8 +35,8 @@ struct DemoStep {
     switch work {
     case .command(let words):
       ShellText.line(["switchyard"] + words.filter { $0 != "--json" })
-    case .end(let path, let bytes, let target):
-      ShellText.line(["tail", "-c", "\(bytes)", path.string]) + " > "
+    case .excerpt(let part, let path, let bytes, let target):
+      ShellText.line([part.rawValue, "-c", "\(bytes)", path.string]) + " > "
         + ShellText.line([target.string])
     }
   }

@@ -69,7 +69,8 @@ struct KindsStage: DemoStage {
 
   func sections() throws -> [Page.Section] {
     let (readings, lines) = (try readings(), steps.map(\.line))
-    let result = lines[0] + " && "
+    let result =
+      lines[0] + " && "
       + ShellText.line(["tail", "-n", "1", run.appending("evaluation.csv").string])
     let meanings = zip(SyntheticTexts.labels, SyntheticTexts.meanings).map { "\($0): \($1)" }
     return [
@@ -86,7 +87,9 @@ struct KindsStage: DemoStage {
               NumberText.percent(evaluation.last("accuracy_temporal") ?? .nan),
               "of those in which only the order of words decides", command: result),
           ]),
-          .paragraph("The classes. \(meanings.joined(separator: ". ")). Which words there are decides about the first kind, the order of the same words about the second; the feed-forward expert (ff) reads a mean of the words, the recurrent one (gru) reads them in order."),
+          .paragraph(
+            "The classes. \(meanings.joined(separator: ". ")). Which words there are decides about the first kind, the order of the same words about the second; the feed-forward expert (ff) reads a mean of the words, the recurrent one (gru) reads them in order."
+          ),
           .table(table(readings)),
           .findings(readings.map { "“\($0.text)”: \($0.reason)." }), .commands(lines),
         ])

@@ -24,6 +24,8 @@ struct PlacementStage: DemoStage {
     for export in Self.exports {
       words += ["--export", "\(export.format.rawValue)=\(file(export.name))"]
     }
+    // The best plans take seconds; a demo of a few steps only has to find one.
+    if setting.isQuick { words += ["--method", "eplb"] }
     return [
       setting.step(
         "placement", words + ["--json"], computes: false, output: "placement/report.json",

@@ -42,7 +42,8 @@ struct RoutingStage: DemoStage {
       values.reduce(0, +) / Double(max(1, values.count))
     }
     var numbers: [Page.Measurement] = [
-      .init(NumberText.count(report.tokens), "tokens recorded, all of them unseen", command: lines[0]),
+      .init(
+        NumberText.count(report.tokens), "tokens recorded, all of them unseen", command: lines[0]),
       .init(
         NumberText.short(mean(report.layers.map(\.statistics.imbalance))),
         "times the mean load on the busiest expert, mean of the layers", command: lines[1]),

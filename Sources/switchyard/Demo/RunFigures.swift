@@ -54,6 +54,7 @@ struct RunFigures {
       rowTitle: "layer.expert", columnTitle: "step", valueTitle: "load over the mean"
     ).figure(
       "Load of every expert along the steps",
-      note: "Each batch has other words, so loads flicker; stripes are experts that are always busy.")
+      note:
+        "Each batch has other words, so loads flicker; stripes are experts that are always busy.")
   }
 }
