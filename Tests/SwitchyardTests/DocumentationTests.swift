@@ -130,11 +130,14 @@ struct DocumentationTests {
   @Test("shows command lines that run, with the output that they have")
   func execution() throws {
     var (ran, compared) = (Set<[String]>(), 0)
-    for page in try DocumentationPage.all() {
-      for words in page.commands where Self.isShort(words) && ran.insert(words).inserted {
-        let run = try Program.run(words, in: Fixtures.package)
-        #expect(run.exitCode == 0, "\(page.name): \(words): \(run.errors)")
-      }
+    let pages = try DocumentationPage.all()
+    let examples = CommandEntry.all.flatMap(\.examples).flatMap { ShellWords($0).commands }
+    let commands = pages.flatMap(\.commands) + examples.map { Array($0.dropFirst()) }
+    for words in commands where Self.isShort(words) && ran.insert(words).inserted {
+      let run = try Program.run(words, in: Fixtures.package)
+      #expect(run.exitCode == 0, "\(words): \(run.errors)")
+    }
+    for page in pages {
       // What others print depends on the machine: its processor, or the rounding of its kernels.
       for session in page.sessions where ["info", "checkpoint"].contains(session.words.first) {
         let run = try Program.run(session.words, in: Fixtures.package)
@@ -142,7 +145,7 @@ struct DocumentationTests {
         compared += 1
       }
     }
-    #expect(ran.count >= 4 && compared >= 1, "\(ran.count), \(compared)")
+    #expect(ran.count >= 5 && compared >= 1, "\(ran.count), \(compared)")
   }
 
   @Test("shows Swift that is part of a snippet, which every build compiles")
@@ -159,98 +162,119 @@ struct DocumentationTests {
   }
 }
 
-/// A command as the program describes itself to tools.
-struct CommandDescription: Decodable {
-  var commandName: String
-  var discussion: String?
-  var subcommands: [CommandDescription]?
+/// A command and the words that call it.
+struct CommandEntry {
+  var words: [String]
+  var type: any ParsableCommand.Type
 
-  /// The program and all its commands.
-  static func program() throws -> CommandDescription {
-    struct Tool: Decodable { var command: CommandDescription }
-    let run = try Program.run("--experimental-dump-help")
-    return try JSONDecoder().decode(Tool.self, from: Data(run.output.utf8)).command
+  /// All commands of the program, those that only hold others too.
+  static var all: [CommandEntry] { below(Switchyard.self, []) }
+
+  private static func below(_ type: any ParsableCommand.Type, _ words: [String]) -> [CommandEntry] {
+    type.configuration.subcommands.flatMap { inner in
+      let path = words + [inner._commandName]
+      return [CommandEntry(words: path, type: inner)] + below(inner, path)
+    }
   }
 
-  /// This command and those below it, each with the words that call it.
-  func all(_ above: [String] = []) -> [(words: [String], command: CommandDescription)] {
-    [(above, self)]
-      + (subcommands ?? []).filter { $0.commandName != "help" }.flatMap {
-        $0.all(above + [$0.commandName])
-      }
+  /// Lines of its help that are examples.
+  var examples: [String] {
+    type.configuration.discussion.split(separator: "\n").map(String.init).filter {
+      $0.hasPrefix("  switchyard ")
+    }
+  }
+
+  /// How the program would end with more words behind these, and what it would say, as `main` computes both.
+  func answer(_ more: [String], columns: Int? = nil) -> (code: Int32, text: String) {
+    do {
+      var command = try Switchyard.parseAsRoot(words + more)
+      let output = try Output.keeping { try command.run() }
+      return (0, output)
+    } catch {
+      return (
+        Switchyard.exitCode(for: error).rawValue,
+        Switchyard.fullMessage(for: error, columns: columns)
+      )
+    }
   }
 }
 
-@Suite("The help of every command")
+@Suite("The help of every command", .serialized)
 struct HelpTests {
   @Test("comes with an example that parses, and is the page in Documentation/commands")
   func pages() throws {
-    let commands = try CommandDescription.program().all()
+    let commands = CommandEntry.all
     #expect(commands.count > 20)
-    var names: Set<String> = ["README.md"]
-    for (words, command) in commands where !words.isEmpty {
-      let run = try Program.run(words + ["--help"], columns: 120)
-      #expect(run.exitCode == 0 && run.errors.isEmpty, "\(words)")
-      let lines = (command.discussion ?? "").split(separator: "\n").filter {
-        $0.hasPrefix("  switchyard ")
-      }
-      #expect(!lines.isEmpty, "\(words) has no example")
-      for line in lines {
-        let example = try #require(ShellWords(String(line)).commands.first)
+    for command in commands {
+      let help = command.answer(["--help"], columns: 120)
+      #expect(help.code == 0 && help.text.contains("USAGE: switchyard"), "\(command.words)")
+      #expect(!command.examples.isEmpty, "\(command.words) has no example")
+      for line in command.examples {
+        let example = try #require(ShellWords(line).commands.first)
         #expect(throws: Never.self, "\(line)") {
           _ = try Switchyard.parseAsRoot(Array(example.dropFirst()))
         }
-        #expect(run.output.contains(line), "the help breaks the line \(line)")
+        #expect(example.dropFirst().starts(with: command.words), "\(line)")
+        #expect(help.text.contains(line), "the help breaks the line \(line)")
       }
-      let name = words.joined(separator: "-") + ".md"
-      names.insert(name)
+      let name = command.words.joined(separator: "-") + ".md"
       let path = Fixtures.package.pushing(FilePath("Documentation/commands/\(name)"))
       let page = (try? String(decoding: readBytes(path), as: UTF8.self)) ?? ""
-      let help = run.output.split(separator: "\n", omittingEmptySubsequences: false)
       #expect(
-        page.contains("```text\n" + help.joined(separator: "\n").trimmed + "\n```"),
+        page.contains(
+          "```text\n\(help.text.trimmingCharacters(in: .whitespacesAndNewlines))\n```"),
         "\(name) is not what --help prints; run Scripts/command-pages")
     }
     let folder = Fixtures.package.pushing(FilePath("Documentation/commands")).string
-    #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == names)
+    let names = ["README.md"] + commands.map { $0.words.joined(separator: "-") + ".md" }
+    #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder)) == Set(names))
+    // What is computed here is what the program prints.
+    let run = try Program.run(["plan", "check", "--help"], columns: 120)
+    let command = try #require(commands.first { $0.words == ["plan", "check"] })
+    #expect(run.exitCode == 0 && run.output == command.answer(["--help"], columns: 120).text + "\n")
   }
 
   @Test("is what wrong usage is answered with: exit code 64 and where to look")
   func wrongUsage() throws {
-    for (words, _) in try CommandDescription.program().all() where !words.isEmpty {
-      let run = try Program.run(words + ["--no-such-flag"])
-      #expect(run.exitCode == 64 && run.output.isEmpty, "\(words)")
-      #expect(run.errors.hasPrefix("Error: "), "\(words): \(run.errors)")
+    for command in CommandEntry.all {
+      let answer = command.answer(["--no-such-flag"])
+      #expect(answer.code == 64 && answer.text.hasPrefix("Error: "), "\(command.words)")
+      #expect(answer.text.contains("--help"), "\(command.words): \(answer.text)")
     }
+    let run = try Program.run("plan", "check", "--no-such-flag")
+    #expect(run.exitCode == 64 && run.output.isEmpty && run.errors.hasPrefix("Error: "))
   }
+
+  /// What follows a command so that its words are right, but no file is there.
+  private static let missing: [(command: String, words: String)] = [
+    ("classify", "no/model a"), ("convert", "no/model.pt --out no/out"), ("info", "no/model"),
+    ("generate", "no/model --prompt a"), ("sample", "no/model --out no/image.png"),
+    ("perplexity", "no/model --text no/model"), ("train", "no/model"), ("inspect", "no/model"),
+    ("trace", "no/model --text no/model --out no/trace.safetensors"),
+    ("import-trace", "no/model.pt --out no/trace.safetensors"), ("place", "no/model --ranks 2"),
+    ("plan show", "no/model"), ("plan check", "no/model"), ("plan diff", "no/model no/model"),
+    ("plan convert", "no/model --to exflow=no/plan"), ("tokenizer encode", "no/model a"),
+    ("tokenizer decode", "no/model 1"), ("checkpoint list", "no/model"),
+    ("tokenizer train", "no/model --size 300 --out no/tokenizer.json"),
+    ("tokenizer tokens", "no/model --tokenizer no/model --out no/a.safetensors"),
+    ("checkpoint rewrite", "no/model --out no/out"),
+    ("upcycle", "no/model --experts 2 --k 1 --out no/out"), ("demo", "--source no/source"),
+  ]
 
   @Test("is not needed to see that a file is missing: exit code 1 and its name")
   func failures() throws {
-    for words in [
-      ["info", "no/model"], ["generate", "no/model", "--prompt", "a"], ["train", "no/model"],
-      ["classify", "no/model", "a"], ["sample", "no/model", "--out", "no/image.png"],
-      ["perplexity", "no/model", "--text", "no/model"], ["inspect", "no/model"],
-      ["trace", "no/model", "--text", "no/model", "--out", "no/trace.safetensors"],
-      ["import-trace", "no/model.pt", "--out", "no/trace.safetensors"],
-      ["place", "no/model", "--ranks", "2"], ["plan", "show", "no/model"],
-      ["plan", "check", "no/model"], ["plan", "diff", "no/model", "no/model"],
-      ["plan", "convert", "no/model", "--to", "exflow=no/plan"],
-      ["tokenizer", "encode", "no/model", "a"], ["tokenizer", "decode", "no/model", "1"],
-      ["tokenizer", "train", "no/model", "--size", "300", "--out", "no/tokenizer.json"],
-      ["tokenizer", "tokens", "no/model", "--tokenizer", "no/model", "--out", "no/a.safetensors"],
-      ["checkpoint", "list", "no/model"], ["checkpoint", "rewrite", "no/model", "--out", "no/out"],
-      ["convert", "no/model.pt", "--out", "no/out"],
-      ["upcycle", "no/model", "--experts", "2", "--k", "1", "--out", "no/out"],
-    ] {
-      let run = try Program.run(words)
-      #expect(run.exitCode == 1 && run.output.isEmpty, "\(words): \(run.exitCode)")
-      #expect(run.errors.hasPrefix("Error: ") && run.errors.contains("no/"), "\(run.errors)")
-      #expect(run.errors.split(separator: "\n").count == 1, "\(words): \(run.errors)")
+    let known = Dictionary(uniqueKeysWithValues: Self.missing.map { ($0.command, $0.words) })
+    for command in CommandEntry.all where command.type.configuration.subcommands.isEmpty {
+      let name = command.words.joined(separator: " ")
+      // The doctor reads no file of its user's.
+      guard name != "doctor" else { continue }
+      let words = try #require(known[name], "\(name) has no case here")
+      let answer = command.answer(ShellWords(words).commands[0])
+      #expect(answer.code == 1, "\(name): \(answer)")
+      #expect(answer.text.hasPrefix("Error: ") && answer.text.contains("no/"), "\(answer.text)")
+      #expect(answer.text.split(separator: "\n").count == 1, "\(name): \(answer.text)")
     }
+    let run = try Program.run("info", "no/model")
+    #expect(run.exitCode == 1 && run.output.isEmpty && run.errors.hasPrefix("Error: "))
   }
-}
-
-extension String {
-  /// The text without empty lines and spaces around it.
-  fileprivate var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
 }
