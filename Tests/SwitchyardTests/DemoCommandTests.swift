@@ -104,8 +104,8 @@ struct DemoCommandTests {
     let reader = expectSound(try demo.text("report.html"))
     #expect(
       reader.texts["h2"] == [
-        "It learns", "It writes", "Where its tokens go", "Diagnosis",
-        "Its experts on 4 devices of 2 nodes", "It draws",
+        "A language model goes on learning", "What it writes", "Where its tokens go", "Diagnosis",
+        "Its experts on 4 devices of 2 nodes", "Digits that nobody wrote",
         "Experts of different kinds read sentences", "How it was made",
       ])
     #expect((reader.elements["svg"] ?? 0) >= 11 && reader.elements["img"] == 2)

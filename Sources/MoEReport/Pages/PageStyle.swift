@@ -66,7 +66,8 @@ enum PageStyle {
     svg .dots { fill-opacity: 0.6; }
     details { margin-top: 6px; font-size: 0.88rem; }
     summary { cursor: pointer; color: var(--mark); }
-    .scroll { overflow-x: auto; max-height: 26em; overflow-y: auto; margin: 6px 0 12px; }
+    .scroll { overflow-x: auto; margin: 6px 0 12px; }
+    .scroll.long { max-height: 26em; overflow-y: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.88rem; }
     th, td { padding: 3px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
     th { font-weight: 600; } tbody th { font-weight: 400; }
@@ -83,7 +84,7 @@ enum PageStyle {
       main { padding: 0; max-width: none; }
       .figures { grid-template-columns: 1fr 1fr; }
       figure, .findings, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
-      .drawing, .scroll { overflow: visible; max-height: none; }
+      .drawing, .scroll, .scroll.long { overflow: visible; max-height: none; }
       svg { min-width: 0 !important; } svg .cells, .findings, .numbers div { print-color-adjust: exact; }
     }
 

@@ -58,14 +58,14 @@ struct ImagesStage: DemoStage {
     let table = run.appending("evaluation.csv").string
     return [
       Page.Section(
-        "It draws",
+        "Digits that nobody wrote",
         [
           .images(
             ImageGrid(
               [
                 .init(
                   png: try MappedFile(setting.made("digits.png")).copied(),
-                  label: "Digits that nobody wrote, a row for each of 0 to 9"),
+                  label: "Ten images of each digit, from 0 to 9"),
                 .init(
                   png: try MappedFile(setting.made("digits-way.png")).copied(),
                   label: "Threes and sevens on their way from noise"),
@@ -82,7 +82,7 @@ struct ImagesStage: DemoStage {
   }
 
   private var note: String {
-    "Mean squared error of the velocity from noise to image; validation is on other hands than those learned from."
+    "Mean squared error of the velocity from noise to image; validation is on digits that it does not learn from."
   }
 
   /// Which experts the patches of each digit used since the evaluation before the last.
@@ -92,21 +92,27 @@ struct ImagesStage: DemoStage {
         CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
           .appending("usage-by-class.csv")), let block = table.rows.first?.first
     else { return [] }
-    let rows = table.rows.filter { $0[0] == block }
+    // Images without a label have an expert of their own, beside which no other difference would be seen.
+    let rows = table.rows.filter { $0[0] == block && Int($0[1]) != nil }
+    let used = table.columns.indices.dropFirst(2).filter { column in
+      rows.contains { $0[column] != "0" }
+    }
     let shares = rows.flatMap { row in
-      let counts = row.dropFirst(2).map { Double($0) ?? 0 }
+      let counts = used.map { Double(row[$0]) ?? 0 }
       let total = max(1, counts.reduce(0, +))
       return counts.map { $0 / total }
     }
+    guard !shares.isEmpty else { return [] }
     return [
       HeatMap(
-        rows: rows.map { Int($0[1]).map { $0 < 10 ? "\($0)" : "no label" } ?? $0[1] },
-        columns: Array(table.columns.dropFirst(2)), values: shares, rowTitle: "digit",
+        rows: rows.map { $0[1] }, columns: used.map { table.columns[$0] }, values: shares,
+        rowTitle: "digit",
         columnTitle: "expert", valueTitle: "share of its patches", format: NumberText.percent
       ).figure(
         "Which experts draw which digits",
         note:
-          "Block \(block), while training. The last expert is for images without a label alone.")
+          "Block \(block), while training; patches of images without a label go to an expert of their own."
+      )
     ]
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MoEModels
 import MoEReport
 import MoETraining
 import SystemPackage
@@ -81,7 +82,7 @@ struct KindsStage: DemoStage {
           .measurements([
             .init(
               NumberText.percent(evaluation.last("accuracy") ?? .nan),
-              "of texts that it has not seen are classified rightly; by chance 25 %",
+              "of texts that it has not seen are classified rightly; by chance \(NumberText.percent(1 / Double(SyntheticTexts.labels.count)))",
               command: result),
             .init(
               NumberText.percent(evaluation.last("accuracy_temporal") ?? .nan),
@@ -90,22 +91,19 @@ struct KindsStage: DemoStage {
           .paragraph(
             "The classes. \(meanings.joined(separator: ". ")). Which words there are decides about the first kind, the order of the same words about the second; the feed-forward expert (ff) reads a mean of the words, the recurrent one (gru) reads them in order."
           ),
-          .table(table(readings)),
-          .findings(readings.map { "“\($0.text)”: \($0.reason)." }), .commands(lines),
+          .findings(
+            readings.map {
+              "“\($0.text)” is of class \($0.answer.label ?? "?") (\(NumberText.percent($0.share))): \($0.reason)."
+            }), .commands(lines),
         ])
     ]
   }
 
-  private func table(_ readings: [Reading]) -> Table {
-    let experts = readings.first?.answer.gate.indices.map { "gate, expert \($0)" } ?? []
-    return Table(
-      ["sentence", "class", "answered by", "probability"] + experts,
-      readings.map { it in
-        [
-          it.text, it.answer.label ?? "", "expert \(it.answer.expert) (\(it.answer.kind))",
-          NumberText.percent(it.share),
-        ] + it.answer.gate.map { NumberText.percent(Double($0)) }
-      }, wordColumns: 3)
+  /// Kinds of the experts, in their order.
+  private var kinds: [String] {
+    let path = run.appending("model").appending("config.json")
+    let configuration = try? ClassifierConfiguration(ConfigurationObject(path))
+    return configuration?.mixture.experts.map(\.rawValue) ?? []
   }
 
   /// The share of each kind of text that each expert answers, in the last evaluation.
@@ -115,13 +113,13 @@ struct KindsStage: DemoStage {
         CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
           .appending("routing.csv")), table.columns.count > 2
     else { return [] }
-    let names = ["ff", "gru"]
+    let names = kinds
     return [
       BarChart(
         table.rows.map { $0[0] },
         (1..<table.columns.count).map { column in
           (
-            name: "expert \(column - 1) (\(names[min(column - 1, 1)]))",
+            name: "expert \(column - 1)" + (column <= names.count ? " (\(names[column - 1]))" : ""),
             values: table.rows.map { Double($0[column]) ?? 0 }
           )
         }, nameTitle: "class, or kind, of the text", valueTitle: "share answered",

@@ -91,7 +91,7 @@ struct LanguageStage: DemoStage {
     func line(_ name: String) -> String { steps.first { $0.name == name }?.line ?? "" }
     return [
       Page.Section(
-        "It learns",
+        "A language model goes on learning",
         [
           .figures([losses] + RunFigures(run).figures),
           .measurements([
@@ -108,7 +108,7 @@ struct LanguageStage: DemoStage {
           ]), .commands([line("held-out"), line("language")]),
         ]),
       Page.Section(
-        "It writes",
+        "What it writes",
         [
           .passage(title: "Before", text: try written("before")),
           .passage(title: "After, from the same seed", text: try written("after")),
@@ -119,7 +119,10 @@ struct LanguageStage: DemoStage {
 
   private var losses: Figure {
     LossFigure(run).figure(
-      "Loss", note: "Validation is on the end of the text, which is not learned from.")
+      "Loss",
+      note:
+        "Training: means of neighbouring steps, on text that the bundled model was made of; validation: on the end of that text, from which it never learned."
+    )
   }
 }
 

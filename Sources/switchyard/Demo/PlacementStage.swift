@@ -7,7 +7,8 @@ import SystemPackage
 struct PlacementStage: DemoStage {
   let setting: DemoSetting
 
-  let title = "Its experts on 4 devices of 2 nodes"
+  private static let (devices, nodes) = (4, 2)
+  var title: String { "Its experts on \(Self.devices) devices of \(Self.nodes) nodes" }
 
   /// Names of the plan's files, by what reads them.
   private static let exports: [(format: PlanFormat, name: String, reader: String)] = [
@@ -18,14 +19,21 @@ struct PlacementStage: DemoStage {
 
   private func file(_ name: String) -> String { setting.made("placement/\(name)").string }
 
+  /// The question alone, whose answer is printed.
+  private var question: [String] {
+    let words = [
+      "place", setting.made("trace.safetensors").string, "--ranks", "\(Self.devices)", "--nodes",
+      "\(Self.nodes)", "--cost", "4",
+    ]
+    // The best plans take seconds; a demo of a few steps only has to find one.
+    return words + (setting.isQuick ? ["--method", "eplb"] : [])
+  }
+
   var steps: [DemoStep] {
-    var words = ["place", setting.made("trace.safetensors").string]
-    words += ["--ranks", "4", "--nodes", "2", "--cost", "4", "--out", file("plan.json")]
+    var words = question + ["--out", file("plan.json")]
     for export in Self.exports {
       words += ["--export", "\(export.format.rawValue)=\(file(export.name))"]
     }
-    // The best plans take seconds; a demo of a few steps only has to find one.
-    if setting.isQuick { words += ["--method", "eplb"] }
     return [
       setting.step(
         "placement", words + ["--json"], computes: false, output: "placement/report.json",
@@ -52,6 +60,7 @@ struct PlacementStage: DemoStage {
     let (report, lines) = (try report(), steps.map(\.line))
     let plan = try PlacementPlan(contentsOf: setting.made("placement/plan.json"))
     let total = report.fitted.transitions
+    let answer = ShellText.line(["switchyard"] + question)
     let sizes = try Self.exports.map { export in
       let file = try MappedFile(FilePath(file(export.name)))
       return [export.reader, file.path.string, "\(ByteCount(file.count))"]
@@ -65,15 +74,15 @@ struct PlacementStage: DemoStage {
             .init(
               NumberText.percent(report.saved),
               "of the crossings between devices saved, on \(NumberText.count(report.judgedTokens)) tokens that the plan was not made of",
-              command: lines[0]),
+              command: answer),
             .init(
               NumberText.percent(report.savedByNull),
               "saved on shuffled tokens, where experts' popularity is all there is",
-              command: lines[0]),
+              command: answer),
             .init(
               NumberText.percent(total > 0 ? report.bound / total : 0),
               "of its own tokens' transitions is the most that any plan keeps; this one keeps \(NumberText.percent(total > 0 ? report.fitted.objective / total : 0)) (a way within a node counts in part)",
-              command: lines[0]),
+              command: answer),
           ]),
           .table(Table(["read by", "file", "size"], sizes, wordColumns: 2)), .commands(lines),
         ])
@@ -90,7 +99,7 @@ struct PlacementStage: DemoStage {
       range: 0...Double(max(1, plan.ranks - 1))
     ).figure(
       "Which device holds which expert",
-      note: "Devices 0 and 1 are the first node, 2 and 3 the second.")
+      note: "\(plan.ranks / plan.nodes) devices in a row belong to one node.")
   }
 
   private func crossings(_ report: PlacementReport) -> Figure {

@@ -38,6 +38,7 @@ struct RoutingStage: DemoStage {
   func sections() throws -> [Page.Section] {
     let report = try report()
     let lines = steps.map(\.line)
+    let inspection = ShellText.line(["switchyard", "inspect", trace, "--tokenizer", model])
     func mean(_ values: [Double]) -> Double {
       values.reduce(0, +) / Double(max(1, values.count))
     }
@@ -46,14 +47,14 @@ struct RoutingStage: DemoStage {
         NumberText.count(report.tokens), "tokens recorded, all of them unseen", command: lines[0]),
       .init(
         NumberText.short(mean(report.layers.map(\.statistics.imbalance))),
-        "times the mean load on the busiest expert, mean of the layers", command: lines[1]),
+        "times the mean load on the busiest expert, mean of the layers", command: inspection),
     ]
     if !report.transitions.isEmpty {
       numbers.append(
         .init(
           NumberText.percent(mean(report.transitions.map(\.excessShare))),
           "of the next layer's first expert explained by this layer's, beyond chance",
-          command: lines[1]))
+          command: inspection))
     }
     return [
       Page.Section(
@@ -63,7 +64,7 @@ struct RoutingStage: DemoStage {
           .commands(lines),
           .paragraph("The whole inspection stands in inspection.html beside this page."),
         ]),
-      Page.Section("Diagnosis", [.findings(report.diagnosis), .commands([lines[1]])]),
+      Page.Section("Diagnosis", [.findings(report.diagnosis), .commands([inspection])]),
     ]
   }
 }

@@ -7,7 +7,10 @@ import SystemPackage
 struct LossFigure {
   private let curves: LossCurves
 
-  init(_ run: FilePath) { curves = LossCurves(run) }
+  /// Few enough points that means of neighbouring steps show where the loss goes.
+  private static let points = 40
+
+  init(_ run: FilePath) { curves = LossCurves(run, limit: Self.points) }
 
   func figure(_ title: String, note: String = "") -> Figure {
     let series = [("training", curves.training), ("validation", curves.validation)]
@@ -38,23 +41,25 @@ struct RunFigures {
   }
 
   private var loads: Figure {
-    var (rows, values) = ([String](), [Double]())
-    for layer in history.layers {
-      let entries = history.entries(ofLayer: layer)
-      for expert in 0..<(entries.first?.load.count ?? 0) {
-        rows.append("\(layer).\(expert)")
-        values += entries.map { entry in
-          let mean = Double(entry.load.reduce(0, +)) / Double(max(1, entry.load.count))
-          return mean > 0 && expert < entry.load.count ? Double(entry.load[expert]) / mean : 0
-        }
+    // One row per step: what the experts of every layer did, relative to their layer's mean.
+    let (steps, layers) = (history.steps, history.layers)
+    let experts = history.entries.map(\.load.count).max() ?? 0
+    let columns = layers.flatMap { layer in (0..<experts).map { "\(layer).\($0)" } }
+    var values = [Double](repeating: 0, count: steps.count * columns.count)
+    let rows = Dictionary(uniqueKeysWithValues: steps.enumerated().map { ($1, $0) })
+    let places = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1, $0 * experts) })
+    for entry in history.entries {
+      guard let row = rows[entry.step], let place = places[entry.layer] else { continue }
+      let mean = Double(entry.load.reduce(0, +)) / Double(max(1, entry.load.count))
+      for (expert, load) in entry.load.enumerated() where mean > 0 {
+        values[row * columns.count + place + expert] = Double(load) / mean
       }
     }
     return HeatMap(
-      rows: rows, columns: history.steps.map(String.init), values: values,
-      rowTitle: "layer.expert", columnTitle: "step", valueTitle: "load over the mean"
+      rows: steps.map(String.init), columns: columns, values: values, rowTitle: "step",
+      columnTitle: "layer.expert", valueTitle: "load over the mean"
     ).figure(
       "Load of every expert along the steps",
-      note:
-        "Each batch has other words, so loads flicker; stripes are experts that are always busy.")
+      note: "Bright stripes downward are experts that are always busy; 1 is a layer's mean.")
   }
 }
