@@ -14,7 +14,9 @@ protocol DemoStage {
 
 /// The parts of the demo.
 enum DemoStages {
-  /// All of them in order; a part may read what earlier ones have made. One more is a file and a line here.
+  /// All of them in order; one more is a file and a line here.
+  ///
+  /// A part may read what earlier ones have made.
   static func all(_ setting: DemoSetting) -> [any DemoStage] {
     [
       LanguageStage(setting: setting), RoutingStage(setting: setting),
