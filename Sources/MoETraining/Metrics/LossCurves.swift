@@ -1,5 +1,3 @@
-import Foundation
-import MoECore
 public import SystemPackage
 
 /// The losses of a run along its steps, read from the tables that it wrote.
@@ -41,16 +39,13 @@ public struct LossCurves: Hashable, Sendable {
     }
   }
 
-  private static func read(_ path: FilePath, column: ([Substring]) -> Int?) -> [Point] {
-    guard let text = try? String(contentsOfFile: path.string, encoding: .utf8) else { return [] }
-    let lines = text.split(separator: "\n")
-    guard let header = lines.first?.split(separator: ",", omittingEmptySubsequences: false),
-      let column = column(header)
-    else { return [] }
-    return lines.dropFirst().compactMap { line in
-      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count > column, let step = Int(fields[0]), let loss = Double(fields[column])
-      else { return nil }
+  private static func read(_ path: FilePath, column: ([String]) -> Int?) -> [Point] {
+    let table = MetricsTable(path)
+    guard let column = column(table.columns) else { return [] }
+    return table.rows.compactMap { row in
+      guard row.count > column, let step = Int(row[0]), let loss = Double(row[column]) else {
+        return nil
+      }
       return Point(step: step, loss: loss)
     }
   }
