@@ -1,3 +1,4 @@
+import MoETestSupport
 import MoETracing
 import Testing
 
