@@ -63,10 +63,12 @@ let modules: [Module] = [
   Module(
     name: "MoETraining",
     dependencies: [
-      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels",
+      "MoEEvaluation", system,
     ],
     testDependencies: [
-      "MoECore", "MoEImages", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation", system,
+      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation",
+      system,
     ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],

@@ -31,6 +31,7 @@ struct Inspect: ParsableCommand {
         switchyard inspect trace.safetensors --tokenizer MODEL --json
         switchyard inspect monday.safetensors --against sunday.safetensors
         switchyard inspect RUN --text book.txt --html training.html
+        switchyard inspect runs/hecto-agnews/model --data ag_news/test.csv --html routing.html
       """)
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
@@ -60,7 +61,7 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
-    if try labelled.inspect(input.path, json: json) { return }
+    if try labelled.inspect(input.path, json: json, html: html?.path) { return }
     if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
       guard texts.text.isEmpty else {
