@@ -15,7 +15,8 @@ public struct ClassifierPage {
       "Experts of \(report.source)",
       summary:
         "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
-      sections: [overview, experts, groups, certainty] + report.experts.compactMap(examples),
+      sections: [overview, experts, groups, certainty].compactMap { $0 }
+        + report.experts.compactMap(examples),
       footer:
         "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
     )
@@ -65,7 +66,8 @@ public struct ClassifierPage {
     return Page.Section("The experts", [.figures([chart.figure("Use")]), .table(table)])
   }
 
-  private var groups: Page.Section {
+  private var groups: Page.Section? {
+    guard !report.groups.isEmpty else { return nil }
     let map = HeatMap(
       rows: report.groups.map(\.name), columns: report.experts.map(name),
       values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
