@@ -2,7 +2,7 @@
 #
 #   make build     the program, .build/release/switchyard
 #   make test      all tests, including those under mpirun
-#   make demo      a first look: checks this machine, trains a small model, shows its weights
+#   make demo      everything it can do, on bundled data: demo/report.html, in a few minutes
 #   make lint      formatting and documentation rules
 #   make docs      reference documentation of the libraries, in dist/docs
 #   make bench     measurements beside the same work in PyTorch
@@ -29,7 +29,7 @@ test: setup
 	Scripts/test
 
 demo: build
-	Scripts/demo
+	.build/release/switchyard demo --out demo/
 
 lint:
 	swift format lint --strict --parallel --recursive $(sources)

@@ -21,10 +21,14 @@ struct Module {
   var name: String
   var dependencies: [Target.Dependency] = []
   var testDependencies: [Target.Dependency] = []
+  /// Whether debug builds optimise it, too, because searches would take minutes otherwise.
+  var isAlwaysOptimised = false
 
   var targets: [Target] {
     [
-      .target(name: name, dependencies: dependencies, swiftSettings: strict),
+      .target(
+        name: name, dependencies: dependencies,
+        swiftSettings: strict + (isAlwaysOptimised ? [.unsafeFlags(["-O"])] : [])),
       .testTarget(
         name: "\(name)Tests",
         dependencies: [.target(name: name), "MoETestSupport"] + testDependencies,
@@ -72,7 +76,7 @@ let modules: [Module] = [
     ]),
   Module(
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
-    testDependencies: ["MoECore", system]),
+    testDependencies: ["MoECore", system], isAlwaysOptimised: true),
   Module(
     name: "MoEReport", dependencies: ["MoECore", "MoETracing", "MoEPlacement", system],
     testDependencies: ["MoECore", "MoETracing", "MoEPlacement", system]),

@@ -16,6 +16,7 @@ let package = Package(
       dependencies: [
         .product(name: "MoECore", package: "switchyard"),
         .product(name: "MoETensor", package: "switchyard"),
+        .product(name: "MoEPlacement", package: "switchyard"),
         .product(name: "MoETracing", package: "switchyard"),
         .product(name: "MoETraining", package: "switchyard"),
         .product(name: "MoEModels", package: "switchyard"),

@@ -10,6 +10,10 @@ struct CheckpointList: ParsableCommand {
     discussion: """
       Every file is checked in full against the rules of the format before anything is printed: \
       offsets, sizes, overlaps, holes, duplicate names, and that index and shards agree.
+
+      Examples:
+        switchyard checkpoint list Data/bible-moe
+        switchyard checkpoint list model.safetensors --json
       """)
 
   @Argument(

@@ -37,7 +37,7 @@ struct Classify: ParsableCommand {
   }
 
   /// What is printed about a text.
-  private struct Answer: Encodable {
+  struct Answer: Codable {
     var label: String?
     var probabilities: [String: Float]?
     var score: Double?

@@ -8,6 +8,9 @@ struct Doctor: ParsableCommand {
       Each check runs a small computation whose result is known, in a process of its own, so that one \
       broken part cannot hide the others. The exit code is 1 if any fails, and each failure says how to \
       mend it.
+
+      Example:
+        switchyard doctor
       """)
 
   @Flag(help: "Print one JSON object instead of text.") var json = false

@@ -11,6 +11,10 @@ struct ImportTrace: ParsableCommand {
       trace), numpy (.npy [tokens, layers, k], as vLLM returns), exflow (.npy [tokens, layers]), llamacpp \
       (.csv of its moe-trace). Nothing in a .pt file is executed. Files that hold only counts need no import: \
       'switchyard inspect' reads them.
+
+      Examples:
+        switchyard import-trace recorder.pt --out served.safetensors
+        switchyard import-trace experts.npy --weights weights.npy --layers 1,2,3 --out trace.safetensors
       """)
 
   @Argument(help: "File to import.", completion: .file()) var input: PathArgument

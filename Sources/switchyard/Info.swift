@@ -10,6 +10,10 @@ struct Info: ParsableCommand {
     discussion: """
       Nothing but headers is read, so this is quick for models of any size. The exit code is 1 if the \
       model cannot be opened.
+
+      Examples:
+        switchyard info Data/bible-moe
+        switchyard info model.gguf --json
       """)
 
   @Argument(help: "Folder of the model, or a GGUF file.", completion: .file()) var model:

@@ -8,6 +8,7 @@ enum Interruption {
   nonisolated(unsafe) private static var sources: [any DispatchSourceSignal] = []
   private static let isDeferred = Atomic(false)
   private static let first = Atomic<Int32>(0)
+  private static let farewell = Mutex<String?>(nil)
 
   /// Whether the program was asked to end since ``deferFirst()``.
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
@@ -15,6 +16,15 @@ enum Interruption {
   /// From now on the first signal only sets ``isRequested``, so that work can end in order; the second one ends
   /// the program as usual.
   static func deferFirst() { isDeferred.store(true, ordering: .relaxed) }
+
+  /// From now on the first signal ends the program again; one that came before ends it now.
+  static func deferNoMore() {
+    isDeferred.store(false, ordering: .relaxed)
+    endAsRequested()
+  }
+
+  /// What people are told when a signal ends the program.
+  static func announce(_ text: String) { farewell.withLock { $0 = text } }
 
   /// Ends the program by the signal that was deferred, so that the shell learns of it.
   static func endAsRequested() {
@@ -51,6 +61,7 @@ enum Interruption {
 
   private static func end(_ number: Int32) {
     PartialFolders.removeAll()
+    if let text = farewell.withLock({ $0 }) { Output.message(text) }
     // The shell learns from the signal, not from an exit code, that the program was interrupted.
     signal(number, SIG_DFL)
     // The system's event loop may have blocked the signal in this thread.

@@ -11,6 +11,9 @@ struct MeasurePerplexity: ParsableCommand {
       Windows of --context tokens begin every --stride tokens, and each token is scored once, in the \
       first window that holds it. Lower is better; bits per byte compare models with different \
       tokenizers.
+
+      Example:
+        switchyard perplexity MODEL --text book.txt --context 1024 --stride 512
       """)
 
   @OptionGroup var arguments: ModelArguments

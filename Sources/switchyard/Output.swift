@@ -10,6 +10,24 @@ enum Output {
   }
 
   nonisolated(unsafe) private static var failure: Int32?
+  /// What is kept instead of being written.
+  nonisolated(unsafe) private static var kept: String?
+
+  /// Keeps what a command writes instead of showing it.
+  ///
+  /// - Precondition: Nothing is being kept already.
+  static func keeping(_ body: () throws -> Void) rethrows -> String {
+    precondition(unsafe kept == nil, "output is being kept already")
+    unsafe kept = ""
+    defer { unsafe kept = nil }
+    try body()
+    return unsafe kept ?? ""
+  }
+
+  /// Writes a line to standard error, for people and not for programs.
+  static func message(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+  }
 
   /// Writes a line; a failure shows at the next ``flush()``.
   static func line(_ line: String) { text(line + "\n") }
@@ -23,6 +41,10 @@ enum Output {
 
   /// Writes text at once; a failure shows at the next ``flush()``.
   static func text(_ text: String) {
+    if unsafe kept != nil {
+      unsafe kept?.append(text)
+      return
+    }
     let bytes = Array(text.utf8)
     var written = 0
     while written < bytes.count, unsafe failure == nil {

@@ -5,6 +5,10 @@ import SystemPackage
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan", abstract: "Show, compare, check and convert placement plans.",
+    discussion: """
+      Example:
+        switchyard plan check plan.json
+      """,
     subcommands: [PlanShow.self, PlanDiff.self, PlanCheck.self, PlanConvert.self])
 }
 
@@ -27,7 +31,12 @@ struct PlanArguments: ParsableArguments {
 
 struct PlanShow: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "show", abstract: "Print which experts each rank holds.")
+    commandName: "show", abstract: "Print which experts each rank holds.",
+    discussion: """
+      Examples:
+        switchyard plan show plan.json
+        switchyard plan show map.json --format sglang --ranks 4
+      """)
 
   @Argument(help: "Plan file.", completion: .file()) var plan: PathArgument
   @OptionGroup var arguments: PlanArguments
@@ -50,7 +59,11 @@ struct PlanShow: ParsableCommand {
 
 struct PlanDiff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "diff", abstract: "Count the experts that live elsewhere in another plan.")
+    commandName: "diff", abstract: "Count the experts that live elsewhere in another plan.",
+    discussion: """
+      Example:
+        switchyard plan diff old.json new.json
+      """)
 
   @Argument(help: "Plan file.", completion: .file()) var first: PathArgument
   @Argument(help: "Another, of the same format.", completion: .file()) var second: PathArgument
@@ -73,6 +86,10 @@ struct PlanCheck: ParsableCommand {
       Legal means: in every layer each expert has a slot, all ranks have the same number of slots, no rank holds two \
       copies of an expert. Formats with a row for every layer of the model, \
       dense ones included, are judged on the layers that --layers names.
+
+      Examples:
+        switchyard plan check plan.json
+        switchyard plan check map.json --format sglang --ranks 4 --layers 1-26
       """)
 
   @Argument(help: "Plan file.", completion: .file()) var plan: PathArgument
@@ -93,7 +110,11 @@ struct PlanCheck: ParsableCommand {
 
 struct PlanConvert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "convert", abstract: "Write a plan in another system's format.")
+    commandName: "convert", abstract: "Write a plan in another system's format.",
+    discussion: """
+      Example:
+        switchyard plan convert plan.json --to tensorrt=plan.yaml --to sglang=map.json
+      """)
 
   @Argument(help: "Plan file.", completion: .file()) var plan: PathArgument
   @Option(help: "What to write: plan=, exflow=, sglang=, ascend= or tensorrt=FILE.")

@@ -8,14 +8,16 @@ struct Switchyard: ParsableCommand {
     commandName: "switchyard",
     abstract: "A workbench for Mixture-of-Experts models.",
     discussion: """
-      Start with 'switchyard doctor', which checks that everything works on this machine. \
+      Start with 'switchyard doctor', which checks that everything works on this machine, and 'switchyard demo', which \
+      shows what it can do. \
       'switchyard help COMMAND' explains a command.
 
       Exit codes: 0 success, 1 failure, 64 wrong usage.
       """,
     version: VersionReport.text,
     subcommands: [
-      Doctor.self, Info.self, Generate.self, Sample.self, Classify.self, MeasurePerplexity.self,
+      Demo.self, Doctor.self, Info.self, Generate.self, Sample.self, Classify.self,
+      MeasurePerplexity.self,
       Train.self, Upcycle.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self, Convert.self,

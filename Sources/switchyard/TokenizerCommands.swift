@@ -7,6 +7,10 @@ struct TokenizerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tokenizer",
     abstract: "Train a tokenizer, or turn text into tokens and back.",
+    discussion: """
+      Example:
+        switchyard tokenizer encode Data/bible-moe "In the beginning"
+      """,
     subcommands: [
       TokenizerTrain.self, TokenizerEncode.self, TokenizerDecode.self, TokenizerTokens.self,
     ])
@@ -16,8 +20,12 @@ struct TokenizerTrain: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Learn a byte-level BPE vocabulary from a text file.",
-    discussion:
-      "The result is a tokenizer.json that the Hugging Face tokenizers library reads, too.")
+    discussion: """
+      The result is a tokenizer.json that the Hugging Face tokenizers library reads, too.
+
+      Example:
+        switchyard tokenizer train book.txt --size 4096 --out tokenizer.json
+      """)
 
   @Argument(help: "File with the text, UTF-8.", completion: .file()) var text: PathArgument
   @Option(help: "Number of tokens, at least 256 and the special ones.") var size: Int
@@ -41,7 +49,11 @@ struct TokenizerTrain: ParsableCommand {
 struct TokenizerEncode: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "encode",
-    abstract: "Print the tokens of a text, separated by spaces.")
+    abstract: "Print the tokens of a text, separated by spaces.",
+    discussion: """
+      Example:
+        switchyard tokenizer encode Data/bible-moe "In the beginning"
+      """)
 
   @Argument(help: "A tokenizer.json, a folder that holds one, or a GGUF file.", completion: .file())
   var tokenizer: PathArgument
@@ -60,7 +72,11 @@ struct TokenizerEncode: ParsableCommand {
 
 struct TokenizerDecode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "decode", abstract: "Print the text of tokens.")
+    commandName: "decode", abstract: "Print the text of tokens.",
+    discussion: """
+      Example:
+        switchyard tokenizer decode Data/bible-moe 300 400 500
+      """)
 
   @Argument(help: "A tokenizer.json, a folder that holds one, or a GGUF file.", completion: .file())
   var tokenizer: PathArgument

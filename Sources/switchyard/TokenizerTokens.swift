@@ -11,6 +11,9 @@ struct TokenizerTokens: ParsableCommand {
     discussion: """
       The result is a safetensors file that data.train of a training configuration can name. It remembers its \
       tokenizer and is refused with any other. 'switchyard train' makes such files itself from text.
+
+      Example:
+        switchyard tokenizer tokens book.txt --tokenizer tokenizer.json --out book.safetensors
       """)
 
   @Argument(help: "Files with text, UTF-8, or JSONL.", completion: .file())

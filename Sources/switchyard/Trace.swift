@@ -10,6 +10,10 @@ struct Trace: ParsableCommand {
       The text is read in windows of --context tokens, each a sequence of the trace. With --generate, each \
       window is a prompt that the model continues, and the trace says which tokens it made itself. \
       'switchyard inspect RUN --text FILE' traces all snapshots of a training run and shows affinity grow.
+
+      Examples:
+        switchyard trace MODEL --text book.txt --text code.txt --tokens 20000 --out trace.safetensors
+        switchyard trace MODEL --text prompts.txt --context 64 --generate 64 --out written.safetensors
       """)
 
   @OptionGroup var arguments: ModelArguments

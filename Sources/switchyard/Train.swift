@@ -58,6 +58,16 @@ struct Train: ParsableCommand {
   }
 
   func run() throws {
+    switch try train() {
+    case .finished(let model): Output.line("\(model)")
+    case .stopped:
+      Output.message("continue with: \(command)".printable)
+      Interruption.endAsRequested()
+    }
+  }
+
+  /// Trains until the run is finished, or a signal stops it.
+  func train() throws -> TrainingOutcome {
     if let threads = engine.threads { Engine.threadCount = threads }
     var settings = settings
     if let steps { settings.append("training.steps=\(steps)") }
@@ -82,13 +92,10 @@ struct Train: ParsableCommand {
       throw error
     }
     display.end()
-    switch outcome {
-    case .finished(let model): Output.line("\(model)")
-    case .stopped(let checkpoint, let step):
+    if case .stopped(let checkpoint, let step) = outcome {
       display.message("stopped after step \(step); everything is in \(checkpoint)")
-      display.message("continue with: \(command)")
-      Interruption.endAsRequested()
     }
+    return outcome
   }
 
   private var folder: FilePath {
@@ -103,17 +110,7 @@ struct Train: ParsableCommand {
     if let seed { words += ["--seed", "\(seed)"] }
     if let threads = engine.threads { words += ["--threads", "\(threads)"] }
     if device != .cpu { words += ["--device", "\(device)"] }
-    return words.map(Self.quoted).joined(separator: " ")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let isPlain = word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+@".contains($0) }
-    return isPlain
-      ? word
-      : "'"
-        + word.split(
-          separator: "'", omittingEmptySubsequences: false
-        ).joined(separator: "'\\''") + "'"
+    return ShellText.line(words)
   }
 
   private static func device(_ text: String) throws -> Device {

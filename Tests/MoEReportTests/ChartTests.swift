@@ -1,5 +1,6 @@
 import Foundation
 import MoEReport
+import MoETestSupport
 import Testing
 
 @Suite("Charts")

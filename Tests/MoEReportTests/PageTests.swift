@@ -4,88 +4,6 @@ import MoETestSupport
 import SystemPackage
 import Testing
 
-#if canImport(FoundationXML)
-import FoundationXML
-#endif
-
-/// What a page holds, read by a parser that forgives nothing.
-final class PageReader: NSObject, XMLParserDelegate {
-  private(set) var elements: [String: Int] = [:]
-  private(set) var attributes: [(element: String, name: String, value: String)] = []
-  private(set) var cells: [String] = []
-  private(set) var texts: [String: [String]] = [:]
-  private var open: [(name: String, text: String)] = []
-  private(set) var problem: String?
-
-  init(_ html: String) {
-    super.init()
-    let parser = XMLParser(data: Data(html.utf8))
-    parser.delegate = self
-    if !parser.parse() {
-      problem =
-        "line \(parser.lineNumber), column \(parser.columnNumber): \(parser.parserError.map(String.init(describing:)) ?? "")"
-    }
-  }
-
-  func parser(
-    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
-    qualifiedName: String?, attributes values: [String: String]
-  ) {
-    elements[name, default: 0] += 1
-    attributes += values.map { (name, $0.key, $0.value) }
-    open.append((name, ""))
-  }
-
-  func parser(_ parser: XMLParser, foundCharacters text: String) {
-    if !open.isEmpty { open[open.count - 1].text += text }
-  }
-
-  func parser(
-    _ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?
-  ) {
-    let text = open.removeLast().text
-    texts[name, default: []].append(text)
-    if name == "td" || name == "th" { cells.append(text) }
-  }
-}
-
-/// Laws of every page.
-func expectSound(_ html: String, sourceLocation: SourceLocation = #_sourceLocation) -> PageReader {
-  let reader = PageReader(html)
-  #expect(reader.problem == nil, sourceLocation: sourceLocation)
-  for name in ["script", "link", "iframe", "object", "embed", "base", "form"] {
-    #expect(reader.elements[name] == nil, "\(name)", sourceLocation: sourceLocation)
-  }
-  for (element, name, value) in reader.attributes {
-    #expect(
-      !name.lowercased().hasPrefix("on"), "\(element) \(name)", sourceLocation: sourceLocation)
-    if ["src", "href", "xlink:href", "srcset", "action", "poster"].contains(name) {
-      #expect(
-        value.hasPrefix("#") || value.hasPrefix("data:image/png;base64,"), "\(element) \(value)",
-        sourceLocation: sourceLocation)
-    }
-    #expect(!value.contains("url("), "\(element) \(value)", sourceLocation: sourceLocation)
-  }
-  for style in reader.texts["style"] ?? [] {
-    #expect(!style.contains("url(") && !style.contains("@import"), sourceLocation: sourceLocation)
-  }
-  // Each drawing is an image with a title, a description and its numbers.
-  let drawings = reader.elements["svg"] ?? 0
-  let roles = reader.attributes.count {
-    $0.element == "svg" && $0.name == "role" && $0.value == "img"
-  }
-  #expect(roles == drawings, sourceLocation: sourceLocation)
-  #expect((reader.elements["desc"] ?? 0) == drawings, sourceLocation: sourceLocation)
-  #expect((reader.texts["desc"] ?? []).allSatisfy { !$0.isEmpty }, sourceLocation: sourceLocation)
-  #expect((reader.elements["details"] ?? 0) == drawings, sourceLocation: sourceLocation)
-  let ids = reader.attributes.filter { $0.name == "id" }.map(\.value)
-  #expect(Set(ids).count == ids.count, sourceLocation: sourceLocation)
-  let labels = reader.attributes.filter { $0.name == "aria-labelledby" }
-    .flatMap { $0.value.split(separator: " ").map(String.init) }
-  #expect(labels.allSatisfy(Set(ids).contains), sourceLocation: sourceLocation)
-  return reader
-}
-
 @Suite("Pages")
 struct PageTests {
   private static let hostile = "</title><script>alert('&\"')</script>\u{7}\u{202E}\u{FFFF}]]>"
@@ -139,6 +57,8 @@ struct PageTests {
             .paragraph(name), .findings([name]), .numbers([(value: name, label: name)]),
             .table(Table([name, name], [[name, name]])), .figures(Self.figures(name)),
             .images(ImageGrid([.init(png: [1, 2, 3], label: name)])),
+            .measurements([.init(name, name, command: name)]), .commands([name]),
+            .passage(title: name, text: name),
           ]), .init("second", [.figures(Self.figures("plain"))]), .init("third", []),
       ], footer: name)
     let reader = expectSound(page.html)
@@ -146,6 +66,18 @@ struct PageTests {
     // Spelt out, as it stands in a title, in cells and in descriptions.
     let spelt = "</title><script>alert('&\"')</script>\\u{7}\\u{202e}\u{FFFD}]]>"
     #expect(reader.texts["h1"] == [spelt] && reader.cells.contains(spelt))
+  }
+
+  @Test("keep the lines of commands and passages, and say of each number how to get it")
+  func preformatted() {
+    let blocks: [Page.Block] = [
+      .commands(["one", "two <three>"]), .passage(title: "Said", text: "first\n\nthird"),
+      .measurements([.init("1.5", "times", command: "switchyard info 'a b'")]),
+    ]
+    let page = Page("A", summary: "", sections: [.init("B", blocks)])
+    let reader = expectSound(page.html)
+    #expect(reader.texts["pre"] == ["$ one\n$ two <three>", "first\n\nthird"])
+    #expect(reader.texts["code"] == ["switchyard info 'a b'"] && reader.texts["dd"] == ["1.5"])
   }
 
   @Test("are written whole")

@@ -64,6 +64,24 @@ struct PlacementCommandTests {
       try Program.run("plan", "diff", plan, converted).output.hasPrefix("0 experts live elsewhere"))
   }
 
+  @Test("the sweep comes within 1 % of the exact plan of the bundled model's own routing")
+  func realRouting() throws {
+    let data = Fixtures.package.appending("Data")
+    let trace = folder.file("bible.safetensors").string
+    let recorded = try Program.run(
+      "trace", data.appending("bible-moe").string, "--text",
+      data.appending("bible/law.txt").string, "--tokens", "1500",
+      "--threads", "1", "--out", trace)
+    #expect(recorded.exitCode == 0, "\(recorded.errors)")
+    let study = try PlacementStudy(RoutingTrace(FilePath(trace)), heldOut: 0)
+    let problem = try PlacementProblem(
+      study.counts(study.fitted), topology: PlacementTopology(ranksPerNode: 2))
+    let exact = try ExactSolver().solve(problem)
+    let sweep = try SweepSolver().solve(problem)
+    #expect(exact.isOptimal && sweep.evaluation.objective >= 0.99 * exact.evaluation.objective)
+    #expect(exact.evaluation.objective <= sweep.bound)
+  }
+
   @Test("the report for people names the split, the bound and the null")
   func text() throws {
     let run = try Program.run("place", try trace(tokens: 600), "--ranks", "2", "--method", "sweep")

@@ -1,4 +1,5 @@
 import Foundation
+import SystemPackage
 import Testing
 
 /// The built program, run as its user would.
@@ -23,10 +24,21 @@ enum Program {
   /// - Parameters:
   ///   - arguments: The arguments.
   ///   - path: A file that takes its output, if that is not wanted.
+  ///   - folder: Where it runs; `nil` for here.
+  ///   - columns: Width of the lines of its help; `nil` for the usual one.
   /// - Returns: How it ended and what it said.
   /// - Throws: When it cannot be started.
-  static func run(_ arguments: [String], output path: String? = nil) throws -> Run {
+  static func run(
+    _ arguments: [String], output path: String? = nil, in folder: FilePath? = nil,
+    columns: Int? = nil
+  ) throws -> Run {
     let process = prepared(arguments)
+    if let folder { process.currentDirectoryURL = URL(filePath: folder.string) }
+    if let columns {
+      process.environment = ProcessInfo.processInfo.environment.merging(
+        ["COLUMNS": "\(columns)"]
+      ) { _, new in new }
+    }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput =
       try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output

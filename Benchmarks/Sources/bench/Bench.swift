@@ -37,6 +37,7 @@ struct Bench: ParsableCommand {
     let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
     if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
+    if isChosen("placement") { try PlacementMeasurements.measure() }
     if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }
     if isChosen("tracing: recording") {
       let made = try DecoderComparisons.shapes.prefix(2).map {

@@ -9,15 +9,17 @@ struct MatchingDual {
   private let counts: [Double]
   private let size: Int
   private let limit: Double
-  private var u: [Double]
-  private var v: [Double]
+  /// Price of each row.
+  private(set) var u: [Double]
+  /// Price of each column.
+  private(set) var v: [Double]
 
   init(_ counts: [Double], size: Int, limit: Double) {
     (self.counts, self.size, self.limit) = (counts, size, limit)
     (u, v) = (Array(repeating: 0, count: size), Array(repeating: 0, count: size))
   }
 
-  /// The least bound found.
+  /// The least bound found; the prices that give it stay in ``u`` and ``v``.
   ///
   /// - Complexity: O(size²) per step, and as many steps as a few seconds hold for large tables.
   mutating func minimise() -> Double {
@@ -47,6 +49,7 @@ struct MatchingDual {
         v[i] = max(0, v[i] - step * columns[i])
       }
     }
+    (u, v) = (bestU, bestV)
     return best * (1 + 1e-12)
   }
 

@@ -1,12 +1,14 @@
 /// Numbers that no plan's objective can exceed.
 ///
-/// Each pair of neighbouring layers is bounded on its own, in three ways, and the smallest is taken:
+/// Each pair of neighbouring layers is bounded on its own, in four ways, and the smallest is taken:
 ///
 /// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a rank, so the `S`
 ///   largest counts of each row, and of each column, bound the pair;
 /// - *matching*: both limits at once, a b-matching, bounded by its linear-programming dual;
 /// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so that the largest singular values of
-///   the pair's doubly centred counts bound what is kept beyond an even share (without replicas only).
+///   the pair's doubly centred counts bound what is kept beyond an even share (without replicas only);
+/// - *decomposition*: the counts divided between the last two in the best way (``PairDecomposition``), where the
+///   size leaves time for it.
 ///
 /// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
 ///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for the spectral idea.
@@ -17,21 +19,25 @@ public struct PlacementBound: Hashable, Codable, Sendable {
   public let matching: Double
   /// Sum over pairs of the spectral bound; `nil` with replicas.
   public let spectral: Double?
-  /// Sum over pairs of the smallest of the three.
+  /// Sum over pairs of the decomposition bound, or of the smallest other one where it was not computed; `nil` with
+  /// replicas.
+  public let decomposition: Double?
+  /// Sum over pairs of the smallest of the four.
   public let pairwise: Double
   /// What the objective cannot exceed: ``pairwise`` less the least cost of imbalance.
   public let objective: Double
 
   /// Bounds a problem.
   ///
-  /// - Complexity: O(layers × experts³).
+  /// - Complexity: O(layers × experts³), and for the decomposition at most some seconds.
   public init(_ problem: PlacementProblem) {
     let value = problem.topology.valueOfNode
     var sums = PairBound()
+    let pairs = problem.transitions.count * (value > 0 ? 2 : 1)
     for counts in problem.transitions {
       let pair = PairBound(
         counts, experts: problem.experts, parts: problem.topology.ranks,
-        slots: problem.slotsPerRank, hasReplicas: problem.replicas > 0)
+        slots: problem.slotsPerRank, hasReplicas: problem.replicas > 0, pairs: pairs)
       guard value > 0 else {
         sums.add(pair, times: 1)
         continue
@@ -41,10 +47,11 @@ public struct PlacementBound: Hashable, Codable, Sendable {
         PairBound(
           counts, experts: problem.experts, parts: problem.topology.nodes,
           slots: min(problem.experts, problem.slotsPerRank * problem.topology.ranksPerNode),
-          hasReplicas: problem.replicas > 0), times: value)
+          hasReplicas: problem.replicas > 0, pairs: pairs), times: value)
     }
     (greedy, matching, pairwise) = (sums.greedy, sums.matching, sums.best)
     spectral = problem.replicas > 0 ? nil : sums.spectral
+    decomposition = problem.replicas > 0 ? nil : sums.decomposition
     let imbalance = (0..<problem.layers).reduce(0) { $0 + problem.lowestBalance(layer: $1) - 1 }
     objective =
       sums.best - problem.imbalanceWeight * problem.totalTransitions * imbalance
@@ -54,27 +61,39 @@ public struct PlacementBound: Hashable, Codable, Sendable {
 
 /// Bounds of one pair of layers.
 struct PairBound {
-  private(set) var (greedy, matching, spectral, best) = (0.0, 0.0, 0.0, 0.0)
+  private(set) var (greedy, matching, spectral) = (0.0, 0.0, 0.0)
+  private(set) var (decomposition, best) = (0.0, 0.0)
 
   init() {}
 
-  init(_ counts: [Double], experts: Int, parts: Int, slots: Int, hasReplicas: Bool) {
+  /// Bounds one of `pairs` pairs, which share the time for decompositions.
+  init(
+    _ counts: [Double], experts: Int, parts: Int, slots: Int, hasReplicas: Bool, pairs: Int
+  ) {
     let total = counts.reduce(0, +)
     guard parts > 1, slots < experts, total > 0 else {
-      (greedy, matching, spectral, best) = (total, total, total, total)
+      (greedy, matching, spectral) = (total, total, total)
+      (decomposition, best) = (total, total)
       return
     }
     greedy = Self.greedy(counts, experts, slots)
     var dual = MatchingDual(counts, size: experts, limit: Double(slots))
     matching = min(greedy, dual.minimise())
     spectral = hasReplicas ? total : min(total, Self.spectral(counts, experts, parts))
-    best = min(matching, spectral)
+    decomposition = min(matching, spectral)
+    if !hasReplicas,
+      var pair = PairDecomposition(counts, size: experts, parts: parts, start: dual)
+    {
+      decomposition = min(decomposition, pair.minimise(pairs: pairs))
+    }
+    best = decomposition
   }
 
   mutating func add(_ other: PairBound, times factor: Double) {
     greedy += factor * other.greedy
     matching += factor * other.matching
     spectral += factor * other.spectral
+    decomposition += factor * other.decomposition
     best += factor * other.best
   }
 
@@ -106,11 +125,10 @@ struct PairBound {
     for i in 0..<size {
       for p in 0..<size { centred[i * size + p] += total / n / n - rows[i] / n - columns[p] / n }
     }
-    var values = SymmetricEigenvalues.ofGram(centred, size: size).sorted(by: >)
+    let values = SymmetricEigenvalues.ofGram(centred, size: size, largest: parts - 1)
     let largest = max(0, values.first ?? 0)
     // Rounding may make an eigenvalue too small, but not by more than this.
-    values = values.map { max(0, $0) + 1e-13 * largest }
-    let sum = values.prefix(parts - 1).reduce(0) { $0 + $1.squareRoot() }
+    let sum = values.reduce(0) { $0 + (max(0, $1) + 1e-13 * largest).squareRoot() }
     return total / Double(parts) + n / Double(parts) * sum
   }
 }

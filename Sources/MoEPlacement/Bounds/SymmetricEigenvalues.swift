@@ -5,35 +5,36 @@
 ///
 /// - SeeAlso: Golub and Van Loan 2013, *Matrix Computations*, sections 8.3 and 8.4.
 enum SymmetricEigenvalues {
-  /// Squares of the singular values of a square matrix, in no order.
-  static func ofGram(_ matrix: [Double], size: Int) -> [Double] {
+  /// Squares of the `count` largest singular values of a square matrix, largest first.
+  static func ofGram(_ matrix: [Double], size: Int, largest count: Int) -> [Double] {
     var gram = [Double](repeating: 0, count: size * size)
     for i in 0..<size {
       for j in 0...i {
-        var sum = 0.0
-        for k in 0..<size { sum += matrix[i * size + k] * matrix[j * size + k] }
-        (gram[i * size + j], gram[j * size + i]) = (sum, sum)
+        let product = Runs.dot(matrix, at: i * size, matrix, at: j * size, count: size)
+        (gram[i * size + j], gram[j * size + i]) = (product, product)
       }
     }
-    return values(gram, size: size)
+    return largest(count, of: gram, size: size)
   }
 
-  /// All eigenvalues, in rising order.
+  /// The `number` largest eigenvalues, largest first, each at most a rounding too small.
   ///
   /// - Complexity: O(size³).
-  static func values(_ matrix: [Double], size: Int) -> [Double] {
+  static func largest(_ number: Int, of matrix: [Double], size: Int) -> [Double] {
     let (diagonal, beside) = tridiagonal(matrix, size: size)
     var radius = 0.0
     for i in 0..<size {
       let reach = (i > 0 ? beside[i - 1].magnitude : 0) + (i < size - 1 ? beside[i].magnitude : 0)
       radius = max(radius, diagonal[i].magnitude + reach)
     }
-    guard radius > 0 else { return Array(repeating: 0, count: size) }
-    return (0..<size).map { index in
+    let number = min(number, size)
+    guard radius > 0 else { return Array(repeating: 0, count: number) }
+    return (0..<number).map { place in
       var (low, high) = (-radius, radius)
       for _ in 0..<60 {
         let middle = (low + high) / 2
-        if count(below: middle, diagonal, beside) > index { high = middle } else { low = middle }
+        let isAbove = count(below: middle, diagonal, beside) > size - 1 - place
+        if isAbove { high = middle } else { low = middle }
       }
       return high
     }
@@ -68,14 +69,15 @@ enum SymmetricEigenvalues {
       guard square > 0 else { continue }
       var product = [Double](repeating: 0, count: size)
       for i in k + 1..<size {
-        var sum = 0.0
-        for j in k + 1..<size { sum += a[i * size + j] * w[j] }
+        let sum = Runs.dot(a, at: i * size + k + 1, w, at: k + 1, count: size - k - 1)
         product[i] = 2 * sum / square
       }
       let half = zip(w, product).reduce(0) { $0 + $1.0 * $1.1 } / square
       for i in k + 1..<size { product[i] -= half * w[i] }
       for i in k + 1..<size {
-        for j in k + 1..<size { a[i * size + j] -= w[i] * product[j] + product[i] * w[j] }
+        let row = i * size + k + 1
+        Runs.add(product, at: k + 1, times: -w[i], to: &a, at: row, count: size - k - 1)
+        Runs.add(w, at: k + 1, times: -product[i], to: &a, at: row, count: size - k - 1)
       }
     }
     if size > 1 { beside[size - 2] = a[(size - 1) * size + size - 2] }

@@ -9,7 +9,7 @@
 ///   [doi:10.1287/mnsc.14.3.205](https://doi.org/10.1287/mnsc.14.3.205).
 struct LayerAssignment {
   let columns: Int
-  /// Gain of item `k` in column `c`, `[items · columns]`.
+  /// Gain of item `k` in column `c`, `[columns · items]`.
   let gains: [Double]
   /// Expert of each item; empty when all are different.
   let twins: [Int]
@@ -49,9 +49,10 @@ struct LayerAssignment {
   }
 
   private mutating func refreshMove(_ p: Int, _ q: Int) {
+    let items = places.count
     var (best, item) = (Double.infinity, -1)
     for k in members[p] {
-      let value = gains[k * columns + p] - gains[k * columns + q]
+      let value = gains[p * items + k] - gains[q * items + k]
       if value < best, !hasTwin(k, in: q) { (best, item) = (value, k) }
     }
     loss[p * columns + q] = best

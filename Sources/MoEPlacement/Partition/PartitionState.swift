@@ -5,7 +5,7 @@
 struct PartitionState {
   let partition: Partition
   private(set) var places: [[Int]]
-  /// Gain of item `k` in column `c`, `[layers][items · columns]`.
+  /// Gain of item `k` in column `c`, `[layers][columns · items]`: a move changes two runs of neighbouring numbers.
   private(set) var gains: [[Double]]
 
   init(_ partition: Partition, places: [[Int]]) {
@@ -18,38 +18,17 @@ struct PartitionState {
 
   /// Computes the gains of a layer from its neighbours' places.
   mutating func refreshGains(of layer: Int, after: Bool = true) {
-    let (items, columns) = (partition.items, partition.columns)
-    var raw = [Double](repeating: 0, count: items * columns)
+    for index in gains[layer].indices { gains[layer][index] = 0 }
     if layer > 0 {
-      Self.add(partition.worthBack[layer - 1], places[layer - 1], columns, into: &raw)
-    }
-    if after, layer + 1 < partition.layers {
-      Self.add(partition.worth[layer], places[layer + 1], columns, into: &raw)
-    }
-    gains[layer] = partition.hasNodes ? spread(raw) : raw
-  }
-
-  private static func add(
-    _ worth: [Double], _ neighbours: [Int], _ columns: Int, into raw: inout [Double]
-  ) {
-    let items = neighbours.count
-    for k in 0..<items {
-      for l in 0..<items { raw[k * columns + neighbours[l]] += worth[k * items + l] }
-    }
-  }
-
-  /// Lets columns of a node share their worth.
-  private func spread(_ raw: [Double]) -> [Double] {
-    let columns = partition.columns
-    var result = raw
-    for k in 0..<partition.items {
-      for c in 0..<columns {
-        var sum = 0.0
-        for d in 0..<columns { sum += raw[k * columns + d] * partition.affinity[c * columns + d] }
-        result[k * columns + c] = sum
+      for (item, column) in places[layer - 1].enumerated() {
+        tell(layer, partition.worth[layer - 1], item, in: column, times: 1)
       }
     }
-    return result
+    if after, layer + 1 < partition.layers {
+      for (item, column) in places[layer + 1].enumerated() {
+        tell(layer, partition.worthBack[layer], item, in: column, times: 1)
+      }
+    }
   }
 
   /// Replaces the places of a layer and what its neighbours gain by it.
@@ -71,43 +50,40 @@ struct PartitionState {
   }
 
   private mutating func tellNeighbours(_ layer: Int, _ item: Int, from p: Int, to q: Int) {
-    if layer > 0 { tell(layer - 1, partition.worth[layer - 1], item, stride: true, p, q) }
+    if layer > 0 {
+      tell(layer - 1, partition.worthBack[layer - 1], item, in: p, times: -1)
+      tell(layer - 1, partition.worthBack[layer - 1], item, in: q, times: 1)
+    }
     if layer + 1 < partition.layers {
-      tell(layer + 1, partition.worth[layer], item, stride: false, p, q)
+      tell(layer + 1, partition.worth[layer], item, in: p, times: -1)
+      tell(layer + 1, partition.worth[layer], item, in: q, times: 1)
     }
   }
 
+  /// Adds the worth of an item in a column to what the items of a neighbouring layer gain.
   private mutating func tell(
-    _ layer: Int, _ worth: [Double], _ item: Int, stride: Bool, _ p: Int, _ q: Int
+    _ layer: Int, _ worth: [Double], _ item: Int, in column: Int, times sign: Double
   ) {
     let (items, columns) = (partition.items, partition.columns)
-    let table = stride ? partition.worthBack[layer] : worth
-    let row = item * items
     guard partition.hasNodes else {
-      for l in 0..<items {
-        let count = table[row + l]
-        gains[layer][l * columns + p] -= count
-        gains[layer][l * columns + q] += count
-      }
+      Runs.add(
+        worth, at: item * items, times: sign, to: &gains[layer], at: column * items, count: items)
       return
     }
-    for l in 0..<items {
-      let count = table[row + l]
-      guard count > 0 else { continue }
-      for c in 0..<columns {
-        let change = partition.affinity[c * columns + q] - partition.affinity[c * columns + p]
-        gains[layer][l * columns + c] += count * change
-      }
+    for c in 0..<columns {
+      let share = partition.affinity[c * columns + column]
+      guard share > 0 else { continue }
+      Runs.add(
+        worth, at: item * items, times: sign * share, to: &gains[layer], at: c * items,
+        count: items)
     }
   }
 
   /// What an exchange of two items of a layer would add, without loads.
   func gainOfSwap(_ k: Int, _ l: Int, layer: Int) -> Double {
-    let columns = partition.columns
-    let (p, q) = (places[layer][k], places[layer][l])
-    let table = gains[layer]
-    return table[k * columns + q] - table[k * columns + p] + table[l * columns + p]
-      - table[l * columns + q]
+    let items = partition.items
+    let (p, q) = (places[layer][k] * items, places[layer][l] * items)
+    return gains[layer][q + k] - gains[layer][p + k] + gains[layer][p + l] - gains[layer][q + l]
   }
 
   /// Whether exchanging two items would put copies of one expert together.

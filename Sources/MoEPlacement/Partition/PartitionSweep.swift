@@ -84,26 +84,38 @@ struct PartitionSweep {
     let rounds = 100
     for round in 0..<rounds where !deadline.isOver {
       let temperature = start * max(1e-9, 1 - Double(round) / Double(rounds))
-      for _ in 0..<max(1, proposals / rounds) {
-        let layer = Int(generator.next() >> 32) % layers
-        let k = Int(generator.next() >> 32) % items
-        let l = Int(generator.next() >> 32) % items
-        let (p, q) = (state.places[layer][k], state.places[layer][l])
-        guard p != q else { continue }
-        var gain = state.gainOfSwap(k, l, layer: layer)
-        if partition.hasLoads {
-          let change = balances[layer].change(k, p, l, q)
-          guard change.excess <= 0 else { continue }
-          gain -= change.cost
+      // Layer after layer, because the tables of one layer fit the processor's cache and those of all do not.
+      for layer in 0..<layers {
+        for _ in 0..<max(1, proposals / rounds / layers) {
+          let k = Int(generator.next() >> 32) % items
+          let l = Int(generator.next() >> 32) % items
+          propose(
+            &state, k, l, layer: layer, temperature: temperature, balance: &balances[layer],
+            using: &generator)
         }
-        guard
-          gain >= 0 || gain > temperature * Self.logarithm(of: &generator),
-          !state.wouldMeetTwin(k, l, layer: layer)
-        else { continue }
-        if partition.hasLoads { balances[layer].swap(k, p, l, q) }
-        state.swap(k, l, layer: layer)
       }
     }
+  }
+
+  /// Exchanges two items if that gains something, or with a chance that falls with the loss.
+  private func propose(
+    _ state: inout PartitionState, _ k: Int, _ l: Int, layer: Int, temperature: Double,
+    balance: inout ColumnBalance, using generator: inout SeededGenerator
+  ) {
+    let (p, q) = (state.places[layer][k], state.places[layer][l])
+    guard p != q else { return }
+    var gain = state.gainOfSwap(k, l, layer: layer)
+    if partition.hasLoads {
+      let change = balance.change(k, p, l, q)
+      guard change.excess <= 0 else { return }
+      gain -= change.cost
+    }
+    guard
+      gain >= 0 || gain > temperature * Self.logarithm(of: &generator),
+      !state.wouldMeetTwin(k, l, layer: layer)
+    else { return }
+    if partition.hasLoads { balance.swap(k, p, l, q) }
+    state.swap(k, l, layer: layer)
   }
 
   private static func logarithm(of generator: inout SeededGenerator) -> Double {

@@ -17,16 +17,16 @@ public struct AutomaticSolver: PlacementSolver {
   }
 
   /// Chooses and solves.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let exact = ExactSolver(stepLimit: Self.exactSteps)
-    if exact.fits(problem) { return try exact.solve(problem) }
+    if exact.fits(problem) { return try exact.search(problem) }
     let start = ContinuousClock.now
-    var best = try SweepSolver(seed: seed, timeLimit: timeLimit).solve(problem)
+    var best = try SweepSolver(seed: seed, timeLimit: timeLimit).search(problem)
     guard problem.replicas == 0, problem.topology.valueOfNode > 0, problem.balanceLimit == nil,
       problem.imbalanceWeight == 0, !Deadline(seconds: timeLimit - best.seconds).isOver
     else { return best }
-    let staged = try StagedSolver(seed: seed, timeLimit: timeLimit).solve(problem)
+    let staged = try StagedSolver(seed: seed, timeLimit: timeLimit).search(problem)
     if staged.evaluation.objective > best.evaluation.objective { best = staged }
-    return try PlacementAnswer(best.method, best.plan, of: problem, since: start)
+    return try PlacementFinding(best.method, best.plan, of: problem, since: start)
   }
 }

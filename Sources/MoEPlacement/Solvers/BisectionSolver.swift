@@ -19,14 +19,14 @@ public struct BisectionSolver: PlacementSolver {
   }
 
   /// Divides.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     try refuseLimits(problem, method: name)
     let start = ContinuousClock.now
     let partition = problem.partition()
     let places = divide(partition, problem.topology.ranks, slots: problem.slotsPerRank) { count in
       [count / 2, count - count / 2]
     }
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 
@@ -73,7 +73,7 @@ public struct StagedSolver: PlacementSolver {
   }
 
   /// Solves the stages.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     try refuseLimits(problem, method: name)
     let start = ContinuousClock.now
     let partition = problem.partition()
@@ -85,7 +85,7 @@ public struct StagedSolver: PlacementSolver {
           ? Array(repeating: topology.ranksPerNode, count: topology.nodes)
           : Array(repeating: 1, count: count)
       }
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 }

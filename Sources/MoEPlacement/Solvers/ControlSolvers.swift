@@ -9,11 +9,11 @@ public struct LinearSolver: PlacementSolver {
   public init() {}
 
   /// Fills the ranks in order.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     let partition = problem.partition()
     let places = (0..<problem.layers).map { partition.contiguous(layer: $0) }
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 }
@@ -29,12 +29,12 @@ public struct RandomSolver: PlacementSolver {
   public init(seed: UInt64 = 0) { self.seed = seed }
 
   /// Shuffles every layer.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     var generator = SeededGenerator(seed: seed)
     let partition = problem.partition()
     let places = (0..<problem.layers).map { partition.shuffled(layer: $0, using: &generator) }
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 }

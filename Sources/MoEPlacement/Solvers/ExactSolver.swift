@@ -26,7 +26,7 @@ public struct ExactSolver: PlacementSolver {
   }
 
   /// Finds the best plan.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     guard problem.replicas == 0 else {
       throw .unsupported(method: name, feature: "replicas", instead: "sweep or auto")
     }
@@ -48,7 +48,7 @@ public struct ExactSolver: PlacementSolver {
         limit: problem.balanceLimit ?? 1, layer: problem.layerIDs[layer ?? 0],
         lowest: problem.balanceLimit ?? 1)
     }
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start, isOptimal: true)
   }
 

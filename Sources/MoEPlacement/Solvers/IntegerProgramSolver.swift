@@ -45,7 +45,7 @@ public struct IntegerProgramSolver: PlacementSolver {
   }
 
   /// Solves the program.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     try refuse(problem)
     let partition = problem.partition()
@@ -59,9 +59,9 @@ public struct IntegerProgramSolver: PlacementSolver {
     let solution = try HiGHSSolver(timeLimit: timeLimit).solve(builder.program, start: values)
     let places = builder.places(in: solution.values)
     let known = builder.constant - solution.bound
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start,
-      known: known + 1e-6 * max(1, known.magnitude), isOptimal: solution.isOptimal)
+      knownBound: known + 1e-6 * max(1, known.magnitude), isOptimal: solution.isOptimal)
   }
 
   private func refuse(_ problem: PlacementProblem) throws(PlacementError) {

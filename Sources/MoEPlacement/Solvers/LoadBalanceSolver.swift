@@ -13,12 +13,12 @@ public struct LoadBalanceSolver: PlacementSolver {
   public init() {}
 
   /// Balances.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     var rows: [[[Int]]] = []
     for layer in 0..<problem.layers { rows.append(Self.balanced(problem, layer: layer)) }
     let plan = PlacementPlan(problem, expertsOfRanks: Self.renamed(rows, problem))
-    return try PlacementAnswer(name, plan, of: problem, since: start)
+    return try PlacementFinding(name, plan, of: problem, since: start)
   }
 
   /// Balanced places for the items of a partition whose copies are given.

@@ -8,37 +8,39 @@ public protocol PlacementSolver: Sendable {
   /// The same problem and settings give the same plan, unless a time limit cuts the search short.
   ///
   /// - Throws: ``PlacementError``.
-  func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer
+  func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding
 }
 
-/// A plan, how good it is, and how good any plan can be.
-public struct PlacementAnswer: Sendable {
+extension PlacementSolver {
+  /// Finds a plan and bounds what any plan can reach.
+  ///
+  /// - Throws: ``PlacementError``.
+  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+    PlacementAnswer(try search(problem), PlacementBound(problem))
+  }
+}
+
+/// A plan that a search found, and what it does.
+public struct PlacementFinding: Sendable {
   /// The method that found the plan.
   public let method: String
   /// The plan; legal for the problem.
   public let plan: PlacementPlan
   /// What the plan does to the problem's tokens.
   public let evaluation: PlacementEvaluation
-  /// No plan has an objective above this.
-  public let bound: Double
+  /// A bound of the objective that the search came upon; infinite where it has none.
+  public let knownBound: Double
   /// Whether the plan was proved best.
   public let isOptimal: Bool
-  /// Seconds from the problem to the plan; the bound is not counted.
+  /// Seconds from the problem to the plan.
   public let seconds: Double
 
-  /// How far the plan can be from the best, as a share of the bound; 0 when it is proved best.
-  public var gap: Double {
-    bound > 0 ? max(0, (bound - evaluation.objective) / bound) : 0
-  }
-
   /// Judges a plan that was just found.
-  ///
-  /// `known` is a bound of the solver's own; the smaller of it and ``PlacementBound`` counts.
   init(
     _ method: String, _ plan: PlacementPlan, of problem: PlacementProblem,
-    since start: ContinuousClock.Instant, known: Double = .infinity, isOptimal: Bool = false
+    since start: ContinuousClock.Instant, knownBound: Double = .infinity, isOptimal: Bool = false
   ) throws(PlacementError) {
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    seconds = (ContinuousClock.now - start) / .seconds(1)
     let evaluation = try PlacementEvaluation(plan, of: problem)
     if let limit = problem.balanceLimit,
       let worst = evaluation.balance.indices.max(by: {
@@ -48,9 +50,36 @@ public struct PlacementAnswer: Sendable {
       throw .balanceNotReached(
         limit: limit, layer: problem.layerIDs[worst], best: evaluation.balance[worst])
     }
-    (self.method, self.plan, self.evaluation, self.seconds) = (method, plan, evaluation, seconds)
+    (self.method, self.plan, self.evaluation) = (method, plan, evaluation)
     self.isOptimal = isOptimal
-    bound = isOptimal ? evaluation.objective : min(known, PlacementBound(problem).objective)
+    self.knownBound = isOptimal ? evaluation.objective : knownBound
+  }
+}
+
+/// A plan, how good it is, and how good any plan can be.
+public struct PlacementAnswer: Sendable {
+  /// The plan and what it does.
+  public let finding: PlacementFinding
+  /// Bounds of the problem alone.
+  public let bounds: PlacementBound
+
+  /// Sets a plan beside the bounds of its problem.
+  public init(_ finding: PlacementFinding, _ bounds: PlacementBound) {
+    (self.finding, self.bounds) = (finding, bounds)
+  }
+
+  /// The plan; legal for the problem.
+  public var plan: PlacementPlan { finding.plan }
+  /// What the plan does to the problem's tokens.
+  public var evaluation: PlacementEvaluation { finding.evaluation }
+  /// Whether the plan was proved best.
+  public var isOptimal: Bool { finding.isOptimal }
+  /// No plan has an objective above this.
+  public var bound: Double { min(finding.knownBound, isOptimal ? .infinity : bounds.objective) }
+
+  /// How far the plan can be from the best, as a share of the bound; 0 when it is proved best.
+  public var gap: Double {
+    bound > 0 ? max(0, (bound - evaluation.objective) / bound) : 0
   }
 }
 

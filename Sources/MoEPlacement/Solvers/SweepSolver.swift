@@ -19,7 +19,7 @@ public struct SweepSolver: PlacementSolver {
   }
 
   /// Searches.
-  public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
+  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     let partition = problem.partition()
     var starts: [[[Int]]] = []
@@ -27,7 +27,7 @@ public struct SweepSolver: PlacementSolver {
       starts.append(LoadBalanceSolver.places(problem, partition, groups: problem.copies()))
     }
     let places = search(partition, starts: starts)
-    return try PlacementAnswer(
+    return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 

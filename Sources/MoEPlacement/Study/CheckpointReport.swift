@@ -107,8 +107,8 @@ public struct CheckpointReport: Codable, Hashable, Sendable {
     let target = try problem.counting(
       loads: judged.loads.map { $0.map(Double.init) }, transitions: judged.weightedTransitions ?? []
     )
-    let plan = try AutomaticSolver(timeLimit: timeLimit).solve(problem).plan
-    let linear = try LinearSolver().solve(problem).plan
+    let plan = try AutomaticSolver(timeLimit: timeLimit).search(problem).plan
+    let linear = try LinearSolver().search(problem).plan
     return (
       1 - (try PlacementEvaluation(plan, of: target)).crossingShare,
       1 - (try PlacementEvaluation(linear, of: target)).crossingShare

@@ -68,10 +68,10 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
     let target = try problem.counting(
       loads: counts.loads.map { $0.map(Double.init) }, transitions: counts.weightedTransitions ?? []
     )
-    let balanced = try PlacementEvaluation(LoadBalanceSolver().solve(problem).plan, of: target)
+    let balanced = try PlacementEvaluation(LoadBalanceSolver().search(problem).plan, of: target)
     let both = try PlacementEvaluation(
-      solver.solve(problem.weighting(imbalance: Self.weight)).plan, of: target)
-    let linearFitted = try PlacementEvaluation(LinearSolver().solve(problem).plan, of: problem)
+      solver.search(problem.weighting(imbalance: Self.weight)).plan, of: target)
+    let linearFitted = try PlacementEvaluation(LinearSolver().search(problem).plan, of: problem)
     self.devices = devices
     (fittedTokens, judgedTokens) = (study.fitted.count, study.judged.count)
     (linearCrossings, plannedCrossings) = (report.linear.crossingShare, report.judged.crossingShare)

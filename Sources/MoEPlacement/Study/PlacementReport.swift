@@ -78,20 +78,20 @@ public struct PlacementReport: Codable, Hashable, Sendable {
         loads: counts.loads.map { $0.map(Double.init) },
         transitions: counts.weightedTransitions ?? []) : problem
     let free = try problem.counting(loads: problem.loads, transitions: problem.transitions)
-    (method, layers, experts) = (answer.method, problem.layers, problem.experts)
+    (method, layers, experts) = (answer.finding.method, problem.layers, problem.experts)
     (ranks, nodes) = (problem.topology.ranks, problem.topology.nodes)
-    (replicas, seconds) = (problem.replicas, answer.seconds)
+    (replicas, seconds) = (problem.replicas, answer.finding.seconds)
     (fittedTokens, judgedTokens) = (study.fitted.count, study.judged.count)
     fitted = answer.evaluation
     judged = try PlacementEvaluation(answer.plan, of: target)
-    linear = try PlacementEvaluation(LinearSolver().solve(free).plan, of: target)
-    bounds = PlacementBound(problem)
+    linear = try PlacementEvaluation(LinearSolver().search(free).plan, of: target)
+    bounds = answer.bounds
     (bound, gap, isOptimal) = (answer.bound, answer.gap, answer.isOptimal)
     (nullLinear, nullSolved) = try study.null(free, with: solver)
     profile = isHeldOut ? try study.profile(free, judgedBy: target, with: solver) : []
     tokensNeeded = PlacementStudy.tokensNeeded(profile, baseline: linear.crossingShare)
     self.pareto = try pareto.map { weight in
-      let plan = try solver.solve(problem.weighting(imbalance: weight)).plan
+      let plan = try solver.search(problem.weighting(imbalance: weight)).plan
       let found = try PlacementEvaluation(plan, of: target)
       return ParetoPoint(
         weight: weight, crossingShare: found.crossingShare, balance: found.meanBalance)

@@ -112,7 +112,7 @@ public struct PlacementStudy {
       let smaller = try PlacementProblem(
         counts, topology: problem.topology, replicas: problem.replicas,
         imbalanceWeight: problem.imbalanceWeight)
-      let plan = try solver.solve(smaller).plan
+      let plan = try solver.search(smaller).plan
       return ProfilePoint(
         tokens: size, crossingShare: try PlacementEvaluation(plan, of: target).crossingShare)
     }
@@ -144,8 +144,8 @@ public struct PlacementStudy {
     var generator = SeededGenerator(seed: seed)
     let first = try shuffled(fitted, problem, &generator)
     let second = fitted == judged ? first : try shuffled(judged, problem, &generator)
-    let plan = try solver.solve(first).plan
-    let linear = try LinearSolver().solve(first).plan
+    let plan = try solver.search(first).plan
+    let linear = try LinearSolver().search(first).plan
     return (
       try PlacementEvaluation(linear, of: second).crossingShare,
       try PlacementEvaluation(plan, of: second).crossingShare

@@ -19,6 +19,27 @@ public struct Page: Sendable {
     case figures([Figure])
     /// Pictures in rows.
     case images(ImageGrid)
+    /// Numbers that stand out, each with the command that prints it.
+    case measurements([Measurement])
+    /// Commands that made what stands above, one below another.
+    case commands([String])
+    /// Text as a program wrote it, line breaks kept, under a title.
+    case passage(title: String, text: String)
+  }
+
+  /// A number, what it says, and how a reader gets it.
+  public struct Measurement: Hashable, Sendable {
+    /// The number as people read it.
+    public var value: String
+    /// What it says.
+    public var label: String
+    /// The command that prints it.
+    public var command: String
+
+    /// Describes a number.
+    public init(_ value: String, _ label: String, command: String) {
+      (self.value, self.label, self.command) = (value, label, command)
+    }
   }
 
   /// A heading and what stands under it.
@@ -117,6 +138,35 @@ public struct Page: Sendable {
         "div", ["class": "figures"],
         list.enumerated().map { $1.markup(id: "figure-\(first + $0 + 1)") })
     case .images(let grid): return grid.markup
+    case .measurements(let list): return measured(list)
+    case .commands(let lines):
+      return .element("pre", ["class": "commands"], [lined(lines.map { "$ " + $0 })])
+    case .passage(let title, let text):
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+      return .element(
+        "figure", ["class": "passage"],
+        [.element("figcaption", [:], text: title), .element("pre", [:], [lined(lines)])])
     }
+  }
+
+  private static func measured(_ list: [Measurement]) -> Markup {
+    .element(
+      "dl", ["class": "numbers measured"],
+      list.map { it in
+        .element(
+          "div", [:],
+          [
+            .element("dt", [:], [.text(it.label), .element("code", [:], text: it.command)]),
+            .element("dd", [:], text: it.value),
+          ])
+      })
+  }
+
+  /// Lines of preformatted text; everything but their ends is escaped.
+  private static func lined(_ lines: [String]) -> Markup {
+    .joined(
+      lines.enumerated().flatMap { place, line in
+        (place > 0 ? [Markup(written: "\n")] : []) + [.text(line)]
+      })
   }
 }

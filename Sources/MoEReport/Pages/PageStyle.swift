@@ -31,6 +31,13 @@ enum PageStyle {
       background: var(--raised); border-radius: 6px; }
     .numbers dd { margin: 0; font-size: 1.5rem; font-weight: 600; font-variant-numeric: tabular-nums; }
     .numbers dt { color: var(--soft); font-size: 0.85rem; line-height: 1.35; }
+    .measured { grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }
+    .measured code { display: block; margin-top: 6px; overflow-wrap: anywhere; }
+    code, pre { font: 0.82rem/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+    pre { margin: 0 0 18px; white-space: pre-wrap; overflow-wrap: anywhere; }
+    .commands { padding: 10px 14px; background: var(--raised); border-radius: 6px; color: var(--soft); }
+    .passage { max-width: 60em; margin: 0 0 18px; padding-left: 14px; border-left: 4px solid var(--line); }
+    .passage pre { margin: 4px 0 0; }
     .figures { display: grid; gap: 26px; grid-template-columns: repeat(auto-fill, minmax(min(100%, 420px), 1fr));
       margin: 0 0 18px; align-items: start; }
     figure { margin: 0; min-width: 0; }
@@ -59,7 +66,8 @@ enum PageStyle {
     svg .dots { fill-opacity: 0.6; }
     details { margin-top: 6px; font-size: 0.88rem; }
     summary { cursor: pointer; color: var(--mark); }
-    .scroll { overflow-x: auto; max-height: 26em; overflow-y: auto; margin: 6px 0 12px; }
+    .scroll { overflow-x: auto; margin: 6px 0 12px; }
+    .scroll.long { max-height: 26em; overflow-y: auto; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.88rem; }
     th, td { padding: 3px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
     th { font-weight: 600; } tbody th { font-weight: 400; }
@@ -76,7 +84,7 @@ enum PageStyle {
       main { padding: 0; max-width: none; }
       .figures { grid-template-columns: 1fr 1fr; }
       figure, .findings, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
-      .drawing, .scroll { overflow: visible; max-height: none; }
+      .drawing, .scroll, .scroll.long { overflow: visible; max-height: none; }
       svg { min-width: 0 !important; } svg .cells, .findings, .numbers div { print-color-adjust: exact; }
     }
 

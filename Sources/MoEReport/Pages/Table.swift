@@ -12,6 +12,9 @@ public struct Table: Hashable, Sendable {
     (self.header, self.rows, self.wordColumns) = (header, rows, wordColumns)
   }
 
+  /// Rows that are shown without scrolling.
+  private static let shortRows = 20
+
   var markup: Markup {
     func kind(_ column: Int) -> String { column < wordColumns ? "word" : "number" }
     let head = header.enumerated().map {
@@ -29,6 +32,8 @@ public struct Table: Hashable, Sendable {
     let table = Markup.element(
       "table", [:],
       [.element("thead", [:], [.element("tr", [:], head)]), .element("tbody", [:], body)])
-    return .element("div", ["class": "scroll", "tabindex": "0"], [table])
+    // A short table is read at once; a long one must not push away what follows.
+    let isLong = rows.count > Self.shortRows
+    return .element("div", ["class": isLong ? "scroll long" : "scroll", "tabindex": "0"], [table])
   }
 }

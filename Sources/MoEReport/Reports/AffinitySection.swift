@@ -27,7 +27,7 @@ struct AffinitySection {
       zip(report.layers, report.transitions).map { (x: Double($0.layer), y: value($1)) })
   }
 
-  private var information: Figure {
+  var information: Figure {
     LineChart(
       [
         series("mutual information", \.mutualInformation),
@@ -68,7 +68,7 @@ struct AffinitySection {
   /// Ribbons below this share of the tokens are left out.
   private static let leastShare = 0.004
 
-  private var flow: Figure {
+  var flow: Figure {
     let groups = report.layers.map { Self.groups($0.firstLoad) }
     let total = Double(max(1, report.tokens))
     let sizes = zip(report.layers, groups).map { layer, group in

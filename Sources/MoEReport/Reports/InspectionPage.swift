@@ -46,6 +46,14 @@ public struct InspectionPage {
     )
   }
 
+  /// The few drawings that say most, for a page about more than routing: loads, what experts tell of one another,
+  /// and where tokens go.
+  public var highlights: [Figure] {
+    let affinity = AffinitySection(report, pairs: pairs)
+    return (LoadSection(report).section == nil ? [] : [LoadSection(report).map])
+      + (affinity.section == nil ? [] : [affinity.information, affinity.flow])
+  }
+
   private var summary: String {
     let sequences =
       report.sequences > 0 ? " in \(NumberText.count(report.sequences)) sequences" : ""
@@ -115,7 +123,7 @@ struct LoadSection {
 
   private var names: [String] { report.layers.map { String($0.layer) } }
 
-  private var map: Figure {
+  var map: Figure {
     HeatMap(
       rows: names, columns: (0..<report.experts).map(String.init), values: relative.flatMap { $0 },
       rowTitle: "layer", columnTitle: "expert", valueTitle: "load over the mean",

@@ -25,6 +25,11 @@ public struct SyntheticTexts: Hashable, Sendable {
     "far", "house", "garden", "morning", "evening", "people", "again",
   ]
 
+  /// What each class stands for, in words: the topic of static texts, and the first event of temporal ones.
+  public static var meanings: [String] {
+    zip(topics, events).map { "\($0.joined(separator: ", ")); or a \($1) before other events" }
+  }
+
   /// Makes texts of 10 to 16 words.
   ///
   /// - Parameters:

@@ -1,5 +1,3 @@
-import Foundation
-import MoECore
 public import SystemPackage
 
 /// The losses of a run along its steps, read from the tables that it wrote.
@@ -35,11 +33,10 @@ public struct LossCurves: Hashable, Sendable {
   }
 
   private static func read(_ path: FilePath, column: Int) -> [Point] {
-    guard let text = try? String(contentsOfFile: path.string, encoding: .utf8) else { return [] }
-    return text.split(separator: "\n").dropFirst().compactMap { line in
-      let fields = line.split(separator: ",", omittingEmptySubsequences: false)
-      guard fields.count > column, let step = Int(fields[0]), let loss = Double(fields[column])
-      else { return nil }
+    MetricsTable(path).rows.compactMap { row in
+      guard row.count > column, let step = Int(row[0]), let loss = Double(row[column]) else {
+        return nil
+      }
       return Point(step: step, loss: loss)
     }
   }

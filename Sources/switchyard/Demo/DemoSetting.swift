@@ -1,0 +1,91 @@
+import Foundation
+import MoECore
+import SystemPackage
+
+/// Where a demo reads and writes, and how much of everything it does.
+struct DemoSetting {
+  /// Folder for everything that is written.
+  let folder: FilePath
+  /// Folder with `Data/` and `Examples/`; `nil` for the present one.
+  let source: FilePath?
+  /// Whether a few steps of everything are enough.
+  let isQuick: Bool
+  /// Threads that were asked for.
+  let threads: Int?
+
+  /// The path of something bundled.
+  func bundled(_ name: String) -> FilePath {
+    source.map { $0.pushing(FilePath(name)) } ?? FilePath(name)
+  }
+
+  /// The path of something that the demo makes.
+  func made(_ name: String) -> FilePath { folder.pushing(FilePath(name)) }
+
+  /// A step that runs a command of this program.
+  ///
+  /// - Parameters:
+  ///   - name: A name that no other step has.
+  ///   - words: The command's words.
+  ///   - computes: Whether the command takes `--threads`.
+  ///   - output: File for what it prints.
+  ///   - makes: What else it makes.
+  /// - Returns: The step.
+  func step(
+    _ name: String, _ words: [String], computes: Bool = true, output: String? = nil,
+    makes: [String] = []
+  ) -> DemoStep {
+    let threads = computes ? self.threads.map { ["--threads", "\($0)"] } ?? [] : []
+    return DemoStep(name: name, work: .command(words + threads), output: output, makes: makes)
+  }
+
+  /// The command that continues this demo.
+  var command: String {
+    var words = ["switchyard", "demo", "--out", folder.string]
+    if let source { words += ["--source", source.string] }
+    if isQuick { words.append("--quick") }
+    if let threads { words += ["--threads", "\(threads)"] }
+    return ShellText.line(words)
+  }
+
+  /// Checks that what is bundled is there.
+  func checkSource() throws {
+    for name in ["Data/bible-moe/config.json", "Data/bible", "Data/digits", "Examples"] {
+      guard bundled(name).isMissing else { continue }
+      throw DemoError.missing(bundled(name))
+    }
+  }
+
+  // MARK: Results
+
+  /// The text of a file that the demo has made.
+  func text(_ name: String) throws -> String { try readText(made(name)) }
+
+  /// The value in a JSON file that the demo has made.
+  func value<Value: Decodable>(_ type: Value.Type, in name: String) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(text(name).utf8))
+  }
+}
+
+/// Why a demo cannot run.
+enum DemoError: Error, CustomStringConvertible {
+  /// Something that is bundled with Switchyard is not there.
+  case missing(FilePath)
+  /// The folder holds a demo with other settings.
+  case otherSettings(FilePath)
+  /// The record of the folder is none.
+  case invalidRecord(FilePath)
+
+  var description: String {
+    switch self {
+    case .missing(let path):
+      "\(path) does not exist; run the demo in the folder of Switchyard's sources, or name that with --source"
+        .printable
+    case .otherSettings(let folder):
+      "\(folder) holds a demo with another --quick or --threads; name another --out, or the same options"
+        .printable
+    case .invalidRecord(let path):
+      "\(path) is not the record of a demo; name another --out, or remove the file to make everything again"
+        .printable
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import MoEModels
+import MoEReport
+import MoETraining
+import SystemPackage
+
+/// A head with a feed-forward and a recurrent expert learns to classify sentences, and says which of them answered.
+struct KindsStage: DemoStage {
+  let setting: DemoSetting
+
+  let title = "Experts of different kinds read sentences"
+
+  private var run: FilePath { setting.made("hecto") }
+
+  var steps: [DemoStep] {
+    var words = ["train", setting.bundled("Examples/demo-hecto.json").string]
+    words += ["--out", run.string, "--resume"]
+    if setting.isQuick {
+      for change in [
+        "training.steps=8", "data.train_samples=64", "data.test_samples=32", "evaluation.every=4",
+        "checkpoints.every=4",
+      ] { words += ["--set", change] }
+    }
+    return [
+      setting.step("hecto", words, makes: ["hecto/model"]),
+      setting.step(
+        "sentences",
+        [
+          "classify", run.appending("model").string, "--file",
+          setting.bundled("Data/sentences/sentences.txt").string, "--json",
+        ], output: "sentences.jsonl"),
+    ]
+  }
+
+  // MARK: Results
+
+  /// A sentence and what was said of it.
+  private struct Reading {
+    var text: String
+    var answer: Classify.Answer
+
+    var share: Double { Double(answer.probabilities?[answer.label ?? ""] ?? 0) }
+    /// Which expert answered, and why it was this one.
+    var reason: String {
+      let others = answer.gate.indices.filter { $0 != answer.expert }
+        .map { "\(NumberText.percent(Double(answer.gate[$0]))) expert \($0)" }
+      return
+        "expert \(answer.expert) (\(answer.kind)) answered, because the gate gave it \(NumberText.percent(Double(answer.gate[answer.expert]))) and \(others.joined(separator: ", "))"
+    }
+  }
+
+  private func readings() throws -> [Reading] {
+    let texts = try readText(setting.bundled("Data/sentences/sentences.txt"))
+      .split(separator: "\n").map(String.init)
+    let answers = try setting.text("sentences.jsonl").split(separator: "\n").map {
+      try JSONDecoder().decode(Classify.Answer.self, from: Data($0.utf8))
+    }
+    return zip(texts, answers).map { Reading(text: $0, answer: $1) }
+  }
+
+  private var evaluation: MetricsTable { MetricsTable(run.appending("evaluation.csv")) }
+
+  func summary() throws -> String {
+    let lines = try readings().map {
+      "\($0.answer.label ?? "?") (\(NumberText.percent($0.share))): “\($0.text)”\n   \($0.reason)"
+    }
+    let accuracy = NumberText.percent(evaluation.last("accuracy") ?? .nan)
+    return (["accuracy on texts it has not seen: \(accuracy)"] + lines).joined(separator: "\n")
+  }
+
+  func sections() throws -> [Page.Section] {
+    let (readings, lines) = (try readings(), steps.map(\.line))
+    let result =
+      lines[0] + " && "
+      + ShellText.line(["tail", "-n", "1", run.appending("evaluation.csv").string])
+    let meanings = zip(SyntheticTexts.labels, SyntheticTexts.meanings).map { "\($0): \($1)" }
+    return [
+      Page.Section(
+        title,
+        [
+          .figures(usage + [LossFigure(run).figure("Loss of the classifier")]),
+          .measurements([
+            .init(
+              NumberText.percent(evaluation.last("accuracy") ?? .nan),
+              "of texts that it has not seen are classified rightly; by chance \(NumberText.percent(1 / Double(SyntheticTexts.labels.count)))",
+              command: result),
+            .init(
+              NumberText.percent(evaluation.last("accuracy_temporal") ?? .nan),
+              "of those in which only the order of words decides", command: result),
+          ]),
+          .paragraph(
+            "The classes. \(meanings.joined(separator: ". ")). Which words there are decides about the first kind, the order of the same words about the second; the feed-forward expert (ff) reads a mean of the words, the recurrent one (gru) reads them in order."
+          ),
+          .findings(
+            readings.map {
+              "“\($0.text)” is of class \($0.answer.label ?? "?") (\(NumberText.percent($0.share))): \($0.reason)."
+            }), .commands(lines),
+        ])
+    ]
+  }
+
+  /// Kinds of the experts, in their order.
+  private var kinds: [String] {
+    let path = run.appending("model").appending("config.json")
+    let configuration = try? ClassifierConfiguration(ConfigurationObject(path))
+    return configuration?.mixture.experts.map(\.rawValue) ?? []
+  }
+
+  /// The share of each kind of text that each expert answers, in the last evaluation.
+  private var usage: [Figure] {
+    guard let step = evaluation.last("step"),
+      case let table = MetricsTable(
+        CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
+          .appending("routing.csv")), table.columns.count > 2
+    else { return [] }
+    let names = kinds
+    return [
+      BarChart(
+        table.rows.map { $0[0] },
+        (1..<table.columns.count).map { column in
+          (
+            name: "expert \(column - 1)" + (column <= names.count ? " (\(names[column - 1]))" : ""),
+            values: table.rows.map { Double($0[column]) ?? 0 }
+          )
+        }, nameTitle: "class, or kind, of the text", valueTitle: "share answered",
+        format: NumberText.percent
+      ).figure("Who answers what", note: "Classes A to D, and the two kinds of texts.")
+    ]
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import MoECore
+import MoEEvaluation
+import MoEReport
+import MoETraining
+import SystemPackage
+
+/// The bundled language model is trained on, and writes before and after.
+struct LanguageStage: DemoStage {
+  let setting: DemoSetting
+
+  let title = "A language model of experts learns on"
+
+  private static let prompt = "And Jesus answered and said unto them,"
+  /// As much of the end is less than what training holds back, so that no model has seen it.
+  private var excerptBytes: Int { setting.isQuick ? 3_000 : 75_000 }
+  private var heldOut: FilePath { setting.made("held-out.txt") }
+  private var run: FilePath { setting.made("language") }
+
+  var steps: [DemoStep] {
+    let (old, new) = (setting.bundled("Data/bible-moe").string, run.appending("model").string)
+    let quick = setting.isQuick ? [excerpt("quick-text", .head, of: "Data/bible/law.txt")] : []
+    return quick + [
+      excerpt("held-out", .tail, of: "Data/bible/poems-and-gospels.txt"),
+      perplexity("before", of: old), generation("before", by: old), training,
+      perplexity("after", of: new), generation("after", by: new),
+    ]
+  }
+
+  private func excerpt(_ name: String, _ part: DemoStep.Part, of text: String) -> DemoStep {
+    let file = "\(name).txt"
+    return DemoStep(
+      name: name,
+      work: .excerpt(part, of: setting.bundled(text), bytes: excerptBytes, to: setting.made(file)),
+      makes: [file])
+  }
+
+  private var training: DemoStep {
+    var words = ["train", setting.bundled("Examples/demo-language.json").string]
+    words += ["--out", run.string, "--resume"]
+    if setting.isQuick {
+      for change in [
+        "data.train=\(setting.made("quick-text.txt"))", "data.validation_share=0.3",
+        "data.context=32",
+        "training.steps=6", "training.batch_size=2", "schedule.warmup_steps=1",
+        "evaluation.every=3", "evaluation.windows=2", "checkpoints.every=2",
+        "log.routing_every=1",
+      ] { words += ["--set", change] }
+    }
+    return setting.step("language", words, makes: ["language/model"])
+  }
+
+  private func perplexity(_ when: String, of model: String) -> DemoStep {
+    setting.step(
+      "perplexity-\(when)", ["perplexity", model, "--text", heldOut.string, "--json"],
+      output: "perplexity-\(when).json")
+  }
+
+  private func generation(_ when: String, by model: String) -> DemoStep {
+    let length = setting.isQuick ? "6" : "80"
+    return setting.step(
+      "text-\(when)",
+      [
+        "generate", model, "--prompt", Self.prompt, "--max-tokens", length, "--temperature", "0.7",
+        "--seed", "1",
+      ], output: "text-\(when).txt")
+  }
+
+  // MARK: Results
+
+  private func perplexity(_ when: String) throws -> Perplexity {
+    try setting.value(Perplexity.self, in: "perplexity-\(when).json")
+  }
+
+  private func written(_ when: String) throws -> String {
+    Self.prompt + (try setting.text("text-\(when).txt")).trimmingSuffix("\n")
+  }
+
+  func summary() throws -> String {
+    let (before, after) = (try perplexity("before"), try perplexity("after"))
+    return """
+      perplexity on \(before.scoredTokens) unseen tokens: \(NumberText.short(before.perplexity)) before, \
+      \(NumberText.short(after.perplexity)) after
+      before: \(try written("before"))
+      after:  \(try written("after"))
+      """
+  }
+
+  func sections() throws -> [Page.Section] {
+    let (before, after) = (try perplexity("before"), try perplexity("after"))
+    func line(_ name: String) -> String { steps.first { $0.name == name }?.line ?? "" }
+    return [
+      Page.Section(
+        "A language model goes on learning",
+        [
+          .figures([losses] + RunFigures(run).figures),
+          .measurements([
+            .init(
+              NumberText.short(before.perplexity),
+              "perplexity of the bundled model on \(NumberText.count(before.scoredTokens)) tokens that it has not seen",
+              command: line("perplexity-before")),
+            .init(
+              NumberText.short(after.perplexity),
+              "perplexity after training on; lower is better", command: line("perplexity-after")),
+            .init(
+              NumberText.short(after.bitsPerByte), "bits for each byte of the unseen text",
+              command: line("perplexity-after")),
+          ]), .commands([line("held-out"), line("language")]),
+        ]),
+      Page.Section(
+        "What it writes",
+        [
+          .passage(title: "Before", text: try written("before")),
+          .passage(title: "After, from the same seed", text: try written("after")),
+          .commands([line("text-before"), line("text-after")]),
+        ]),
+    ]
+  }
+
+  private var losses: Figure {
+    LossFigure(run).figure(
+      "Loss",
+      note:
+        "Training: means of neighbouring steps, on text that the bundled model was made of; validation: on the end of that text, from which it never learned."
+    )
+  }
+}
+
+extension String {
+  /// The text without a last part that it may have.
+  func trimmingSuffix(_ suffix: String) -> String {
+    hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+  }
+}

@@ -1,0 +1,49 @@
+/// Command lines as a shell reads them: as much of its language as documentation uses.
+struct ShellWords {
+  /// The words of each command; `&&`, `|`, `;` and ends of lines stand between commands, redirections are left out.
+  private(set) var commands: [[String]] = []
+
+  private var words: [String] = []
+  private var word: String?
+  private var skipsWord = false
+
+  /// Reads text.
+  init(_ text: String) {
+    var quote: Character?
+    var rest = Substring(text)
+    while let character = rest.popFirst() {
+      if let open = quote {
+        if character == open { quote = nil } else { word = (word ?? "") + String(character) }
+        continue
+      }
+      switch character {
+      case "'", "\"":
+        quote = character
+        word = word ?? ""
+      case "\\":
+        // A line that goes on below, or a character that means only itself.
+        if let next = rest.popFirst(), next != "\n" { word = (word ?? "") + String(next) }
+      case "#" where word == nil: rest = rest.drop { $0 != "\n" }
+      case " ", "\t": endWord()
+      case "\n", "|", "&", ";": endCommand()
+      case ">", "<":
+        endWord()
+        skipsWord = true
+      default: word = (word ?? "") + String(character)
+      }
+    }
+    endCommand()
+  }
+
+  private mutating func endWord() {
+    guard let finished = word else { return }
+    if skipsWord { skipsWord = false } else { words.append(finished) }
+    word = nil
+  }
+
+  private mutating func endCommand() {
+    endWord()
+    if !words.isEmpty { commands.append(words) }
+    words = []
+  }
+}
