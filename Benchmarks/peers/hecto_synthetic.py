@@ -52,8 +52,8 @@ class Encoder(nn.Module):
     def __init__(self, start):
         super().__init__()
         self.words, self.positions = nn.Embedding(len(WORDS), 64), nn.Embedding(24, 64)
-        if start != "torch":
-            nn.init.normal_(self.positions.weight, 0, 0.02)
+        nn.init.normal_(self.positions.weight, 0, 1 if start == "torch" else 0.02)
+        nn.init.normal_(self.words.weight)
         self.norm = nn.LayerNorm(64) if start == "bert" else nn.Identity()
         self.layer = nn.TransformerEncoderLayer(
             64, 4, 128, dropout=0.0, activation="gelu" if start == "bert" else "relu", batch_first=True)
