@@ -74,7 +74,9 @@ struct ImageClassificationTests {
     let measurement = try FidelityMeasurement(
       classifier: trained("run"), reference: files, count: 24)
     let real = try measurement.measure(files)
-    #expect(real.frechetDistance == 0 && real.precision == 1 && real.recall == 1)
+    #expect(real.precision == 1 && real.recall == 1)
+    // The same images; the square root of their covariance is exact to rounding only.
+    #expect(real.frechetDistance < 1e-3 * real.frechetFloor)
     #expect(real.images == 24 && real.floorImages == 24 && real.accuracy == real.realAccuracy)
     #expect((real.accuracy ?? 0) > 0.9 && real.frechetFloor > 0)
     var configuration = DiffusionConfiguration(
