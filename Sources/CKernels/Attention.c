@@ -48,7 +48,7 @@ INLINE void shares_of_scores(query_block *block, int vectors, size_t first, size
   const ckernels_attention *work = block->work;
   const size_t lanes = (size_t)vectors * WIDTH;
   const __m512 scale = _mm512_set1_ps(work->scale);
-  const bool all_see = first + count <= block->position + 1 && !work->window;
+  const bool all_see = work->sees_all || (first + count <= block->position + 1 && !work->window);
   for (int v = 0; v < vectors; ++v) {
     __m512 largest = block->largest[v];
     for (size_t j = 0; j < count; ++j) {
@@ -184,7 +184,7 @@ FAST static void one_block(const ckernels_attention *work, size_t index, void *s
   }
   for (size_t i = 0; i < work->width * (size_t)block.vectors * WIDTH; ++i) block.answer[i] = 0;
   size_t key = work->window && block.position + 1 > work->window ? block.position + 1 - work->window : 0;
-  for (size_t end = block.position + count; key < end; key += KEYS)
+  for (size_t end = work->sees_all ? work->keys : block.position + count; key < end; key += KEYS)
     attend(&block, key, end - key < KEYS ? end - key : KEYS);
   store_answers(&block, count, (row * work->queries + first_query) * work->heads * work->width + head * work->width);
 }

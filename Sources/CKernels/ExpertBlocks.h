@@ -49,18 +49,5 @@ FAST static inline bool fill_biases(const ckernels_experts *work, const void *co
   return true;
 }
 
-/// Writes up to 16 packed rows of `count` lanes as columns of rows that lie `step` apart.
-FAST static inline void store_turned(const float *packed, size_t rows, int vectors, size_t count, float *to,
-                                     size_t step) {
-  for (int v = 0; v < vectors; ++v) {
-    __m512 turned[WIDTH];
-    for (size_t i = 0; i < WIDTH; ++i)
-      turned[i] = i < rows ? _mm512_loadu_ps(packed + (i * vectors + v) * WIDTH) : _mm512_setzero_ps();
-    transpose(turned);
-    for (size_t i = 0; i < WIDTH && v * WIDTH + i < count; ++i)
-      _mm512_mask_storeu_ps(to + (v * WIDTH + i) * step, low_lanes(rows), turned[i]);
-  }
-}
-
 #endif
 #endif

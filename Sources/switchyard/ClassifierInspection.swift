@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import MoECore
+import MoEReport
+import MoETracing
 import MoETraining
 import SystemPackage
 
@@ -36,11 +38,17 @@ struct LabelledDataOptions: ParsableArguments {
   var images: ImageFiles? { data.map { ImageFiles([$0.path], labels: labels?.path) } }
 
   /// Shows what a model does with the data, if there are any; tells whether it did.
-  func inspect(_ model: FilePath, json: Bool) throws -> Bool {
+  func inspect(_ model: FilePath, json: Bool, html: FilePath?) throws -> Bool {
     guard let data else { return false }
     let report = try ClassifierReport(
       of: model, on: data.path, format: format, examples: examples)
-    if json { try Output.json(report) } else { Output.line(ClassifierText(report: report).text) }
+    if let html { try ClassifierPage(report).page.write(to: html) }
+    if json {
+      try Output.json(report)
+    } else {
+      Output.line(ClassifierText(report: report).text)
+      if let html { Output.line("\nfigures in \(html)") }
+    }
     return true
   }
 }

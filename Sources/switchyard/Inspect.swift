@@ -34,6 +34,7 @@ struct Inspect: ParsableCommand {
         switchyard inspect monday.safetensors --against sunday.safetensors
         switchyard inspect RUN --text book.txt --html training.html
         switchyard inspect runs/digits --html experts.html
+        switchyard inspect runs/hecto-agnews/model --data ag_news/test.csv --html routing.html
       """)
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
@@ -64,7 +65,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     if let subject = DiffusionSubject(input.path) { return try inspect(subject) }
-    if try labelled.inspect(input.path, json: json) { return }
+    if try labelled.inspect(input.path, json: json, html: html?.path) { return }
     if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
       guard texts.text.isEmpty else {

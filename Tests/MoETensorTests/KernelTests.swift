@@ -14,13 +14,17 @@ struct KernelTests {
   }
 
   /// softmax(Q · Kᵀ / √width) · V over the keys that each query sees, in f64.
-  private func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor, window: Int?) -> Tensor {
+  private func attention(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, window: Int?, seesAll: Bool = false
+  ) -> Tensor {
     let group = q.size(1) / k.size(1)
     let (queries, keys) = (q.size(2), k.size(2))
     var seen: [Bool] = []
     for query in 0..<queries {
       let position = keys - queries + query
-      seen += (0..<keys).map { $0 <= position && $0 > position - (window ?? keys) }
+      seen += (0..<keys).map {
+        seesAll || $0 <= position && $0 > position - (window ?? keys)
+      }
     }
     let hidden = Tensor(seen.map { !$0 }, shape: [queries, keys])
     var heads: [Tensor] = []
@@ -57,6 +61,23 @@ struct KernelTests {
           // Shares round to bf16 before they meet the values, which are about 1.
           dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: 1.0 / 256))
       }
+    }
+  }
+
+  @Test(
+    "attend to all positions", arguments: [DType.f32, .bf16],
+    [(1, 1), (1, 200), (45, 45), (48, 64), (130, 130), (130, 3)])
+  func attendsToAll(dtype: DType, sizes: (queries: Int, keys: Int)) {
+    for (heads, keyHeads, width) in [(2, 2, 16), (4, 2, 24), (3, 1, 34)] {
+      func random(_ count: Int, _ heads: Int) -> Tensor {
+        source.normal([2, count, heads, width]).cast(to: dtype).transposed(1, 2)
+      }
+      let q = random(sizes.queries, heads) * 3
+      let (k, v) = (random(sizes.keys, keyHeads), random(sizes.keys, keyHeads))
+      let found = withoutGradients { Tensor.attention(query: q, key: k, value: v) }
+      expectClose(
+        found.cast(to: .f64), attention(q, k, v, window: nil, seesAll: true),
+        dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: 1.0 / 256))
     }
   }
 

@@ -56,6 +56,11 @@ struct ClassifyCommandTests {
     for word in ["accuracy", "World", "Sports", "gru", "surest", "ms for one text"] {
       #expect(inspected.output.contains(word), "\(inspected.output)")
     }
+    let page = folder.file("page.html")
+    let drawn = try Program.run("inspect", model, "--data", news, "--html", page.string)
+    #expect(drawn.exitCode == 0 && drawn.output.contains("figures in"), "\(drawn.errors)")
+    let html = String(decoding: try readBytes(page), as: UTF8.self)
+    #expect(html.contains("Who answers what") && html.contains("Sports"))
     let report = try Program.run("inspect", model, "--data", news, "--json")
     let object = try JSONSerialization.jsonObject(with: Data(report.output.utf8)) as? [String: Any]
     #expect(object?["texts"] as? Int == 160 && (object?["experts"] as? [Any])?.count == 2)

@@ -18,6 +18,30 @@ void ckernels_matrix_vector_bf16(const uint16_t *weight, const uint16_t *x, uint
 /// Whether this processor runs the kernels below; without them their callers use libtorch.
 bool ckernels_has_tiles(void);
 
+// Products of few rows ----------------------------------------------------------------------------
+
+/// x · weightᵀ + bias, f32.
+typedef struct {
+  size_t rows, inputs, outputs;
+  /// [rows, inputs].
+  const float *x;
+  /// [outputs, inputs], read as it lies, once for every 48 rows.
+  const float *weight;
+  /// [outputs]; NULL if there is none.
+  const float *bias;
+  /// `ckernels_linear_packed_count` numbers, written by the first step and read by the second.
+  float *packed;
+  /// [rows, outputs], written.
+  float *result;
+} ckernels_linear;
+
+/// Numbers of `packed`.
+size_t ckernels_linear_packed_count(const ckernels_linear *work);
+/// Puts the rows of x side by side.
+void ckernels_linear_pack(const ckernels_linear *work);
+/// Outputs 16 · first to 16 · last - 1, as far as there are so many; different ones may be worked on at the same time.
+void ckernels_linear_outputs(const ckernels_linear *work, size_t first, size_t last);
+
 // Experts -----------------------------------------------------------------------------------------
 
 typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activation;
@@ -130,12 +154,14 @@ void ckernels_combine(const ckernels_combination *work, size_t first, size_t las
 
 // Attention ---------------------------------------------------------------------------------------
 
-/// Causal attention of the last `queries` of `keys` positions; f32 or brain floats.
+/// Attention of the last `queries` of `keys` positions; f32 or brain floats.
 typedef struct {
+  /// Whether every query sees every key; otherwise those up to its own position.
+  bool sees_all;
   /// Brain floats; then `width` and all distances are even.
   bool narrow;
   size_t batch, heads, key_heads, width, queries, keys;
-  /// Keys that a query sees, its own included; 0 for all.
+  /// Keys up to its own that a query sees; 0 for all of them. 0 where `sees_all`.
   size_t window;
   float scale;
   const void *query, *key, *value;

@@ -2,23 +2,25 @@ import CKernels
 import MoECore
 
 extension Tensor {
-  /// Attention with ``AttentionMask/latest(window:)`` by a kernel of our own, or `nil` where it does not
-  /// apply.
+  /// Attention with ``AttentionMask/latest(window:)``, or to all keys, by a kernel of our own, or `nil`
+  /// where it does not apply.
   ///
   /// - Parameters:
   ///   - query: Shape `[batch, heads, queries, width]`.
   ///   - key: Shape `[batch, keyHeads, keys, width]`.
   ///   - value: Shape `[batch, keyHeads, keys, width]`.
   ///   - window: Keys that a query sees.
+  ///   - seesAll: Whether every query sees every key; then there is no window.
   ///   - scale: Factor of the scores.
   /// - Returns: Shape `[batch, heads, queries, width]`, each position's heads side by side in memory.
   static func attentionKernel(
-    _ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int?, scale: Double?
+    _ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int? = nil, seesAll: Bool = false,
+    scale: Double?
   ) -> Tensor? {
     let (shape, keyShape) = (query.shape, key.shape)
     guard suitKernels([query, key, value]), query.count > 0, shape[1].isMultiple(of: keyShape[1]),
       keyShape == value.shape, keyShape[0] == shape[0], keyShape[3] == shape[3],
-      keyShape[2] >= shape[2], keyShape[2] < Int(Int32.max)
+      keyShape[2] > 0, seesAll || keyShape[2] >= shape[2], keyShape[2] < Int(Int32.max)
     else { return nil }
     let isNarrow = query.dtype == .bf16
     guard let q = unsafe query.stridedElements, let k = unsafe key.stridedElements,
@@ -34,7 +36,8 @@ extension Tensor {
     guard let y = unsafe result.freshElements else { return nil }
     defer { extendLifetime((query, key, value, result)) }
     let work = unsafe ckernels_attention(
-      narrow: isNarrow, batch: shape[0], heads: shape[1], key_heads: keyShape[1], width: shape[3],
+      sees_all: seesAll, narrow: isNarrow, batch: shape[0], heads: shape[1],
+      key_heads: keyShape[1], width: shape[3],
       queries: shape[2], keys: keyShape[2], window: window.map { $0 >= keyShape[2] ? 0 : $0 } ?? 0,
       scale: Float(scale ?? 1 / Double(shape[3]).squareRoot()), query: q.start, key: k.start,
       value: v.start, query_batch: q.strides[0], query_head: q.strides[1], query_step: q.strides[2],

@@ -33,7 +33,10 @@ extension Tensor {
     var bias: Tensor?
     var isCausal = false
     switch mask {
-    case .none: break
+    case .none:
+      if let result = attentionKernel(query, key, value, seesAll: true, scale: scale) {
+        return result
+      }
     case .causal: isCausal = true
     case .custom(let tensor): bias = tensor
     case .latest(let window):

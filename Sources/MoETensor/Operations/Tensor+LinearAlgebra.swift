@@ -25,7 +25,8 @@ extension Tensor {
     if isPlain, let product = Tensor.matrixVectorProduct(self, weight) {
       return bias.map { product + $0 } ?? product
     }
-    return oneDNNLinear(weight, bias: bias) ?? linearOperator(self, weight, bias)
+    return fewRowsLinear(weight, bias: bias) ?? oneDNNLinear(weight, bias: bias)
+      ?? linearOperator(self, weight, bias)
   }
 
   /// This tensor plus the products of a batch of matrices: `[b, n, m] + [b, n, k] × [b, k, m]`.

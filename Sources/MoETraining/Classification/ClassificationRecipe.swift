@@ -58,7 +58,6 @@ struct ClassificationRecipe: TrainingRecipe {
     let losses = try json.section("losses", ["entropy", "balance"])
     entropy = try losses.optionalNumber("entropy", above: -1e6) ?? 0.01
     balance = try losses.optionalNumber("balance", above: -1e6) ?? 0.1
-    _ = try json.section("evaluation", ["every"])
     guard !shared.recomputes else {
       throw TrainingError.invalidSetting(
         key: "training.recompute", value: "true", expected: "false for this task")

@@ -17,6 +17,10 @@ struct ClassificationSource: Sendable {
   let testSamples: Int?
   /// Share of the training texts to test on instead.
   let testShare: Double
+  /// Share of the training texts that is not learned from, for choosing settings.
+  let validationShare: Double
+  /// Whether evaluations read those texts, not the test.
+  let evaluatesOnValidation: Bool
   /// Decides which texts are taken.
   let sampleSeed: UInt64
   /// Whether questions of HotpotQA are read with the sentences that answer them.
@@ -31,13 +35,17 @@ struct ClassificationSource: Sendable {
     let object = try json.section(
       "data",
       [
-        "format", "train", "test", "test_share", "train_samples", "test_samples", "sample_seed",
-        "supporting_facts", "max_length",
+        "format", "train", "test", "test_share", "validation_share", "train_samples",
+        "test_samples",
+        "sample_seed", "supporting_facts", "max_length",
       ])
     let range = 1...(1 << 30)
     trainSamples = try object.optionalInt("train_samples", in: range)
     testSamples = try object.optionalInt("test_samples", in: range)
     testShare = try object.share("test_share") ?? 0
+    validationShare = try object.share("validation_share") ?? 0
+    let evaluation = try json.section("evaluation", ["every", "on"])
+    evaluatesOnValidation = try Self.evaluatesOnValidation(evaluation, share: validationShare)
     sampleSeed = UInt64(try object.optionalInt("sample_seed", in: 0...(1 << 53)) ?? 0)
     supportingFacts = try object.optionalBool("supporting_facts") ?? false
     maximumLength = try object.optionalInt("max_length", in: 8...(1 << 20))
@@ -48,7 +56,7 @@ struct ClassificationSource: Sendable {
       throw object.invalid("format", "one of \(names.joined(separator: ", "))")
     }
     guard let format = TextDataFormat(rawValue: known) else {
-      guard train.isEmpty, test.isEmpty, testShare == 0 else {
+      guard train.isEmpty, test.isEmpty, testShare == 0, validationShare == 0 else {
         throw object.invalid("train", "absent, because synthetic texts come from no file")
       }
       origin = .synthetic
@@ -62,6 +70,18 @@ struct ClassificationSource: Sendable {
       throw object.invalid("supporting_facts", "false, as only hotpotqa has them")
     }
     origin = .files(format, train: train, test: test)
+  }
+
+  private static func evaluatesOnValidation(
+    _ evaluation: ConfigurationObject, share: Double
+  ) throws -> Bool {
+    switch try evaluation.optionalString("on") ?? "test" {
+    case "test": return false
+    case "validation" where share > 0: return true
+    case "validation":
+      throw evaluation.invalid("on", "'test', or data.validation_share above 0")
+    default: throw evaluation.invalid("on", "'test' or 'validation'")
+    }
   }
 
   var resolved: [String: ConfigurationObject.Value] {
@@ -87,18 +107,27 @@ struct ClassificationSource: Sendable {
     }
     var learned = try joined(train, format)
     var tested = test.isEmpty ? nil : try joined(test, format)
-    if testShare > 0 {
-      let held = Int(Double(learned.texts.count) * testShare)
-      guard held > 0 else {
-        throw DataError.tooFewTexts(
-          learned.path, found: learned.texts.count, needed: Int((1 / testShare).rounded(.up)))
-      }
-      (tested, learned) = try learned.sample(held, seed: sampleSeed)
+    if testShare > 0 { (tested, learned) = try divided(learned, testShare) }
+    if validationShare > 0 {
+      let (validation, rest) = try divided(learned, validationShare)
+      learned = rest
+      if evaluatesOnValidation { tested = validation }
     }
     if let trainSamples { learned = try learned.sample(trainSamples, seed: sampleSeed).chosen }
     if let testSamples { tested = try tested?.sample(testSamples, seed: sampleSeed).chosen }
     try learned.checkVariety()
     return (learned, tested)
+  }
+
+  private func divided(
+    _ texts: LabelledTexts, _ share: Double
+  ) throws -> (LabelledTexts, rest: LabelledTexts) {
+    let held = Int(Double(texts.texts.count) * share)
+    guard held > 0 else {
+      throw DataError.tooFewTexts(
+        texts.path, found: texts.texts.count, needed: Int((1 / share).rounded(.up)))
+    }
+    return try texts.sample(held, seed: sampleSeed)
   }
 
   private func joined(_ paths: [FilePath], _ format: TextDataFormat) throws -> LabelledTexts {

@@ -1,62 +1,11 @@
+import Foundation
 import MoEEvaluation
 import MoEModels
 import MoETensor
+public import MoETracing
 public import SystemPackage
 
-/// What a model for classes or scores does with texts whose answers are known: how well, how fast, and which expert
-/// answers what.
-public struct ClassifierReport: Codable, Sendable {
-  /// One expert of the model.
-  public struct Expert: Codable, Sendable {
-    /// Its place, from 0.
-    public var number: Int
-    /// Its kind.
-    public var kind: String
-    /// Share of all texts that it answers.
-    public var usage: Double
-    /// Mean of the gate's share.
-    public var share: Double
-    /// Share of its texts with the right class; `nil` for scores.
-    public var accuracy: Double?
-    /// Texts of which the gate was surest that they are its own.
-    public var examples: [Example]
-  }
-
-  /// A text and its answer.
-  public struct Example: Codable, Sendable {
-    /// The text.
-    public var text: String
-    /// What is right.
-    public var actual: String
-    /// What the expert said.
-    public var predicted: String
-    /// The gate's share of the expert.
-    public var share: Double
-  }
-
-  /// A class or kind of texts.
-  public struct Group: Codable, Sendable {
-    /// Its name.
-    public var name: String
-    /// Number of texts.
-    public var texts: Int
-    /// Share of its texts on each expert.
-    public var usage: [Double]
-  }
-
-  /// Number of texts.
-  public var texts: Int
-  /// Texts that were longer than the model reads.
-  public var truncated: Int
-  /// Quality, usage and information by name.
-  public var values: [NamedValue]
-  /// The experts, in their order.
-  public var experts: [Expert]
-  /// The classes; kinds behind them.
-  public var groups: [Group]
-  /// Median time of one text alone, encoder included.
-  public var millisecondsPerText: Double
-
+extension ClassifierReport {
   /// Opens a model and lets it answer for the texts of a file.
   ///
   /// - Parameters:
@@ -64,7 +13,7 @@ public struct ClassifierReport: Codable, Sendable {
   ///   - data: The file.
   ///   - format: Its format; `nil` for the one whose classes or scores the model has.
   ///   - examples: Texts to show per expert.
-  /// - Throws: ``DataError``, `ModelError`, `TokenizerError` or `FileError`.
+  /// - Throws: ``DataError``, ``TrainingError``, `ModelError`, `TokenizerError` or `FileError`.
   public init(
     of folder: FilePath, on data: FilePath, format: TextDataFormat? = nil, examples: Int = 3
   ) throws {
@@ -80,28 +29,47 @@ public struct ClassifierReport: Codable, Sendable {
     let source = try format.read(data)
     let preparation = try model.preparation(folder)
     let set = try ClassificationSet(source, with: preparation)
-    self.init(model, source, set, examples: examples)
+    let name = folder.lastComponent?.string ?? folder.string
+    let from = "\(name) on \(data.lastComponent?.string ?? data.string)"
+    self.init(model, source, set, examples: examples, from: from)
   }
 
-  init(_ model: TextClassifier, _ source: LabelledTexts, _ set: ClassificationSet, examples: Int) {
+  init(
+    _ model: TextClassifier, _ source: LabelledTexts, _ set: ClassificationSet, examples: Int,
+    from name: String
+  ) {
     let predictions = Self.predictions(model, set)
     let evaluation = ClassificationEvaluation(model.configuration, set, predictions)
     let usage = evaluation.usage
-    (texts, truncated, values) = (set.count, set.truncated, evaluation.values)
     let accuracy = evaluation.classes == nil ? nil : evaluation.accuracyByExpert
-    experts = model.configuration.mixture.experts.enumerated().map { number, kind in
-      Expert(
-        number: number, kind: kind.rawValue, usage: usage.usage[number],
-        share: usage.shares[number], accuracy: accuracy?[number],
-        examples: Self.examples(examples, of: number, predictions, source))
-    }
-    groups = [usage, evaluation.usageByKind].compactMap(\.self).flatMap { usage in
+    let kinds = model.configuration.mixture.experts
+    let groups = [usage, evaluation.usageByKind].compactMap(\.self).flatMap { usage in
       usage.groups.enumerated().map { group, name in
         let count = usage.counts[group * usage.experts..<(group + 1) * usage.experts].reduce(0, +)
         return Group(name: name, texts: count, usage: usage.usage(ofGroup: group))
       }
     }
-    millisecondsPerText = Self.time(model, set)
+    self.init(
+      source: name, texts: set.count, truncated: set.truncated,
+      values: evaluation.values.map { Measure($0.name, $0.value) }, entropy: usage.entropy,
+      greatestEntropy: log(Double(kinds.count)),
+      experts: kinds.enumerated().map { number, kind in
+        Expert(
+          number: number, kind: kind.rawValue, usage: usage.usage[number],
+          share: usage.shares[number], accuracy: accuracy?[number],
+          certainty: Self.certainty(of: number, predictions),
+          examples: Self.examples(examples, of: number, predictions, source))
+      }, groups: groups, millisecondsPerText: Self.time(model, set))
+  }
+
+  private static func certainty(
+    of expert: Int, _ predictions: [TextClassifier.Prediction]
+  ) -> [Int] {
+    var counts = [Int](repeating: 0, count: 10)
+    for it in predictions where it.expert == expert && it.gate[expert].isFinite {
+      counts[min(9, Int(it.gate[expert] * 10))] += 1
+    }
+    return counts
   }
 
   private static func predictions(

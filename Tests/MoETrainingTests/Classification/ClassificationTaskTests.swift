@@ -187,6 +187,29 @@ struct ClassificationTaskTests {
     #expect(model.predict([prepared.text])[0].score?.isFinite == true)
   }
 
+  @Test("puts texts aside to choose settings by, and never learns from them")
+  func validation() throws {
+    let folder = try TemporaryFolder()
+    for (name, seed) in [("train.csv", 1), ("test.csv", 2)] as [(String, UInt64)] {
+      let rows = SyntheticTexts.make(100, seed: seed).texts.map { "\($0.label + 1),\($0.first)\n" }
+      _ = try folder.write(Array(rows.joined().utf8), to: name)
+    }
+    func read(_ on: String) throws -> (train: LabelledTexts, test: LabelledTexts?) {
+      let text = """
+        {"data": {"format": "ag_news", "train": ["\(folder.file("train.csv"))"],
+          "test": ["\(folder.file("test.csv"))"], "validation_share": 0.2},
+         "evaluation": {"on": "\(on)"}}
+        """
+      let path = try folder.write(Array(text.utf8), to: "data.json")
+      return try ClassificationSource(ConfigurationObject(path)).read()
+    }
+    let (chosen, reported) = (try read("validation"), try read("test"))
+    #expect(chosen.train.texts == reported.train.texts && chosen.train.texts.count == 80)
+    #expect(chosen.test?.texts.count == 20 && reported.test?.texts.count == 100)
+    let learned = Set(chosen.train.texts)
+    #expect(learned.isDisjoint(with: chosen.test?.texts ?? []))
+  }
+
   @Test("has the terms of the loss with their signs and factors")
   func terms() throws {
     let toy = try Toy()
@@ -221,6 +244,12 @@ struct ClassificationTaskTests {
       (#"\#(bag), "data": {"format": "synthetic"}, "head": {"widht": 8}"#, "head.width"),
       (#""encoder": {"path": "a", "forzen": true}, "data": {"format": "synthetic"}"#, "frozen"),
       (#"\#(bag), "data": {"format": "synthetic"}, "losses": {"z": 1}"#, "losses"),
+      (#"\#(bag), "data": {"format": "synthetic", "validation_share": 0.1}"#, "data.train"),
+      (
+        #"\#(bag), "data": {"format": "synthetic"}, "evaluation": {"on": "validation"}"#,
+        "evaluation.on"
+      ),
+      (#"\#(bag), "data": {"format": "synthetic"}, "evaluation": {"on": "all"}"#, "evaluation.on"),
     ]
     for (text, key) in cases {
       let path = try folder.write(

@@ -1,0 +1,112 @@
+public import MoETracing
+
+/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a model for classes or scores answers what.
+public struct ClassifierPage {
+  private let report: ClassifierReport
+
+  /// Prepares the page.
+  public init(_ report: ClassifierReport) { self.report = report }
+
+  /// The page.
+  public var page: Page {
+    let cut =
+      report.truncated > 0 ? ", \(NumberText.count(report.truncated)) of them cut off" : ""
+    return Page(
+      "Experts of \(report.source)",
+      summary:
+        "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
+      sections: [overview, experts, groups, certainty].compactMap { $0 }
+        + report.experts.compactMap(examples),
+      footer:
+        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+    )
+  }
+
+  private func name(_ expert: ClassifierReport.Expert) -> String {
+    "\(expert.number) (\(expert.kind))"
+  }
+
+  private var overview: Page.Section {
+    let shown = ["accuracy", "macro_f1", "pearson", "spearman", "mean_squared_error"]
+    var numbers = report.values.filter { shown.contains($0.name) }.map {
+      (value: NumberText.short($0.value), label: $0.name.replacing("_", with: " "))
+    }
+    numbers.append(
+      (
+        value: NumberText.short(report.entropy),
+        label:
+          "nats of entropy of the gate, mean of the texts; one that does not know has \(NumberText.short(report.greatestEntropy))"
+      ))
+    return Page.Section(
+      "How good it is",
+      [
+        .numbers(numbers),
+        .table(
+          Table(
+            ["measure", "value"],
+            report.values.map { [$0.name.replacing("_", with: " "), NumberText.short($0.value)] })),
+      ])
+  }
+
+  private var experts: Page.Section {
+    let chart = BarChart(
+      report.experts.map(name),
+      [
+        ("texts answered", report.experts.map(\.usage)),
+        ("mean share of the gate", report.experts.map(\.share)),
+      ], nameTitle: "expert", valueTitle: "share", format: NumberText.percent)
+    let table = Table(
+      ["expert", "texts answered", "mean share of the gate", "accuracy on them"],
+      report.experts.map {
+        [
+          name($0), NumberText.percent($0.usage), NumberText.percent($0.share),
+          $0.accuracy.map(NumberText.percent) ?? "–",
+        ]
+      })
+    return Page.Section("The experts", [.figures([chart.figure("Use")]), .table(table)])
+  }
+
+  private var groups: Page.Section? {
+    guard !report.groups.isEmpty else { return nil }
+    let map = HeatMap(
+      rows: report.groups.map(\.name), columns: report.experts.map(name),
+      values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
+      valueTitle: "share of the texts", range: 0...1, format: NumberText.percent)
+    let table = Table(
+      ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
+      report.groups.map {
+        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.percent)
+      })
+    return Page.Section("Who answers what", [.figures([map.figure("Routing")]), .table(table)])
+  }
+
+  private var certainty: Page.Section {
+    let steps = report.experts.first?.certainty.count ?? 0
+    let names = (0..<steps).map { "\($0 * 100 / max(1, steps)) %" }
+    let chart = BarChart(
+      names, report.experts.map { (name($0), $0.certainty.map(Double.init)) },
+      nameTitle: "share of the chosen expert, from", valueTitle: "texts")
+    return Page.Section(
+      "How sure the gate is",
+      [
+        .paragraph(
+          "The gate sends a text to the expert with the largest share. Far right it does so without doubt."
+        ),
+        .figures([chart.figure("Shares of the chosen expert")]),
+      ])
+  }
+
+  private func examples(_ expert: ClassifierReport.Expert) -> Page.Section? {
+    guard !expert.examples.isEmpty else { return nil }
+    return Page.Section(
+      "Surest texts of expert \(name(expert))",
+      [
+        .table(
+          Table(
+            ["text", "right", "answered", "share"],
+            expert.examples.map {
+              [String($0.text.prefix(400)), $0.actual, $0.predicted, NumberText.percent($0.share)]
+            }, wordColumns: 3))
+      ])
+  }
+}
