@@ -37,9 +37,8 @@ struct MeasureFidelity: ParsableCommand {
       bundled digits.
 
       Examples:
-        switchyard fidelity runs/digits/model --reference Data/digits/images-idx3-ubyte \\
-          --labels Data/digits/labels-idx1-ubyte --classifier Data/digits-classifier --count 898
-        switchyard fidelity made/ --reference photos/ --classifier runs/photos-classifier/model --json
+        switchyard fidelity runs/photos/model --reference photos/ --classifier runs/classifier/model --count 500
+        switchyard fidelity made/ --reference photos/ --classifier runs/classifier/model --json
       """)
 
   @Argument(

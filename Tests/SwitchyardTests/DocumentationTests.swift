@@ -249,7 +249,9 @@ struct HelpTests {
   private static let missing: [(command: String, words: String)] = [
     ("classify", "no/model a"), ("convert", "no/model.pt --out no/out"), ("info", "no/model"),
     ("generate", "no/model --prompt a"), ("sample", "no/model --out no/image.png"),
-    ("perplexity", "no/model --text no/model"), ("train", "no/model"), ("inspect", "no/model"),
+    ("perplexity", "no/model --text no/model"),
+    ("fidelity", "no/model --reference no/model --classifier no/model"), ("train", "no/model"),
+    ("inspect", "no/model"),
     ("trace", "no/model --text no/model --out no/trace.safetensors"),
     ("import-trace", "no/model.pt --out no/trace.safetensors"), ("place", "no/model --ranks 2"),
     ("plan show", "no/model"), ("plan check", "no/model"), ("plan diff", "no/model no/model"),
