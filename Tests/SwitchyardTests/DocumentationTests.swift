@@ -261,7 +261,6 @@ struct HelpTests {
     ("tokenizer tokens", "no/model --tokenizer no/model --out no/a.safetensors"),
     ("checkpoint rewrite", "no/model --out no/out"),
     ("upcycle", "no/model --experts 2 --k 1 --out no/out"), ("demo", "--source no/source"),
-    ("fidelity", "no/model --reference no/images --classifier no/classifier"),
   ]
 
   @Test("is not needed to see that a file is missing: exit code 1 and its name")
