@@ -7,7 +7,7 @@
 /// - *matching*: both limits at once, a b-matching, bounded by its linear-programming dual;
 /// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so that the largest singular values of
 ///   the pair's doubly centred counts bound what is kept beyond an even share (without replicas only);
-/// - *decomposition*: the counts divided between the last two in the best way (``PairDecomposition``), where the
+/// - *decomposition*: the counts divided between the last two in the best way (`PairDecomposition`), where the
 ///   size leaves time for it.
 ///
 /// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
