@@ -30,7 +30,8 @@ public enum ClusterSeparation {
       guard let best = found.min(by: { $0.spread < $1.spread }) else { return 0 }
       let own = best.centres.selecting(best.members)
       let intra = (x - own).norm(axis: 1).mean().item(as: Double.self)
-      let between = squares(best.centres, best.centres).sqrt().sum().item(as: Double.self)
+      let between = best.centres.squaredDistances(to: best.centres).sqrt().sum().item(
+        as: Double.self)
       let inter = between / Double(clusters * (clusters - 1))
       return intra > 0 ? inter / intra : 0
     }
@@ -40,26 +41,19 @@ public enum ClusterSeparation {
     _ x: Tensor, _ clusters: Int, _ random: RandomSource
   ) -> (centres: Tensor, members: Tensor, spread: Double) {
     var centres = x.selecting(random.permutation(x.size(0))[0..<clusters])
-    var members = (-squares(x, centres)).argmax(axis: 1)
+    var members = (-x.squaredDistances(to: centres)).argmax(axis: 1)
     for _ in 0..<iterations {
       let belongs = members.oneHot(classes: clusters).cast(to: .f64)  // [vectors, clusters]
       let counts = belongs.sum(axis: 0).reshaped([clusters, 1])
       let means = belongs.transposed().matmul(x) / counts.clamped(min: 1)
       // A centre without vectors stays.
       centres = (counts .> 0).select(means, else: centres)
-      let next = (-squares(x, centres)).argmax(axis: 1)
+      let next = (-x.squaredDistances(to: centres)).argmax(axis: 1)
       let isStable = (next .== members).all()
       members = next
       if isStable { break }
     }
     let rest = x - centres.selecting(members)
     return (centres, members, (rest * rest).sum().item(as: Double.self))
-  }
-
-  /// Squared distances, `[rows, centres]`.
-  private static func squares(_ rows: Tensor, _ centres: Tensor) -> Tensor {
-    let products = rows.matmul(centres.transposed())
-    let lengths = (rows * rows).sum(axis: 1, keepAxes: true) + (centres * centres).sum(axis: 1)
-    return (lengths - products * 2).clamped(min: 0)
   }
 }

@@ -37,10 +37,13 @@ public struct ManifoldOverlap: Hashable, Codable, Sendable {
     withoutGradients {
       // The nearest vector to each of the set is itself.
       let radii = Tensor.concatenated(
-        blocks(of: set).map { distances($0, set).sorted(axis: 1).values.at(neighbours, axis: 1) },
+        blocks(of: set).map {
+          $0.squaredDistances(to: set).sorted(axis: 1).values.at(neighbours, axis: 1)
+        },
         axis: 0)
       let inside = blocks(of: vectors).map { rows in
-        (distances(rows, set) .<= radii).cast(to: .f64).max(axis: 1).sum().item(as: Double.self)
+        (rows.squaredDistances(to: set) .<= radii).cast(to: .f64).max(axis: 1).sum().item(
+          as: Double.self)
       }
       return inside.reduce(0, +) / Double(vectors.size(0))
     }
@@ -50,12 +53,5 @@ public struct ManifoldOverlap: Hashable, Codable, Sendable {
     stride(from: 0, to: set.size(0), by: blockSize).map {
       set[$0..<Swift.min($0 + blockSize, set.size(0))]
     }
-  }
-
-  /// Squared distances, `[rows, vectors]`.
-  private static func distances(_ rows: Tensor, _ set: Tensor) -> Tensor {
-    let products = rows.matmul(set.transposed())
-    let lengths = (rows * rows).sum(axis: 1, keepAxes: true) + (set * set).sum(axis: 1)
-    return (lengths - products * 2).clamped(min: 0)
   }
 }

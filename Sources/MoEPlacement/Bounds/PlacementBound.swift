@@ -49,12 +49,12 @@ public struct PlacementBound: Hashable, Codable, Sendable {
           slots: min(problem.experts, problem.slotsPerRank * problem.topology.ranksPerNode),
           hasReplicas: problem.replicas > 0, pairs: pairs), times: value)
     }
-    (greedy, matching, pairwise) = (sums.greedy, sums.matching, sums.best)
+    (greedy, matching, pairwise) = (sums.greedy, sums.matching, sums.decomposition)
     spectral = problem.replicas > 0 ? nil : sums.spectral
     decomposition = problem.replicas > 0 ? nil : sums.decomposition
     let imbalance = (0..<problem.layers).reduce(0) { $0 + problem.lowestBalance(layer: $1) - 1 }
     objective =
-      sums.best - problem.imbalanceWeight * problem.totalTransitions * imbalance
+      sums.decomposition - problem.imbalanceWeight * problem.totalTransitions * imbalance
       / Double(problem.layers)
   }
 }
@@ -62,7 +62,8 @@ public struct PlacementBound: Hashable, Codable, Sendable {
 /// Bounds of one pair of layers.
 struct PairBound {
   private(set) var (greedy, matching, spectral) = (0.0, 0.0, 0.0)
-  private(set) var (decomposition, best) = (0.0, 0.0)
+  /// The smallest of all that was computed.
+  private(set) var decomposition = 0.0
 
   init() {}
 
@@ -73,7 +74,7 @@ struct PairBound {
     let total = counts.reduce(0, +)
     guard parts > 1, slots < experts, total > 0 else {
       (greedy, matching, spectral) = (total, total, total)
-      (decomposition, best) = (total, total)
+      decomposition = total
       return
     }
     greedy = Self.greedy(counts, experts, slots)
@@ -86,7 +87,6 @@ struct PairBound {
     {
       decomposition = min(decomposition, pair.minimise(pairs: pairs))
     }
-    best = decomposition
   }
 
   mutating func add(_ other: PairBound, times factor: Double) {
@@ -94,7 +94,6 @@ struct PairBound {
     matching += factor * other.matching
     spectral += factor * other.spectral
     decomposition += factor * other.decomposition
-    best += factor * other.best
   }
 
   private static func greedy(_ counts: [Double], _ size: Int, _ slots: Int) -> Double {

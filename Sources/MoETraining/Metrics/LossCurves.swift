@@ -24,10 +24,12 @@ public struct LossCurves: Hashable, Sendable {
   ///   - limit: Most points of the training loss; at least 1.
   public init(_ folder: FilePath, limit: Int = 200) {
     // Columns: step, epoch, units, loss, then its terms, the task's own first.
-    let metrics = folder.appending("metrics.csv")
-    training = Self.smoothed(Self.read(metrics) { _ in 4 }, limit)
-    gate = Self.smoothed(Self.read(metrics) { $0.firstIndex(of: "gate") }, limit)
-    validation = Self.read(folder.appending("evaluation.csv")) { _ in 1 }
+    let metrics = MetricsTable(folder.appending("metrics.csv"))
+    let evaluations = MetricsTable(folder.appending("evaluation.csv"))
+    let gates = metrics.columns.firstIndex(of: "gate")
+    training = Self.smoothed(Self.points(metrics, column: 4), limit)
+    gate = Self.smoothed(gates.map { Self.points(metrics, column: $0) } ?? [], limit)
+    validation = Self.points(evaluations, column: 1)
   }
 
   private static func smoothed(_ all: [Point], _ limit: Int) -> [Point] {
@@ -39,10 +41,8 @@ public struct LossCurves: Hashable, Sendable {
     }
   }
 
-  private static func read(_ path: FilePath, column: ([String]) -> Int?) -> [Point] {
-    let table = MetricsTable(path)
-    guard let column = column(table.columns) else { return [] }
-    return table.rows.compactMap { row in
+  private static func points(_ table: MetricsTable, column: Int) -> [Point] {
+    table.rows.compactMap { row in
       guard row.count > column, let step = Int(row[0]), let loss = Double(row[column]) else {
         return nil
       }
