@@ -13,14 +13,8 @@ import time
 import safetensors
 import torch
 import torch.nn.functional as F
+from memory import private_memory
 from safetensors import safe_open
-
-
-def private_memory():
-    with open("/proc/self/status") as status:
-        for line in status:
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
 
 
 def timed(step, iterations, inner=1):

@@ -48,6 +48,30 @@ class BlockNode final : public torch::autograd::Node {
   void *context_;
 };
 
+/// Hands the gradient of one leaf to the caller instead of keeping it, and then removes itself.
+class GradientHook final : public torch::autograd::PostAccumulateGradHook {
+ public:
+  GradientHook(CTorchGradientReady ready, void *context, size_t index)
+      : ready_(ready), context_(context), index_(index) {}
+
+  void operator()(const at::Tensor &leaf) override {
+    at::Tensor gradient = std::move(leaf.mutable_grad());
+    leaf.mutable_grad().reset();
+    // A block that listed the leaf did not use it.
+    if (!gradient.defined()) return;
+    const char *message = "no reason given";
+    int status = ready_(context_, index_, handle(std::move(gradient)), &message);
+    TORCH_CHECK(status == 0, message);
+    // The last use of this object.
+    torch::autograd::impl::set_post_acc_grad_hooks(leaf, nullptr);
+  }
+
+ private:
+  CTorchGradientReady ready_;
+  void *context_;
+  size_t index_;
+};
+
 }  // namespace
 
 bool ctorch_gradients_enabled(void) { return c10::GradMode::is_enabled(); }
@@ -67,6 +91,22 @@ int ctorch_gradients(const CTorchTensor *outputs, const CTorchTensor *seeds, siz
         /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
     for (size_t i = 0; i < input_count; ++i) gradients[i] = handle(std::move(results[i]));
   });
+}
+
+int ctorch_watch_gradient(CTorchTensor leaf, CTorchGradientReady ready, void *context,
+                          size_t index) {
+  return guarded([&] {
+    torch::autograd::impl::set_post_acc_grad_hooks(
+        tensor(leaf), std::make_unique<GradientHook>(ready, context, index));
+  });
+}
+
+void ctorch_unwatch_gradient(CTorchTensor leaf) {
+  torch::autograd::impl::set_post_acc_grad_hooks(tensor(leaf), nullptr);
+}
+
+int ctorch_backward(CTorchTensor loss) {
+  return guarded([&] { torch::autograd::backward({tensor(loss)}, {}); });
 }
 
 int ctorch_record_block(const CTorchTensor *inputs, size_t input_count, const CTorchTensor *values,

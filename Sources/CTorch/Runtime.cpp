@@ -25,6 +25,12 @@ void ctorch_keep_freed_memory(void) {
 #endif
 }
 
+void ctorch_give_back_freed_memory(void) {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 void ctorch_parallel(int64_t count, int64_t grain, void *context,
                      void (*body)(void *context, int64_t begin, int64_t end)) {
   if (count <= grain || at::get_num_threads() == 1 || at::in_parallel_region()) {

@@ -72,11 +72,11 @@ void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *
 
 bool ctorch_tensor_is_contiguous(CTorchTensor tensor) { return impl(tensor).is_contiguous(); }
 
-bool ctorch_tensor_owns_elements(CTorchTensor tensor) {
+bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders) {
   const c10::Storage &storage = impl(tensor).storage();
   // Operations that have nothing to do return the same tensor, so its own count matters as well.
-  bool is_alone = c10::raw::intrusive_ptr::use_count(&impl(tensor)) == 1;
-  return is_alone && storage.use_count() == 1 && storage.allocator() != nullptr;
+  bool is_known = c10::raw::intrusive_ptr::use_count(&impl(tensor)) <= holders;
+  return is_known && storage.use_count() == 1 && storage.allocator() != nullptr;
 }
 
 const void *ctorch_tensor_elements(CTorchTensor tensor) {

@@ -10,6 +10,10 @@ public final class Parameter {
   /// The current elements.
   public private(set) var value: Tensor
 
+  /// Whether the gradient graph of a backward pass that is under way holds the value, for nothing but to know where its
+  /// gradient goes.
+  var isHeldByGraph = false
+
   /// Starts with the given elements.
   public init(_ value: Tensor) { self.value = Self.constant(value) }
 
@@ -30,7 +34,9 @@ public final class Parameter {
   ///
   /// It is ``value`` itself if nobody else can see its elements, else a copy that becomes the value. Weights over a mapped file are copied at their first change.
   package func uniqueValue() -> Tensor {
-    let ownsElements = unsafe value.withHandle { unsafe ctorch_tensor_owns_elements($0) }
+    let ownsElements = unsafe value.withHandle {
+      unsafe ctorch_tensor_owns_elements($0, isHeldByGraph ? 2 : 1)
+    }
     if !isKnownUniquelyReferenced(&value.storage) || !ownsElements {
       value = withoutGradients { value.copied() }
     }

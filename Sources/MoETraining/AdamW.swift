@@ -114,19 +114,37 @@ public final class AdamW {
   public func update(gradients: [Tensor], learningRate: Double) {
     precondition(
       gradients.count == slots.count, "\(gradients.count) gradients, \(slots.count) weights")
-    step += 1
-    let pairs = zip(slots, gradients).map {
-      (slot: $0, gradient: $1.cast(to: $0.master.value.dtype))
-    }
+    startStep()
     for decays in [true, false] {
-      let group = pairs.filter { $0.slot.decays == decays }
-      AdamWUpdate(
-        learningRate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
-        weightDecay: decays ? settings.weightDecay : 0, epsilon: settings.epsilon
-      ).apply(
-        to: group.map(\.slot.master), gradients: group.map(\.gradient),
-        firstMoments: group.map(\.slot.first), secondMoments: group.map(\.slot.second), step: step)
+      let group = zip(slots, gradients).filter { $0.0.decays == decays }
+      update(group.map(\.0), gradients: group.map(\.1), decays: decays, learningRate)
     }
+  }
+
+  /// Begins an update whose gradients come one by one, to ``update(_:gradient:learningRate:)``.
+  public func startStep() { step += 1 }
+
+  /// Updates one weight, as a part of the step that ``startStep()`` began; once for every weight.
+  ///
+  /// - Parameters:
+  ///   - index: The weight's place in the order of the initializer.
+  ///   - gradient: In the weight's shape.
+  ///   - learningRate: η.
+  public func update(_ index: Int, gradient: Tensor, learningRate: Double) {
+    let slot = slots[index]
+    update([slot], gradients: [gradient], decays: slot.decays, learningRate)
+  }
+
+  private func update(
+    _ slots: [Slot], gradients: [Tensor], decays: Bool, _ learningRate: Double
+  ) {
+    AdamWUpdate(
+      learningRate: learningRate, beta1: settings.beta1, beta2: settings.beta2,
+      weightDecay: decays ? settings.weightDecay : 0, epsilon: settings.epsilon
+    ).apply(
+      to: slots.map(\.master),
+      gradients: zip(slots, gradients).map { $1.cast(to: $0.master.value.dtype) },
+      firstMoments: slots.map(\.first), secondMoments: slots.map(\.second), step: step)
     for slot in slots where slot.hasMaster { slot.weight.copyElements(of: slot.master.value) }
   }
 }

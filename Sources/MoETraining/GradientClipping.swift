@@ -21,12 +21,27 @@ public struct ClippedGradients {
 public func clipped(_ gradients: [Tensor], maximumNorm: Double) -> ClippedGradients {
   guard !gradients.isEmpty else { return ClippedGradients(gradients: [], norm: 0) }
   return withoutGradients {
-    let norm = Tensor.norms(of: gradients).norm()
-    let value = Double(norm.item(as: Float.self))
-    guard maximumNorm.isFinite, !(value + 1e-6 <= maximumNorm) else {
-      return ClippedGradients(gradients: gradients, norm: value)
-    }
-    let factor = (maximumNorm / (norm + 1e-6)).clamped(max: 1)
-    return ClippedGradients(gradients: Tensor.scaled(gradients, by: factor), norm: value)
+    let scale = ClippingScale(norms: Tensor.norms(of: gradients), maximumNorm: maximumNorm)
+    return ClippedGradients(
+      gradients: scale.factor.map { Tensor.scaled(gradients, by: $0) } ?? gradients,
+      norm: scale.norm)
+  }
+}
+
+/// By how much gradients must shrink together.
+struct ClippingScale {
+  /// Euclidean norm of all gradients.
+  var norm: Double
+  /// The factor, shape `[]`; `nil` where the norm is small enough.
+  var factor: Tensor?
+
+  /// - Parameters:
+  ///   - norms: The norm of each gradient, f32, shape `[gradients]`.
+  ///   - maximumNorm: The largest norm of all; infinite for no limit.
+  init(norms: Tensor, maximumNorm: Double) {
+    let whole = norms.norm()
+    norm = Double(whole.item(as: Float.self))
+    guard maximumNorm.isFinite, !(norm + 1e-6 <= maximumNorm) else { return }
+    factor = (maximumNorm / (whole + 1e-6)).clamped(max: 1)
   }
 }

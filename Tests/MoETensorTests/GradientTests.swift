@@ -55,6 +55,80 @@ struct GradientTests {
   }
 }
 
+@Suite("Gradients that come one by one")
+struct EachGradientTests {
+  private struct Refusal: Error {}
+  private let weights: [Parameter]
+  private let x: Tensor
+
+  init() {
+    let source = RandomSource(seed: 4)
+    weights = [[5, 4], [4, 5], [7]].map { Parameter(source.normal($0)) }
+    x = source.normal([3, 4])
+  }
+
+  /// The first weight is used twice; the third not at all, though the block lists it.
+  private func loss() throws -> Tensor {
+    let first = try recomputed(x, parameters: weights) {
+      $0.linear(weights[0].value).tanh().linear(weights[1].value)
+    }
+    return first.linear(weights[0].value).sin().sum()
+  }
+
+  private func gradients() throws -> (loss: Tensor, all: [Int: Tensor]) {
+    var all: [Int: Tensor] = [:]
+    let loss = try forEachGradient(of: loss, for: weights) { index, gradient in
+      #expect(all[index] == nil)
+      all[index] = gradient
+    }
+    return (loss, all)
+  }
+
+  @Test("are those that come together")
+  func same() throws {
+    let together = try valueAndGradients(of: loss, for: weights)
+    let found = try gradients()
+    expectClose(found.loss, together.value, .exact)
+    #expect(found.all.count == weights.count)
+    for (index, gradient) in together.gradients.enumerated() {
+      let one = try #require(found.all[index])
+      expectClose(one, gradient, .exact, "\(index)")
+    }
+  }
+
+  @Test("may change the weights while they come")
+  func changing() throws {
+    let expected = try valueAndGradients(of: loss, for: weights).gradients
+    let (shared, old) = (weights[1].value, weights.map { $0.value.copied() })
+    _ = try forEachGradient(of: loss, for: weights) { index, gradient in
+      weights[index].copyElements(of: weights[index].value - gradient)
+    }
+    for (index, weight) in weights.enumerated() {
+      expectClose(weight.value, old[index] - expected[index], .exact, "\(index)")
+    }
+    // Whoever read a value before keeps it, as a constant.
+    expectClose(shared, old[1], .exact)
+    #expect(throws: Never.self) {
+      try valueAndGradients(of: { (shared * x.sum()).sum() }, for: [x])
+    }
+  }
+
+  @Test("leave no trace when their use fails")
+  func failing() throws {
+    let expected = try gradients().all
+    #expect(throws: Refusal.self) {
+      _ = try forEachGradient(of: loss, for: weights) { _, _ in throw Refusal() }
+    }
+    #expect(throws: Refusal.self) {
+      _ = try forEachGradient(of: { throw Refusal() }, for: weights) { _, _ in }
+    }
+    let again = try gradients().all
+    for index in weights.indices {
+      expectClose(try #require(again[index]), try #require(expected[index]), .exact, "\(index)")
+    }
+  }
+}
+
 @Suite("Recomputed blocks")
 struct RecomputationTests {
   private let source = RandomSource(seed: 7)

@@ -89,6 +89,29 @@ struct MemoryTests {
     }
   }
 
+  @Test("of gradients that come one by one is that of few")
+  func eachGradient() async {
+    // Sixteen weights of 4 MB.
+    await #expect(processExitsWith: .success) {
+      let (weights, loss) = chain()
+      let before = try privateMemory()
+      var highest = 0
+      _ = try forEachGradient(of: loss, for: weights) { index, gradient in
+        // In place: nobody else sees the weight.
+        weights[index].copyElements(of: gradient)
+        highest = max(highest, try privateMemory() - before)
+      }
+      precondition(highest < 24_000_000, "\(highest) bytes")
+    }
+    await #expect(processExitsWith: .success) {
+      let (weights, loss) = chain()
+      let before = try privateMemory()
+      let result = try valueAndGradients(of: loss, for: weights)
+      let growth = try privateMemory() - before
+      precondition(result.gradients.count == 16 && growth > 60_000_000, "\(growth) bytes")
+    }
+  }
+
   @Test("of a mapped file is not taken until the tensor is used")
   func mapped() async {
     await #expect(processExitsWith: .success) {
@@ -102,6 +125,15 @@ struct MemoryTests {
       precondition(growth < 1_000_000, "\(growth) bytes")
     }
   }
+}
+
+/// Sixteen matrices of 4 MB, and a loss that goes through all.
+private func chain() -> (weights: [Parameter], loss: () throws -> Tensor) {
+  let weights = (0..<16).map { _ in Parameter(Tensor.ones([1024, 1024])) }
+  let loss = { weights.reduce(Tensor.ones([1, 1024])) { $0.linear($1.value).tanh() }.sum() }
+  // The engine sets itself up at its first operations.
+  _ = try? valueAndGradients(of: loss, for: weights)
+  return (weights, loss)
 }
 
 private func deepBlock(_ x: Tensor) -> Tensor {

@@ -16,18 +16,26 @@ struct Comparison {
 enum Bar {
   /// At most this share of the peer's time.
   case ratio(Double)
+  /// At most this share of the peer's memory.
+  case memory(Double)
   /// At most this time and this much added private memory.
   case absolute(seconds: Double, bytes: Int)
 
-  func verdict(ours: Measurement, ratio: Double) -> String {
+  func verdict(ours: Measurement, peers: Measurement, ratio: Double) -> String {
     switch self {
     case .ratio(let largest):
       "\(ratio <= largest ? "met" : "missed") (≤ \((largest * 100).rounded() / 100))"
+    case .memory(let largest):
+      Self.memory(Double(ours.bytes ?? 0) / Double(peers.bytes ?? 0), largest)
     case .absolute(let seconds, let bytes):
       ours.seconds <= seconds && ours.bytes ?? 0 <= bytes
         ? "met (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"
         : "missed (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"
     }
+  }
+
+  private static func memory(_ share: Double, _ largest: Double) -> String {
+    "memory \((share * 1000).rounded() / 1000): \(share <= largest ? "met" : "missed") (≤ \(largest))"
   }
 }
 
@@ -66,7 +74,7 @@ struct ComparisonResult {
 
   /// A row of a Markdown table.
   var row: String {
-    let bar = bar?.verdict(ours: ours, ratio: ratio) ?? "–"
+    let bar = bar?.verdict(ours: ours, peers: peers, ratio: ratio) ?? "–"
     return
       "| \(title) | \(Self.text(ours)) | \(Self.text(peers)) | \(Self.digits(ratio)) | \(bar) |"
   }

@@ -22,22 +22,38 @@ enum DiffusionComparisons {
       Shape(kind: "dense", size: .pixels32, batch: 32),
     ]
     return shapes.flatMap { shape in
-      let works =
-        [
-          ("training step", "training", { try step($0) }),
-          ("training step, recomputing,", "training", { try step($0, recomputes: true) }),
-          ("sampling, 4 steps", "sampling", { try sampling($0) }),
-        ] as [(String, String, (Shape) throws -> () throws -> Void)]
-      return works.map { title, name, work in
+      let works: [Work] = [
+        Work("training step", "training", .ratio(1 / 1.5)) { try step($0) },
+        Work("training step, recomputing,", "training", nil) { try step($0, recomputes: true) },
+        Work("training step, recomputing with fused updates,", "training", .memory(0.5)) {
+          try step($0, recomputes: true, fusesUpdates: true)
+        },
+        Work("sampling, 4 steps", "sampling", .ratio(1 / 1.5)) { try sampling($0) },
+      ]
+      return works.map { work in
         Comparison(
-          title: "diffusion: \(title) of \(shape.title)", peerName: "\(name) \(shape.request)",
-          iterations: 3,
+          title: "diffusion: \(work.title) of \(shape.title)",
+          peerName: "\(work.peerName) \(shape.request)", iterations: 3,
           run: { iterations in
-            let run = try work(shape)
-            let time = try timed(iterations: iterations, run)
-            return Measurement(seconds: time.seconds, bytes: privateMemory())
-          }, bar: .ratio(1 / 1.5))
+            let run = try work.prepare(shape)
+            return try withPeakMemory { try timed(iterations: iterations, run) }
+          }, bar: work.bar)
       }
+    }
+  }
+
+  /// Something that is measured for every shape.
+  private struct Work {
+    var title: String
+    var peerName: String
+    var bar: Bar?
+    var prepare: (Shape) throws -> () throws -> Void
+
+    init(
+      _ title: String, _ peerName: String, _ bar: Bar?,
+      _ prepare: @escaping (Shape) throws -> () throws -> Void
+    ) {
+      (self.title, self.peerName, self.bar, self.prepare) = (title, peerName, bar, prepare)
     }
   }
 
@@ -59,7 +75,7 @@ enum DiffusionComparisons {
 
   /// Forward, backward and AdamW on noisy images, one of eight or 32 without its label.
   private static func step(
-    _ shape: Shape, recomputes: Bool = false
+    _ shape: Shape, recomputes: Bool = false, fusesUpdates: Bool = false
   ) throws -> () throws -> Void {
     let model = try model(shape)
     let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
@@ -70,19 +86,26 @@ enum DiffusionComparisons {
     let noisy = RectifiedFlow.noised(
       random.normal(size), noise: random.normal(size), sigma: Tensor(sigma))
     let labels = labels(model, shape.batch)
+    let weights = named.map(\.parameter)
+    func loss() throws -> Tensor {
+      let output =
+        recomputes
+        ? try model.recomputing(noisy.images, times: noisy.times, labels: labels)
+        : model(noisy.images, times: noisy.times, labels: labels, pass: .training)
+      let error = RectifiedFlow().losses(output.prediction, for: noisy)[0].value
+      return output.sparse.reduce(error) {
+        $0 + ($1.contrastiveLoss(temperature: 0.07) ?? Tensor(0 as Float))
+      }
+    }
     return {
-      let result = try valueAndGradients(
-        of: {
-          let output =
-            recomputes
-            ? try model.recomputing(noisy.images, times: noisy.times, labels: labels)
-            : model(noisy.images, times: noisy.times, labels: labels, pass: .training)
-          let error = RectifiedFlow().losses(output.prediction, for: noisy)[0].value
-          return output.sparse.reduce(error) {
-            $0 + ($1.contrastiveLoss(temperature: 0.07) ?? Tensor(0 as Float))
-          }
-        }, for: named.map(\.parameter))
-      optimizer.update(gradients: result.gradients, learningRate: 1e-4)
+      guard fusesUpdates else {
+        let result = try valueAndGradients(of: loss, for: weights)
+        return optimizer.update(gradients: result.gradients, learningRate: 1e-4)
+      }
+      optimizer.startStep()
+      _ = try forEachGradient(of: loss, for: weights) {
+        optimizer.update($0, gradient: $1, learningRate: 1e-4)
+      }
     }
   }
 

@@ -19,8 +19,7 @@ enum TrainingComparisons {
         title: "training step on 4×256 tokens, \(shape.name), \(dtype)",
         peerName: "training", iterations: 5,
         run: { iterations in
-          let time = try timed(iterations: iterations, step)
-          return Measurement(seconds: time.seconds, bytes: privateMemory())
+          try withPeakMemory { try timed(iterations: iterations, step) }
         }, bar: dtype == .f32 ? .ratio(1 / 1.5) : nil)
     }
   }

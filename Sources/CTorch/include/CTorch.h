@@ -74,8 +74,8 @@ void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *
 bool ctorch_tensor_is_contiguous(CTorchTensor tensor);
 
 /// True when no other tensor shares the elements and they lie in memory that libtorch allocated, so
-/// that changing them in place is invisible to everyone else.
-bool ctorch_tensor_owns_elements(CTorchTensor tensor);
+/// that changing them in place is invisible to everyone else but `holders` of this very tensor, this handle among them.
+bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders);
 
 /// First element of a contiguous CPU tensor, or NULL for any other tensor.
 const void *ctorch_tensor_elements(CTorchTensor tensor);
@@ -129,6 +129,20 @@ int ctorch_tensor_set_requires_gradient(CTorchTensor tensor, bool required);
 int ctorch_gradients(const CTorchTensor *outputs, const CTorchTensor *seeds, size_t output_count,
                      const CTorchTensor *inputs, size_t input_count, CTorchTensor *gradients);
 
+/// Receives the gradient of a watched leaf, as an owned handle. Returns 0, or 1 with a message that stays valid
+/// until its next call; the backward pass fails then.
+typedef int (*CTorchGradientReady)(void *context, size_t index, CTorchTensor gradient,
+                                   const char **message);
+
+/// Has `ready(context, index, …)` called in the next `ctorch_backward`, once the gradient of a leaf is complete and
+/// nothing in that pass needs the leaf any more. It is called at most once.
+int ctorch_watch_gradient(CTorchTensor leaf, CTorchGradientReady ready, void *context,
+                          size_t index);
+/// Takes the request back if it was not fulfilled.
+void ctorch_unwatch_gradient(CTorchTensor leaf);
+/// Goes back from a number to all leaves, which must be watched.
+int ctorch_backward(CTorchTensor loss);
+
 /// Computes gradients of a recomputed block. `output_gradients` may hold NULL where an output was not
 /// used; the function writes one owned handle or NULL per input and returns 0, or returns 1 after
 /// freeing what it made, with a message that stays valid until its next call.
@@ -157,6 +171,8 @@ int ctorch_thread_count(void);
 int ctorch_set_thread_count(int count);
 /// Keeps memory that is freed for the next allocations instead of giving it back to the system.
 void ctorch_keep_freed_memory(void);
+/// Gives what is free at the moment back, wherever it lies between blocks in use.
+void ctorch_give_back_freed_memory(void);
 /// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's threads; the
 /// body must not fail.
 void ctorch_parallel(int64_t count, int64_t grain, void *context,

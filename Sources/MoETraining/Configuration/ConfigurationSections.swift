@@ -54,7 +54,9 @@ struct TrainingSection {
   let dtype: DType
   let seed: UInt64
   let recomputes: Bool
+  /// Largest norm of the gradients; infinite for 0 in the file.
   let clip: Double
+  let fusesUpdates: Bool
   let average: Double?
 
   private enum Precision: String, CaseIterable { case f32, bf16, auto }
@@ -63,14 +65,17 @@ struct TrainingSection {
     let object = try json.section(
       "training",
       [
-        "steps", "batch_size", "accumulation", "precision", "seed", "recompute", "clip", "average",
+        "steps", "batch_size", "accumulation", "precision", "seed", "recompute", "clip",
+        "fused_update", "average",
       ])
     steps = try object.int("steps", in: 1...1_000_000_000)
     batchSize = try object.int("batch_size", in: 1...(1 << 16))
     accumulation = try object.optionalInt("accumulation", in: 1...(1 << 16)) ?? 1
     seed = UInt64(try object.optionalInt("seed", in: 0...(1 << 53)) ?? 0)
     recomputes = try object.optionalBool("recompute") ?? false
-    clip = try object.optionalNumber("clip") ?? 1
+    let clip = try object.optionalAmount("clip") ?? 1
+    self.clip = clip == 0 ? .infinity : clip
+    fusesUpdates = try object.optionalBool("fused_update") ?? false
     average = try object.share("average")
     let precision: Precision = object.has("precision") ? try object.choice("precision") : .f32
     dtype =
@@ -102,6 +107,7 @@ struct TrainingSection {
       "weightDecay": "optimizer.weight_decay", "peak": "optimizer.learning_rate",
       "final": "schedule.final_share", "warmupSteps": "schedule.warmup_steps",
       "totalSteps": "schedule.steps",
+      "accumulation": "training.accumulation",
     ]
     return try json.renaming(names) {
       try LoopSettings(
@@ -116,7 +122,7 @@ struct TrainingSection {
           beta2: try optimizer.optionalAmount("beta2") ?? 0.95,
           epsilon: try optimizer.optionalNumber("epsilon") ?? 1e-8,
           weightDecay: try optimizer.optionalAmount("weight_decay") ?? 0.1),
-        maximumNorm: clip, averageDecay: average, seed: seed)
+        maximumNorm: clip, fusesUpdates: fusesUpdates, averageDecay: average, seed: seed)
     }
   }
 
@@ -124,7 +130,8 @@ struct TrainingSection {
     [
       "steps": .number(Double(steps)), "batch_size": .number(Double(batchSize)),
       "accumulation": .number(Double(accumulation)), "precision": .string(dtype.rawValue),
-      "seed": .number(Double(seed)), "recompute": .bool(recomputes), "clip": .number(clip),
+      "seed": .number(Double(seed)), "recompute": .bool(recomputes),
+      "clip": .number(clip.isFinite ? clip : 0), "fused_update": .bool(fusesUpdates),
       "average": average.map { .number($0) } ?? .null,
     ]
   }

@@ -8,6 +8,10 @@ public struct LoopSettings: Hashable, Sendable {
   public var optimizer: AdamWSettings
   /// Largest norm of the gradients; infinite for no limit.
   public var maximumNorm: Double
+  /// Whether each weight is updated as soon as its gradient is there, so that gradients never exist all at once.
+  ///
+  /// A limit of the norm then costs a second pass: the first one measures.
+  public var fusesUpdates: Bool
   /// Decay of the running average of the weights; `nil` for none.
   public var averageDecay: Double?
   /// Decides all random numbers.
@@ -18,7 +22,8 @@ public struct LoopSettings: Hashable, Sendable {
   /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
   public init(
     accumulation: Int = 1, schedule: LearningRateSchedule, optimizer: AdamWSettings,
-    maximumNorm: Double = 1, averageDecay: Double? = nil, seed: UInt64 = 0
+    maximumNorm: Double = 1, fusesUpdates: Bool = false, averageDecay: Double? = nil,
+    seed: UInt64 = 0
   ) throws(TrainingError) {
     guard accumulation >= 1 else {
       throw .invalidSetting(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
@@ -26,7 +31,13 @@ public struct LoopSettings: Hashable, Sendable {
     guard maximumNorm > 0 else {
       throw .invalidSetting(key: "maximumNorm", value: "\(maximumNorm)", expected: "above 0")
     }
+    guard !fusesUpdates || accumulation == 1 else {
+      throw .invalidSetting(
+        key: "accumulation", value: "\(accumulation)",
+        expected: "1 with fused updates, which keep no sums of gradients")
+    }
     (self.accumulation, self.schedule, self.optimizer) = (accumulation, schedule, optimizer)
-    (self.maximumNorm, self.averageDecay, self.seed) = (maximumNorm, averageDecay, seed)
+    (self.maximumNorm, self.fusesUpdates) = (maximumNorm, fusesUpdates)
+    (self.averageDecay, self.seed) = (averageDecay, seed)
   }
 }

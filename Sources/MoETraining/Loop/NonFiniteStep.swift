@@ -14,21 +14,29 @@ public struct TensorStatistics: Hashable, Sendable {
 
   /// The statistics of all weights.
   static func all(_ weights: [NamedParameter], gradients: [Tensor]) -> [TensorStatistics] {
+    all(
+      weights,
+      gradientNorms: withoutGradients {
+        gradients.map { Double($0.cast(to: .f32).norm().item(as: Float.self)) }
+      })
+  }
+
+  /// The statistics of all weights, whose gradients have these norms.
+  static func all(_ weights: [NamedParameter], gradientNorms: [Double]) -> [TensorStatistics] {
     withoutGradients {
-      zip(weights, gradients).map { named, gradient in
+      zip(weights, gradientNorms).map { named, gradientNorm in
         let value = named.parameter.value.cast(to: .f32).reshaped([-1])
         return TensorStatistics(
           name: named.name,
           largestWeight: value.count == 0
             ? 0 : Double(value.abs().max(axis: 0).item(as: Float.self)),
-          weightNorm: Double(value.norm().item(as: Float.self)),
-          gradientNorm: Double(gradient.cast(to: .f32).norm().item(as: Float.self)))
+          weightNorm: Double(value.norm().item(as: Float.self)), gradientNorm: gradientNorm)
       }
     }
   }
 }
 
-/// A step whose loss or gradients are not finite; the weights were not changed by it.
+/// A step whose loss or gradients are not finite.
 public struct NonFiniteStep: Error {
   /// The step, from 1.
   public var step: Int
@@ -42,6 +50,9 @@ public struct NonFiniteStep: Error {
   public var tensors: [TensorStatistics]
   /// What each sparse layer did.
   public var routing: [LayerRouting]
+  /// Whether some weights were updated before it was noticed, which only ``LoopSettings/fusesUpdates`` without a limit of
+  /// the norm can do.
+  public var hasChangedWeights = false
 
   /// The statistics as a table of comma-separated values.
   public var table: String {
@@ -64,7 +75,8 @@ extension NonFiniteStep: CustomStringConvertible {
       } ?? "all gradients are finite"
     let weight = largest.map { "; the largest weight is \($0.largestWeight) in '\($0.name)'" } ?? ""
     let losses = parts.map { "\($0.name) \($0.value)" }.joined(separator: ", ")
+    let change = hasChangedWeights ? "; some weights were updated before this was noticed" : ""
     return
-      "step \(step) is not finite: loss \(loss) (\(losses)), gradient norm \(gradientNorm); \(place)\(weight); try a lower learning rate, a longer warm-up or f32"
+      "step \(step) is not finite: loss \(loss) (\(losses)), gradient norm \(gradientNorm); \(place)\(weight)\(change); try a lower learning rate, a longer warm-up or f32"
   }
 }

@@ -7,6 +7,8 @@ public import MoETensor
 ///     stop if anything is not finite
 ///     clip → AdamW at the step's rate → running average of the weights
 ///
+/// With ``LoopSettings/fusesUpdates`` the same happens weight by weight, within the backward pass.
+///
 /// Everything random depends on the seed and the step, and the data on its position, so a loop that continues from
 /// ``state`` gives the same losses, bit for bit, as one that was never stopped, on the same machine with the same
 /// number of threads.
@@ -17,7 +19,7 @@ public final class TrainingLoop<Task: TrainingTask> {
   public let settings: LoopSettings
   /// Steps done.
   public private(set) var step = 0
-  private let optimizer: AdamW
+  let optimizer: AdamW
   private let average: ExponentialMovingAverage?
   private var idle = IdleExperts()
 
@@ -49,6 +51,22 @@ public final class TrainingLoop<Task: TrainingTask> {
     let clock = ContinuousClock()
     let start = clock.now
     let epoch = task.position.epoch
+    let rate = settings.schedule.rate(at: step)
+    let (record, norm) =
+      settings.fusesUpdates ? try fusedUpdate(rate: rate) : try collectedUpdate(rate: rate)
+    average?.update()
+    let routing = record.routing
+    task.stepEnded(routing: routing)
+    let died = idle.take(routing)
+    step += 1
+    return StepMetrics(
+      step: step, epoch: epoch, units: record.units, loss: record.loss, parts: record.parts,
+      learningRate: rate, gradientNorm: norm, routing: routing, died: died,
+      deadCount: idle.dead.count, seconds: (clock.now - start) / .seconds(1))
+  }
+
+  /// Updates the weights with all gradients at hand; what was measured, and the gradients' norm.
+  private func collectedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
     var record = StepRecord()
     var gradients: [Tensor] = []
     for number in 0..<settings.accumulation {
@@ -61,24 +79,15 @@ public final class TrainingLoop<Task: TrainingTask> {
         step: step + 1, loss: record.loss, gradientNorm: limited.norm, parts: record.parts,
         tensors: TensorStatistics.all(task.weights, gradients: gradients), routing: record.routing)
     }
-    let rate = settings.schedule.rate(at: step)
     optimizer.update(gradients: limited.gradients, learningRate: rate)
-    average?.update()
-    let routing = record.routing
-    task.stepEnded(routing: routing)
-    let died = idle.take(routing)
-    step += 1
-    return StepMetrics(
-      step: step, epoch: epoch, units: record.units, loss: record.loss, parts: record.parts,
-      learningRate: rate, gradientNorm: limited.norm, routing: routing, died: died,
-      deadCount: idle.dead.count, seconds: (clock.now - start) / .seconds(1))
+    return (record, limited.norm)
   }
 
   /// Gradients of one micro-batch's share of the loss.
   private func differentiate(
     _ batch: Task.Batch, _ number: Int, _ record: inout StepRecord
   ) throws -> [Tensor] {
-    let random = RandomSource(seed: Self.seed(settings.seed, step: step, batch: number))
+    let random = random(batch: number)
     var loss: TaskLoss?
     let share = 1 / Double(settings.accumulation)
     let result = try valueAndGradients(
@@ -100,10 +109,12 @@ public final class TrainingLoop<Task: TrainingTask> {
     }
   }
 
-  private static func seed(_ seed: UInt64, step: Int, batch: Int) -> UInt64 {
+  /// Random numbers for a micro-batch of the present step.
+  func random(batch: Int) -> RandomSource {
     var generator = SeededGenerator(
-      seed: seed &+ UInt64(step) &* 0xD1B5_4A32_D192_ED03 &+ UInt64(batch) &* 0x9E37_79B9_7F4A_7C15)
-    return generator.next()
+      seed: settings.seed &+ UInt64(step) &* 0xD1B5_4A32_D192_ED03
+        &+ UInt64(batch) &* 0x9E37_79B9_7F4A_7C15)
+    return RandomSource(seed: generator.next())
   }
 
   /// Measures the model, and lets it show itself, with the averaged weights if there are any.

@@ -52,7 +52,8 @@ struct RunningModel {
 
   func loop(
     router: String = routers[0], dtype: DType = .f32, batchSize: Int = 4, accumulation: Int = 1,
-    recomputes: Bool = false, average: Double? = nil, rate: Double = 0.01, z: Double = 0.001
+    recomputes: Bool = false, average: Double? = nil, rate: Double = 0.01, z: Double = 0.001,
+    limit: Double = 1, fusesUpdates: Bool = false
   ) throws -> TrainingLoop<LanguageTask> {
     var settings = LanguageTask.Settings(batchSize: batchSize, balance: 0.01, z: z)
     (settings.recomputes, settings.evaluationWindows) = (recomputes, 8)
@@ -64,6 +65,7 @@ struct RunningModel {
       settings: LoopSettings(
         accumulation: accumulation,
         schedule: LearningRateSchedule(peak: rate, warmupSteps: 3, totalSteps: 200),
-        optimizer: AdamWSettings(weightDecay: 0.1), averageDecay: average, seed: 11))
+        optimizer: AdamWSettings(weightDecay: 0.1), maximumNorm: limit,
+        fusesUpdates: fusesUpdates, averageDecay: average, seed: 11))
   }
 }

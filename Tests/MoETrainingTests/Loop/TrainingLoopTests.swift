@@ -81,6 +81,58 @@ struct TrainingLoopTests {
     for (a, b) in zip(plain, recomputed) { #expect(abs(a - b) < 1e-5 * a) }
   }
 
+  @Test("updating each weight at once changes nothing", arguments: RunningModel.routers)
+  func fusedUpdates(router: String) throws {
+    // A limit that acts at every step, one that never does, and none.
+    for (limit, dtype) in [(0.1, DType.f32), (1e6, .bf16), (.infinity, .f32)] {
+      let isRandom = router.contains("random") || router.contains("noisy")
+      func steps(fused: Bool) throws -> (metrics: [StepMetrics], loop: TrainingLoop<LanguageTask>) {
+        let loop = try running.loop(
+          router: router, dtype: dtype, recomputes: !isRandom, average: 0.9,
+          limit: limit, fusesUpdates: fused)
+        return (try (0..<5).map { _ in try loop.advance() }, loop)
+      }
+      let (plain, fused) = (try steps(fused: false), try steps(fused: true))
+      #expect(fused.metrics.map(\.loss) == plain.metrics.map(\.loss))
+      #expect(fused.metrics.map(\.gradientNorm) == plain.metrics.map(\.gradientNorm))
+      #expect(fused.metrics.map(\.routing) == plain.metrics.map(\.routing))
+      let (state, expected) = (fused.loop.state, plain.loop.state)
+      for (one, other) in zip(state.model + state.optimizer, expected.model + expected.optimizer) {
+        expectClose(one.tensor, other.tensor, .exact, "\(one.name), limit \(limit)")
+      }
+    }
+  }
+
+  @Test(
+    "a fused step that is not finite changes nothing if the norm is limited, and says so if not")
+  func fusedNotFinite() throws {
+    for limit in [1, Double.infinity] {
+      let loop = try TrainingLoop(
+        InfiniteSlope(),
+        settings: LoopSettings(
+          schedule: LearningRateSchedule(peak: 0.1, warmupSteps: 0, totalSteps: 9),
+          optimizer: AdamWSettings(), maximumNorm: limit, fusesUpdates: true))
+      #expect {
+        _ = try loop.advance()
+      } throws: { error in
+        guard let step = error as? NonFiniteStep else { return false }
+        return step.loss == 2 && step.hasChangedWeights == limit.isInfinite
+          && step.tensors.map(\.gradientNorm.isFinite) == [true, false]
+          && "\(step)".contains("first that of 'inner'")
+          && "\(step)".contains("were updated before") == limit.isInfinite
+      }
+      let outer = loop.task.weights[0].parameter.value
+      #expect((outer.item(as: Float.self) == 2) == limit.isFinite && loop.step == 0)
+    }
+  }
+
+  @Test("fused updates have nowhere to add up micro-batches")
+  func fusedAccumulation() {
+    #expect(throws: TrainingError.self) {
+      try running.loop(accumulation: 2, fusesUpdates: true)
+    }
+  }
+
   @Test("bf16 weights over f32 masters follow f32")
   func bf16() throws {
     let wide = try losses(running.loop(), steps: 15)
@@ -138,6 +190,24 @@ struct TrainingLoopTests {
     let chosen = try running.loop().advance()
     #expect(chosen.routing.allSatisfy { $0.droppedShare == 0 })
   }
+}
+
+/// outer · (1 + √inner) at inner = 0, whose derivative by `inner` is infinite.
+///
+/// The derivative by `outer` comes first.
+private final class InfiniteSlope: TrainingTask {
+  let weights = [
+    NamedParameter("outer", Parameter(Tensor([2] as [Float]))),
+    NamedParameter("inner", Parameter(Tensor([0] as [Float]))),
+  ]
+  var position = DataPosition()
+
+  func nextBatch() throws {}
+  func loss(_ batch: Void, random: RandomSource) throws -> TaskLoss {
+    let values = weights.map(\.parameter.value)
+    return TaskLoss(parts: [.init("loss", (values[0] * (values[1].sqrt() + 1)).sum())], units: 1)
+  }
+  func modelFiles() throws -> [ModelFile] { [] }
 }
 
 /// Fixture: `Tests/Fixtures/make/training_run.py`, which names the same constants.

@@ -1,0 +1,78 @@
+import MoECore
+import MoETensor
+
+extension TrainingLoop {
+  /// Updates each weight as soon as its gradient is there; what was measured, and the gradients' norm.
+  ///
+  /// The factor that limits the norm depends on all gradients. So with a limit, a first pass measures their norm, and a
+  /// second one computes the same gradients again and uses them. Without a limit one pass is enough, but a gradient
+  /// that is not finite may come after others were used.
+  func fusedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
+    let batch = try task.nextBatch()
+    var factor: Tensor?
+    if settings.maximumNorm.isFinite {
+      factor = try pass(over: batch).scale(maximumNorm: settings.maximumNorm).factor
+      // The second pass sees the same batch.
+      task.stepAbandoned()
+    }
+    optimizer.startStep()
+    let pass = try pass(over: batch) { [optimizer] index, gradient in
+      let limited = factor.map { Tensor.scaled([gradient], by: $0)[0] } ?? gradient
+      optimizer.update(index, gradient: limited, learningRate: rate)
+    }
+    return (pass.record, pass.scale(maximumNorm: .infinity).norm)
+  }
+
+  /// Goes forward and back over a batch and measures every gradient; `update` uses those that come while everything
+  /// is finite.
+  private func pass(
+    over batch: Task.Batch, update: ((_ index: Int, _ gradient: Tensor) -> Void)? = nil
+  ) throws -> FusedPass {
+    let random = random(batch: 0)
+    var pass = FusedPass(count: task.weights.count)
+    var hasChangedWeights = false
+    _ = try forEachGradient(
+      of: {
+        let found = try task.loss(batch, random: random)
+        let total = found.total
+        pass.record.take(found, total: total, share: 1)
+        return total
+      }, for: task.weights.map(\.parameter)
+    ) { index, gradient in
+      pass.take(index, gradient)
+      guard let update, pass.isFinite else { return }
+      update(index, gradient)
+      hasChangedWeights = true
+    }
+    let norm = pass.scale(maximumNorm: .infinity).norm
+    guard pass.isFinite, norm.isFinite else {
+      throw NonFiniteStep(
+        step: step + 1, loss: pass.record.loss, gradientNorm: norm, parts: pass.record.parts,
+        tensors: TensorStatistics.all(task.weights, gradientNorms: pass.norms.map(Double.init)),
+        routing: pass.record.routing, hasChangedWeights: hasChangedWeights)
+    }
+    return pass
+  }
+}
+
+/// What a pass over a batch leaves when its gradients are gone.
+private struct FusedPass {
+  var record = StepRecord()
+  /// The norm of each gradient, in the weights' order.
+  private(set) var norms: [Float]
+  private var hasFiniteNorms = true
+
+  init(count: Int) { norms = Array(repeating: 0, count: count) }
+
+  /// Whether the loss and all gradients so far are.
+  var isFinite: Bool { record.loss.isFinite && hasFiniteNorms }
+
+  mutating func take(_ index: Int, _ gradient: Tensor) {
+    norms[index] = Tensor.norms(of: [gradient]).item(as: Float.self)
+    hasFiniteNorms = hasFiniteNorms && norms[index].isFinite
+  }
+
+  func scale(maximumNorm: Double) -> ClippingScale {
+    withoutGradients { ClippingScale(norms: Tensor(norms), maximumNorm: maximumNorm) }
+  }
+}
