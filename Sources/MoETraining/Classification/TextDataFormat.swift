@@ -5,11 +5,13 @@ public import SystemPackage
 
 /// The formats in which data sets for classification and regression are distributed.
 public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
-  /// AG News: comma-separated; class from 1 to 4, then title and description, or both as one text.
+  /// AG News: comma-separated; class from 1 to 4, then title and description, or both as one text. A header may come
+  /// first: with `Class Index` as in some copies, or with `label` for classes from 0 to 3.
   case agNews = "ag_news"
   /// SST-2: tab-separated with a header; the columns `label` (0 or 1) and `sentence` (or `content`) in any order.
   case sst2
-  /// STS-B: tab-separated; score from 0 to 5 in column 5, the pair in columns 6 and 7, sources behind it ignored.
+  /// STS-B: tab-separated; score from 0 to 5 in column 5, the pair in columns 6 and 7, sources behind it ignored. Or with a
+  /// header, as in GLUE: the columns `score`, `sentence1` and `sentence2` in any order.
   case stsb
   /// HotpotQA: a list of objects with `question` and `type`, or one object per line; told apart are questions that
   /// bridge two articles and those that compare.
@@ -44,21 +46,28 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   }
 
   private func readAGNews(_ path: FilePath) throws -> [LabelledText] {
-    try SeparatedValues(path: path, format: .commas).rows().map { row in
-      guard 2...3 ~= row.values.count else {
+    let rows = try SeparatedValues(path: path, format: .commas).rows()
+    let columns = AGNewsColumns(rows[0].values)
+    return try rows.dropFirst(columns.isHeader ? 1 : 0).map { row in
+      guard columns.counts ~= row.values.count else {
         throw DataError.invalidLine(
           path, line: row.line,
           problem: "has \(row.values.count) columns; expected a class and one or two texts")
       }
-      guard let number = Int(row.values[0]), 1...4 ~= number else {
+      let value = row.values[columns.label]
+      guard let number = Int(value), columns.classes ~= number else {
+        let (first, last) = (columns.classes.lowerBound, columns.classes.upperBound)
         throw DataError.invalidLine(
           path, line: row.line,
-          problem: "has the class '\(row.values[0].prefix(40))'; it must be from 1 to 4")
+          problem: "has the class '\(value.prefix(40))'; it must be from \(first) to \(last)")
       }
+      var texts = row.values
+      texts.remove(at: columns.label)
       // The set spells line ends as backslashes.
-      let text = row.values.dropFirst().joined(separator: " ").replacing("\\", with: " ")
+      let text = texts.joined(separator: " ").replacing("\\", with: " ")
       return LabelledText(
-        try checked(text, path, row.line), label: number - 1, line: row.line)
+        try checked(text, path, row.line), label: number - columns.classes.lowerBound,
+        line: row.line)
     }
   }
 
@@ -88,19 +97,27 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   }
 
   private func readSTSB(_ path: FilePath) throws -> [LabelledText] {
-    try SeparatedValues(path: path, format: .tabs).rows().map { row in
-      guard 7...9 ~= row.values.count else {
-        throw DataError.invalidLine(
-          path, line: row.line, problem: "has \(row.values.count) columns; expected 7 to 9")
-      }
-      guard let score = Double(row.values[4]), 0...5 ~= score else {
+    let rows = try SeparatedValues(path: path, format: .tabs).rows()
+    let columns = try STSBColumns(rows[0].values, path)
+    return try rows.dropFirst(columns.isHeader ? 1 : 0).map { row in
+      guard columns.counts ~= row.values.count else {
+        let (least, most) = (columns.counts.lowerBound, columns.counts.upperBound)
         throw DataError.invalidLine(
           path, line: row.line,
-          problem: "has the score '\(row.values[4].prefix(40))'; it must be from 0 to 5")
+          problem: columns.isHeader
+            ? "has \(row.values.count) columns; the header has \(most)"
+            : "has \(row.values.count) columns; expected \(least) to \(most)")
+      }
+      let value = row.values[columns.score]
+      guard let score = Double(value), 0...5 ~= score else {
+        throw DataError.invalidLine(
+          path, line: row.line,
+          problem: "has the score '\(value.prefix(40))'; it must be from 0 to 5")
       }
       return LabelledText(
-        try checked(row.values[5], path, row.line),
-        second: try checked(row.values[6], path, row.line), score: score, line: row.line)
+        try checked(row.values[columns.first], path, row.line),
+        second: try checked(row.values[columns.second], path, row.line), score: score,
+        line: row.line)
     }
   }
 
@@ -109,116 +126,5 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       throw DataError.invalidLine(path, line: line, problem: "has an empty text; remove the line")
     }
     return text
-  }
-}
-
-/// Reads questions of HotpotQA.
-private struct HotpotQAReader {
-  let path: FilePath
-  /// Whether the sentences that answer the questions are read, too.
-  let facts: Bool
-
-  /// A question as the set spells it; other keys are ignored.
-  private struct Record: Decodable {
-    var question: String
-    var type: String
-    var supportingFacts: [Fact]?
-    var context: [Article]?
-
-    enum CodingKeys: String, CodingKey {
-      case question, type, context
-      case supportingFacts = "supporting_facts"
-    }
-  }
-
-  /// A title and the number of a sentence.
-  private struct Fact: Decodable {
-    var title: String
-    var sentence: Int
-
-    init(from decoder: any Decoder) throws {
-      var values = try decoder.unkeyedContainer()
-      title = try values.decode(String.self)
-      sentence = try values.decode(Int.self)
-    }
-  }
-
-  /// A title and its sentences.
-  private struct Article: Decodable {
-    var title: String
-    var sentences: [String]
-
-    init(from decoder: any Decoder) throws {
-      var values = try decoder.unkeyedContainer()
-      title = try values.decode(String.self)
-      sentences = try values.decode([String].self)
-    }
-  }
-
-  func read() throws -> [LabelledText] {
-    let bytes = try path.textBytes()
-    let first = bytes.first { !" \t\r\n".utf8.contains($0) }
-    let records = try first == UInt8(ascii: "[") ? list(bytes) : lines(bytes)
-    return try records.map(text)
-  }
-
-  private func list(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
-    do {
-      return try JSONDecoder().decode([Record].self, from: Data(bytes)).enumerated().map {
-        ($0 + 1, $1)
-      }
-    } catch let DecodingError.keyNotFound(key, context) {
-      let place = (context.codingPath.first?.intValue ?? 0) + 1
-      throw invalid(place, "(record) has no '\(key.stringValue)'")
-    } catch {
-      throw invalid(1, "begins no list of questions with their types; the file is broken")
-    }
-  }
-
-  private func lines(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
-    var records: [(line: Int, record: Record)] = []
-    for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
-    where line.contains(where: { $0 > 32 }) {
-      guard let record = try? JSONDecoder().decode(Record.self, from: Data(line)) else {
-        throw invalid(number + 1, "is no JSON object with 'question' and 'type'")
-      }
-      records.append((number + 1, record))
-    }
-    guard !records.isEmpty else { throw DataError.empty(path) }
-    return records
-  }
-
-  private func text(_ line: Int, _ record: Record) throws -> LabelledText {
-    guard let label = ["bridge", "comparison"].firstIndex(of: record.type) else {
-      throw invalid(
-        line, "has the type '\(record.type.prefix(40))'; it must be 'bridge' or 'comparison'")
-    }
-    guard record.question.contains(where: { !$0.isWhitespace }) else {
-      throw invalid(line, "has an empty question; remove it")
-    }
-    return LabelledText(
-      record.question, second: try facts ? sentences(line, record) : nil, label: label, line: line)
-  }
-
-  private func sentences(_ line: Int, _ record: Record) throws -> String {
-    guard let wanted = record.supportingFacts, let context = record.context else {
-      throw invalid(
-        line, "has no 'supporting_facts' with 'context'; set data.supporting_facts to false")
-    }
-    let articles = Dictionary(context.map { ($0.title, $0.sentences) }) { first, _ in first }
-    let found = wanted.compactMap { fact -> String? in
-      guard let sentences = articles[fact.title], sentences.indices.contains(fact.sentence) else {
-        return nil  // The set names a few sentences that its articles do not have.
-      }
-      return sentences[fact.sentence].trimmingCharacters(in: .whitespaces)
-    }
-    guard found.contains(where: { !$0.isEmpty }) else {
-      throw invalid(line, "names no sentence that its context has")
-    }
-    return found.joined(separator: " ")
-  }
-
-  private func invalid(_ line: Int, _ problem: String) -> DataError {
-    .invalidLine(path, line: line, problem: problem)
   }
 }

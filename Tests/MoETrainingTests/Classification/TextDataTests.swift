@@ -25,6 +25,23 @@ struct TextDataTests {
     #expect(found.texts.map(\.line) == [1, 3])
   }
 
+  @Test("of AG News may begin with a header, of copies that count classes from 1 or from 0")
+  func agNewsHeaders() throws {
+    let named = try read("Class Index,Title,Description\n4,a,b\n1,c,d\n", .agNews)
+    #expect(named.texts.map(\.first) == ["a b", "c d"] && named.texts.map(\.label) == [3, 0])
+    #expect(named.texts.map(\.line) == [2, 3])
+    #expect(try read("2,label\n", .agNews).texts.map(\.label) == [1])
+    let counted = try read("text,label\na,3\nb,0\n", .agNews)
+    #expect(counted.texts.map(\.first) == ["a", "b"] && counted.texts.map(\.label) == [3, 0])
+  }
+
+  @Test("of STS-B may have a header, as in GLUE")
+  func stsbHeader() throws {
+    let found = try read("index\tsentence1\tsentence2\tscore\n0\ta \"\tb\t2.5\n", .stsb)
+    #expect(found.texts.map(\.score) == [2.5] && found.texts.map(\.line) == [2])
+    #expect(found.texts.map(\.first) == ["a \""] && found.texts.map(\.second) == ["b"])
+  }
+
   @Test("of SST-2 are read by their header, in any order of columns")
   func sst2() throws {
     let found = try read("label\tsentence\r\n0\ta \"b\"\r\n1\tc\r\n", .sst2)
@@ -57,6 +74,10 @@ struct TextDataTests {
     ("1,\"a\"b\n", .agNews, 1, "quote"), ("1,a\n2\n", .agNews, 2, "columns"),
     ("1,a,b,c\n", .agNews, 1, "columns"), ("1,a\n5,b\n", .agNews, 2, "class"),
     ("x,a\n", .agNews, 1, "class"), ("1,a\n2, \n", .agNews, 2, "empty"),
+    ("Class Index,Title\n0,a\n", .agNews, 2, "1 to 4"), ("label,text\n4,a\n", .agNews, 2, "0 to 3"),
+    ("Class Index,Title,Description\n1,a\n", .agNews, 2, "columns"),
+    ("sentence1\tsentence2\na\tb\n", .stsb, 1, "'score'"),
+    ("sentence1\tsentence2\tscore\na\tb\n", .stsb, 2, "the header has 3"),
     ("1,\"a\n\nb\"\n9,c\n", .agNews, 4, "class"), ("0\ta\n", .sst2, 1, "header"),
     ("label\tsentence\n0\ta\n2\tb\n", .sst2, 3, "label"),
     ("label\tsentence\n0\ta\tb\n", .sst2, 2, "columns"),

@@ -1,0 +1,114 @@
+import Foundation
+import MoECore
+import SystemPackage
+
+/// Reads questions of HotpotQA.
+struct HotpotQAReader {
+  let path: FilePath
+  /// Whether the sentences that answer the questions are read, too.
+  let facts: Bool
+
+  /// A question as the set spells it; other keys are ignored.
+  private struct Record: Decodable {
+    var question: String
+    var type: String
+    var supportingFacts: [Fact]?
+    var context: [Article]?
+
+    enum CodingKeys: String, CodingKey {
+      case question, type, context
+      case supportingFacts = "supporting_facts"
+    }
+  }
+
+  /// A title and the number of a sentence.
+  private struct Fact: Decodable {
+    var title: String
+    var sentence: Int
+
+    init(from decoder: any Decoder) throws {
+      var values = try decoder.unkeyedContainer()
+      title = try values.decode(String.self)
+      sentence = try values.decode(Int.self)
+    }
+  }
+
+  /// A title and its sentences.
+  private struct Article: Decodable {
+    var title: String
+    var sentences: [String]
+
+    init(from decoder: any Decoder) throws {
+      var values = try decoder.unkeyedContainer()
+      title = try values.decode(String.self)
+      sentences = try values.decode([String].self)
+    }
+  }
+
+  func read() throws -> [LabelledText] {
+    let bytes = try path.textBytes()
+    let first = bytes.first { !" \t\r\n".utf8.contains($0) }
+    let records = try first == UInt8(ascii: "[") ? list(bytes) : lines(bytes)
+    return try records.map(text)
+  }
+
+  private func list(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
+    do {
+      return try JSONDecoder().decode([Record].self, from: Data(bytes)).enumerated().map {
+        ($0 + 1, $1)
+      }
+    } catch let DecodingError.keyNotFound(key, context) {
+      let place = (context.codingPath.first?.intValue ?? 0) + 1
+      throw invalid(place, "(record) has no '\(key.stringValue)'")
+    } catch {
+      throw invalid(1, "begins no list of questions with their types; the file is broken")
+    }
+  }
+
+  private func lines(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
+    var records: [(line: Int, record: Record)] = []
+    for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
+    where line.contains(where: { $0 > 32 }) {
+      guard let record = try? JSONDecoder().decode(Record.self, from: Data(line)) else {
+        throw invalid(number + 1, "is no JSON object with 'question' and 'type'")
+      }
+      records.append((number + 1, record))
+    }
+    guard !records.isEmpty else { throw DataError.empty(path) }
+    return records
+  }
+
+  private func text(_ line: Int, _ record: Record) throws -> LabelledText {
+    guard let label = ["bridge", "comparison"].firstIndex(of: record.type) else {
+      throw invalid(
+        line, "has the type '\(record.type.prefix(40))'; it must be 'bridge' or 'comparison'")
+    }
+    guard record.question.contains(where: { !$0.isWhitespace }) else {
+      throw invalid(line, "has an empty question; remove it")
+    }
+    return LabelledText(
+      record.question, second: try facts ? sentences(line, record) : nil, label: label, line: line)
+  }
+
+  private func sentences(_ line: Int, _ record: Record) throws -> String {
+    guard let wanted = record.supportingFacts, let context = record.context else {
+      throw invalid(
+        line, "has no 'supporting_facts' with 'context'; set data.supporting_facts to false")
+    }
+    let articles = Dictionary(context.map { ($0.title, $0.sentences) }) { first, _ in first }
+    let found = wanted.compactMap { fact -> String? in
+      guard let sentences = articles[fact.title], sentences.indices.contains(fact.sentence) else {
+        return nil  // The set names a few sentences that its articles do not have.
+      }
+      return sentences[fact.sentence].trimmingCharacters(in: .whitespaces)
+    }
+    guard found.contains(where: { !$0.isEmpty }) else {
+      throw invalid(line, "names no sentence that its context has")
+    }
+    return found.joined(separator: " ")
+  }
+
+  private func invalid(_ line: Int, _ problem: String) -> DataError {
+    .invalidLine(path, line: line, problem: problem)
+  }
+}
