@@ -59,11 +59,12 @@ class GradientHook final : public torch::autograd::PostAccumulateGradHook {
     leaf.mutable_grad().reset();
     // A block that listed the leaf did not use it.
     if (!gradient.defined()) return;
-    const char *message = "no reason given";
-    int status = ready_(context_, index_, handle(std::move(gradient)), &message);
-    TORCH_CHECK(status == 0, message);
-    // The last use of this object.
+    CTorchGradientReady ready = ready_;
+    void *context = context_;
+    size_t index = index_;
+    // This object ends here; a failure must not leave it behind with a context that is gone.
     torch::autograd::impl::set_post_acc_grad_hooks(leaf, nullptr);
+    TORCH_CHECK(ready(context, index, handle(std::move(gradient))) == 0, "the receiver failed");
   }
 
  private:
@@ -96,8 +97,10 @@ int ctorch_gradients(const CTorchTensor *outputs, const CTorchTensor *seeds, siz
 int ctorch_watch_gradient(CTorchTensor leaf, CTorchGradientReady ready, void *context,
                           size_t index) {
   return guarded([&] {
+    at::Tensor target = tensor(leaf);
+    target.mutable_grad().reset();
     torch::autograd::impl::set_post_acc_grad_hooks(
-        tensor(leaf), std::make_unique<GradientHook>(ready, context, index));
+        target, std::make_unique<GradientHook>(ready, context, index));
   });
 }
 

@@ -23,6 +23,7 @@ public final class Parameter {
       newValue.shape == value.shape && newValue.dtype == value.dtype,
       "\(newValue.summary) assigned to a parameter of \(value.summary)")
     value = Self.constant(newValue)
+    isHeldByGraph = false
   }
 
   /// The elements row-major, as updates in place need them, and without the history of their computation.
@@ -39,6 +40,7 @@ public final class Parameter {
     }
     if !isKnownUniquelyReferenced(&value.storage) || !ownsElements {
       value = withoutGradients { value.copied() }
+      isHeldByGraph = false
     }
     return value
   }

@@ -131,6 +131,7 @@ public final class AdamW {
   ///   - gradient: In the weight's shape.
   ///   - learningRate: η.
   public func update(_ index: Int, gradient: Tensor, learningRate: Double) {
+    precondition(step > 0, "an update of one weight before the first step was started")
     let slot = slots[index]
     update([slot], gradients: [gradient], decays: slot.decays, learningRate)
   }

@@ -26,7 +26,7 @@ enum Bar {
     case .ratio(let largest):
       "\(ratio <= largest ? "met" : "missed") (≤ \((largest * 100).rounded() / 100))"
     case .memory(let largest):
-      Self.memory(Double(ours.bytes ?? 0) / Double(peers.bytes ?? 0), largest)
+      Self.memory(Double(ours.bytes ?? .max) / Double(peers.bytes ?? 1), largest)
     case .absolute(let seconds, let bytes):
       ours.seconds <= seconds && ours.bytes ?? 0 <= bytes
         ? "met (≤ \(Int(seconds * 1000)) ms, \(bytes / 1_000_000) MB)"

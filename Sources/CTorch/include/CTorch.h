@@ -74,7 +74,8 @@ void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *
 bool ctorch_tensor_is_contiguous(CTorchTensor tensor);
 
 /// True when no other tensor shares the elements and they lie in memory that libtorch allocated, so
-/// that changing them in place is invisible to everyone else but `holders` of this very tensor, this handle among them.
+/// that changing them in place is invisible to everyone else. At most `holders` references to this very tensor are allowed, this handle
+/// among them.
 bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders);
 
 /// First element of a contiguous CPU tensor, or NULL for any other tensor.
@@ -129,10 +130,8 @@ int ctorch_tensor_set_requires_gradient(CTorchTensor tensor, bool required);
 int ctorch_gradients(const CTorchTensor *outputs, const CTorchTensor *seeds, size_t output_count,
                      const CTorchTensor *inputs, size_t input_count, CTorchTensor *gradients);
 
-/// Receives the gradient of a watched leaf, as an owned handle. Returns 0, or 1 with a message that stays valid
-/// until its next call; the backward pass fails then.
-typedef int (*CTorchGradientReady)(void *context, size_t index, CTorchTensor gradient,
-                                   const char **message);
+/// Receives the gradient of a watched leaf, as an owned handle. Returns 0, or 1 to have the backward pass fail.
+typedef int (*CTorchGradientReady)(void *context, size_t index, CTorchTensor gradient);
 
 /// Has `ready(context, index, …)` called in the next `ctorch_backward`, once the gradient of a leaf is complete and
 /// nothing in that pass needs the leaf any more. It is called at most once.

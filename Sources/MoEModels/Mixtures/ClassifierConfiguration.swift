@@ -5,7 +5,7 @@
 ///      "experts": ["ff", "gru"], "width": 256, "expert_size": 128, "temperature": 1.5,
 ///      "gate_gradient": "straight_through"}
 ///
-/// A model for scores has `"score_range": [0, 5]` instead of `labels`.
+/// A model for scores has `"score_range": [0, 5]` instead of `labels`; one that reads pairs of texts has `"pairs": true`.
 public struct ClassifierConfiguration: Hashable, Sendable {
   /// What the answers mean.
   public enum Target: Hashable, Sendable {
@@ -25,7 +25,9 @@ public struct ClassifierConfiguration: Hashable, Sendable {
 
   /// `hecto`.
   public static let modelType = "hecto"
-  private static let keys = ["model_type", "labels", "score_range", "max_length", "encoder"]
+  private static let keys = [
+    "model_type", "labels", "score_range", "max_length", "pairs", "encoder",
+  ]
 
   /// The encoder.
   public var encoder: EncoderConfiguration
@@ -35,12 +37,15 @@ public struct ClassifierConfiguration: Hashable, Sendable {
   public var target: Target
   /// Most tokens of a text, what stands around it included.
   public var maximumLength: Int
+  /// Whether it answers for pairs of texts, not for single ones.
+  public var readsPairs: Bool
 
   /// Puts the parts together.
   ///
   /// - Precondition: The head reads the encoder's width, and answers with as many numbers as the target has.
   public init(
-    encoder: EncoderConfiguration, mixture: MixtureConfiguration, target: Target, maximumLength: Int
+    encoder: EncoderConfiguration, mixture: MixtureConfiguration, target: Target,
+    maximumLength: Int, readsPairs: Bool = false
   ) {
     precondition(
       mixture.inputs == encoder.hiddenSize && mixture.outputs == target.outputs
@@ -48,6 +53,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
       "a head of \(mixture.inputs) → \(mixture.outputs) on \(encoder), \(maximumLength) tokens")
     (self.encoder, self.mixture) = (encoder, mixture)
     (self.target, self.maximumLength) = (target, maximumLength)
+    self.readsPairs = readsPairs
   }
 
   /// Reads the `config.json` of a model.
@@ -74,6 +80,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
       throw json.invalid("max_length", "at most the encoder's \(encoder.contextLength)")
     }
     maximumLength = try json.int("max_length", in: 8...encoder.contextLength)
+    readsPairs = try json.optionalBool("pairs") ?? false
     mixture = try MixtureConfiguration(json, inputs: encoder.hiddenSize, outputs: target.outputs)
   }
 
@@ -90,6 +97,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
     var result = mixture.json
     result["model_type"] = .string(Self.modelType)
     result["max_length"] = .number(Double(maximumLength))
+    result["pairs"] = .bool(readsPairs)
     result["encoder"] = .object(encoder.json)
     switch target {
     case .classes(let names): result["labels"] = .array(names.map { .string($0) })

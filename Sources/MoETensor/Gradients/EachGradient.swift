@@ -5,7 +5,8 @@ import MoECore
 /// never exist all at once.
 ///
 /// A gradient comes when nothing in the backward pass needs its parameter any more, so `use` may change the parameter.
-/// Gradients come in no promised order.
+/// Gradients come in no promised order. May not stand inside another computation of gradients of the same weights. Memory
+/// that is free between the passes goes back to the system.
 ///
 ///     let loss = try forEachGradient(of: { … }, for: weights) { index, gradient in
 ///       optimizer.update(index, gradient: gradient, learningRate: 1e-3)
@@ -30,18 +31,26 @@ public func forEachGradient(
   of loss: () throws -> Tensor, for parameters: [Parameter],
   _ use: (_ index: Int, _ gradient: Tensor) throws -> Void
 ) throws -> Tensor {
+  require(
+    Set(parameters.map(ObjectIdentifier.init)).count == parameters.count,
+    "a parameter is listed twice; each gradient comes once")
+  require(
+    !parameters.contains { $0.value.requiresGradient },
+    "gradients that come one by one inside another computation of gradients")
   // Values must not be held here: a parameter whose elements somebody else sees is copied at its update.
   for parameter in parameters { parameter.value.setRequiresGradient(true) }
   defer { for parameter in parameters { parameter.value.setRequiresGradient(false) } }
   return try withoutActuallyEscaping(use) { use in
     let receiver = GradientReceiver(parameters, use)
     return try withExtendedLifetime(receiver) {
-      let value = try withRecording(true) { () throws -> Tensor in try loss() }
+      var value = try withRecording(true) { () throws -> Tensor in try loss() }
       require(
         value.count == 1, "gradients of a loss of shape \(value.shape); it must be one number")
       if value.requiresGradient { try receiver.goBack(from: value) }
+      // Lets go of the graph, which holds all weights.
+      value = value.detached()
       try receiver.fillIn()
-      return value.detached()
+      return value
     }
   }
 }
@@ -65,11 +74,11 @@ public func forEachGradient(
     for (index, parameter) in parameters.enumerated() {
       let status = unsafe parameter.value.withHandle {
         unsafe ctorch_watch_gradient(
-          $0, { unsafe GradientReceiver.take($0, $1, $2, $3) }, context, index)
+          $0, { unsafe GradientReceiver.take($0, $1, $2) }, context, index)
       }
       require(status == 0, Engine.lastError)
     }
-    // The two passes leave gaps of different sizes. Without this, kept free memory would come to a tenth of all.
+    // Forward and backward leave gaps of different sizes. Without this, kept free memory would come to a tenth of all.
     ctorch_give_back_freed_memory()
     let status = unsafe loss.withHandle { unsafe ctorch_backward($0) }
     if let failure { throw failure }
@@ -98,8 +107,7 @@ public func forEachGradient(
 
   /// The function that libtorch calls in the backward pass; see `CTorchGradientReady`.
   private static func take(
-    _ context: UnsafeMutableRawPointer?, _ index: Int, _ gradient: OpaquePointer?,
-    _ message: UnsafeMutablePointer<UnsafePointer<CChar>?>?
+    _ context: UnsafeMutableRawPointer?, _ index: Int, _ gradient: OpaquePointer?
   ) -> CInt {
     guard let context = unsafe context, let gradient = unsafe gradient else { return 1 }
     let receiver = unsafe Unmanaged<GradientReceiver>.fromOpaque(context).takeUnretainedValue()

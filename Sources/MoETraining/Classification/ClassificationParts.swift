@@ -33,7 +33,8 @@ struct ClassificationParts {
     var mixture = recipe.head
     (mixture.inputs, mixture.outputs) = (source.configuration.hiddenSize, target.outputs)
     let configuration = ClassifierConfiguration(
-      encoder: source.configuration, mixture: mixture, target: target, maximumLength: limit)
+      encoder: source.configuration, mixture: mixture, target: target, maximumLength: limit,
+      readsPairs: texts.train.texts.contains { $0.second != nil })
     try Self.checkMemory(configuration)
     let random = RandomWeights(RandomSource(seed: recipe.shared.seed))
     let dtype = recipe.shared.dtype

@@ -50,6 +50,9 @@ struct ClassificationRecipe: TrainingRecipe {
     guard tokenizer == nil || vocabularySize == nil else {
       throw vocabulary.invalid("size", "absent where tokenizer.path names a file")
     }
+    if case .folder = encoder, vocabularySize != nil {
+      throw vocabulary.invalid("size", "absent: a trained encoder knows its own tokens only")
+    }
     data = try ClassificationSource(json)
     if case .new = encoder, tokenizer == nil, vocabularySize == nil, !data.isSynthetic {
       throw ModelError.missingKey(path: json.path, key: "tokenizer.size' or 'tokenizer.path")
@@ -80,9 +83,11 @@ struct ClassificationRecipe: TrainingRecipe {
     try object.refuseKeys(except: ["path", "frozen", "pooling", "cache"])
     let pooling: EncoderConfiguration.Pooling? =
       object.has("pooling") ? try object.choice("pooling") : nil
-    return (
-      .folder(FilePath(path), pooling: pooling), try object.optionalBool("frozen") ?? false
-    )
+    let isFrozen = try object.optionalBool("frozen") ?? false
+    guard isFrozen || !object.has("cache") else {
+      throw object.invalid("cache", "absent: only the states of a frozen encoder are kept")
+    }
+    return (.folder(FilePath(path), pooling: pooling), isFrozen)
   }
 
   var resolved: [String: [String: ConfigurationObject.Value]] {
@@ -120,6 +125,10 @@ struct ClassificationRecipe: TrainingRecipe {
       headline:
         "\(counts[0]) weights to train, \(counts[1]) frozen; experts \(kinds); \(parts.training.count) texts, \(parts.test?.count ?? 0) to test",
       unit: "texts", examples: parts.training.count)
+    if let test = texts.test, !test.hasVariety {
+      prepared.notices.append(
+        "all texts to test on are of one class, so accuracy and macro-F1 say little")
+    }
     let cut = parts.training.truncated + (parts.test?.truncated ?? 0)
     if cut > 0 {
       prepared.notices.append(

@@ -31,7 +31,8 @@ public struct ClassificationSet {
     for text in texts.texts {
       guard let prepared = preparation(text.first, text.second) else {
         throw .invalidLine(
-          texts.path, line: text.line, problem: "has a text without any token; remove it")
+          texts.paths[text.file], line: text.line,
+          problem: "has a text without any token; remove it")
       }
       tokens.append(prepared.text)
       if prepared.isTruncated { truncated += 1 }

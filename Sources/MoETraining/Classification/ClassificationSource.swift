@@ -56,6 +56,9 @@ struct ClassificationSource: Sendable {
       throw object.invalid("format", "one of \(names.joined(separator: ", "))")
     }
     guard let format = TextDataFormat(rawValue: known) else {
+      guard !supportingFacts else {
+        throw object.invalid("supporting_facts", "false, as only hotpotqa has them")
+      }
       guard train.isEmpty, test.isEmpty, testShare == 0, validationShare == 0 else {
         throw object.invalid("train", "absent, because synthetic texts come from no file")
       }
@@ -113,9 +116,16 @@ struct ClassificationSource: Sendable {
       learned = rest
       if evaluatesOnValidation { tested = validation }
     }
-    if let trainSamples { learned = try learned.sample(trainSamples, seed: sampleSeed).chosen }
-    if let testSamples { tested = try tested?.sample(testSamples, seed: sampleSeed).chosen }
     try learned.checkVariety()
+    if let trainSamples {
+      learned = try learned.sample(trainSamples, seed: sampleSeed).chosen
+      guard learned.hasVariety else {
+        throw TrainingError.invalidSetting(
+          key: "data.train_samples", value: "\(trainSamples)",
+          expected: "more, so that there are texts of at least two classes among them")
+      }
+    }
+    if let testSamples { tested = try tested?.sample(testSamples, seed: sampleSeed).chosen }
     return (learned, tested)
   }
 
@@ -131,9 +141,7 @@ struct ClassificationSource: Sendable {
   }
 
   private func joined(_ paths: [FilePath], _ format: TextDataFormat) throws -> LabelledTexts {
-    let parts = try paths.map { try format.read($0, supportingFacts: supportingFacts) }
-    var whole = parts[0]
-    whole.texts = parts.flatMap(\.texts)
-    return whole
+    LabelledTexts(
+      joining: try paths.map { try format.read($0, supportingFacts: supportingFacts) })
   }
 }

@@ -14,8 +14,10 @@ public struct LabelledText: Hashable, Sendable {
   public var score = 0.0
   /// The kind of text, where the source tells kinds apart besides classes.
   public var kind: Int?
-  /// The line, or the number of the record, from 1.
+  /// The line, from 1; of lists that have no lines, the number of the record.
   public var line: Int
+  /// The place of its file in ``LabelledTexts/paths``.
+  public var file = 0
 
   /// Describes a text.
   public init(_ first: String, second: String? = nil, label: Int = 0, score: Double = 0, line: Int)
@@ -27,8 +29,8 @@ public struct LabelledText: Hashable, Sendable {
 
 /// Texts of one source, all with classes or all with scores.
 public struct LabelledTexts: Sendable {
-  /// Where they come from, for messages.
-  public var path: FilePath
+  /// Where they come from, for messages; at least one.
+  public var paths: [FilePath]
   /// The texts.
   public var texts: [LabelledText]
   /// What is predicted.
@@ -38,8 +40,26 @@ public struct LabelledTexts: Sendable {
 
   /// Collects texts.
   init(path: FilePath, texts: [LabelledText], target: ClassifierConfiguration.Target) {
-    (self.path, self.texts, self.target) = (path, texts, target)
+    (self.paths, self.texts, self.target) = ([path], texts, target)
   }
+
+  /// Texts of several files as one source.
+  ///
+  /// - Precondition: There is at least one, and all have the same target.
+  init(joining parts: [LabelledTexts]) {
+    self = parts[0]
+    for part in parts.dropFirst() {
+      let texts = part.texts.map { text in
+        var text = text
+        text.file += paths.count
+        return text
+      }
+      (self.texts, paths) = (self.texts + texts, paths + part.paths)
+    }
+  }
+
+  /// The first file.
+  var path: FilePath { paths[0] }
 
   /// Number of classes; 1 for scores.
   var classCount: Int { target.outputs }
@@ -47,10 +67,14 @@ public struct LabelledTexts: Sendable {
   /// Refuses texts that cannot be learned from: of one class only, or none at all.
   func checkVariety() throws(DataError) {
     guard let first = texts.first else { throw .empty(path) }
-    guard case .classes(let names) = target else { return }
-    guard texts.contains(where: { $0.label != first.label }) else {
-      throw .singleClass(path, name: names[first.label])
-    }
+    guard case .classes(let names) = target, !hasVariety else { return }
+    throw .singleClass(path, name: names[first.label])
+  }
+
+  /// Whether there are texts of two classes, or scores.
+  var hasVariety: Bool {
+    guard case .classes = target, let first = texts.first else { return !texts.isEmpty }
+    return texts.contains { $0.label != first.label }
   }
 
   /// Some of the texts, classes in the same proportions as here, in the order in which they stand.

@@ -42,6 +42,7 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       case .stsb: try readSTSB(path)
       case .hotpotQA: try HotpotQAReader(path: path, facts: supportingFacts).read()
       }
+    guard !texts.isEmpty else { throw DataError.empty(path) }
     return LabelledTexts(path: path, texts: texts, target: target)
   }
 

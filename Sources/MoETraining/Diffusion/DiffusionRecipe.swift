@@ -174,6 +174,6 @@ struct DiffusionRecipe: TrainingRecipe {
     // Per block: what attention, modulation and networks keep for the backward pass.
     let kept = 4 * tokens * Double(configuration.depth) * 24 * Double(configuration.hiddenSize)
     try TrainingMemory.check(
-      weights: counted.count, other: kept, of: "batches of \(Int(tokens)) patches")
+      weights: counted.count, trained: shared, other: kept, of: "batches of \(Int(tokens)) patches")
   }
 }

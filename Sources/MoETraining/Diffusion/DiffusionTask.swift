@@ -56,6 +56,8 @@ public final class DiffusionTask: TrainingTask {
   let device: Device
   /// What sparse blocks with thresholds or centroids did in the present step.
   private var done: [[DiffusionExperts.Output]] = []
+  /// ``usage`` without the present step.
+  private var endedUsage: [ExpertUsage] = []
 
   /// Prepares to train a model.
   ///
@@ -201,16 +203,17 @@ public final class DiffusionTask: TrainingTask {
     usage = model.configuration.sparseBlocks.map { _ in
       ExpertUsage(labels: labels, experts: model.configuration.experts?.listed ?? 0)
     }
+    endedUsage = usage
   }
 
   /// Moves thresholds and centroids.
   public func stepEnded(routing: [LayerRouting]) {
     for sparse in done { model.learn(from: sparse) }
-    done = []
+    (done, endedUsage) = ([], usage)
   }
 
-  /// Forgets what the step did, so that no threshold or centroid follows it.
-  public func stepAbandoned() { done = [] }
+  /// Forgets what the step did, so that no count, threshold or centroid follows it.
+  public func stepAbandoned() { (done, usage) = ([], endedUsage) }
 
   /// The objective on validation images, with their labels and, where the model knows it, with the null label.
   ///

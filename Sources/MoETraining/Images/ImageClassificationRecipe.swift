@@ -61,7 +61,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     _ = try ImageClassifier(configuration, weights: counted)
     let places = Double(shared.batchSize * shape[1] * shape[1])
     try TrainingMemory.check(
-      weights: counted.count, other: 4 * places * Double(3 * depth * width),
+      weights: counted.count, trained: shared, other: 4 * places * Double(3 * depth * width),
       of: "batches of \(shared.batchSize) images")
     let weights = TrainableWeights(
       RandomWeights(RandomSource(seed: shared.seed)), dtype: .f32, device: device)

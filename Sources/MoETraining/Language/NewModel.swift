@@ -77,7 +77,8 @@ enum NewModel {
     // Scores in the forward pass, their logarithms and their gradients.
     let tokens = Double(configuration.shared.batchSize) * Double(configuration.context)
     try TrainingMemory.check(
-      weights: counted.count, other: 12 * tokens * Double(architecture.vocabularySize),
+      weights: counted.count, trained: configuration.shared,
+      other: 12 * tokens * Double(architecture.vocabularySize),
       of: "batches of \(Int(tokens)) tokens")
   }
 }

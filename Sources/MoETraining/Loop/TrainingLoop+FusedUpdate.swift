@@ -8,6 +8,7 @@ extension TrainingLoop {
   /// second one computes the same gradients again and uses them. Without a limit one pass is enough, but a gradient
   /// that is not finite may come after others were used.
   func fusedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
+    precondition(settings.accumulation == 1, "fused updates of several micro-batches")
     let batch = try task.nextBatch()
     var factor: Tensor?
     if settings.maximumNorm.isFinite {
@@ -15,12 +16,15 @@ extension TrainingLoop {
       // The second pass sees the same batch.
       task.stepAbandoned()
     }
-    optimizer.startStep()
+    var hasStarted = false
     let pass = try pass(over: batch) { [optimizer] index, gradient in
+      // A pass that fails before its first update leaves the optimizer as it was.
+      if !hasStarted { optimizer.startStep() }
+      hasStarted = true
       let limited = factor.map { Tensor.scaled([gradient], by: $0)[0] } ?? gradient
       optimizer.update(index, gradient: limited, learningRate: rate)
     }
-    return (pass.record, pass.scale(maximumNorm: .infinity).norm)
+    return (pass.record, pass.norm)
   }
 
   /// Goes forward and back over a batch and measures every gradient; `update` uses those that come while everything
@@ -44,10 +48,9 @@ extension TrainingLoop {
       update(index, gradient)
       hasChangedWeights = true
     }
-    let norm = pass.scale(maximumNorm: .infinity).norm
-    guard pass.isFinite, norm.isFinite else {
+    guard pass.isFinite, pass.norm.isFinite else {
       throw NonFiniteStep(
-        step: step + 1, loss: pass.record.loss, gradientNorm: norm, parts: pass.record.parts,
+        step: step + 1, loss: pass.record.loss, gradientNorm: pass.norm, parts: pass.record.parts,
         tensors: TensorStatistics.all(task.weights, gradientNorms: pass.norms.map(Double.init)),
         routing: pass.record.routing, hasChangedWeights: hasChangedWeights)
     }
@@ -71,6 +74,9 @@ private struct FusedPass {
     norms[index] = Tensor.norms(of: [gradient]).item(as: Float.self)
     hasFiniteNorms = hasFiniteNorms && norms[index].isFinite
   }
+
+  /// The norm of all gradients.
+  var norm: Double { scale(maximumNorm: .infinity).norm }
 
   func scale(maximumNorm: Double) -> ClippingScale {
     withoutGradients { ClippingScale(norms: Tensor(norms), maximumNorm: maximumNorm) }

@@ -38,8 +38,9 @@ public final class TrainingLoop<Task: TrainingTask> {
   /// Trains one step.
   ///
   /// - Returns: What is known of it.
-  /// - Throws: ``NonFiniteStep`` when a loss or gradient is not finite, with the weights as they were before
-  ///   the step; or what the task throws.
+  /// - Throws: ``NonFiniteStep`` when a loss or gradient is not finite, or what the task throws. The weights are then as
+  ///   they were before the step; but with ``LoopSettings/fusesUpdates`` and no limit of the norm, or when the task
+  ///   fails in the backward pass, some may have changed, and the loop must not go on.
   public func advance() throws -> StepMetrics {
     do { return try trainedStep() } catch {
       task.stepAbandoned()

@@ -24,7 +24,8 @@ public protocol TrainingTask: AnyObject {
   /// - Parameters:
   ///   - batch: The data.
   ///   - random: Where all random numbers must come from; its seed belongs to the step, so that a resumed
-  ///     run draws the same ones.
+  ///     run draws the same ones. A step may ask twice for the loss of a batch, with the same random numbers both times
+  ///     and ``stepAbandoned()`` between.
   /// - Returns: The parts of the loss and what is known of the routing.
   /// - Throws: What the model throws.
   func loss(_ batch: Batch, random: RandomSource) throws -> TaskLoss
@@ -32,8 +33,8 @@ public protocol TrainingTask: AnyObject {
   /// Called after the weights were updated, with the routing of the whole step, one entry per sparse layer.
   func stepEnded(routing: [LayerRouting])
 
-  /// Called instead when a step changed nothing, because a loss or gradient was not finite or something failed: what
-  /// its batches left for ``stepEnded(routing:)`` must be forgotten.
+  /// Called when what batches left for ``stepEnded(routing:)`` must be forgotten: because a loss or gradient was not
+  /// finite, something failed, or the losses will be computed once more.
   func stepAbandoned()
 
   /// Measures the model on data that it is not trained on.

@@ -59,7 +59,7 @@ struct RunRecord: Codable {
 
   /// Whether a key may change when a run continues: it decides about no loss.
   private static func isFree(_ key: String) -> Bool {
-    key == "training.steps"
+    ["training.steps", "training.fused_update"].contains(key)
       || ["checkpoints.", "evaluation.", "log."].contains(where: key.hasPrefix)
   }
 }

@@ -7,12 +7,16 @@ enum TrainingMemory {
   ///
   /// - Parameters:
   ///   - weights: Numbers in all weights.
+  ///   - settings: How they are trained.
   ///   - other: Bytes of what passes keep.
   ///   - batch: The batches, in words.
   /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)``.
-  static func check(weights: Int, other: Double, of batch: String) throws(TrainingError) {
+  static func check(
+    weights: Int, trained settings: SharedSettings, other: Double, of batch: String
+  ) throws(TrainingError) {
     // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
-    let needed = Double(weights) * 16 + other
+    let gradient = settings.loop.fusesUpdates ? settings.dtype.byteSize : 0
+    let needed = Double(weights) * Double(16 - gradient) + other
     guard needed > Double(ProcessInfo.processInfo.physicalMemory) else { return }
     let sizes = ByteCount(Int(min(needed, 1e18)))
     let memory = ByteCount(Int(ProcessInfo.processInfo.physicalMemory))

@@ -23,7 +23,8 @@ private struct Toy {
   init() throws { folder = try TemporaryFolder() }
 
   func configuration(
-    _ encoder: Encoder, _ kinds: [ExpertKind], steps: Int, seed: Int = 0, more: String = ""
+    _ encoder: Encoder, _ kinds: [ExpertKind], steps: Int, seed: Int = 0, more: String = "",
+    settings: [String] = []
   ) throws -> TrainingConfiguration {
     let names = kinds.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
     let text = """
@@ -34,7 +35,8 @@ private struct Toy {
        "optimizer": {"learning_rate": 2e-3, "beta2": 0.999, "weight_decay": 0.01},
        "schedule": {"decay": "constant", "warmup_steps": 0}\(more)}
       """
-    return try TrainingConfiguration(try folder.write(Array(text.utf8), to: "toy.json"))
+    return try TrainingConfiguration(
+      try folder.write(Array(text.utf8), to: "toy.json"), settings: settings)
   }
 
   /// Trains and measures.
@@ -88,6 +90,24 @@ struct ClassificationTaskTests {
     let routing = toy.folder.file("run").appending("evaluations").appending("step-00000060")
     #expect(try readBytes(routing.appending("predictions.csv")).count > 400)
     #expect(try readBytes(routing.appending("routing.csv")).count > 50)
+  }
+
+  @Test("is the same when each weight is updated at once")
+  func fusedUpdates() throws {
+    let toy = try Toy()
+    func losses(_ name: String, _ settings: String) throws -> [Double] {
+      let configuration = try toy.configuration(
+        .transformer, [.feedForward, .recurrent], steps: 4, more: #", "losses": {"balance": 0.1}"#,
+        settings: [settings, "head.dropout=0.3", "training.clip=0.5"])
+      var losses: [Double] = []
+      let session = try TrainingSession(configuration, in: toy.folder.file(name), resumes: false)
+      _ = try session.run(observer: {
+        if case .step(let metrics) = $0 { losses.append(metrics.loss) }
+      })
+      return losses
+    }
+    let plain = try losses("plain", "training.fused_update=false")
+    #expect(try losses("fused", "training.fused_update=true") == plain && plain.count == 4)
   }
 
   @Test("continues with the same losses after a stop")

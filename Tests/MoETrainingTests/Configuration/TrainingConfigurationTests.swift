@@ -115,6 +115,23 @@ struct TrainingConfigurationTests {
     #expect(record.differences(from: stated.resolved).isEmpty)
   }
 
+  @Test("fused updates may be switched on for a run that exists; clip 0 is no limit")
+  func fusedUpdates() throws {
+    let record = RunRecord(try read(), versions: [:])
+    #expect(record.differences(from: try read("training.fused_update=true").resolved).isEmpty)
+    let recipe = try language("training.fused_update=true", "training.clip=0").shared
+    #expect(recipe.loop.fusesUpdates && recipe.loop.maximumNorm == .infinity)
+    #expect(recipe.resolved["training"]?["clip"] == .number(0))
+    for (settings, key) in [
+      (["training.clip=-1"], "training.clip"),
+      (["training.fused_update=true", "training.accumulation=2"], "training.accumulation"),
+      (["training.fused_update=1"], "training.fused_update"),
+    ] {
+      let error = #expect(throws: (any Error).self) { try read(settings) }
+      #expect(error.map { "\($0)".contains(key) } ?? false, "\(key)")
+    }
+  }
+
   @Test("sizes that no machine holds are refused before anything is allocated")
   func impossibleSizes() throws {
     _ = try folder.write(Array(String(repeating: "some words ", count: 500).utf8), to: "text.txt")

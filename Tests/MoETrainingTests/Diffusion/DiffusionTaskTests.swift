@@ -16,7 +16,7 @@ struct DiffusionTaskTests {
 
   private func loop(
     _ router: DiffusionExpertsConfiguration.Router?, flips: Bool = false, batch: Int = 16,
-    accumulation: Int = 1, average: Double? = nil,
+    accumulation: Int = 1, average: Double? = nil, limit: Double = 1, fusesUpdates: Bool = false,
     change: (inout DiffusionConfiguration) -> Void = { _ in }
   ) throws -> TrainingLoop<DiffusionTask> {
     let set = try SampleImages.set()
@@ -30,7 +30,24 @@ struct DiffusionTaskTests {
         accumulation: accumulation,
         schedule: LearningRateSchedule(
           peak: 3e-3, warmupSteps: 0, totalSteps: 200, decay: .constant),
-        optimizer: AdamWSettings(weightDecay: 0), averageDecay: average, seed: 9))
+        optimizer: AdamWSettings(weightDecay: 0), maximumNorm: limit, fusesUpdates: fusesUpdates,
+        averageDecay: average, seed: 9))
+  }
+
+  @Test("is the same when each weight is updated at once", arguments: routers)
+  func fusedUpdates(router: DiffusionExpertsConfiguration.Router?) throws {
+    for limit in [0.1, Double.infinity] {
+      let plain = try loop(router, limit: limit)
+      let fused = try loop(router, limit: limit, fusesUpdates: true)
+      for _ in 0..<3 {
+        let (one, other) = (try fused.advance(), try plain.advance())
+        #expect(one.loss == other.loss && one.gradientNorm == other.gradientNorm)
+      }
+      #expect(fused.task.usage == plain.task.usage)
+      for (one, other) in zip(fused.state.model, plain.state.model) {
+        expectClose(one.tensor, other.tensor, .exact, "\(one.name), limit \(limit)")
+      }
+    }
   }
 
   @Test("learns with every rule", arguments: routers)
@@ -55,6 +72,7 @@ struct DiffusionTaskTests {
     _ = try loop.task.loss(batch, random: RandomSource(seed: 5))
     loop.task.stepAbandoned()
     loop.task.stepEnded(routing: [])
+    #expect(loop.task.usage == other.task.usage)
     for (found, expected) in zip(loop.task.buffers, other.task.buffers) {
       expectClose(found.parameter.value, expected.parameter.value, .exact, found.name)
     }
