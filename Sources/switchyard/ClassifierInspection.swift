@@ -38,10 +38,14 @@ struct LabelledDataOptions: ParsableArguments {
   var images: ImageFiles? { data.map { ImageFiles([$0.path], labels: labels?.path) } }
 
   /// Shows what a model does with the data, if there are any; tells whether it did.
-  func inspect(_ model: FilePath, json: Bool, html: FilePath?) throws -> Bool {
+  func inspect(
+    _ model: FilePath, against other: FilePath?, json: Bool, html: FilePath?
+  ) throws
+    -> Bool
+  {
     guard let data else { return false }
     let report = try ClassifierReport(
-      of: model, on: data.path, format: format, examples: examples)
+      of: model, on: data.path, format: format, against: other, examples: examples)
     if let html { try ClassifierPage(report).page.write(to: html) }
     if json {
       try Output.json(report)

@@ -57,7 +57,17 @@ struct Classify: ParsableCommand {
     }
     let classifier = try TextClassifier.open(model.path)
     let preparation = try classifier.preparation(model.path)
-    for (number, (first, second)) in try texts().enumerated() {
+    let pairs = classifier.configuration.readsPairs
+    let texts = try texts()
+    for (number, (_, second)) in texts.enumerated() where (second != nil) != pairs {
+      throw TextError(
+        path: file?.path ?? "text",
+        problem: (file == nil ? "is " : "has on line \(number + 1) ")
+          + (pairs
+            ? "a single text, but the model reads pairs; the second one goes \(file == nil ? "to --pair" : "behind a tab")"
+            : "a pair, but the model reads single texts"))
+    }
+    for (number, (first, second)) in texts.enumerated() {
       guard let prepared = preparation(first, second) else {
         throw TextError(
           path: file?.path ?? "text",
@@ -72,12 +82,11 @@ struct Classify: ParsableCommand {
   private func texts() throws -> [(String, String?)] {
     guard let file else { return [(text ?? "", pair)] }
     var lines = try readText(file.path).split(
-      separator: "\n", omittingEmptySubsequences: false
-    ).map(String.init)
+      omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" })
     if lines.last == "" { lines.removeLast() }
     return lines.map { line in
-      let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
-      return (parts.first ?? "", parts.count == 2 ? parts[1] : nil)
+      let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
+      return (String(parts[0]), parts.count == 2 ? String(parts[1]) : nil)
     }
   }
 

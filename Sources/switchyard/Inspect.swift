@@ -21,7 +21,8 @@ struct Inspect: ParsableCommand {
       step: its snapshots and its final model, to see load and affinity grow.
 
       For a model that answers with classes or scores, --data names texts with known answers: how good it is, and \
-      which expert answers what. For one that makes images, --data names images by class, and the folder of its \
+      which expert answers what; with --against, how often another model, trained with another seed for example, \
+      chooses the same expert. For one that makes images, --data names images by class, and the folder of its \
       training run needs none: which classes use which experts, how far their answers count, how their weights differ.
 
       The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
@@ -35,12 +36,15 @@ struct Inspect: ParsableCommand {
         switchyard inspect RUN --text book.txt --html training.html
         switchyard inspect runs/digits --html experts.html
         switchyard inspect runs/hecto-agnews/model --data ag_news/test.csv --html routing.html
+        switchyard inspect runs/seed-0/model --data ag_news/test.csv --against runs/seed-1/model
       """)
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
     PathArgument
   @Option(
-    help: "Another trace or file of counts of the same model, to compare.", completion: .file())
+    help:
+      "Another trace or file of counts of the same model, to compare; with --data, another model.",
+    completion: .file())
   var against: PathArgument?
   @OptionGroup var texts: TextOptions
   @OptionGroup var engine: EngineOptions
@@ -65,7 +69,11 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     if let subject = DiffusionSubject(input.path) { return try inspect(subject) }
-    if try labelled.inspect(input.path, json: json, html: html?.path) { return }
+    if try labelled.inspect(
+      input.path, against: against?.path, json: json, html: html?.path)
+    {
+      return
+    }
     if let run = RunFolder(input.path) { return try inspect(run) }
     guard input.isModel else {
       guard texts.text.isEmpty else {

@@ -2,6 +2,7 @@ import ArgumentParser
 import MoECore
 import MoEModels
 import MoETensor
+import MoETraining
 import SystemPackage
 
 /// A model and how to compute with it.
@@ -46,19 +47,13 @@ struct ModelArguments: ParsableArguments {
 }
 
 /// The text of a file, which must be UTF-8.
+///
+/// - Throws: `DataError` that names the line, or a `FileError`.
 func readText(_ path: FilePath) throws -> String {
-  let file = try MappedFile(path)
-  guard file.count > 0 else {
-    throw TextError(path: path, problem: "is empty; name a file with text")
-  }
-  let bytes = file.copied()
-  guard let text = String(validating: bytes, as: UTF8.self) else {
-    throw TextError(path: path, problem: "is not UTF-8; convert it first, for example with iconv")
-  }
-  return text
+  String(decoding: try path.textBytes(), as: UTF8.self)
 }
 
-/// A file that does not hold text.
+/// A file that does not hold the text that is needed.
 struct TextError: Error, CustomStringConvertible {
   var path: FilePath
   var problem: String

@@ -40,7 +40,10 @@ struct ClassifyCommandTests {
     #expect(one.exitCode == 0 && one.output.hasPrefix("Sports ("), "\(one.output)\(one.errors)")
     #expect(one.output.contains("expert ") && one.output.contains("gate "))
 
-    let file = try folder.write(Array("ministers met\nthe team won\n".utf8), to: "texts.txt")
+    // Lines of another system.
+    let file = try folder.write(Array("ministers met\r\nthe team won\r\n".utf8), to: "texts.txt")
+    let pairs = try folder.write(Array("a\nb\tc\n".utf8), to: "pairs.txt")
+    let latin = try folder.write(Array("a\n".utf8) + [0xFF, 0x0A], to: "latin.txt")
     let all = try Program.run("classify", model, "--file", file.string, "--json")
     let lines = all.output.split(separator: "\n")
     #expect(all.exitCode == 0 && lines.count == 2, "\(all.errors)")
@@ -70,6 +73,9 @@ struct ClassifyCommandTests {
       (["classify", model, "a", "--file", "b"], "one of them"),
       (["classify", model, "--file", news, "--pair", "a"], "--pair"),
       (["classify", folder.path.string, "a"], "no model"),
+      (["classify", model, "a", "--pair", "b"], "is a pair, but the model reads single texts"),
+      (["classify", model, "--file", pairs.string], "has on line 2 a pair"),
+      (["classify", model, "--file", latin.string], "line 2 is not UTF-8"),
       (["inspect", model, "--data", news, "--format", "sst2"], "--format"),
       (["inspect", model, "--data", news, "--format", "imdb"], "--format"),
       (["inspect", model, "--data", file.string], "line 1"),

@@ -12,10 +12,12 @@ extension ClassifierReport {
   ///   - folder: Folder of the model.
   ///   - data: The file.
   ///   - format: Its format; `nil` for the one whose classes or scores the model has.
+  ///   - other: Folder of another model, trained with another seed for example, whose choice of experts is compared.
   ///   - examples: Texts to show per expert.
   /// - Throws: ``DataError``, ``TrainingError``, `ModelError`, `TokenizerError` or `FileError`.
   public init(
-    of folder: FilePath, on data: FilePath, format: TextDataFormat? = nil, examples: Int = 3
+    of folder: FilePath, on data: FilePath, format: TextDataFormat? = nil,
+    against other: FilePath? = nil, examples: Int = 3
   ) throws {
     let model = try TextClassifier.open(folder)
     let target = model.configuration.target
@@ -26,12 +28,41 @@ extension ClassifierReport {
         key: "--format", value: format?.rawValue ?? "absent",
         expected: "a format with the classes or scores of the model")
     }
-    let source = try format.read(data)
-    let preparation = try model.preparation(folder)
-    let set = try ClassificationSet(source, with: preparation)
+    let source = try format.read(
+      data, supportingFacts: format == .hotpotQA && model.configuration.readsPairs)
+    let set = try ClassificationSet(source, with: try model.preparation(folder))
     let name = folder.lastComponent?.string ?? folder.string
     let from = "\(name) on \(data.lastComponent?.string ?? data.string)"
     self.init(model, source, set, examples: examples, from: from)
+    if let other { values += try Self.agreement(model, set, with: other, source) }
+  }
+
+  /// How often two models send a text to the same expert.
+  private static func agreement(
+    _ model: TextClassifier, _ set: ClassificationSet, with folder: FilePath,
+    _ source: LabelledTexts
+  ) throws -> [Measure] {
+    let other = try TextClassifier.open(folder)
+    let kinds = model.configuration.mixture.experts
+    guard other.configuration.mixture.experts == kinds,
+      other.configuration.readsPairs == model.configuration.readsPairs
+    else {
+      let found = other.configuration.mixture.experts.map(\.rawValue).joined(separator: ", ")
+      throw TrainingError.invalidSetting(
+        key: "--against", value: "\(folder) (experts \(found))",
+        expected:
+          "a model with the same experts in the same order: \(kinds.map(\.rawValue).joined(separator: ", "))"
+      )
+    }
+    let theirs = try ClassificationSet(source, with: try other.preparation(folder))
+    let chosen = [predictions(model, set), predictions(other, theirs)].map { $0.map(\.expert) }
+    func agreement(exchangeable: Bool) -> Double {
+      GroupedRouting.agreement(
+        chosen[0], chosen[1], experts: kinds.count, exchangeable: exchangeable)
+    }
+    let same = Measure("same_expert", agreement(exchangeable: false))
+    guard Set(kinds).count == 1 else { return [same] }
+    return [same, Measure("same_expert_renamed", agreement(exchangeable: true))]
   }
 
   init(

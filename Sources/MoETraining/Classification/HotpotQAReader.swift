@@ -4,9 +4,20 @@ import SystemPackage
 
 /// Reads questions of HotpotQA.
 struct HotpotQAReader {
-  let path: FilePath
+  private let path: FilePath
   /// Whether the sentences that answer the questions are read, too.
-  let facts: Bool
+  private let facts: Bool
+  private let bytes: [UInt8]
+  /// Whether the file is one list, whose records have numbers, not lines.
+  private let isList: Bool
+
+  /// Reads the file.
+  ///
+  /// - Throws: ``DataError`` for text that is not UTF-8, or a `FileError`.
+  init(path: FilePath, facts: Bool) throws {
+    (self.path, self.facts, bytes) = (path, facts, try path.textBytes())
+    isList = bytes.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "[")
+  }
 
   /// A question as the set spells it; other keys are ignored.
   private struct Record: Decodable {
@@ -46,26 +57,39 @@ struct HotpotQAReader {
   }
 
   func read() throws -> [LabelledText] {
-    let bytes = try path.textBytes()
-    let first = bytes.first { !" \t\r\n".utf8.contains($0) }
-    let records = try first == UInt8(ascii: "[") ? list(bytes) : lines(bytes)
-    return try records.map(text)
+    try (isList ? list() : lines()).map(text)
   }
 
-  private func list(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
+  private func list() throws -> [(line: Int, record: Record)] {
     do {
       return try JSONDecoder().decode([Record].self, from: Data(bytes)).enumerated().map {
         ($0 + 1, $1)
       }
-    } catch let DecodingError.keyNotFound(key, context) {
-      let place = (context.codingPath.first?.intValue ?? 0) + 1
-      throw invalid(place, "(record) has no '\(key.stringValue)'")
-    } catch {
-      throw invalid(1, "begins no list of questions with their types; the file is broken")
+    } catch let error as DecodingError {
+      throw located(error)
+        ?? DataError.invalidLine(
+          path, line: 1, problem: "begins no list of questions with their types; the file is broken"
+        )
     }
   }
 
-  private func lines(_ bytes: [UInt8]) throws -> [(line: Int, record: Record)] {
+  /// The number of the record that could not be decoded, and why; `nil` if it is not the fault of one.
+  private func located(_ error: DecodingError) -> DataError? {
+    let (context, problem): (DecodingError.Context, String) =
+      switch error {
+      case .keyNotFound(let key, let context): (context, "has no '\(key.stringValue)'")
+      case .typeMismatch(_, let context), .valueNotFound(_, let context):
+        (
+          context,
+          "has something else than expected at '\(context.codingPath.dropFirst().map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: "."))'"
+        )
+      case .dataCorrupted(let context): (context, "is broken")
+      @unknown default: (.init(codingPath: [], debugDescription: ""), "")
+      }
+    return context.codingPath.first?.intValue.map { invalid($0 + 1, problem) }
+  }
+
+  private func lines() throws -> [(line: Int, record: Record)] {
     var records: [(line: Int, record: Record)] = []
     for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
     where line.contains(where: { $0 > 32 }) {
@@ -108,7 +132,9 @@ struct HotpotQAReader {
     return found.joined(separator: " ")
   }
 
-  private func invalid(_ line: Int, _ problem: String) -> DataError {
-    .invalidLine(path, line: line, problem: problem)
+  private func invalid(_ place: Int, _ problem: String) -> DataError {
+    isList
+      ? .invalidRecord(path, record: place, problem: problem)
+      : .invalidLine(path, line: place, problem: problem)
   }
 }

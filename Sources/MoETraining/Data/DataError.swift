@@ -8,6 +8,8 @@ public enum DataError: Error, Hashable {
   case notText(FilePath, offset: Int)
   /// A line of a JSONL file is not an object with the text.
   case invalidLine(FilePath, line: Int, problem: String)
+  /// A record of a list in JSON, from 1, is not as it must be.
+  case invalidRecord(FilePath, record: Int, problem: String)
   /// There are too few tokens for a single window.
   case tooShort(FilePath, tokens: Int, needed: Int)
   /// The file holds tensors, but not tokens as ``TokenFile`` writes them.
@@ -32,6 +34,8 @@ extension DataError: CustomStringConvertible {
       "\(path) is not UTF-8 text at byte \(offset); convert it first, for example with iconv"
     case .invalidLine(let path, let line, let problem):
       "\(path): line \(line) \(problem)"
+    case .invalidRecord(let path, let record, let problem):
+      "\(path): record \(record) of the list \(problem)"
     case .tooShort(let path, let tokens, let needed):
       "\(path) gives \(tokens) tokens, but a window needs \(needed); take a longer text, or a smaller data.context"
     case .notTokens(let path, let problem):

@@ -41,12 +41,20 @@ public final class TrainingSession {
   ) throws {
     let device = try device.checked()
     try configuration.recipe.checkFiles()
+    let isNew = folder.isMissing
     try folder.createFolders()
     lock = try FolderLock(folder)
     var notices: [String] = []
-    try Self.prepare(folder, configuration, resumes: resumes, versions, &notices)
-    let opened = try Self.open(
-      configuration.recipe, configuration.shared, in: folder, device: device, progress: progress)
+    let opened: Opened
+    do {
+      try Self.prepare(folder, configuration, resumes: resumes, versions, &notices)
+      opened = try Self.open(
+        configuration.recipe, configuration.shared, in: folder, device: device, progress: progress)
+    } catch {
+      // Nothing of a run that never began; a folder that was there keeps what is in it.
+      if isNew { try? FileManager.default.removeItem(atPath: folder.string) }
+      throw error
+    }
     (run, headline, unit, firstStep) = (opened.run, opened.headline, opened.unit, opened.firstStep)
     self.notices = notices + opened.notices
     steps = configuration.shared.steps

@@ -5,6 +5,7 @@ import MoEModels
 import MoERouting
 import MoETensor
 import MoETestSupport
+import MoETracing
 import SystemPackage
 import Testing
 
@@ -201,10 +202,71 @@ struct ClassificationTaskTests {
     #expect(-1...1 ~= (try #require(found["pearson"])))
     let folder = toy.folder.file("run").appending("model")
     let model = try TextClassifier.open(folder)
-    #expect(model.configuration.target == .score(0...5))
+    #expect(model.configuration.target == .score(0...5) && model.configuration.readsPairs)
     let preparation = TextPreparation(try Tokenizer(folder), limit: 64)
     let prepared = try #require(preparation("rain cloud", "rain"))
     #expect(model.predict([prepared.text])[0].score?.isFinite == true)
+  }
+
+  @Test("a model of questions with facts is inspected with facts, and beside another model")
+  func facts() throws {
+    let toy = try Toy()
+    // The question says nothing; the fact tells the classes apart.
+    let records = (0..<80).map { number in
+      let (type, fact) =
+        number.isMultiple(of: 2) ? ("bridge", "rain storm") : ("comparison", "soup salt")
+      return
+        #"{"question": "was there", "type": "\#(type)", "supporting_facts": [["T", 0]], "context": [["T", ["\#(fact)"]]]}"#
+    }
+    let data = try toy.folder.write(Array(records.joined(separator: "\n").utf8), to: "q.jsonl")
+    let tokenizer = try toy.folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
+    let text = """
+      {"task": "classification", "encoder": \(Toy.Encoder.bag.rawValue),
+       "tokenizer": {"path": "\(tokenizer)"}, "head": {"width": 16, "expert_size": 16},
+       "data": {"format": "hotpotqa", "train": "q.jsonl", "test": "q.jsonl", "supporting_facts": true},
+       "training": {"steps": 30, "batch_size": 16}, "optimizer": {"learning_rate": 2e-2}}
+      """
+    let path = try toy.folder.write(Array(text.utf8), to: "toy.json")
+    let found = try toy.results(TrainingConfiguration(path), in: "run")
+    let other = try toy.results(
+      TrainingConfiguration(path, settings: [#"head.experts=["gru", "ff"]"#]), in: "other")
+    #expect(found["accuracy"] == 1 && other["accuracy"] == 1)
+    let model = toy.folder.file("run").appending("model")
+    let report = try ClassifierReport(of: model, on: data, against: model)
+    let values = Dictionary(uniqueKeysWithValues: report.values.map { ($0.name, $0.value) })
+    #expect(values["accuracy"] == 1 && values["same_expert"] == 1)
+    #expect(values["same_expert_renamed"] == nil)
+    #expect(throws: TrainingError.self) {
+      _ = try ClassifierReport(
+        of: model, on: data, against: toy.folder.file("other").appending("model"))
+    }
+  }
+
+  @Test("leaves no folder behind when a run cannot begin, and warns of a test of one class")
+  func beginnings() throws {
+    let toy = try Toy()
+    func train(_ rows: String, settings: [String] = []) throws -> TrainingSession {
+      _ = try toy.folder.write(Array(rows.utf8), to: "train.csv")
+      _ = try toy.folder.write(Array("1,rain\n1,cloud\n".utf8), to: "test.csv")
+      let tokenizer = try toy.folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
+      let text = """
+        {"task": "classification", "encoder": \(Toy.Encoder.bag.rawValue),
+         "tokenizer": {"path": "\(tokenizer)"},
+         "data": {"format": "ag_news", "train": "train.csv", "test": "test.csv"},
+         "training": {"steps": 1, "batch_size": 2}, "optimizer": {"learning_rate": 2e-2}}
+        """
+      let path = try toy.folder.write(Array(text.utf8), to: "toy.json")
+      return try TrainingSession(
+        TrainingConfiguration(path, settings: settings), in: toy.folder.file("run"), resumes: false)
+    }
+    #expect(throws: DataError.self) { try train("1,rain\n1,cloud\n") }
+    #expect(toy.folder.file("run").isMissing)
+    let good = "1,rain\n2,bread\n3,song\n4,road\n"
+    let error = #expect(throws: TrainingError.self) {
+      try train(good, settings: ["data.train_samples=1"])
+    }
+    #expect(error.map { "\($0)".contains("data.train_samples") } ?? false)
+    #expect(try train(good).notices.contains { $0.contains("one class") })
   }
 
   @Test("puts texts aside to choose settings by, and never learns from them")
@@ -270,6 +332,17 @@ struct ClassificationTaskTests {
         "evaluation.on"
       ),
       (#"\#(bag), "data": {"format": "synthetic"}, "evaluation": {"on": "all"}"#, "evaluation.on"),
+      (
+        #"\#(bag), "data": {"format": "synthetic", "supporting_facts": true}"#,
+        "data.supporting_facts"
+      ),
+      (
+        #""encoder": {"path": "a"}, "tokenizer": {"size": 512}, "data": {"format": "synthetic"}"#,
+        "tokenizer.size"
+      ),
+      (
+        #""encoder": {"path": "a", "cache": "b"}, "data": {"format": "synthetic"}"#, "encoder.cache"
+      ),
     ]
     for (text, key) in cases {
       let path = try folder.write(

@@ -85,10 +85,6 @@ struct TextDataTests {
     ("a\tb\tc\td\t5.5\te\tf\n", .stsb, 1, "score"), ("a\tb\tc\td\tnan\te\tf\n", .stsb, 1, "score"),
     ("a\tb\tc\td\t-1\te\tf\n", .stsb, 1, "score"), ("a\tb\tc\td\t1\te\n", .stsb, 1, "columns"),
     ("a\tb\tc\td\t1\te\t \n", .stsb, 1, "empty"), ("{\"question\": \"a\"}\n", .hotpotQA, 1, "type"),
-    (
-      "[{\"question\": \"a\", \"type\": \"bridge\"}, {\"type\": \"bridge\"}]", .hotpotQA, 2,
-      "question"
-    ),
     ("{\"question\": \"a\", \"type\": \"other\"}\n", .hotpotQA, 1, "other"),
     ("{\"question\": \" \", \"type\": \"bridge\"}\n", .hotpotQA, 1, "empty"),
     ("[1, 2", .hotpotQA, 1, "broken"),
@@ -100,6 +96,46 @@ struct TextDataTests {
     let error = #expect(throws: DataError.self) { _ = try read(text, format) }
     let message = error?.description ?? ""
     #expect(message.contains("/data: line \(line) ") && message.contains(word), "\(message)")
+  }
+
+  @Test("of lists are refused by the number of the record")
+  func records() throws {
+    let good = #"{"question": "a", "type": "bridge"}"#
+    for (record, word) in [
+      (#"{"type": "bridge"}"#, "no 'question'"),
+      (#"{"question": 3, "type": "bridge"}"#, "'question'"),
+      (#"{"question": "a", "type": "other"}"#, "'other'"),
+      (#"{"question": "", "type": "bridge"}"#, "empty"), ("7", "else than expected"),
+    ] {
+      let error = #expect(throws: DataError.self) {
+        _ = try read("[\(good),\n\n\(record)]", .hotpotQA)
+      }
+      let message = error?.description ?? ""
+      #expect(message.contains("record 2 of the list ") && message.contains(word), "\(message)")
+    }
+  }
+
+  @Test("of several files are refused by the name of the right one")
+  func severalFiles() throws {
+    let folder = try TemporaryFolder()
+    let first = try folder.write(Array("1,a\n2,b\n".utf8), to: "first.csv")
+    let second = try folder.write(Array("3,c\n4,\u{1}\n".utf8), to: "second.csv")
+    let joined = LabelledTexts(
+      joining: try [first, second].map { try TextDataFormat.agNews.read($0) })
+    #expect(joined.texts.map(\.file) == [0, 0, 1, 1] && joined.paths == [first, second])
+    let tokenizer = try folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
+    let preparation = TextPreparation(try Tokenizer(tokenizer), limit: 8)
+    let error = #expect(throws: DataError.self) {
+      _ = try ClassificationSet(joined, with: preparation)
+    }
+    #expect(error?.description.contains("second.csv: line 2 has a text without any token") ?? false)
+  }
+
+  @Test("without any text are refused")
+  func noTexts() throws {
+    #expect(throws: DataError.self) { try read("label\tsentence\n", .sst2) }
+    #expect(throws: DataError.self) { try read("[]", .hotpotQA) }
+    #expect(throws: DataError.self) { try read("Class Index,Title\n", .agNews) }
   }
 
   @Test("that are empty or not UTF-8 are refused")
