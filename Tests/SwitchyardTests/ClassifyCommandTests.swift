@@ -30,6 +30,28 @@ struct ClassifyCommandTests {
       "train", path.string, "--out", folder.file("out").string, "--threads", "1")
   }
 
+  @Test("learns classes of one's own from a table")
+  func ownClasses() throws {
+    let rows = (0..<80).map {
+      $0.isMultiple(of: 2) ? "good,fine work \($0) done" : "bad,it broke \($0) again"
+    }
+    _ = try folder.write(Array((["label,text"] + rows).joined(separator: "\n").utf8), to: "t.csv")
+    let config = """
+      {"task": "classification", "encoder": {"model_type": "bag", "hidden_size": 16},
+       "tokenizer": {"size": 600}, "head": {"width": 8, "expert_size": 8},
+       "data": {"format": "table", "train": "t.csv", "test": "t.csv"},
+       "training": {"steps": 40, "batch_size": 8}, "optimizer": {"learning_rate": 0.01}}
+      """
+    let path = try folder.write(Array(config.utf8), to: "config.json")
+    let training = try Program.run(
+      "train", path.string, "--out", folder.file("out").string, "--threads", "1")
+    #expect(training.exitCode == 0, "\(training.errors)")
+    let one = try Program.run("classify", model, "it broke again")
+    #expect(one.output.hasPrefix("bad ("), "\(one.output)\(one.errors)")
+    let report = try Program.run("inspect", model, "--data", folder.file("t.csv").string)
+    #expect(report.exitCode == 0 && report.output.contains("good"), "\(report.errors)")
+  }
+
   @Test("answers for a text, for a file, and about texts with known answers")
   func answers() throws {
     let training = try train()

@@ -18,6 +18,8 @@ enum Bar {
   case ratio(Double)
   /// At most this share of the peer's memory.
   case memory(Double)
+  /// At most this share of the peer's time, and no more memory.
+  case ratioAndMemory(Double)
   /// At most this time and this much added private memory.
   case absolute(seconds: Double, bytes: Int)
 
@@ -25,6 +27,9 @@ enum Bar {
     switch self {
     case .ratio(let largest):
       "\(ratio <= largest ? "met" : "missed") (≤ \((largest * 100).rounded() / 100))"
+    case .ratioAndMemory(let largest):
+      Self.ratio(largest).verdict(ours: ours, peers: peers, ratio: ratio) + ", "
+        + Self.memory(1).verdict(ours: ours, peers: peers, ratio: ratio)
     case .memory(let largest):
       Self.memory(Double(ours.bytes ?? .max) / Double(peers.bytes ?? 1), largest)
     case .absolute(let seconds, let bytes):

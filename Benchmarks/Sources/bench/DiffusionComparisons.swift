@@ -23,7 +23,7 @@ enum DiffusionComparisons {
     ]
     return shapes.flatMap { shape in
       let works: [Work] = [
-        Work("training step", "training", .ratio(1 / 1.5)) { try step($0) },
+        Work("training step", "training", .ratioAndMemory(1 / 1.5)) { try step($0) },
         Work("training step, recomputing,", "training", nil) { try step($0, recomputes: true) },
         Work("training step, recomputing with fused updates,", "training", .memory(0.5)) {
           try step($0, recomputes: true, fusesUpdates: true)

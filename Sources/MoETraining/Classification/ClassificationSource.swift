@@ -108,8 +108,10 @@ struct ClassificationSource: Sendable {
         SyntheticTexts.make(testSamples ?? 1_000, seed: 2 &* sampleSeed &+ 1)
       )
     }
-    var learned = try joined(train, format)
-    var tested = test.isEmpty ? nil : try joined(test, format)
+    let classes =
+      format == .table ? try LabelledTable.classes(of: train.map(LabelledTable.init)) : nil
+    var learned = try joined(train, format, classes)
+    var tested = test.isEmpty ? nil : try joined(test, format, classes)
     if testShare > 0 { (tested, learned) = try divided(learned, testShare) }
     if validationShare > 0 {
       let (validation, rest) = try divided(learned, validationShare)
@@ -140,8 +142,12 @@ struct ClassificationSource: Sendable {
     return try texts.sample(held, seed: sampleSeed)
   }
 
-  private func joined(_ paths: [FilePath], _ format: TextDataFormat) throws -> LabelledTexts {
+  private func joined(
+    _ paths: [FilePath], _ format: TextDataFormat, _ classes: [String]?
+  ) throws -> LabelledTexts {
     LabelledTexts(
-      joining: try paths.map { try format.read($0, supportingFacts: supportingFacts) })
+      joining: try paths.map {
+        try format.read($0, supportingFacts: supportingFacts, classes: classes)
+      })
   }
 }

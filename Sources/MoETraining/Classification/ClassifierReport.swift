@@ -21,15 +21,19 @@ extension ClassifierReport {
   ) throws {
     let model = try TextClassifier.open(folder)
     let target = model.configuration.target
-    guard let format = format ?? TextDataFormat.allCases.first(where: { $0.target == target }),
-      format.target == target
+    var classes: [String]?
+    if case .classes(let names) = target { classes = names }
+    let found = TextDataFormat.allCases.first { $0.target == target }
+    guard let format = format ?? found ?? classes.map({ _ in TextDataFormat.table }),
+      format.target == target || (format == .table && classes != nil)
     else {
       throw TrainingError.invalidSetting(
         key: "--format", value: format?.rawValue ?? "absent",
         expected: "a format with the classes or scores of the model")
     }
     let source = try format.read(
-      data, supportingFacts: format == .hotpotQA && model.configuration.readsPairs)
+      data, supportingFacts: format == .hotpotQA && model.configuration.readsPairs,
+      classes: classes)
     let set = try ClassificationSet(source, with: try model.preparation(folder))
     let name = folder.lastComponent?.string ?? folder.string
     let from = "\(name) on \(data.lastComponent?.string ?? data.string)"

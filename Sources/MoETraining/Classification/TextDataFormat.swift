@@ -16,14 +16,18 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   /// HotpotQA: a list of objects with `question` and `type`, or one object per line; told apart are questions that
   /// bridge two articles and those that compare.
   case hotpotQA = "hotpotqa"
+  /// Texts with classes of their own: comma-separated, or tab-separated if the name ends in `.tsv`, with a header that has
+  /// the columns `text` and `label`, and `pair` for second texts.
+  case table
 
-  /// What is predicted of texts in this format.
-  public var target: ClassifierConfiguration.Target {
+  /// What is predicted of texts in this format; `nil` where the texts say it.
+  public var target: ClassifierConfiguration.Target? {
     switch self {
     case .agNews: .classes(["World", "Sports", "Business", "Sci/Tech"])
     case .sst2: .classes(["negative", "positive"])
     case .stsb: .score(0...5)
     case .hotpotQA: .classes(["bridge", "comparison"])
+    case .table: nil
     }
   }
 
@@ -32,17 +36,26 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   /// - Parameters:
   ///   - path: The file.
   ///   - supportingFacts: Whether questions of HotpotQA are read together with the sentences that answer them.
+  ///   - classes: Of a table, the classes that its labels must name; `nil` for those that they do name.
   /// - Returns: All texts, none of them empty.
   /// - Throws: ``DataError`` that names the line, or a `FileError`.
-  public func read(_ path: FilePath, supportingFacts: Bool = false) throws -> LabelledTexts {
-    let texts =
-      switch self {
-      case .agNews: try readAGNews(path)
-      case .sst2: try readSST2(path)
-      case .stsb: try readSTSB(path)
-      case .hotpotQA: try HotpotQAReader(path: path, facts: supportingFacts).read()
-      }
-    guard !texts.isEmpty else { throw DataError.empty(path) }
+  public func read(
+    _ path: FilePath, supportingFacts: Bool = false, classes: [String]? = nil
+  ) throws -> LabelledTexts {
+    var target = target
+    let texts: [LabelledText]
+    switch self {
+    case .agNews: texts = try readAGNews(path)
+    case .sst2: texts = try readSST2(path)
+    case .stsb: texts = try readSTSB(path)
+    case .hotpotQA: texts = try HotpotQAReader(path: path, facts: supportingFacts).read()
+    case .table:
+      let table = try LabelledTable(path)
+      let classes = try classes ?? LabelledTable.classes(of: [table])
+      target = .classes(classes)
+      texts = try table.texts(classes: classes)
+    }
+    guard let target, !texts.isEmpty else { throw DataError.empty(path) }
     return LabelledTexts(path: path, texts: texts, target: target)
   }
 

@@ -98,6 +98,37 @@ struct TextDataTests {
     #expect(message.contains("/data: line \(line) ") && message.contains(word), "\(message)")
   }
 
+  @Test("of one's own are tables with a header, whose labels are the classes")
+  func table() throws {
+    let folder = try TemporaryFolder()
+    func read(
+      _ text: String, _ name: String = "t.csv", _ classes: [String]? = nil
+    ) throws
+      -> LabelledTexts
+    {
+      let path = try folder.write(Array(text.utf8), to: name)
+      return try TextDataFormat.table.read(path, classes: classes)
+    }
+    let words = try read("id,label,text\n1,spam,\"a, b\"\n2,ham,c\n")
+    #expect(words.target == .classes(["ham", "spam"]) && words.texts.map(\.label) == [1, 0])
+    #expect(words.texts.map(\.first) == ["a, b", "c"] && words.texts[0].second == nil)
+    let numbers = try read("text\tpair\tlabel\na\tb\t10\nc\td\t9\n", "t.tsv")
+    #expect(numbers.target == .classes(["9", "10"]) && numbers.texts.map(\.label) == [1, 0])
+    #expect(numbers.texts.map(\.second) == ["b", "d"])
+    #expect(try read("text,label\na,x\n", "t.csv", ["w", "x"]).texts[0].label == 1)
+    for (text, line, word) in [
+      ("text,class\na,x\n", 1, "'label'"), ("text,label\na\n", 2, "the header has 2"),
+      ("text,label\na, \n", 2, "no label"), ("text,label\n ,x\n", 2, "empty"),
+      ("text,label\na,w\nb,y\n", 3, "known are w, x"),
+    ] {
+      let error = #expect(throws: DataError.self) { try read(text, "t.csv", ["w", "x"]) }
+      let message = error?.description ?? ""
+      #expect(message.contains("line \(line) ") && message.contains(word), "\(message)")
+    }
+    let many = (0..<1001).map { "a,\($0)" }.joined(separator: "\n")
+    #expect(throws: DataError.self) { try read("text,label\n\(many)\n") }
+  }
+
   @Test("of lists are refused by the number of the record")
   func records() throws {
     let good = #"{"question": "a", "type": "bridge"}"#
