@@ -119,6 +119,7 @@ struct DiffusionCommandTests {
     let path = folder.file("x.png")
     let cases: [([String], Int32, String)] = [
       (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
+      (["--classes", ""], 1, "--classes is ''"), (["--classes", ","], 1, "--classes is ','"),
       (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
       (["--sampler", "best"], 64, "euler"),
     ]

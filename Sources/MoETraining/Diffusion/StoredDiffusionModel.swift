@@ -61,7 +61,7 @@ public struct StoredDiffusionModel {
   /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for a class that the model does not know.
   public func labels(named text: String?) throws -> [Int] {
     guard let text else { return Array(classNames.indices.prefix(16)) }
-    return try text.split(separator: ",").map { part in
+    let labels = try text.split(separator: ",").map { part in
       let name = part.trimmingCharacters(in: .whitespaces)
       if let place = classNames.firstIndex(of: name) { return place }
       guard let number = Int(name), classNames.indices.contains(number) else {
@@ -73,5 +73,11 @@ public struct StoredDiffusionModel {
       }
       return number
     }
+    guard !labels.isEmpty else {
+      throw TrainingError.invalidSetting(
+        key: "--classes", value: "'\(text)'",
+        expected: "names or numbers of classes, separated by commas")
+    }
+    return labels
   }
 }
