@@ -35,6 +35,21 @@ struct ImageSetTests {
       ])
   }
 
+  @Test("classes find their numbers in another list by name")
+  func otherNumbers() throws {
+    let set = LabelledImages(
+      width: 1, height: 1, channels: 1, bytes: [7, 8, 9], labels: [0, 1, 0],
+      classes: ["dog", "emu"])
+    let read = try set.relabelled(as: ["cat", "dog", "emu"], from: "pictures")
+    #expect(read.labels == [1, 2, 1] && read.classes == ["cat", "dog", "emu"])
+    #expect(read.bytes == [7, 8, 9] && read.placesByClass == [[], [0, 2], [1]])
+    let error = #expect(throws: ImageError.self) {
+      try set.relabelled(as: ["cat", "dog"], from: "pictures")
+    }
+    #expect(
+      error?.description.contains("pictures has the classes dog, emu; known are cat, dog;") == true)
+  }
+
   @Test("folders that cannot be used are refused by name")
   func folderErrors() throws {
     func message(_ body: () throws -> LabelledImages) -> String {

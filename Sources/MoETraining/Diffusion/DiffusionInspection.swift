@@ -46,7 +46,7 @@ public struct DiffusionInspection {
   ) throws {
     let stored = try StoredDiffusionModel(folder)
     let model = try DiffusionTransformer.open(folder)
-    let set = try Self.open(images, for: model, progress)
+    let set = try Self.open(images, for: model, classes: stored.knownClasses, progress)
     guard set.imageShape == model.imageShape, set.classes <= model.classes else {
       throw TrainingError.invalidSetting(
         key: "images", value: "of \(set.imageShape) in \(set.classes) classes",
@@ -70,7 +70,8 @@ public struct DiffusionInspection {
   }
 
   private static func open(
-    _ images: Images, for model: DiffusionTransformer, _ progress: @escaping ProgressHandler
+    _ images: Images, for model: DiffusionTransformer, classes known: [String]?,
+    _ progress: @escaping ProgressHandler
   ) throws -> any ImageSet {
     switch images {
     case .files(let files) where files.format == .latents: return try LatentImages(files.paths[0])
@@ -80,8 +81,9 @@ public struct DiffusionInspection {
         throw ImageError.invalidFile(
           files.paths[0], problem: "this model was trained on latents; name a file with some")
       }
-      return try ImageArray(
-        files.read(side: c.imageSize, channels: c.channels, progress: progress))
+      let read = try files.read(side: c.imageSize, channels: c.channels, progress: progress)
+      guard files.format == .folders, let known else { return try ImageArray(read) }
+      return try ImageArray(read.relabelled(as: known, from: files.paths[0]))
     case .run(let folder):
       let record = try ConfigurationObject(folder.appending("run.json"))
       guard let json = try record.optionalObject("configuration") else {
@@ -89,7 +91,7 @@ public struct DiffusionInspection {
       }
       let data = try ImageDataSettings(json)
       try data.check()
-      let opened = try data.open(progress: progress)
+      let opened = try data.open(as: known, progress: progress)
       return opened.validation ?? opened.training
     }
   }

@@ -84,7 +84,10 @@ struct DiffusionRecipe: TrainingRecipe {
   func prepare(
     in folder: FilePath, device: Device, progress: @escaping ProgressHandler
   ) throws -> PreparedTask<DiffusionTask> {
-    let images = try data.open(progress: progress)
+    let known = try knownClasses()
+    var images = try data.open(as: known, progress: progress)
+    // Numbered classes keep the names that a model has for their numbers.
+    if let known { images.classNames = known + images.classNames.dropFirst(known.count) }
     let (model, rest) = try makeModel(images, device: device)
     var settings = DiffusionTask.Settings(
       batchSize: shared.batchSize, router: model.configuration.experts?.router)
@@ -104,6 +107,12 @@ struct DiffusionRecipe: TrainingRecipe {
     return PreparedTask(
       task: task, headline: headline(model, images), unit: "images", examples: images.training.count
     )
+  }
+
+  /// Names of the classes of a model whose training goes on, if it has some.
+  private func knownClasses() throws -> [String]? {
+    guard case .folder(let folder) = model else { return nil }
+    return try StoredDiffusionModel(folder).knownClasses
   }
 
   private func headline(_ model: DiffusionTransformer, _ images: ImageData) -> String {

@@ -12,6 +12,8 @@ public struct StoredDiffusionModel {
   public let configuration: DiffusionConfiguration
   /// Names of the classes; their numbers where the folder has no names.
   public let classNames: [String]
+  /// Whether the folder has names of classes.
+  public let hasClassNames: Bool
 
   /// Reads the small files of a folder.
   ///
@@ -20,7 +22,8 @@ public struct StoredDiffusionModel {
     self.path = path
     configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let names = path.appending("classes.json")
-    guard !names.isMissing else {
+    hasClassNames = !names.isMissing
+    guard hasClassNames else {
       classNames = (0..<configuration.classes).map(String.init)
       return
     }
@@ -39,6 +42,9 @@ public struct StoredDiffusionModel {
     guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
     return (try? json.optionalString("model_type")) == DiffusionConfiguration.modelType
   }
+
+  /// Names by which folders of images find their labels; `nil` where only their order counts.
+  var knownClasses: [String]? { hasClassNames ? classNames : nil }
 
   /// Opens the weights.
   ///

@@ -71,12 +71,19 @@ struct ImageDataSettings: Sendable {
   }
 
   /// Reads the images.
-  func open(progress: @escaping ProgressHandler) throws -> ImageData {
+  ///
+  /// - Parameters:
+  ///   - known: Names of a model's classes, in the order of its labels, for folders; `nil` for the order of their
+  ///     names. Formats that number their classes keep the numbers.
+  ///   - progress: Told how many are read.
+  /// - Returns: The images; a class has the same label in both sets.
+  /// - Throws: `ImageError`, `ModelError` or `FileError`.
+  func open(as known: [String]? = nil, progress: @escaping ProgressHandler) throws -> ImageData {
     if format == .latents { return try openLatents() }
-    var training = try read(train, labels: labels, progress)
+    var training = try read(train, labels: labels, as: known, progress)
     var held: LabelledImages?
     if !validation.isEmpty {
-      held = try read(validation, labels: validationLabels, progress)
+      held = try read(validation, labels: validationLabels, as: training.classes, progress)
     } else if validationShare > 0 {
       let split = Self.split(training, share: validationShare)
       (training, held) = (split.training, split.held)
@@ -98,10 +105,12 @@ struct ImageDataSettings: Sendable {
   }
 
   private func read(
-    _ paths: [FilePath], labels: FilePath?, _ progress: ProgressHandler
+    _ paths: [FilePath], labels: FilePath?, as known: [String]?, _ progress: ProgressHandler
   ) throws -> LabelledImages {
-    try ImageFiles(paths, labels: labels, format: format).read(
+    let images = try ImageFiles(paths, labels: labels, format: format).read(
       side: size, channels: channels, limit: limit, progress: progress)
+    guard format == .folders, let known else { return images }
+    return try images.relabelled(as: known, from: paths[0])
   }
 
   /// The last images of each class are held back.
