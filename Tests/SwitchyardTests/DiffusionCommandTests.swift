@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoEImages
+import MoETensor
 import MoETestSupport
 import SystemPackage
 import Testing
@@ -97,15 +98,42 @@ struct DiffusionCommandTests {
     #expect(run.exitCode == 0, "\(run.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: out.string)
     #expect(names.sorted() == ["config.json", "model.safetensors"])
-    let latents = try Program.run(
-      "sample", out.string, "--out", folder.file("x.png").string)
-    #expect(latents.exitCode == 1 && latents.errors.contains("another program must decode"))
+    try latents(of: out.string)
     let other = try folder.write(
       Array(text.replacing("\"count\": 4", with: "\"count\": 5").utf8), to: "other.json"
     ).string
     let wrong = try Program.run(
       "convert", file, "--config", other, "--out", folder.file("wrong").string)
     #expect(wrong.exitCode == 1 && folder.file("wrong").isMissing, "\(wrong.errors)")
+  }
+
+  /// What 'sample' makes with a model of two channels.
+  private func latents(of model: String) throws {
+    let picture = try Program.run("sample", model, "--out", folder.file("x.png").string)
+    #expect(picture.exitCode == 1, "\(picture.errors)")
+    #expect(picture.errors.contains("latents of 2 channels; it must be pictures here"))
+    #expect(picture.errors.contains("sample --out FILE.safetensors") && folder.file("x.png").isMissing)
+    func made(_ name: String, _ options: String...) throws -> SafetensorsFile {
+      let path = folder.file(name)
+      let run = try Program.run(
+        ["sample", model, "--out", path.string, "--count", "2", "--classes", "1,4"]
+          + ["--steps", "2", "--threads", "1"] + options)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      return try SafetensorsFile(path)
+    }
+    let (plain, scaled) = (
+      try made("plain.safetensors"), try made("scaled.safetensors", "--latent-scale", "0.5")
+    )
+    #expect(try plain.tensor(named: "labels").array(of: Int64.self) == [1, 1, 4, 4])
+    #expect(
+      plain.header.metadata["switchyard"] == #"{"version": 1, "classes": 5, "scale": 1.0}"#
+        && scaled.header.metadata["switchyard"]?.contains("0.5") == true)
+    let mean = try plain.tensor(named: "mean")
+    #expect(mean.shape == [4, 2, 8, 8] && mean.isFinite().all())
+    expectClose(try scaled.tensor(named: "mean"), mean * 2, .exact)
+    let wrong = try Program.run(
+      "sample", model, "--out", folder.file("way.safetensors").string, "--trajectory")
+    #expect(wrong.exitCode == 64 && wrong.errors.contains("are for pictures"), "\(wrong.errors)")
   }
 
   @Test("wrong use is refused with what to change, and nothing is written")

@@ -84,8 +84,15 @@ struct DiffusionRecipe: TrainingRecipe {
   func prepare(
     in folder: FilePath, device: Device, progress: @escaping ProgressHandler
   ) throws -> PreparedTask<DiffusionTask> {
-    let known = try knownClasses()
+    let stored = try storedModel()
+    let known = stored?.knownClasses
     var images = try data.open(as: known, progress: progress)
+    if let scale = stored?.latentScale, scale != images.latentScale {
+      throw ModelError.invalidValue(
+        path: data.train[0], key: "scale",
+        value: images.latentScale.map { "\($0)" } ?? "absent, as these are pictures",
+        expected: "\(scale), as in the data that the model was trained on")
+    }
     // Numbered classes keep the names that a model has for their numbers.
     if let known { images.classNames = known + images.classNames.dropFirst(known.count) }
     let (model, rest) = try makeModel(images, device: device)
@@ -109,10 +116,10 @@ struct DiffusionRecipe: TrainingRecipe {
     )
   }
 
-  /// Names of the classes of a model whose training goes on, if it has some.
-  private func knownClasses() throws -> [String]? {
+  /// The model whose training goes on, if there is one.
+  private func storedModel() throws -> StoredDiffusionModel? {
     guard case .folder(let folder) = model else { return nil }
-    return try StoredDiffusionModel(folder).knownClasses
+    return try StoredDiffusionModel(folder)
   }
 
   private func headline(_ model: DiffusionTransformer, _ images: ImageData) -> String {
@@ -129,7 +136,9 @@ struct DiffusionRecipe: TrainingRecipe {
     _ images: ImageData, device: Device
   ) throws -> (DiffusionTransformer, [ModelFile]) {
     let names = images.classNames.map(\.jsonQuoted).joined(separator: ", ")
-    let classes = ModelFile("classes.json", Array("[\(names)]\n".utf8))
+    let files =
+      [ModelFile("classes.json", Array("[\(names)]\n".utf8))]
+      + (images.latentScale.map { [StoredDiffusionModel.latentFile(scale: $0)] } ?? [])
     let configuration: DiffusionConfiguration
     let source: any WeightSource
     switch model {
@@ -144,7 +153,7 @@ struct DiffusionRecipe: TrainingRecipe {
       source = RandomWeights(RandomSource(seed: shared.seed))
     }
     let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
-    return (try DiffusionTransformer(configuration, weights: weights), [classes])
+    return (try DiffusionTransformer(configuration, weights: weights), files)
   }
 
   /// The preset, what the data say, and what the configuration changes.

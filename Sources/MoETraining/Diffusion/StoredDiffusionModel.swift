@@ -4,7 +4,8 @@ public import MoEModels
 import MoETensor
 public import SystemPackage
 
-/// A folder with a trained diffusion transformer: `config.json`, safetensors, and the names of its classes.
+/// A folder with a trained diffusion transformer: `config.json`, safetensors, the names of its classes
+/// (`classes.json`) and, for a model of latents, what they were multiplied by (`latents.json`).
 public struct StoredDiffusionModel {
   /// The folder.
   public let path: FilePath
@@ -14,6 +15,8 @@ public struct StoredDiffusionModel {
   public let classNames: [String]
   /// Whether the folder has names of classes.
   public let hasClassNames: Bool
+  /// What the latents of the training data were multiplied by; `nil` for pictures, and where the folder does not say.
+  public let latentScale: Double?
 
   /// Reads the small files of a folder.
   ///
@@ -22,6 +25,7 @@ public struct StoredDiffusionModel {
     self.path = path
     configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let names = path.appending("classes.json")
+    latentScale = try Self.latentScale(in: path)
     hasClassNames = !names.isMissing
     guard hasClassNames else {
       classNames = (0..<configuration.classes).map(String.init)
@@ -37,6 +41,20 @@ public struct StoredDiffusionModel {
     classNames = found
   }
 
+  private static func latentScale(in folder: FilePath) throws -> Double? {
+    let path = folder.appending("latents.json")
+    guard !path.isMissing else { return nil }
+    let json = try ConfigurationObject(path)
+    try json.refuseKeys(except: ["version", "scale"])
+    _ = try json.int("version", in: 1...1)
+    return try json.number("scale")
+  }
+
+  /// The file of a model's folder that says what its latents were multiplied by.
+  static func latentFile(scale: Double) -> ModelFile {
+    ModelFile("latents.json", Array("{\"version\": 1, \"scale\": \(scale)}\n".utf8))
+  }
+
   /// Whether a folder holds such a model, whole or not.
   public static func isStored(in folder: FilePath) -> Bool {
     guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
@@ -50,14 +68,21 @@ public struct StoredDiffusionModel {
   ///
   /// - Returns: The model.
   /// - Throws: `ModelError` that names a weight, or what reading throws.
-  public func model() throws -> DiffusionTransformer {
-    guard [1, 3].contains(configuration.channels) else {
-      throw ModelError.invalidValue(
-        path: path.appending("config.json"), key: "channels", value: "\(configuration.channels)",
-        expected: "1 or 3 for pictures; this model makes latents, which another program must decode"
-      )
-    }
-    return try DiffusionTransformer.open(path)
+  public func model() throws -> DiffusionTransformer { try DiffusionTransformer.open(path) }
+
+  /// Whether what the model makes are pixels, and not the latents of an autoencoder.
+  public var makesPictures: Bool {
+    latentScale == nil && [1, 3].contains(configuration.channels)
+  }
+
+  /// Refuses a model of latents where pictures are needed.
+  public func checkPictures() throws(ModelError) {
+    guard !makesPictures else { return }
+    throw .invalidValue(
+      path: path, key: "what the model makes", value: "latents of \(configuration.channels) channels",
+      expected:
+        "pictures here; 'switchyard sample --out FILE.safetensors' writes latents for a program that decodes them"
+    )
   }
 
   /// Numbers of classes.

@@ -65,6 +65,7 @@ public struct FidelityMeasurement {
     _ stored: StoredDiffusionModel, sampler: DiffusionSampler, seed: UInt64,
     progress: ProgressHandler = { _ in }
   ) throws -> ImageFidelity {
+    try stored.checkPictures()
     let model = try stored.model()
     let c = classifier.configuration
     guard model.imageShape == [c.channels, c.imageSize, c.imageSize] else {

@@ -98,10 +98,15 @@ struct ImageDataSettings: Sendable {
 
   private func openLatents() throws -> ImageData {
     let training = try LatentImages(train[0])
-    let names = (0..<training.classes).map(String.init)
+    let held = try validation.first.map { try LatentImages($0) }
+    guard held?.scale ?? training.scale == training.scale else {
+      throw ModelError.invalidValue(
+        path: validation[0], key: "scale", value: "\(held?.scale ?? 1)",
+        expected: "\(training.scale), as in \(train[0])")
+    }
     return ImageData(
-      training: training, validation: try validation.first.map { try LatentImages($0) },
-      classNames: names)
+      training: training, validation: held,
+      classNames: (0..<training.classes).map(String.init), latentScale: training.scale)
   }
 
   private func read(
@@ -134,6 +139,8 @@ struct ImageData {
   var training: any ImageSet
   var validation: (any ImageSet)?
   var classNames: [String]
+  /// What latents are multiplied by; `nil` for pictures.
+  var latentScale: Double?
 }
 
 extension ImageArray {

@@ -18,7 +18,8 @@ public final class LatentImages: ImageSet {
   private let mean: Tensor
   private let deviation: Tensor?
   private let labels: [Int]
-  private let scale: Double
+  /// What means and deviations are multiplied by.
+  public let scale: Double
 
   /// Maps a file.
   ///
@@ -57,6 +58,24 @@ public final class LatentImages: ImageSet {
     if let wrong = labels.first(where: { !(0..<classes ~= $0) }) {
       throw invalid("labels", "\(wrong) among others", "from 0 to \(classes - 1)")
     }
+  }
+
+  /// Writes images of a model of latents in this format, for the program with their decoder.
+  ///
+  /// - Parameters:
+  ///   - images: As the model made them, shape `[images, channels, rows, columns]`; nothing is cut off.
+  ///   - labels: One per image.
+  ///   - classes: Number of the model's classes.
+  ///   - scale: What latents are multiplied by for the model; the file holds them without it.
+  ///   - path: A new file, or one to replace.
+  /// - Throws: A `FileError`.
+  public static func write(
+    _ images: Tensor, labels: [Int], classes: Int, scale: Double, to path: FilePath
+  ) throws {
+    try SafetensorsFile.write(
+      ["mean": images.cast(to: .f32) / scale, "labels": Tensor(labels)],
+      metadata: ["switchyard": "{\"version\": 1, \"classes\": \(classes), \"scale\": \(scale)}"],
+      to: path)
   }
 
   /// Channels, rows and columns.

@@ -136,6 +136,17 @@ struct LatentImagesTests {
     expectClose(drawn, mean + expected, .sums)
   }
 
+  @Test("of a model are written without the factor of its training data, and read with it")
+  func writing() throws {
+    let made = RandomSource(seed: 3).normal([3, 2, 4, 4]) * 7
+    let path = folder.file("made.safetensors")
+    try LatentImages.write(made, labels: [4, 0, 1], classes: 5, scale: 0.125, to: path)
+    expectClose(try SafetensorsFile(path).tensor(named: "mean"), made * 8, .exact)
+    let read = try LatentImages(path)
+    #expect(read.scale == 0.125 && read.classes == 5 && (0..<3).map(read.label) == [4, 0, 1])
+    expectClose(read.images([0, 1, 2], random: RandomSource(seed: 1)), made, .exact)
+  }
+
   @Test("that disagree with themselves are refused")
   func refusals() throws {
     #expect(throws: ModelError.self) { try LatentImages(file(metadata: "{}")) }
