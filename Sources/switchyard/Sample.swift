@@ -50,7 +50,9 @@ struct Sample: ParsableCommand {
   var classes: String?
   @Option(help: "Images of each class.") var count = 8
   @Option(help: "Steps from noise to image.") var steps = 100
-  @Option(help: "Strength of guidance; 1 for none.") var guidance = 1.0
+  @OptionGroup var guidance: GuidanceOptions
+  @Flag(help: "Predict with and without the label in one batch of twice the size.") var oneBatch =
+    false
   @Option(help: "Way from noise to image (default: what fits the model).") var sampler: SamplerName?
   @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
   @Option(help: "Each pixel becomes a square of this side (default: images of about 64 pixels).")
@@ -75,9 +77,6 @@ struct Sample: ParsableCommand {
     guard 1...64 ~= enlarge ?? 1 else {
       throw ValidationError("--enlarge is \(enlarge ?? 0); it must be in 1…64.")
     }
-    guard guidance.isFinite, guidance >= 0 else {
-      throw ValidationError("--guidance is \(guidance); it must be a number of at least 0.")
-    }
     if writesNumbers {
       guard !trajectory, enlarge == nil else {
         throw ValidationError(
@@ -101,7 +100,7 @@ struct Sample: ParsableCommand {
     let labels = try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }
     let method = try DiffusionSampler(
       sampler?.method ?? .default(for: network.objective), steps: steps,
-      guidance: Guidance(scale: guidance), limitsImages: stored.makesPictures)
+      guidance: guidance.value(inOneBatch: oneBatch), limitsImages: stored.makesPictures)
     let line = ProgressLine()
     defer { line.end() }
     var way: [[Pixels]] = []

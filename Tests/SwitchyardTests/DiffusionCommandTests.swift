@@ -33,6 +33,7 @@ struct DiffusionCommandTests {
       return try ImageFile.read(path)
     }
     #expect(sheets[0] == sheets[1] && sheets[0].width == 2 * 66 + 2 && sheets[0].height == 134)
+    try guide(model)
     try look(at: out)
     let way = folder.file("way.png")
     let trajectory = try Program.run(
@@ -40,6 +41,26 @@ struct DiffusionCommandTests {
       "--trajectory")
     #expect(trajectory.exitCode == 0, "\(trajectory.errors)")
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
+  }
+
+  /// What options of guidance change, seen in the numbers that 'sample' writes.
+  private func guide(_ model: String) throws {
+    func made(_ name: String, _ options: [String]) throws -> Tensor {
+      let path = folder.file(name + ".safetensors")
+      let run = try Program.run(
+        ["sample", model, "--out", path.string, "--classes", "3,7", "--count", "2"]
+          + ["--steps", "4", "--threads", "1"] + options)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      return try SafetensorsFile(path).tensor(named: "mean")
+    }
+    let (none, twice) = (try made("none", []), try made("twice", ["--guidance", "2"]))
+    let batch = try made("batch", ["--guidance", "2", "--one-batch"])
+    expectClose(batch, twice, Tolerance(relative: 1e-4, absolute: 1e-4))
+    // Four steps begin at the times 1, 0.75, 0.5 and 0.25.
+    let never = try made("never", ["--guidance", "2", "--guidance-interval", "0-0.2"])
+    expectClose(never, none, .exact)
+    let partly = try made("partly", ["--guidance", "2", "--guidance-interval", "0.3-0.8"])
+    #expect((twice .!= none).any() && (partly .!= none).any() && (partly .!= twice).any())
   }
 
   /// What 'info', 'inspect' and 'fidelity' say of the run of three steps.
@@ -150,6 +171,10 @@ struct DiffusionCommandTests {
       (["--classes", ""], 1, "--classes is ''"), (["--classes", ","], 1, "--classes is ','"),
       (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
       (["--sampler", "best"], 64, "euler"),
+      (["--guidance", "0.5"], 64, "--guidance is 0.5; it must be a number of at least 1"),
+      (["--guidance-interval", "0.8-0.1"], 64, "--guidance-interval is '0.8-0.1'"),
+      (["--guidance-interval", "0.1-2"], 64, "such as 0.1-0.8"),
+      (["--guidance-interval", "0.1"], 64, "such as 0.1-0.8"),
     ]
     for (arguments, code, message) in cases {
       let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)

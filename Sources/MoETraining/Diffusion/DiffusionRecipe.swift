@@ -50,7 +50,10 @@ struct DiffusionRecipe: TrainingRecipe {
       capacity: try losses.optionalAmount("capacity"),
       classification: try losses.optionalAmount("classification"))
     let evaluation = try json.section(
-      "evaluation", ["every", "images", "samples", "sampler", "sampling_steps", "guidance"])
+      "evaluation",
+      [
+        "every", "images", "samples", "sampler", "sampling_steps", "guidance", "guidance_interval",
+      ])
     evaluationImages = try evaluation.optionalInt("images", in: 1...(1 << 20)) ?? 256
     pictures = try SamplePictures(evaluation)
   }

@@ -103,7 +103,6 @@ struct DiffusionSamplerTests {
       try sampler(.euler, steps: 4, guidance: guidance).follow(model, from: noise, labels: labels)
     }
     let plain = try end(Guidance())
-    expectClose(try end(Guidance(scale: 0.5)), plain, .exact)
     expectClose(try end(Guidance(scale: 3, interval: 0...0.1)), plain, .exact)
     #expect((try end(Guidance(scale: 3)) .!= plain).any())
     let counter = CountingObserver()
@@ -136,6 +135,11 @@ struct DiffusionSamplerTests {
     let batch = Guidance(scale: 2, isConcatenated: true)
     let diffMoE = try SampleImages.model(.diffMoE)
     #expect(error(try sampler(.euler, guidance: batch), diffMoE, [0]).contains("two passes"))
+    for scale in [0.5, .infinity, .nan] {
+      #expect(
+        error(try sampler(.euler, guidance: Guidance(scale: scale)), flow, [0])
+          .contains("guidance is \(scale); it must be a finite number of at least 1"))
+    }
     let interval = Guidance(scale: 2, interval: 0...2)
     #expect(error(try sampler(.euler, guidance: interval), flow, [0]).contains("interval"))
   }
