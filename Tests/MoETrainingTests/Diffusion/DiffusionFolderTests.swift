@@ -4,6 +4,7 @@ import MoEImages
 import MoEModels
 import MoETensor
 import MoETestSupport
+import MoETracing
 import SystemPackage
 import Testing
 
