@@ -115,8 +115,24 @@ struct DiffusionRecipe: TrainingRecipe {
     task.pictures = pictures
     task.classNames = images.classNames
     return PreparedTask(
-      task: task, headline: headline(model, images), unit: "images", examples: images.training.count
-    )
+      task: task, headline: headline(model, images), unit: "images",
+      examples: images.training.count,
+      notices: idleLosses(model.configuration.experts?.router))
+  }
+
+  /// Which factors that the configuration names change nothing for a rule, in words.
+  private func idleLosses(_ router: DiffusionExpertsConfiguration.Router?) -> [String] {
+    let hasPrototypes = router?.hasPrototypes == true
+    let all: [(key: String, value: Double?, works: Bool, needs: String)] = [
+      ("contrastive", losses.contrastive, hasPrototypes, "prototypes"),
+      ("temperature", losses.temperature, hasPrototypes, "prototypes"),
+      ("balance", losses.balance, router != nil, "experts"),
+      ("capacity", losses.capacity, router == .diffMoE, "predicted capacities"),
+      ("classification", losses.classification, router == .classification, "classifier"),
+    ]
+    let model = router.map { "the router '\($0.rawValue)'" } ?? "a dense model"
+    return all.filter { $0.value ?? 0 != 0 && !$0.works }
+      .map { "losses.\($0.key) changes nothing: \(model) has no \($0.needs)" }
   }
 
   /// The model whose training goes on, if there is one.
@@ -183,6 +199,11 @@ struct DiffusionRecipe: TrainingRecipe {
       } else {
         values[key] = change
       }
+    }
+    // As DDPM's models train: with variances, unless the configuration says otherwise.
+    let objective = DiffusionConfiguration.Objective.noisePrediction.rawValue
+    if values["objective"] == .string(objective), changes["learn_sigma"] ?? .null == .null {
+      values["learn_sigma"] = .bool(true)
     }
     return ConfigurationObject(values, path: shared.path, prefix: "model.")
   }

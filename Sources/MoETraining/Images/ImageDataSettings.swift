@@ -47,18 +47,35 @@ struct ImageDataSettings: Sendable {
     guard channels != 2 else { throw data.invalid("channels", "1 or 3") }
     limit = try data.optionalInt("limit", in: 1...(1 << 30))
     flips = try data.optionalBool("flip") ?? false
+    try checkKeys(data)
+  }
+
+  /// Refuses keys that a format lacks, or has no use for.
+  private func checkKeys(_ data: ConfigurationObject) throws {
     if format == .idx {
       guard labels != nil else { throw ModelError.missingKey(path: path, key: "data.labels") }
       guard validation.isEmpty || validationLabels != nil else {
         throw ModelError.missingKey(path: path, key: "data.validation_labels")
       }
     }
-    guard format == .cifar || train.count == 1 else {
-      throw data.invalid("train", "one path; only files of CIFAR can be several")
+    for (key, paths) in [("train", train), ("validation", validation)] {
+      guard format == .cifar || paths.count <= 1 else {
+        throw data.invalid(key, "one path; only files of CIFAR can be several")
+      }
     }
     guard format != .latents || validationShare == 0 else {
       throw data.invalid(
         "validation_share", "absent for latents; data.validation names a second file")
+    }
+    for key in ["size", "channels", "limit"] where format == .latents && data.has(key) {
+      throw data.invalid(key, "absent for latents, which are taken as they are")
+    }
+    for key in ["labels", "validation_labels"] where format != .idx && data.has(key) {
+      throw data.invalid(
+        key, "absent for the format '\(format.rawValue)'; only 'idx' has files of labels")
+    }
+    guard validationLabels == nil || !validation.isEmpty else {
+      throw data.invalid("validation_labels", "absent where data.validation names no file")
     }
   }
 

@@ -69,6 +69,38 @@ struct DiffusionRecipeTests {
     #expect(images != nil)
   }
 
+  @Test(
+    "factors of losses that a rule does not know are pointed out",
+    arguments: [
+      ("dense", "losses.contrastive=1", "contrastive changes nothing: a dense model has no"),
+      ("tc_dit", "losses.capacity=0.1", "the router 'tc_dit' has no predicted capacities"),
+      ("tc_dit", "losses.balance=0.1", ""), ("dense", "losses.contrastive=0", ""),
+      ("dense", "losses.balance=0.1", "has no experts"), ("promoe", "losses.temperature=0.1", ""),
+      ("promoe", "losses.classification=1", "'promoe' has no classifier"),
+    ])
+  func idleLosses(router: String, setting: String, expected: String) throws {
+    let changes =
+      router == "promoe" ? [] : [#"model.experts=\#(router == "dense" ? "null" : #"{"count": 2}"#)"#]
+    let session = try TrainingSession(
+      configuration(["model.router=\(router)", setting] + changes), in: folder.file("idle"),
+      resumes: false)
+    #expect(session.notices.isEmpty == expected.isEmpty)
+    #expect(session.notices.allSatisfy { $0.contains(expected) }, "\(session.notices)")
+  }
+
+  @Test("models that predict noise learn variances unless told otherwise")
+  func variances() throws {
+    func outputs(_ settings: String...) throws -> Int {
+      let recipe = try #require(configuration(settings).recipe as? DiffusionRecipe)
+      return try recipe.prepare(in: folder.path, device: .cpu) { _ in }
+        .task.model.configuration.outputChannels
+    }
+    let noise = "model.objective=noise_prediction"
+    #expect(try outputs() == 1 && outputs(noise) == 2)
+    #expect(try outputs(noise, "model.learn_sigma=false") == 1)
+    #expect(try outputs("model.learn_sigma=true") == 2)
+  }
+
   @Test("held-back images are the last of each class")
   func split() throws {
     let set = LabelledImages(
@@ -97,6 +129,8 @@ struct DiffusionRecipeTests {
       ("evaluation.sampler=ddim", "the sampler 'ddim' does not fit"),
       ("losses.contrastve=1", "did you mean 'losses.contrastive'?"),
       ("model.hidden_size=65536", "smaller: training it needs more than"),
+      ("data.format=folders", "must be absent for the format 'folders'; only 'idx' has files"),
+      ("data.validation_labels=labels", "must be absent where data.validation names no file"),
       ("data.format=latents", "data.validation_share is 0.25; it must be absent for latents"),
     ])
   func refusals(setting: String, expected: String) throws {
