@@ -176,7 +176,7 @@ private struct ExpertWork {
       let isDropped = model.withLabelsDropped(labels, random: dropping).map {
         $0 == model.nullLabel
       }
-      countRoles(model, noisy, sparse, isDropped: isDropped)
+      roles.add(Self.roles(model, noisy, sparse, isDropped: isDropped))
       for (block, output) in sparse.enumerated() {
         let perImage = output.split.tokensPerSample
         for assignment in output.conditional.assignments {
@@ -202,11 +202,13 @@ private struct ExpertWork {
   ///   - noisy: The batch.
   ///   - sparse: What blocks did with all labels, which is the same for images that keep theirs.
   ///   - isDropped: Which images lose their labels; these pass the model again.
-  private mutating func countRoles(
+  /// - Returns: The counts of all blocks.
+  private static func roles(
     _ model: DiffusionTransformer, _ noisy: NoisyImages, _ sparse: [DiffusionExperts.Output],
     isDropped: [Bool]
-  ) {
-    guard let experts = model.configuration.experts else { return }
+  ) -> ExpertRoles {
+    var roles = ExpertRoles()
+    guard let experts = model.configuration.experts else { return roles }
     for output in sparse {
       let perImage = output.split.tokensPerSample
       roles.routed += output.conditional.assignments.count { !isDropped[$0[0] / perImage] }
@@ -214,7 +216,7 @@ private struct ExpertWork {
         experts.sharedSize == nil ? 0 : perImage * isDropped.count { !$0 }
     }
     let dropped = isDropped.indices.filter { isDropped[$0] }
-    guard let null = model.nullLabel, !dropped.isEmpty else { return }
+    guard let null = model.nullLabel, !dropped.isEmpty else { return roles }
     let labels = Array(repeating: null, count: dropped.count)
     let (images, times) = (
       noisy.images.selecting(Tensor(dropped)), noisy.times.selecting(Tensor(dropped))
@@ -225,6 +227,7 @@ private struct ExpertWork {
       usage.add(output, labels: labels, times: times.array(of: Float.self))
       roles.add(usage.roles(of: experts))
     }
+    return roles
   }
 
   /// Vectors of each block that are kept.

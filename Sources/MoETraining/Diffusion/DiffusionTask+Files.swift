@@ -3,6 +3,7 @@ import MoEImages
 import MoEModels
 import MoERouting
 import MoETensor
+import MoETracing
 
 extension DiffusionTask {
   /// Pictures of made images, and tables of what experts and prototypes did since the last evaluation.

@@ -4,6 +4,7 @@ import MoEModels
 import MoERouting
 import MoETensor
 import MoETestSupport
+import MoETracing
 import SystemPackage
 import Testing
 
@@ -167,8 +168,8 @@ struct DiffusionTaskTests {
     let loop = try loop(.promoe) { ($0.classes, $0.labelDropout) = (6, 0.5) }
     loop.task.classNames = ["a", "b,c", "d", "e"]
     _ = try loop.advance()
-    let shares = try #require(
-      loop.task.usage[0].roles(of: #require(loop.task.model.configuration.experts)).shares)
+    let experts = try #require(loop.task.model.configuration.experts)
+    let shares = try #require(loop.task.usage[0].roles(of: experts).shares)
     let files = try loop.task.evaluationFiles()
     func lines(_ name: String) throws -> [String] {
       let file = try #require(files.first { $0.name == name })
