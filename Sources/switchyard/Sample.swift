@@ -94,6 +94,7 @@ struct Sample: ParsableCommand {
 
   func run() throws {
     if let threads = engine.threads { Engine.threadCount = threads }
+    try AtomicFile.check(out.path)
     let stored = try StoredDiffusionModel(model.path)
     if !writesNumbers { try stored.checkPictures() }
     let network = try stored.model()
@@ -103,11 +104,16 @@ struct Sample: ParsableCommand {
       guidance: guidance.value(inOneBatch: oneBatch), limitsImages: stored.makesPictures)
     let line = ProgressLine()
     defer { line.end() }
-    var way: [[Pixels]] = []
+    // By step, the pictures of all images.
+    var way: [Int: [Pixels]] = [:]
     let wanted = Set((0..<Self.stations).map { $0 * steps / (Self.stations - 1) })
-    let images = try method.images(from: network, labels: labels, seed: seed) {
-      line.show(Progress("sampling", completed: $0.step, total: steps))
-      if trajectory, wanted.contains($0.step) { way.append(Pixels.images($0.images)) }
+    let size = DiffusionSampler.usualBatch
+    let images = try method.images(from: network, labels: labels, seed: seed, batchSize: size) {
+      let (done, total) = ($0 / size * steps + $1.step, (labels.count + size - 1) / size * steps)
+      line.show(Progress("sampling", completed: done, total: total))
+      if trajectory, wanted.contains($1.step) {
+        way[$1.step, default: []] += Pixels.images($1.images)
+      }
     }
     line.end()
     if writesNumbers {
@@ -117,10 +123,11 @@ struct Sample: ParsableCommand {
       return Output.line("\(out.path)")
     }
     let finished = Pixels.images(images)
+    let stations = way.sorted { $0.key < $1.key }.map(\.value)
     let pictures =
-      trajectory ? labels.indices.flatMap { place in way.map { $0[place] } } : finished
+      trajectory ? labels.indices.flatMap { place in stations.map { $0[place] } } : finished
     let sheet = ContactSheet(
-      columns: trajectory ? way.count : count,
+      columns: trajectory ? stations.count : count,
       enlargement: enlarge ?? max(1, 64 / finished[0].width))
     try ImageFile.write(sheet.page(pictures), to: out.path)
     Output.line("\(out.path)")

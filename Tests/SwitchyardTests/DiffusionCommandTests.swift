@@ -181,5 +181,13 @@ struct DiffusionCommandTests {
       #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
       #expect(path.isMissing)
     }
+    // Where nothing can be written, not even the model is opened.
+    for (place, message) in [
+      (folder.file("nowhere").appending("x.png"), "nowhere"), (folder.path, "folder"),
+    ] {
+      let run = try Program.run("sample", "no-model", "--out", place.string)
+      #expect(run.exitCode == 1 && run.errors.contains(message), "\(run.errors)")
+      #expect(!run.errors.contains("no-model"), "\(run.errors)")
+    }
   }
 }

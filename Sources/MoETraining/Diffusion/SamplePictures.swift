@@ -79,7 +79,7 @@ public struct SamplePictures: Hashable, Sendable {
     let shown = min(classes, Self.largestClassCount)
     let labels = (0..<shown).flatMap { Array(repeating: $0, count: perClass) }
     let images = try sampler(for: model).images(
-      from: model, labels: labels, seed: 0, on: device)
+      from: model, labels: labels, seed: 0, batchSize: DiffusionSampler.usualBatch, on: device)
     let pixels = Pixels.images(images)
     return ContactSheet(columns: perClass, enlargement: max(1, 64 / pixels[0].width)).page(pixels)
   }

@@ -80,6 +80,31 @@ struct DiffusionSamplerTests {
     #expect(try sampler.images(from: model, labels: [], seed: 5).shape == [0, 2, 8, 8])
   }
 
+  @Test(
+    "make the same images in batches", arguments: [DiffusionSampler.Method.heun, .ancestral])
+  func batches(method: DiffusionSampler.Method) throws {
+    let model = try run.model(objective: method.objective)
+    let sampler = try sampler(method, steps: 3)
+    let labels = [4, 0, 1, 2, 3]
+    let whole = try sampler.images(from: model, labels: labels, seed: 5)
+    var seen: [[Int]] = []
+    let parts = try sampler.images(from: model, labels: labels, seed: 5, batchSize: 2) {
+      seen.append([$0, $1.step, $1.images.size(0)])
+    }
+    let scale = Double(whole.abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
+    expectClose(parts, whole, Tolerance(relative: 1e-4, absolute: 1e-5 * scale))
+    #expect(seen.filter { $0[1] == 3 } == [[0, 3, 2], [2, 3, 2], [4, 3, 1]] && seen.count == 12)
+    let one = try sampler.images(from: model, labels: labels, seed: 5, batchSize: 9)
+    expectClose(one, whole, .exact)
+    #expect(try sampler.images(from: model, labels: [], seed: 5, batchSize: 2).count == 0)
+    // A wrong label of the last batch stops all before any work.
+    #expect(throws: ImageSamplingError.self) {
+      try sampler.images(from: model, labels: [0, 0, 9], seed: 5, batchSize: 2) { _, _ in
+        Issue.record("work has begun")
+      }
+    }
+  }
+
   @Test("show what happens on the way")
   func trajectory() throws {
     let model = try run.model()
