@@ -76,6 +76,9 @@ struct MeasureFidelity: ParsableCommand {
         sampler?.method ?? .default(for: stored.configuration.objective), steps: steps,
         guidance: guidance.value(), limitsImages: true)
     }
+    if let model, let method {
+      try FidelityMeasurement.check(model, sampler: method, classifier: classifier.path)
+    }
     let measurement = try FidelityMeasurement(
       classifier: classifier.path, reference: data.files(reference), count: count,
       progress: line.show)

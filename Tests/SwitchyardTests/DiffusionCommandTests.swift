@@ -88,10 +88,17 @@ struct DiffusionCommandTests {
     #expect(measured.output.contains("Fréchet distance") && measured.output.contains("no ImageNet"))
     let few = try Program.run(["fidelity", run + "/model", "--count", "3"] + reference)
     #expect(few.exitCode == 1 && few.errors.contains("--count is 3"), "\(few.errors)")
-    let wrong = try Program.run(
-      "fidelity", run + "/model", "--reference", run, "--classifier", run + "/model")
-    #expect(
-      wrong.exitCode == 1 && wrong.errors.contains("'diffusion_transformer' is not supported"))
+    // Model, sampler and classifier are looked at before real images, which are not even there.
+    let digits = Fixtures.package.appending("Data/digits-classifier").string
+    for (options, message) in [
+      (["--classifier", run + "/model"], "'diffusion_transformer' is not supported"),
+      (["--classifier", digits, "--sampler", "ddim"], "the sampler 'ddim' does not fit"),
+      (["--classifier", digits, "--guidance", "0"], "--guidance is 0.0"),
+      (["--classifier", digits, "--count", "9"], "--count is 9; it must be at least 10"),
+    ] {
+      let wrong = try Program.run(["fidelity", run + "/model", "--reference", "/nowhere"] + options)
+      #expect(wrong.exitCode != 0 && wrong.errors.contains(message), "\(wrong.errors)")
+    }
   }
 
   @Test("the bundled classifier knows the digits that it was not trained on")

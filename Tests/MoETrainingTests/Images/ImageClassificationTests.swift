@@ -91,6 +91,20 @@ struct ImageClassificationTests {
     #expect(throws: TrainingError.self) {
       try measurement.measure(large, sampler: sampler, seed: 1)
     }
+    let classifier = folder.file("run").appending("model")
+    try FidelityMeasurement.check(noise, sampler: sampler, classifier: classifier)
+    let error = #expect(throws: TrainingError.self) {
+      try FidelityMeasurement.check(large, sampler: sampler, classifier: classifier)
+    }
+    #expect(error?.description.contains("of 1×16×16; it must be of 1×8×8") == true)
+    configuration = noise.configuration
+    configuration.labelDropout = 0
+    let unlabelled = try stored(configuration, "unlabelled")
+    #expect(throws: ImageSamplingError.noNullLabel) {
+      try FidelityMeasurement.check(
+        unlabelled, sampler: DiffusionSampler(.euler, steps: 2, guidance: Guidance(scale: 2)),
+        classifier: classifier)
+    }
     for count in [3, 49] {
       #expect(throws: TrainingError.self) {
         try FidelityMeasurement(
