@@ -1,3 +1,4 @@
+package import MoECore
 import SystemPackage
 
 /// What the names and shapes of a checkpoint's tensors say about a diffusion transformer.
@@ -115,6 +116,16 @@ struct DiffusionContents {
 }
 
 extension DiffusionConfiguration {
+  /// Refuses a checkpoint that holds the tensors of another model.
+  ///
+  /// - Throws: ``ModelError/otherModel(path:found:expected:)``.
+  package func check(_ checkpoint: SafetensorsCheckpoint) throws(ModelError) {
+    let shapes = checkpoint.entries.map { ($0.name, $0.shape) }
+    try DiffusionContents(
+      path: checkpoint.path, shapes: Dictionary(shapes) { first, _ in first }
+    ).check(self)
+  }
+
   /// The architecture in a line, for people.
   public var title: String {
     var parts = [

@@ -164,13 +164,17 @@ struct DiffusionRecipe: TrainingRecipe {
     case .folder(let folder):
       configuration = try DiffusionConfiguration(
         ConfigurationObject(folder.appending("config.json")))
-      source = CheckpointWeights(try SafetensorsCheckpoint(folder))
+      let checkpoint = try SafetensorsCheckpoint(folder)
+      try configuration.check(checkpoint)
+      source = CheckpointWeights(checkpoint)
     case .new(let preset, let router, let changes):
       configuration = try DiffusionConfiguration(
         newConfiguration(preset, router, changes, images))
       try checkMemory(configuration)
       source = RandomWeights(RandomSource(seed: shared.seed))
     }
+    let (size, channels) = (configuration.imageSize, configuration.channels)
+    try data.check(images, shape: [channels, size, size], classes: configuration.classes)
     let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
     return (try DiffusionTransformer(configuration, weights: weights), files)
   }

@@ -135,6 +135,32 @@ struct ImageDataSettings: Sendable {
     return try images.relabelled(as: known, from: paths[0])
   }
 
+  /// Refuses images that a model cannot take, by the file that they come from.
+  ///
+  /// - Parameters:
+  ///   - images: What ``open(as:progress:)`` gave.
+  ///   - shape: Channels, rows and columns of the model's images.
+  ///   - classes: Its number of classes.
+  func check(_ images: ImageData, shape: [Int], classes: Int) throws(ModelError) {
+    func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
+    let all = [
+      ("data.train", train[0], images.training),
+      ("data.validation", validation.first ?? train[0], images.validation),
+    ]
+    for case (let key, let path, let set?) in all {
+      guard set.imageShape == shape else {
+        throw .invalidValue(
+          path: path, key: key, value: "of \(text(set.imageShape))",
+          expected: "of \(text(shape)), as the model's images")
+      }
+      guard set.classes <= classes else {
+        throw .invalidValue(
+          path: path, key: key, value: "of \(set.classes) classes",
+          expected: "of at most \(classes), the model's")
+      }
+    }
+  }
+
   /// The last images of each class are held back.
   static func split(
     _ images: LabelledImages, share: Double

@@ -21,7 +21,7 @@ public final class LatentImages: ImageSet {
   /// What means and deviations are multiplied by.
   public let scale: Double
 
-  /// Maps a file.
+  /// Maps a file, and looks at its values once.
   ///
   /// - Throws: `ModelError` that says what is wrong, `SafetensorsError` or a `FileError`.
   public init(_ path: FilePath) throws {
@@ -57,6 +57,29 @@ public final class LatentImages: ImageSet {
     labels = stored.cast(to: .i64).array(of: Int64.self).map(Int.init(clamping:))
     if let wrong = labels.first(where: { !(0..<classes ~= $0) }) {
       throw invalid("labels", "\(wrong) among others", "from 0 to \(classes - 1)")
+    }
+    try Self.check(mean, "mean", "finite", in: path) { $0.isFinite() }
+    if let deviation {
+      try Self.check(deviation, "std", "finite and at least 0", in: path) {
+        $0.isFinite() .& ($0 .>= 0)
+      }
+    }
+  }
+
+  /// Looks at all values once, and names the first image with a wrong one.
+  private static func check(
+    _ values: Tensor, _ name: String, _ expected: String, in path: FilePath,
+    isRight: (Tensor) -> Tensor
+  ) throws(ModelError) {
+    let size = 256
+    for start in stride(from: 0, to: values.size(0), by: size) {
+      let right = isRight(values[start..<min(start + size, values.size(0))])
+      guard !right.all(), let place = (0..<right.size(0)).first(where: { !right[$0].all() }) else {
+        continue
+      }
+      throw .invalidValue(
+        path: path, key: name, value: "infinite, NaN or negative in image \(start + place)",
+        expected: expected)
     }
   }
 

@@ -80,6 +80,27 @@ struct DiffusionFolderTests {
     #expect(refused.contains("the classes dog, emu, fox; known are cat, dog, emu;"), "\(refused)")
   }
 
+  @Test("a model whose weights are another's than its config.json describes is not trained")
+  func otherModel() throws {
+    try pictures("train", ["cat": 10, "dog": 200])
+    let model = try trained(configuration(validation: nil), "first")
+    let path = model.appending("config.json")
+    let text = String(decoding: try readBytes(path), as: UTF8.self)
+    for (old, new, expected) in [
+      ("\"num_classes\" : 2", "\"num_classes\" : 3", "2 classes"),
+      ("\"promoe\"", "\"k_means\"", "describes a model routed by k-means"),
+    ] {
+      #expect(text.contains(old))
+      let other = text.replacing(old, with: new)
+        .replacing("\"scoring\" : \"identity\",", with: new.contains("k_means") ? "" : "\"scoring\" : \"identity\",")
+      try AtomicFile.write(other, to: path)
+      let refused = message {
+        _ = try trained(configuration(model: model.string, validation: nil), "refused")
+      }
+      #expect(refused.contains("it holds ProMoE") && refused.contains(expected), "\(refused)")
+    }
+  }
+
   @Test("a model whose training goes on keeps its classes, and looks at images by their names")
   func names() throws {
     try pictures("train", ["cat": 10, "dog": 200, "emu": 90])
