@@ -19,6 +19,8 @@ public enum ImageError: Error, Hashable {
   case otherClasses(FilePath, found: [String], known: [String])
   /// Images of one set differ in size.
   case mixedSizes(FilePath, found: String, expected: String)
+  /// Some images of a set are grey and some coloured.
+  case mixedChannels(FilePath, found: Int, expected: Int)
 }
 
 extension ImageError: CustomStringConvertible {
@@ -41,6 +43,8 @@ extension ImageError: CustomStringConvertible {
       "\(path) has the classes \(Self.list(found)); known are \(Self.list(known)); rename its folders, or take the others away"
     case .mixedSizes(let path, let found, let expected):
       "\(path) is \(found), the images before it are \(expected); set data.size to scale all to one size"
+    case .mixedChannels(let path, let found, let expected):
+      "\(path) has \(found) \(found == 1 ? "channel" : "channels"), the images before it have \(expected); set data.channels to 1 or 3 to make all grey or all coloured"
     }
   }
 

@@ -35,6 +35,22 @@ struct ImageSetTests {
       ])
   }
 
+  @Test("grey and coloured images in one set are refused, unless all are to become the same")
+  func channels() throws {
+    try picture("a/2.png", 4, 4, shade: 10)
+    for (name, problem) in [("1", "a/2.png has 3 channels"), ("3", "a/3.png has 1 channel,")] {
+      let grey = folder.file("a").appending("\(name).png")
+      try ImageFile.write(Pixels(width: 4, height: 4, channels: 1, shade: 90), to: grey)
+      let error = #expect(throws: ImageError.self) { try ImageFolder.read(folder.path) }
+      let text = error?.description ?? ""
+      #expect(text.contains(problem) && text.contains("set data.channels"), "\(text)")
+      for channels in [1, 3] {
+        #expect(try ImageFolder.read(folder.path, channels: channels).channels == channels)
+      }
+      try FileManager.default.removeItem(atPath: grey.string)
+    }
+  }
+
   @Test("classes find their numbers in another list by name")
   func otherNumbers() throws {
     let set = LabelledImages(
