@@ -123,7 +123,7 @@ struct DiffusionCommandTests {
       """
     let config = try folder.write(Array(text.utf8), to: "config.json").string
     let run = try Program.run("convert", file, "--config", config, "--out", out.string)
-    #expect(run.exitCode == 0, "\(run.errors)")
+    #expect(run.exitCode == 0 && !run.output.contains("assumed"), "\(run.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: out.string)
     #expect(names.sorted() == ["config.json", "model.safetensors"])
     try latents(of: out.string)
@@ -133,6 +133,21 @@ struct DiffusionCommandTests {
     let wrong = try Program.run(
       "convert", file, "--config", other, "--out", folder.file("wrong").string)
     #expect(wrong.exitCode == 1 && folder.file("wrong").isMissing, "\(wrong.errors)")
+  }
+
+  @Test("convert prints what it assumes because a file does not say it")
+  func assumptions() throws {
+    let out = folder.file("converted")
+    let run = try Program.run(
+      "convert", Fixtures.path("diffusion/normed.pth").string, "--out", out.string)
+    #expect(run.exitCode == 0, "\(run.errors)")
+    let expected =
+      "label_dropout 0.1, objective rectified_flow, experts.router promoe, experts.scoring identity, experts.per_token 1"
+    #expect(
+      run.output.contains("assumed, because the file does not say it: \(expected)\n"),
+      "\(run.output)")
+    let config = String(decoding: try readBytes(out.appending("config.json")), as: UTF8.self)
+    #expect(config.contains("\"num_attention_heads\" : 2") && config.contains("\"qk_norm\" : true"))
   }
 
   /// What 'sample' makes with a model of two channels.

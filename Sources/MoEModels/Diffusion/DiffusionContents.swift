@@ -116,6 +116,26 @@ struct DiffusionContents {
 }
 
 extension DiffusionConfiguration {
+  /// What tensors do not say about the model: keys of `config.json` with the values that they have here.
+  public var unseen: [(key: String, value: String)] {
+    // The width of normalized queries is that of a head.
+    var result: [(key: String, value: String)] =
+      hasQueryKeyNorm ? [] : [("num_attention_heads", "\(heads)")]
+    result.append(("label_dropout", "\(labelDropout)"))
+    result.append(("objective", objective.rawValue))
+    guard let experts else { return result }
+    if experts.router.hasPrototypes {
+      result.append(("experts.router", experts.router.rawValue))
+      result.append(("experts.scoring", experts.scoring.rawValue))
+    }
+    switch experts.router {
+    case .classification: result.append(("experts.superclasses", "the classes in even parts"))
+    case .kMeans: break
+    default: result.append(("experts.per_token", "\(experts.perToken)"))
+    }
+    return result
+  }
+
   /// Refuses a checkpoint that holds the tensors of another model.
   ///
   /// - Throws: ``ModelError/otherModel(path:found:expected:)``.

@@ -1,4 +1,3 @@
-public import MoEModels
 public import MoETensor
 
 extension DiffusionSampler {

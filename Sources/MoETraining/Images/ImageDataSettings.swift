@@ -143,7 +143,7 @@ struct ImageDataSettings: Sendable {
   ///   - classes: Its number of classes.
   func check(_ images: ImageData, shape: [Int], classes: Int) throws(ModelError) {
     func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
-    let all = [
+    let all: [(String, FilePath, (any ImageSet)?)] = [
       ("data.train", train[0], images.training),
       ("data.validation", validation.first ?? train[0], images.validation),
     ]
