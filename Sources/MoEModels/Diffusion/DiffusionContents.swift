@@ -1,4 +1,5 @@
 package import MoECore
+import MoERouting
 import SystemPackage
 
 /// What the names and shapes of a checkpoint's tensors say about a diffusion transformer.

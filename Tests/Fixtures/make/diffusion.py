@@ -3,8 +3,8 @@
 Writes diffusion/: models.safetensors with shared inputs, random weights by family, and for each case the outputs,
 losses and gradients; more.safetensors with the cases that all have labels, and others; run.safetensors with two
 training steps (clipping, AdamW, moving average), steps of the samplers, and the noise-prediction objective; promoe.pth,
-a checkpoint as the paper's code writes it. Everything is computed in f64 and stored in f32. Weights are drawn again
-until no choice of an expert is close to another.
+a checkpoint as the paper's code writes it, and normed.pth, a plain dictionary in f16 with normalized queries and keys.
+Everything is computed in f64 and stored in f32. Weights are drawn again until no choice of an expert is close to another.
 """
 
 import math
@@ -512,6 +512,16 @@ def checkpoint(weights):
                pathlib.Path("diffusion") / "promoe.pth")
 
 
+def dictionary(weights):
+    """Only weights; the width of the normalization says how many heads there are."""
+    weights = {n: v.half() for n, v in weights.items()}
+    for b in range(DEPTH):
+        for n in ("q_norm", "k_norm"):
+            weights[f"blocks.{b}.attn.{n}.weight"] = torch.ones(WIDTH // HEADS).half()
+            weights[f"blocks.{b}.attn.{n}.bias"] = torch.zeros(WIDTH // HEADS).half()
+    torch.save(weights, pathlib.Path("diffusion") / "normed.pth")
+
+
 pathlib.Path("diffusion").mkdir(exist_ok=True)
 found, drawn = models()
 # Two files, so that none is large.
@@ -519,5 +529,6 @@ more = tuple(f"{case}/" for case, (_, _, labels) in CASES.items() if labels == "
 save({n: v for n, v in found.items() if not n.startswith(more)}, "models.safetensors")
 save({n: v for n, v in found.items() if n.startswith(more)}, "more.safetensors")
 checkpoint(drawn["promoe"])
+dictionary(drawn["promoe"])
 torch.manual_seed(1)
 save(run(drawn), "run.safetensors")
