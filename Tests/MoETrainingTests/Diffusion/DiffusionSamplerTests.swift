@@ -23,23 +23,24 @@ struct DiffusionSamplerTests {
 
   @Test(
     "take the same ten steps as the reference, in two passes and in one batch",
-    arguments: [false, true])
-  func parity(isConcatenated: Bool) throws {
+    arguments: DiffusionRun.rules, [false, true])
+  func parity(rule: DiffusionRun.Rule, isConcatenated: Bool) throws {
     let guidance = Guidance(scale: 1.5, isConcatenated: isConcatenated)
     let noise = try run.tensor("noise")
-    let flow = try run.model()
+    let flow = try run.model(rule.router, perToken: rule.perToken)
     let close = Tolerance(relative: 1e-5, absolute: 2e-5)
     for method in [DiffusionSampler.Method.euler, .heun] {
       let found = try sampler(method, guidance: guidance)
         .follow(flow, from: noise, labels: DiffusionRun.labelled)
-      expectClose(found, try run.tensor("sample/\(method.rawValue)"), close, method.rawValue)
+      expectClose(found, try run.tensor(rule.prefix + "sample/\(method.rawValue)"), close, method.rawValue)
     }
     let noises = try run.tensor("sample/noises")
-    let process = try run.model(objective: .noisePrediction)
+    let process = try run.model(
+      rule.router, perToken: rule.perToken, objective: .noisePrediction)
     for method in [DiffusionSampler.Method.ancestral, .ddim] {
       let found = try sampler(method, guidance: guidance).walk(
         process, from: noise, labels: DiffusionRun.labelled, noise: { noises[$0] })
-      let expected = try run.tensor("sample/\(method.rawValue)")
+      let expected = try run.tensor(rule.prefix + "sample/\(method.rawValue)")
       // The first jump divides by the small share of the image that is left at the end of the schedule.
       let scale = Double(expected.abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
       expectClose(

@@ -240,7 +240,7 @@ struct DiffusionTaskTests {
       )
     }
     let (with, without) = (try gate(1), try gate(0))
-    #expect(with.weight > without.weight && with.busy >= 2, "\(with), \(without)")
+    #expect(with.weight > without.weight && with.busy == 4, "\(with), \(without)")
   }
 
   @Test("takes images in the same order again, mirrored or not")
