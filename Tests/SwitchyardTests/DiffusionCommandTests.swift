@@ -43,6 +43,28 @@ struct DiffusionCommandTests {
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
   }
 
+  /// What a model refuses that was trained with all labels.
+  private func unlabelled(_ out: String) throws {
+    let example = Fixtures.package.appending("Examples/promoe-digits.json").string
+    let trained = try Program.run(
+      "train", example, "--out", out, "--steps", "1", "--set", "training.batch_size=2", "--set",
+      "evaluation.samples=0", "--set", "evaluation.images=2", "--set", "evaluation.guidance=1",
+      "--set", "model.label_dropout=0", "--set", #"model.experts={"unconditional": false}"#)
+    #expect(trained.exitCode == 0, "\(trained.errors)")
+    let path = folder.file("unlabelled.png")
+    for (arguments, message) in [
+      (["--guidance", "1.5"], "guidance above 1 needs a model that was trained with labels left out"),
+      (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
+    ] {
+      let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
+      #expect(run.exitCode == 1 && run.errors.contains(message), "\(run.errors)")
+      #expect(path.isMissing)
+    }
+    let plain = try Program.run(
+      "sample", out + "/model", "--out", path.string, "--classes", "1", "--count", "1", "--steps", "1")
+    #expect(plain.exitCode == 0 && !path.isMissing, "\(plain.errors)")
+  }
+
   /// What options of guidance change, seen in the numbers that 'sample' writes.
   private func guide(_ model: String) throws {
     func made(_ name: String, _ options: [String]) throws -> Tensor {
@@ -203,6 +225,7 @@ struct DiffusionCommandTests {
       #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
       #expect(path.isMissing)
     }
+    try unlabelled(out + "-unlabelled")
     // Where nothing can be written, not even the model is opened.
     for (place, message) in [
       (folder.file("nowhere").appending("x.png"), "nowhere"), (folder.path, "folder"),
