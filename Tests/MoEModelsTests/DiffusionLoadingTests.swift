@@ -87,7 +87,9 @@ struct DiffusionLoadingTests {
       let keys = known.unseen.map(\.key)
       #expect(keys == other.unseen.map(\.key) && keys.first == "num_attention_heads")
       #expect(keys.contains("experts.per_token") == hasK)
-      #expect(!zip(known.unseen, other.unseen).contains { $0.value == $1.value } || router == .classification)
+      #expect(
+        !zip(known.unseen, other.unseen).contains { $0.value == $1.value }
+          || router == .classification)
     }
   }
 

@@ -69,7 +69,8 @@ struct DiffusionParityTests {
     try compare(found.gradients, of: model, with: test.name)
   }
 
-  @Test("have the gradients of the released code, which adds those of auxiliary losses on the way back")
+  @Test(
+    "have the gradients of the released code, which adds those of auxiliary losses on the way back")
   func injection() throws {
     let test = try #require(
       DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })

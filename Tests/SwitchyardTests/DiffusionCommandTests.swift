@@ -53,7 +53,10 @@ struct DiffusionCommandTests {
     #expect(trained.exitCode == 0, "\(trained.errors)")
     let path = folder.file("unlabelled.png")
     for (arguments, message) in [
-      (["--guidance", "1.5"], "guidance above 1 needs a model that was trained with labels left out"),
+      (
+        ["--guidance", "1.5"],
+        "guidance above 1 needs a model that was trained with labels left out"
+      ),
       (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
     ] {
       let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
@@ -61,7 +64,8 @@ struct DiffusionCommandTests {
       #expect(path.isMissing)
     }
     let plain = try Program.run(
-      "sample", out + "/model", "--out", path.string, "--classes", "1", "--count", "1", "--steps", "1")
+      "sample", out + "/model", "--out", path.string, "--classes", "1", "--count", "1", "--steps",
+      "1")
     #expect(plain.exitCode == 0 && !path.isMissing, "\(plain.errors)")
   }
 
@@ -118,7 +122,8 @@ struct DiffusionCommandTests {
       (["--classifier", digits, "--guidance", "0"], "--guidance is 0.0"),
       (["--classifier", digits, "--count", "9"], "--count is 9; it must be at least 10"),
     ] {
-      let wrong = try Program.run(["fidelity", run + "/model", "--reference", "/nowhere"] + options)
+      let wrong = try Program.run(
+        ["fidelity", run + "/model", "--reference", "/nowhere"] + options)
       #expect(wrong.exitCode != 0 && wrong.errors.contains(message), "\(wrong.errors)")
     }
   }
@@ -177,7 +182,8 @@ struct DiffusionCommandTests {
     let picture = try Program.run("sample", model, "--out", folder.file("x.png").string)
     #expect(picture.exitCode == 1, "\(picture.errors)")
     #expect(picture.errors.contains("latents of 2 channels; it must be pictures here"))
-    #expect(picture.errors.contains("sample --out FILE.safetensors") && folder.file("x.png").isMissing)
+    #expect(
+      picture.errors.contains("sample --out FILE.safetensors") && folder.file("x.png").isMissing)
     func made(_ name: String, _ options: String...) throws -> SafetensorsFile {
       let path = folder.file(name)
       let run = try Program.run(

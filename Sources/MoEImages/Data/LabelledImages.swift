@@ -56,7 +56,9 @@ public struct LabelledImages: Sendable {
   ///   - path: Where the images lie, for messages.
   /// - Returns: The images; their ``classes`` are `known`.
   /// - Throws: ``ImageError/otherClasses(_:found:known:)`` when the list lacks a class.
-  public func relabelled(as known: [String], from path: FilePath) throws(ImageError)
+  public func relabelled(
+    as known: [String], from path: FilePath
+  ) throws(ImageError)
     -> LabelledImages
   {
     let numbers = classes.compactMap { known.firstIndex(of: $0) }

@@ -79,7 +79,8 @@ public struct StoredDiffusionModel {
   public func checkPictures() throws(ModelError) {
     guard !makesPictures else { return }
     throw .invalidValue(
-      path: path, key: "what the model makes", value: "latents of \(configuration.channels) channels",
+      path: path, key: "what the model makes",
+      value: "latents of \(configuration.channels) channels",
       expected:
         "pictures here; 'switchyard sample --out FILE.safetensors' writes latents for a program that decodes them"
     )

@@ -92,7 +92,9 @@ struct DiffusionFolderTests {
     ] {
       #expect(text.contains(old))
       let other = text.replacing(old, with: new)
-        .replacing("\"scoring\" : \"identity\",", with: new.contains("k_means") ? "" : "\"scoring\" : \"identity\",")
+        .replacing(
+          "\"scoring\" : \"identity\",",
+          with: new.contains("k_means") ? "" : "\"scoring\" : \"identity\",")
       try AtomicFile.write(other, to: path)
       let refused = message {
         _ = try trained(configuration(model: model.string, validation: nil), "refused")

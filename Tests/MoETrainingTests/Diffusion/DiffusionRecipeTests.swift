@@ -80,7 +80,8 @@ struct DiffusionRecipeTests {
     ])
   func idleLosses(router: String, setting: String, expected: String) throws {
     let changes =
-      router == "promoe" ? [] : [#"model.experts=\#(router == "dense" ? "null" : #"{"count": 2}"#)"#]
+      router == "promoe"
+      ? [] : [#"model.experts=\#(router == "dense" ? "null" : #"{"count": 2}"#)"#]
     let session = try TrainingSession(
       configuration(["model.router=\(router)", setting] + changes), in: folder.file("idle"),
       resumes: false)
@@ -213,7 +214,8 @@ struct LatentImagesTests {
       tensors, metadata: ["switchyard": #"{"version": 1, "classes": 1}"#], to: path)
     let error = #expect(throws: ModelError.self) { try LatentImages(path) }
     let text = error?.description ?? ""
-    #expect(text.contains("damaged.safetensors: \(name) is") && text.contains("image 280;"), "\(text)")
+    #expect(
+      text.contains("damaged.safetensors: \(name) is") && text.contains("image 280;"), "\(text)")
   }
 
   /// Writes latents of two channels and trains on them, one step.

@@ -32,7 +32,8 @@ struct DiffusionSamplerTests {
     for method in [DiffusionSampler.Method.euler, .heun] {
       let found = try sampler(method, guidance: guidance)
         .follow(flow, from: noise, labels: DiffusionRun.labelled)
-      expectClose(found, try run.tensor(rule.prefix + "sample/\(method.rawValue)"), close, method.rawValue)
+      expectClose(
+        found, try run.tensor(rule.prefix + "sample/\(method.rawValue)"), close, method.rawValue)
     }
     let noises = try run.tensor("sample/noises")
     let process = try run.model(

@@ -156,8 +156,9 @@ struct DiffusionTaskTests {
     let unlabelled = usage[0].byClass[4].reduce(0, +)
     #expect(usage[0].tokens == 16 * 16)
     #expect(
-      roles == ExpertRoles(
-        routed: 16 * 16 - unlabelled, unconditional: unlabelled, shared: 16 * 16))
+      roles
+        == ExpertRoles(
+          routed: 16 * 16 - unlabelled, unconditional: unlabelled, shared: 16 * 16))
     loop.task.forgetUsage()
     #expect(loop.task.usage[0].byClass.allSatisfy { $0.allSatisfy { $0 == 0 } })
   }
@@ -177,7 +178,9 @@ struct DiffusionTaskTests {
     }
     let classes = try lines("usage-by-class.csv")
     #expect(classes[0] == "block,class,0,1,2,3,4" && classes.count == 8)
-    for (line, name) in zip(classes.dropFirst(), ["a", "\"b,c\"", "d", "e", "4", "5", "(no label)"]) {
+    for (line, name) in zip(
+      classes.dropFirst(), ["a", "\"b,c\"", "d", "e", "4", "5", "(no label)"])
+    {
       #expect(line.hasPrefix("1,\(name),"), "\(line)")
     }
     #expect(classes[5].hasSuffix("4,0,0,0,0,0") && classes[6].hasSuffix("5,0,0,0,0,0"))
@@ -190,7 +193,9 @@ struct DiffusionTaskTests {
     #expect(shares.shared == 0.5 && shares.unconditional > 0)
     let cosines = try lines("prototypes.csv")
     let expected = Prototypes.similarities(loop.task.model.prototypes[0]).array(of: Float.self)
-    #expect(cosines.count == 5 && cosines[1] == "1,0," + expected[..<4].map { "\($0)" }.joined(separator: ","))
+    #expect(
+      cosines.count == 5
+        && cosines[1] == "1,0," + expected[..<4].map { "\($0)" }.joined(separator: ","))
     // Counting starts anew.
     let again = try loop.task.evaluationFiles().first { $0.name == "roles.csv" }
     let text = String(decoding: try #require(again).bytes, as: UTF8.self)
