@@ -94,8 +94,8 @@ struct Sample: ParsableCommand {
 
   func run() throws {
     if let threads = engine.threads { Engine.threadCount = threads }
-    try AtomicFile.check(out.path)
     let stored = try StoredDiffusionModel(model.path)
+    try AtomicFile.check(out.path)
     if !writesNumbers { try stored.checkPictures() }
     let network = try stored.model()
     let labels = try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }

@@ -172,7 +172,9 @@ class Model:
             for place, i in enumerate(images):
                 out[i] = routed[place]
         if self.injects:
-            out = Injected.apply(out, self.aux.pop("contrastive"))
+            contrastive = self.aux["contrastive"]
+            self.aux.clear()
+            out = Injected.apply(out, contrastive)
         return out + self.network(name + ".shared_expert", x)
 
     def add(self, key, value):
