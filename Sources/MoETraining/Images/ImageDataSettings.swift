@@ -141,6 +141,7 @@ struct ImageDataSettings: Sendable {
   ///   - images: What ``open(as:progress:)`` gave.
   ///   - shape: Channels, rows and columns of the model's images.
   ///   - classes: Its number of classes.
+  /// - Throws: `ModelError` that names the file.
   func check(_ images: ImageData, shape: [Int], classes: Int) throws(ModelError) {
     func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
     let all: [(String, FilePath, (any ImageSet)?)] = [
