@@ -65,7 +65,9 @@ struct DiffusionCountTests {
 
   @Test("have the same numbers in every size with every rule")
   func everyCount() {
-    #expect(Set(Self.table.map(\.router)) == Set([nil] + DiffusionExpertsConfiguration.Router.allCases))
+    let kinds: [DiffusionExpertsConfiguration.Router?] =
+      [nil] + DiffusionExpertsConfiguration.Router.allCases
+    #expect(Set(Self.table.map(\.router)) == Set(kinds))
     #expect(Self.table.allSatisfy { $0.counts.count == DiffusionSize.allCases.count })
     for (router, counts) in Self.table {
       for (size, count) in zip(DiffusionSize.allCases, counts) {
