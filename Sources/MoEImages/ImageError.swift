@@ -1,3 +1,4 @@
+import MoECore
 public import SystemPackage
 
 /// Why an image or a set of images cannot be used.
@@ -14,8 +15,12 @@ public enum ImageError: Error, Hashable {
   case invalidFolder(FilePath, problem: String)
   /// Images and labels do not fit.
   case labels(FilePath, problem: String)
+  /// Folders are named after classes that a model, or other images, do not know.
+  case otherClasses(FilePath, found: [String], known: [String])
   /// Images of one set differ in size.
   case mixedSizes(FilePath, found: String, expected: String)
+  /// Some images of a set are grey and some coloured.
+  case mixedChannels(FilePath, found: Int, expected: Int)
 }
 
 extension ImageError: CustomStringConvertible {
@@ -34,8 +39,17 @@ extension ImageError: CustomStringConvertible {
       "\(path): \(problem)"
     case .labels(let path, let problem):
       "\(path): \(problem)"
+    case .otherClasses(let path, let found, let known):
+      "\(path) has the classes \(Self.list(found)); known are \(Self.list(known)); rename its folders, or take the others away"
     case .mixedSizes(let path, let found, let expected):
       "\(path) is \(found), the images before it are \(expected); set data.size to scale all to one size"
+    case .mixedChannels(let path, let found, let expected):
+      "\(path) has \(found) \(found == 1 ? "channel" : "channels"), the images before it have \(expected); set data.channels to 1 or 3 to make all grey or all coloured"
     }
+  }
+
+  /// The first names of a list, as a message shows them.
+  private static func list(_ names: [String]) -> String {
+    names.prefix(20).joined(separator: ", ").printable + (names.count > 20 ? ", …" : "")
   }
 }

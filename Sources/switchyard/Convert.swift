@@ -12,7 +12,8 @@ struct Convert: ParsableCommand {
       running average of the weights is taken, with which images are made; --trained takes the others.
 
       The folder gets config.json and safetensors, which 'switchyard sample' and 'switchyard train' open. The \
-      architecture is what the tensors show; --config names a config.json that says more.
+      architecture is what the tensors show. What they do not show, such as whether tokens or experts choose, is taken \
+      as in the paper's models and printed; --config names a config.json that says otherwise.
 
       Example:
         switchyard convert ProMoE-B.pth --out promoe-b/
@@ -29,10 +30,15 @@ struct Convert: ParsableCommand {
     let known = try config.map { try DiffusionConfiguration(ConfigurationObject($0.path)) }
     let line = ProgressLine()
     defer { line.end() }
+    let assumed = try known == nil ? dictionary.configuration().unseen : []
     let unused = try dictionary.write(to: out.path, as: known, progress: line.show)
     line.end()
     for name in unused.prefix(8) { Output.line("left out: \(name)") }
     if unused.count > 8 { Output.line("left out: \(unused.count - 8) more") }
+    if !assumed.isEmpty {
+      let values = assumed.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+      Output.line("assumed, because the file does not say it: \(values)")
+    }
     Output.line("\(out.path)")
   }
 }

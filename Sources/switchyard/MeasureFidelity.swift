@@ -55,7 +55,7 @@ struct MeasureFidelity: ParsableCommand {
       "Images of each side (default: as many as there are real ones, at most \(FidelityMeasurement.usualCount))."
   ) var count: Int?
   @Option(help: "Steps from noise to image.") var steps = 50
-  @Option(help: "Strength of guidance; 1 for none.") var guidance = 1.0
+  @OptionGroup var guidance: GuidanceOptions
   @Option(help: "Way from noise to image (default: what fits the model).") var sampler: SamplerName?
   @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
   @Flag(help: "Print one JSON object instead of text.") var json = false
@@ -63,9 +63,6 @@ struct MeasureFidelity: ParsableCommand {
 
   func validate() throws {
     guard !reference.isEmpty else { throw ValidationError("--reference needs a path.") }
-    guard guidance.isFinite, guidance >= 0 else {
-      throw ValidationError("--guidance is \(guidance); it must be a number of at least 0.")
-    }
   }
 
   func run() throws {
@@ -77,7 +74,10 @@ struct MeasureFidelity: ParsableCommand {
     let method = try model.map { stored in
       try DiffusionSampler(
         sampler?.method ?? .default(for: stored.configuration.objective), steps: steps,
-        guidance: Guidance(scale: guidance), limitsImages: true)
+        guidance: guidance.value(), limitsImages: true)
+    }
+    if let model, let method {
+      try FidelityMeasurement.check(model, sampler: method, classifier: classifier.path)
     }
     let measurement = try FidelityMeasurement(
       classifier: classifier.path, reference: data.files(reference), count: count,

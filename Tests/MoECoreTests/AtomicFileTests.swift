@@ -49,6 +49,20 @@ struct AtomicFileTests {
     }
   }
 
+  @Test("can be checked before there is anything to write, which changes nothing")
+  func checks() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("note.txt")
+    try AtomicFile.check(path)
+    #expect(try folder.contents().isEmpty)
+    try AtomicFile.write("old", to: path)
+    try AtomicFile.check(path)
+    #expect(try readBytes(path) == Array("old".utf8) && folder.contents() == ["note.txt"])
+    #expect(throws: FileError.isDirectory(folder.path)) { try AtomicFile.check(folder.path) }
+    let missing = folder.file("no").appending("file")
+    #expect(throws: FileError.notFound(folder.file("no"))) { try AtomicFile.check(missing) }
+  }
+
   @Test("keep the permissions of what they replace, and the links that lead to it")
   func permissionsAndLinks() throws {
     let folder = try TemporaryFolder()

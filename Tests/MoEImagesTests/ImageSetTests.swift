@@ -35,6 +35,37 @@ struct ImageSetTests {
       ])
   }
 
+  @Test("grey and coloured images in one set are refused, unless all are to become the same")
+  func channels() throws {
+    try picture("a/2.png", 4, 4, shade: 10)
+    for (name, problem) in [("1", "a/2.png has 3 channels"), ("3", "a/3.png has 1 channel,")] {
+      let grey = folder.file("a").appending("\(name).png")
+      try ImageFile.write(Pixels(width: 4, height: 4, channels: 1, shade: 90), to: grey)
+      let error = #expect(throws: ImageError.self) { try ImageFolder.read(folder.path) }
+      let text = error?.description ?? ""
+      #expect(text.contains(problem) && text.contains("set data.channels"), "\(text)")
+      for channels in [1, 3] {
+        #expect(try ImageFolder.read(folder.path, channels: channels).channels == channels)
+      }
+      try FileManager.default.removeItem(atPath: grey.string)
+    }
+  }
+
+  @Test("classes find their numbers in another list by name")
+  func otherNumbers() throws {
+    let set = LabelledImages(
+      width: 1, height: 1, channels: 1, bytes: [7, 8, 9], labels: [0, 1, 0],
+      classes: ["dog", "emu"])
+    let read = try set.relabelled(as: ["cat", "dog", "emu"], from: "pictures")
+    #expect(read.labels == [1, 2, 1] && read.classes == ["cat", "dog", "emu"])
+    #expect(read.bytes == [7, 8, 9] && read.placesByClass == [[], [0, 2], [1]])
+    let error = #expect(throws: ImageError.self) {
+      try set.relabelled(as: ["cat", "dog"], from: "pictures")
+    }
+    #expect(
+      error?.description.contains("pictures has the classes dog, emu; known are cat, dog;") == true)
+  }
+
   @Test("folders that cannot be used are refused by name")
   func folderErrors() throws {
     func message(_ body: () throws -> LabelledImages) -> String {

@@ -23,7 +23,7 @@ struct DiffusionFixture {
     ["tokens", "experts"].flatMap { chooser in
       ["identity", "sigmoid", "softmax"].flatMap { scoring in
         [1, 3].flatMap { k in
-          (scoring == "identity" ? ["mixed", "labelled"] : ["mixed"]).map { labels in
+          ["mixed", "labelled"].map { labels in
             Case(
               name: "promoe-\(chooser)-\(scoring)-\(k)-\(labels)", family: "promoe",
               router: chooser == "tokens" ? .promoe : .promoeExpertChoice, k: k, scoring: scoring,
@@ -36,16 +36,26 @@ struct DiffusionFixture {
       Case(name: "dense", family: "dense"), Case(name: "qk_norm", family: "qk_norm"),
       Case(name: "tc_dit", family: "tc_dit", router: .tokenChoice),
       Case(name: "tc_dit-2", family: "tc_dit", router: .tokenChoice, k: 2),
+      Case(name: "tc_dit-3", family: "tc_dit", router: .tokenChoice, k: 3),
+      Case(
+        name: "tc_dit-labelled", family: "tc_dit", router: .tokenChoice, hasNullLabels: false),
+      Case(
+        name: "ec_dit-labelled", family: "ec_dit", router: .expertChoice, hasNullLabels: false),
+      Case(name: "diffmoe-labelled", family: "diffmoe", router: .diffMoE, hasNullLabels: false),
       Case(name: "ec_dit", family: "ec_dit", router: .expertChoice),
       Case(name: "diffmoe", family: "diffmoe", router: .diffMoE),
       Case(name: "classification", family: "classification", router: .classification),
       Case(name: "k_means", family: "k_means", router: .kMeans),
     ]
 
-  let file: SafetensorsFile
+  private let file: SafetensorsFile
+  /// More cases.
+  private let more: SafetensorsFile
 
   init() throws {
-    file = try SafetensorsFile(Fixtures.path("diffusion").appending("models.safetensors"))
+    let folder = Fixtures.path("diffusion")
+    file = try SafetensorsFile(folder.appending("models.safetensors"))
+    more = try SafetensorsFile(folder.appending("more.safetensors"))
   }
 
   /// The configuration of a case's model.
@@ -69,7 +79,11 @@ struct DiffusionFixture {
       Self.configuration(test), weights: FixtureWeights(file, prefix: "weights/\(test.family)/"))
   }
 
-  func tensor(_ name: String) throws -> Tensor { try file.tensor(named: name) }
+  func contains(_ name: String) -> Bool { file.contains(name) || more.contains(name) }
+
+  func tensor(_ name: String) throws -> Tensor {
+    try (file.contains(name) ? file : more).tensor(named: name)
+  }
 
   /// The labels of the batch; 5 is the null label.
   static func labels(_ test: Case) -> [Int] { test.hasNullLabels ? [1, 5, 3, 0] : [4, 2, 3, 0] }

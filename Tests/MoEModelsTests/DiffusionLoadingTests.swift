@@ -69,6 +69,30 @@ struct DiffusionLoadingTests {
     }
   }
 
+  @Test("say what tensors do not, which other tensors would not change")
+  func unseen() throws {
+    for router in [nil] + DiffusionExpertsConfiguration.Router.allCases {
+      let known = DiffusionConfiguration.preset(.base, router: router)
+      var other = known
+      other.heads = 6
+      (other.labelDropout, other.objective) = (0.2, .noisePrediction)
+      let hasK = router.map { ![.classification, .kMeans].contains($0) } == true
+      if hasK { other.experts?.perToken = 3 }
+      if router?.hasPrototypes == true {
+        other.experts?.router = router == .promoe ? .promoeExpertChoice : .promoe
+        other.experts?.scoring = .softmax
+      }
+      #expect(other.tensorShapes().map(\.name) == known.tensorShapes().map(\.name))
+      #expect(other.tensorShapes().map(\.shape) == known.tensorShapes().map(\.shape))
+      let keys = known.unseen.map(\.key)
+      #expect(keys == other.unseen.map(\.key) && keys.first == "num_attention_heads")
+      #expect(keys.contains("experts.per_token") == hasK)
+      #expect(
+        !zip(known.unseen, other.unseen).contains { $0.value == $1.value }
+          || router == .classification)
+    }
+  }
+
   @Test("that are others than described are refused with what they are")
   func others() throws {
     var other = configuration

@@ -46,7 +46,7 @@ struct DiffusionParityTests {
     let output = try output(try fixture.model(test), test)
     expectClose(
       output.prediction, try fixture.tensor(test.name + "/prediction"), .diffusion, "prediction")
-    for (name, value) in auxiliary(output) where fixture.file.contains("\(test.name)/\(name)") {
+    for (name, value) in auxiliary(output) where fixture.contains("\(test.name)/\(name)") {
       expectClose(value, try fixture.tensor("\(test.name)/\(name)"), .diffusion, name)
     }
   }
@@ -61,13 +61,37 @@ struct DiffusionParityTests {
         let velocity = output.prediction.split(count: 2, axis: 1)[0]
         var loss = velocity.meanSquaredError(noise - images)
         expectClose(loss, try fixture.tensor(test.name + "/loss"), .diffusion, "loss")
-        for (name, value) in auxiliary(output) where fixture.file.contains("\(test.name)/\(name)") {
+        for (name, value) in auxiliary(output) where fixture.contains("\(test.name)/\(name)") {
           loss = loss + value * (Self.coefficients[name] ?? 0)
         }
         return loss
       }, for: model.parameters.map(\.parameter))
-    for (weight, gradient) in zip(model.parameters, found.gradients) {
-      let expected = try fixture.tensor("\(test.name)/gradient/\(weight.name)")
+    try compare(found.gradients, of: model, with: test.name)
+  }
+
+  @Test(
+    "have the gradients of the released code, which adds those of auxiliary losses on the way back")
+  func injection() throws {
+    let test = try #require(
+      DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })
+    let model = try fixture.model(test)
+    let (images, noise, _) = try input()
+    let found = try valueAndGradients(
+      of: {
+        let output = try output(model, test)
+        let velocity = output.prediction.split(count: 2, axis: 1)[0]
+        // Three times the one loss, which leaves the other as it is.
+        let contrast = output.sparse[0].contrastiveLoss(temperature: 0.07)
+        return velocity.meanSquaredError(noise - images) * 3 + (contrast ?? Tensor(0 as Float))
+      }, for: model.parameters.map(\.parameter))
+    try compare(found.gradients, of: model, with: "injected")
+  }
+
+  private func compare(
+    _ gradients: [Tensor], of model: DiffusionTransformer, with name: String
+  ) throws {
+    for (weight, gradient) in zip(model.parameters, gradients) {
+      let expected = try fixture.tensor("\(name)/gradient/\(weight.name)")
       if expected.shape == [1], gradient.shape != [1] {
         #expect(!(gradient .!= 0).any(), "\(weight.name) has a gradient")
         continue

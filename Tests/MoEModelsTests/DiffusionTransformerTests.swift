@@ -13,46 +13,6 @@ struct DiffusionTransformerTests {
   private static let routers = DiffusionExpertsConfiguration.Router.allCases
   private static let allKinds: [DiffusionExpertsConfiguration.Router?] = [nil] + routers
 
-  @Test(
-    "have the paper's numbers of weights",
-    arguments: [
-      (DiffusionSize.small, 32_963_360, 75_543_584, 32_993_312),
-      (.base, 130_512_416, 300_607_520, 130_572_320),
-      (.large, 458_102_816, 1_062_684_704, 458_262_560),
-      (.extraLarge, 675_129_632, 1_567_733_792, 675_339_296),
-    ])
-  func counts(size: DiffusionSize, dense: Int, all: Int, active: Int) throws {
-    #expect(DiffusionConfiguration.preset(size, router: nil).parameterCount() == (dense, dense))
-    for router in [DiffusionExpertsConfiguration.Router.promoe, .promoeExpertChoice] {
-      #expect(DiffusionConfiguration.preset(size, router: router).parameterCount() == (all, active))
-    }
-    let configuration = DiffusionConfiguration.preset(size, router: .promoe)
-    #expect(configuration.sparseBlocks == Array(stride(from: 1, to: configuration.depth, by: 2)))
-    // E14A3: three experts of the same width per token.
-    var three = configuration
-    three.experts?.perToken = 3
-    let width = configuration.hiddenSize
-    let expert = 4 * width * width + 3 * width
-    #expect(
-      three.parameterCount().active - active == 2 * expert * configuration.sparseBlocks.count)
-  }
-
-  @Test("of the baselines have the numbers that follow from their descriptions")
-  func baselineCounts() {
-    // Sums of the code's own shapes: dense L, seven more experts of full width in twelve blocks, gates, predictors.
-    let (dense, width) = (458_102_816, 1024)
-    let experts = 12 * 7 * (8 * width * width + 5 * width)
-    let gates = 12 * 8 * width
-    let predictors = 12 * (width * width + width + 8 * width + 8)
-    func count(_ router: DiffusionExpertsConfiguration.Router) -> Int {
-      DiffusionConfiguration.preset(.large, router: router).parameterCount().all
-    }
-    #expect(count(.tokenChoice) == dense + experts + gates)
-    #expect(count(.expertChoice) == dense + experts + gates)
-    #expect(count(.diffMoE) == dense + experts + gates + predictors)
-    #expect((1_175_500_000..<1_176_500_000).contains(count(.diffMoE)))
-  }
-
   @Test("put columns before rows in their positions, sines before cosines")
   func positions() {
     let found = DiffusionEmbeddings.positions(rows: 3, width: 8)

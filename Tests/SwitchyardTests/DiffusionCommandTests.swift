@@ -1,6 +1,7 @@
 import Foundation
 import MoECore
 import MoEImages
+import MoETensor
 import MoETestSupport
 import SystemPackage
 import Testing
@@ -32,6 +33,7 @@ struct DiffusionCommandTests {
       return try ImageFile.read(path)
     }
     #expect(sheets[0] == sheets[1] && sheets[0].width == 2 * 66 + 2 && sheets[0].height == 134)
+    try guide(model)
     try look(at: out)
     let way = folder.file("way.png")
     let trajectory = try Program.run(
@@ -39,6 +41,52 @@ struct DiffusionCommandTests {
       "--trajectory")
     #expect(trajectory.exitCode == 0, "\(trajectory.errors)")
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
+  }
+
+  /// What a model refuses that was trained with all labels.
+  private func unlabelled(_ out: String) throws {
+    let example = Fixtures.package.appending("Examples/promoe-digits.json").string
+    let trained = try Program.run(
+      "train", example, "--out", out, "--steps", "1", "--set", "training.batch_size=2", "--set",
+      "evaluation.samples=0", "--set", "evaluation.images=2", "--set", "evaluation.guidance=1",
+      "--set", "model.label_dropout=0", "--set", #"model.experts={"unconditional": false}"#)
+    #expect(trained.exitCode == 0, "\(trained.errors)")
+    let path = folder.file("unlabelled.png")
+    for (arguments, message) in [
+      (
+        ["--guidance", "1.5"],
+        "guidance above 1 needs a model that was trained with labels left out"
+      ),
+      (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
+    ] {
+      let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
+      #expect(run.exitCode == 1 && run.errors.contains(message), "\(run.errors)")
+      #expect(path.isMissing)
+    }
+    let plain = try Program.run(
+      "sample", out + "/model", "--out", path.string, "--classes", "1", "--count", "1", "--steps",
+      "1")
+    #expect(plain.exitCode == 0 && !path.isMissing, "\(plain.errors)")
+  }
+
+  /// What options of guidance change, seen in the numbers that 'sample' writes.
+  private func guide(_ model: String) throws {
+    func made(_ name: String, _ options: [String]) throws -> Tensor {
+      let path = folder.file(name + ".safetensors")
+      let run = try Program.run(
+        ["sample", model, "--out", path.string, "--classes", "3,7", "--count", "2"]
+          + ["--steps", "4", "--threads", "1"] + options)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      return try SafetensorsFile(path).tensor(named: "mean")
+    }
+    let (none, twice) = (try made("none", []), try made("twice", ["--guidance", "2"]))
+    let batch = try made("batch", ["--guidance", "2", "--one-batch"])
+    expectClose(batch, twice, Tolerance(relative: 1e-4, absolute: 1e-4))
+    // Four steps begin at the times 1, 0.75, 0.5 and 0.25.
+    let never = try made("never", ["--guidance", "2", "--guidance-interval", "0-0.2"])
+    expectClose(never, none, .exact)
+    let partly = try made("partly", ["--guidance", "2", "--guidance-interval", "0.3-0.8"])
+    #expect((twice .!= none).any() && (partly .!= none).any() && (partly .!= twice).any())
   }
 
   /// What 'info', 'inspect' and 'fidelity' say of the run of three steps.
@@ -66,10 +114,18 @@ struct DiffusionCommandTests {
     #expect(measured.output.contains("Fréchet distance") && measured.output.contains("no ImageNet"))
     let few = try Program.run(["fidelity", run + "/model", "--count", "3"] + reference)
     #expect(few.exitCode == 1 && few.errors.contains("--count is 3"), "\(few.errors)")
-    let wrong = try Program.run(
-      "fidelity", run + "/model", "--reference", run, "--classifier", run + "/model")
-    #expect(
-      wrong.exitCode == 1 && wrong.errors.contains("'diffusion_transformer' is not supported"))
+    // Model, sampler and classifier are looked at before real images, which are not even there.
+    let digits = Fixtures.package.appending("Data/digits-classifier").string
+    for (options, message) in [
+      (["--classifier", run + "/model"], "'diffusion_transformer' is not supported"),
+      (["--classifier", digits, "--sampler", "ddim"], "the sampler 'ddim' does not fit"),
+      (["--classifier", digits, "--guidance", "0"], "--guidance is 0.0"),
+      (["--classifier", digits, "--count", "9"], "--count is 9; it must be at least 10"),
+    ] {
+      let wrong = try Program.run(
+        ["fidelity", run + "/model", "--reference", "/nowhere"] + options)
+      #expect(wrong.exitCode != 0 && wrong.errors.contains(message), "\(wrong.errors)")
+    }
   }
 
   @Test("the bundled classifier knows the digits that it was not trained on")
@@ -94,18 +150,61 @@ struct DiffusionCommandTests {
       """
     let config = try folder.write(Array(text.utf8), to: "config.json").string
     let run = try Program.run("convert", file, "--config", config, "--out", out.string)
-    #expect(run.exitCode == 0, "\(run.errors)")
+    #expect(run.exitCode == 0 && !run.output.contains("assumed"), "\(run.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: out.string)
     #expect(names.sorted() == ["config.json", "model.safetensors"])
-    let latents = try Program.run(
-      "sample", out.string, "--out", folder.file("x.png").string)
-    #expect(latents.exitCode == 1 && latents.errors.contains("another program must decode"))
+    try latents(of: out.string)
     let other = try folder.write(
       Array(text.replacing("\"count\": 4", with: "\"count\": 5").utf8), to: "other.json"
     ).string
     let wrong = try Program.run(
       "convert", file, "--config", other, "--out", folder.file("wrong").string)
     #expect(wrong.exitCode == 1 && folder.file("wrong").isMissing, "\(wrong.errors)")
+  }
+
+  @Test("convert prints what it assumes because a file does not say it")
+  func assumptions() throws {
+    let out = folder.file("converted")
+    let run = try Program.run(
+      "convert", Fixtures.path("diffusion/normed.pth").string, "--out", out.string)
+    #expect(run.exitCode == 0, "\(run.errors)")
+    let expected =
+      "label_dropout 0.1, objective rectified_flow, experts.router promoe, experts.scoring identity, experts.per_token 1"
+    #expect(
+      run.output.contains("assumed, because the file does not say it: \(expected)\n"),
+      "\(run.output)")
+    let config = String(decoding: try readBytes(out.appending("config.json")), as: UTF8.self)
+    #expect(config.contains("\"num_attention_heads\" : 2") && config.contains("\"qk_norm\" : true"))
+  }
+
+  /// What 'sample' makes with a model of two channels.
+  private func latents(of model: String) throws {
+    let picture = try Program.run("sample", model, "--out", folder.file("x.png").string)
+    #expect(picture.exitCode == 1, "\(picture.errors)")
+    #expect(picture.errors.contains("latents of 2 channels; it must be pictures here"))
+    #expect(
+      picture.errors.contains("sample --out FILE.safetensors") && folder.file("x.png").isMissing)
+    func made(_ name: String, _ options: String...) throws -> SafetensorsFile {
+      let path = folder.file(name)
+      let run = try Program.run(
+        ["sample", model, "--out", path.string, "--count", "2", "--classes", "1,4"]
+          + ["--steps", "2", "--threads", "1"] + options)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      return try SafetensorsFile(path)
+    }
+    let (plain, scaled) = (
+      try made("plain.safetensors"), try made("scaled.safetensors", "--latent-scale", "0.5")
+    )
+    #expect(try plain.tensor(named: "labels").array(of: Int64.self) == [1, 1, 4, 4])
+    #expect(
+      plain.header.metadata["switchyard"] == #"{"version": 1, "classes": 5, "scale": 1.0}"#
+        && scaled.header.metadata["switchyard"]?.contains("0.5") == true)
+    let mean = try plain.tensor(named: "mean")
+    #expect(mean.shape == [4, 2, 8, 8] && mean.isFinite().all())
+    expectClose(try scaled.tensor(named: "mean"), mean * 2, .exact)
+    let wrong = try Program.run(
+      "sample", model, "--out", folder.file("way.safetensors").string, "--trajectory")
+    #expect(wrong.exitCode == 64 && wrong.errors.contains("are for pictures"), "\(wrong.errors)")
   }
 
   @Test("wrong use is refused with what to change, and nothing is written")
@@ -119,13 +218,28 @@ struct DiffusionCommandTests {
     let path = folder.file("x.png")
     let cases: [([String], Int32, String)] = [
       (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
+      (["--classes", ""], 1, "--classes is ''"), (["--classes", ","], 1, "--classes is ','"),
       (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 1, "steps is 0"),
       (["--sampler", "best"], 64, "euler"),
+      (["--guidance", "0.5"], 64, "--guidance is 0.5; it must be a number of at least 1"),
+      (["--guidance-interval", "0.8-0.1"], 64, "--guidance-interval is '0.8-0.1'"),
+      (["--guidance-interval", "0.1-2"], 64, "such as 0.1-0.8"),
+      (["--guidance-interval", "0.1"], 64, "such as 0.1-0.8"),
     ]
     for (arguments, code, message) in cases {
       let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
       #expect(run.exitCode == code && run.errors.contains(message), "\(run.errors)")
       #expect(path.isMissing)
+    }
+    try unlabelled(out + "-unlabelled")
+    // Where nothing can be written, not even the weights are opened, which would show that the sampler is wrong.
+    for (place, message) in [
+      (folder.file("nowhere").appending("x.png"), "nowhere"), (folder.path, "folder"),
+    ] {
+      let run = try Program.run(
+        "sample", out + "/model", "--out", place.string, "--sampler", "ddim")
+      #expect(run.exitCode == 1 && run.errors.contains(message), "\(run.errors)")
+      #expect(!run.errors.contains("does not fit"), "\(run.errors)")
     }
   }
 }

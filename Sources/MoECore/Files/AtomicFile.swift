@@ -51,6 +51,11 @@ public struct AtomicFile: ~Copyable {
     try write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
   }
 
+  /// Checks that a file could be created at `path`, or replaced, and leaves everything as it is.
+  ///
+  /// - Throws: ``FileError``, as writing would.
+  public static func check(_ path: FilePath) throws(FileError) { _ = try AtomicFile(path) }
+
   private init(_ path: FilePath) throws(FileError) {
     let target = path.resolved ?? path
     let (descriptor, temporary) = try Self.open(target)

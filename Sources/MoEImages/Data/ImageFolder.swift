@@ -15,7 +15,7 @@ public enum ImageFolder {
   /// - Parameters:
   ///   - folder: Holds a folder per class; classes are numbered in the order of their names.
   ///   - side: Pixels per side to which the middle square of each image is scaled; `nil` if all have one size.
-  ///   - channels: 1 or 3; `nil` for those of the first image.
+  ///   - channels: 1 or 3; `nil` if all have the same.
   ///   - limit: Most images per class, the first by name; `nil` for all.
   ///   - progress: Told how many images are read.
   /// - Returns: The images, ordered by class and name.
@@ -28,9 +28,13 @@ public enum ImageFolder {
     var bytes: [UInt8] = []
     var first: Pixels?
     for (place, entry) in entries.enumerated() {
-      var image = try ImageFile.read(entry.path, channels: channels ?? first?.channels)
+      var image = try ImageFile.read(entry.path, channels: channels)
       if let side { image = image.centreSquare(side: side) }
       let expected = first ?? image
+      guard image.channels == expected.channels else {
+        throw ImageError.mixedChannels(
+          entry.path, found: image.channels, expected: expected.channels)
+      }
       guard image.width == expected.width, image.height == expected.height else {
         throw ImageError.mixedSizes(
           entry.path, found: "\(image.width)×\(image.height)",

@@ -1,3 +1,5 @@
+public import SystemPackage
+
 /// Labelled images of one size, in memory.
 public struct LabelledImages: Sendable {
   /// Pixels per row.
@@ -45,6 +47,27 @@ public struct LabelledImages: Sendable {
     return LabelledImages(
       width: width, height: height, channels: channels, bytes: chosen,
       labels: places.map { labels[$0] }, classes: classes)
+  }
+
+  /// The same images with the numbers that another list gives to the names of their classes.
+  ///
+  /// - Parameters:
+  ///   - known: Names of classes in the order of their new numbers; more than there are here may be known.
+  ///   - path: Where the images lie, for messages.
+  /// - Returns: The images; their ``classes`` are `known`.
+  /// - Throws: ``ImageError/otherClasses(_:found:known:)`` when the list lacks a class.
+  public func relabelled(
+    as known: [String], from path: FilePath
+  ) throws(ImageError)
+    -> LabelledImages
+  {
+    let numbers = classes.compactMap { known.firstIndex(of: $0) }
+    guard numbers.count == classes.count else {
+      throw .otherClasses(path, found: classes, known: known)
+    }
+    return LabelledImages(
+      width: width, height: height, channels: channels, bytes: bytes,
+      labels: labels.map { numbers[$0] }, classes: known)
   }
 
   /// Places of the images of each class.

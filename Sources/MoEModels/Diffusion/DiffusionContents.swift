@@ -1,3 +1,5 @@
+package import MoECore
+import MoERouting
 import SystemPackage
 
 /// What the names and shapes of a checkpoint's tensors say about a diffusion transformer.
@@ -115,6 +117,36 @@ struct DiffusionContents {
 }
 
 extension DiffusionConfiguration {
+  /// What tensors do not say about the model: keys of `config.json` with the values that they have here.
+  public var unseen: [(key: String, value: String)] {
+    // The width of normalized queries is that of a head.
+    var result: [(key: String, value: String)] =
+      hasQueryKeyNorm ? [] : [("num_attention_heads", "\(heads)")]
+    result.append(("label_dropout", "\(labelDropout)"))
+    result.append(("objective", objective.rawValue))
+    guard let experts else { return result }
+    if experts.router.hasPrototypes {
+      result.append(("experts.router", experts.router.rawValue))
+      result.append(("experts.scoring", experts.scoring.rawValue))
+    }
+    switch experts.router {
+    case .classification: result.append(("experts.superclasses", "the classes in even parts"))
+    case .kMeans: break
+    default: result.append(("experts.per_token", "\(experts.perToken)"))
+    }
+    return result
+  }
+
+  /// Refuses a checkpoint that holds the tensors of another model.
+  ///
+  /// - Throws: ``ModelError/otherModel(path:found:expected:)``.
+  package func check(_ checkpoint: SafetensorsCheckpoint) throws(ModelError) {
+    let shapes = checkpoint.entries.map { ($0.name, $0.shape) }
+    try DiffusionContents(
+      path: checkpoint.path, shapes: Dictionary(shapes) { first, _ in first }
+    ).check(self)
+  }
+
   /// The architecture in a line, for people.
   public var title: String {
     var parts = [

@@ -26,8 +26,7 @@ extension DiffusionTransformer {
     }
     let known = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let checkpoint = try SafetensorsCheckpoint(path)
-    let shapes = checkpoint.entries.map { ($0.name, $0.shape) }
-    try DiffusionContents(path: path, shapes: Dictionary(shapes) { first, _ in first }).check(known)
+    try known.check(checkpoint)
     return try DiffusionTransformer(
       known, weights: TypedWeights(CheckpointWeights(checkpoint), dtype: dtype))
   }

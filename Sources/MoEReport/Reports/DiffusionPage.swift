@@ -106,7 +106,7 @@ public struct DiffusionPage {
     guard let roles = report.roles else { return [] }
     return [
       .paragraph(
-        "Who does the work while labels are left out as in training: an answer of one expert for one patch counts once."
+        "Who did the work on these images, with labels left out as often as in training: an answer of one expert for one patch counts once, over all blocks."
       ),
       .table(
         Table(

@@ -78,7 +78,7 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     public var meanSubspaceOverlap: Double? { Self.meanOutside(subspaces) }
   }
 
-  /// Share of the experts' work by role, in a training batch.
+  /// Share of the experts' work by role, counted while labels are left out as often as in training.
   public struct Roles: Codable, Hashable, Sendable {
     /// On experts that the router chose.
     public var routed: Double

@@ -46,7 +46,7 @@ public struct DiffusionInspection {
   ) throws {
     let stored = try StoredDiffusionModel(folder)
     let model = try DiffusionTransformer.open(folder)
-    let set = try Self.open(images, for: model, progress)
+    let set = try Self.open(images, for: model, classes: stored.knownClasses, progress)
     guard set.imageShape == model.imageShape, set.classes <= model.classes else {
       throw TrainingError.invalidSetting(
         key: "images", value: "of \(set.imageShape) in \(set.classes) classes",
@@ -63,14 +63,15 @@ public struct DiffusionInspection {
       seed: Self.seed, progress: progress)
     report = DiffusionReport(
       name: name, architecture: model.configuration.title, images: looked.images, classes: names,
-      roles: Self.roles(model.configuration), blocks: Self.blocks(model, looked))
+      roles: looked.roles.shares, blocks: Self.blocks(model, looked))
     let guidance = model.nullLabel == nil ? 1 : 1.5
     sheet = try SamplePictures(perClass: 8, guidance: guidance).sheet(
       of: model, classes: stored.classNames.count, device: .cpu)
   }
 
   private static func open(
-    _ images: Images, for model: DiffusionTransformer, _ progress: @escaping ProgressHandler
+    _ images: Images, for model: DiffusionTransformer, classes known: [String]?,
+    _ progress: @escaping ProgressHandler
   ) throws -> any ImageSet {
     switch images {
     case .files(let files) where files.format == .latents: return try LatentImages(files.paths[0])
@@ -80,8 +81,9 @@ public struct DiffusionInspection {
         throw ImageError.invalidFile(
           files.paths[0], problem: "this model was trained on latents; name a file with some")
       }
-      return try ImageArray(
-        files.read(side: c.imageSize, channels: c.channels, progress: progress))
+      let read = try files.read(side: c.imageSize, channels: c.channels, progress: progress)
+      guard files.format == .folders, let known else { return try ImageArray(read) }
+      return try ImageArray(read.relabelled(as: known, from: files.paths[0]))
     case .run(let folder):
       let record = try ConfigurationObject(folder.appending("run.json"))
       guard let json = try record.optionalObject("configuration") else {
@@ -89,20 +91,9 @@ public struct DiffusionInspection {
       }
       let data = try ImageDataSettings(json)
       try data.check()
-      let opened = try data.open(progress: progress)
+      let opened = try data.open(as: known, progress: progress)
       return opened.validation ?? opened.training
     }
-  }
-
-  /// Who does the work while labels are left out as in training.
-  private static func roles(_ c: DiffusionConfiguration) -> DiffusionReport.Roles? {
-    guard let experts = c.experts else { return nil }
-    let without = experts.hasUnconditional ? c.labelDropout : 0
-    let parts = [
-      (1 - without) * Double(experts.perToken), without, experts.sharedSize == nil ? 0 : 1,
-    ]
-    let all = parts.reduce(0, +)
-    return .init(routed: parts[0] / all, unconditional: parts[1] / all, shared: parts[2] / all)
   }
 
   private static func blocks(
@@ -154,6 +145,8 @@ private struct ExpertWork {
   private(set) var gates: [Double]
   /// Per block, some of what the router saw, shape `[tokens, width]`.
   private(set) var tokens: [Tensor]
+  /// Work of all blocks by role, with as many labels left out as in training.
+  private(set) var roles = ExpertRoles()
 
   init(
     _ model: DiffusionTransformer, _ set: any ImageSet, count: Int, batchSize: Int, seed: UInt64,
@@ -171,6 +164,7 @@ private struct ExpertWork {
     var factors = [(sum: Double, count: Int)](repeating: (0, 0), count: blocks)
     var seen = [[Tensor]](repeating: [], count: blocks)
     let random = RandomSource(seed: seed)
+    let dropping = RandomSource(seed: seed &+ 1)
     for start in stride(from: 0, to: count, by: batchSize) {
       let places = Array(start..<min(start + batchSize, count))
       let numbers = places.map { $0 * set.count / count }
@@ -179,6 +173,10 @@ private struct ExpertWork {
       let sparse = withoutGradients {
         model(noisy.images, times: noisy.times, labels: labels).sparse
       }
+      let isDropped = model.withLabelsDropped(labels, random: dropping).map {
+        $0 == model.nullLabel
+      }
+      roles.add(Self.roles(model, noisy, sparse, isDropped: isDropped))
       for (block, output) in sparse.enumerated() {
         let perImage = output.split.tokensPerSample
         for assignment in output.conditional.assignments {
@@ -195,6 +193,41 @@ private struct ExpertWork {
     }
     gates = factors.map { $0.sum / Double(max(1, $0.count)) }
     tokens = seen.map { Tensor.concatenated($0, axis: 0) }
+  }
+
+  /// Counts who worked on a batch if it had been without some of its labels.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - noisy: The batch.
+  ///   - sparse: What blocks did with all labels, which is the same for images that keep theirs.
+  ///   - isDropped: Which images lose their labels; these pass the model again.
+  /// - Returns: The counts of all blocks.
+  private static func roles(
+    _ model: DiffusionTransformer, _ noisy: NoisyImages, _ sparse: [DiffusionExperts.Output],
+    isDropped: [Bool]
+  ) -> ExpertRoles {
+    var roles = ExpertRoles()
+    guard let experts = model.configuration.experts else { return roles }
+    for output in sparse {
+      let perImage = output.split.tokensPerSample
+      roles.routed += output.conditional.assignments.count { !isDropped[$0[0] / perImage] }
+      roles.shared +=
+        experts.sharedSize == nil ? 0 : perImage * isDropped.count { !$0 }
+    }
+    let dropped = isDropped.indices.filter { isDropped[$0] }
+    guard let null = model.nullLabel, !dropped.isEmpty else { return roles }
+    let labels = Array(repeating: null, count: dropped.count)
+    let (images, times) = (
+      noisy.images.selecting(Tensor(dropped)), noisy.times.selecting(Tensor(dropped))
+    )
+    let without = withoutGradients { model(images, times: times, labels: labels).sparse }
+    for output in without {
+      var usage = ExpertUsage(labels: model.classes + 1, experts: experts.listed)
+      usage.add(output, labels: labels, times: times.array(of: Float.self))
+      roles.add(usage.roles(of: experts))
+    }
+    return roles
   }
 
   /// Vectors of each block that are kept.

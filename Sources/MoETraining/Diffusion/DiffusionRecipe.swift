@@ -50,7 +50,10 @@ struct DiffusionRecipe: TrainingRecipe {
       capacity: try losses.optionalAmount("capacity"),
       classification: try losses.optionalAmount("classification"))
     let evaluation = try json.section(
-      "evaluation", ["every", "images", "samples", "sampler", "sampling_steps", "guidance"])
+      "evaluation",
+      [
+        "every", "images", "samples", "sampler", "sampling_steps", "guidance", "guidance_interval",
+      ])
     evaluationImages = try evaluation.optionalInt("images", in: 1...(1 << 20)) ?? 256
     pictures = try SamplePictures(evaluation)
   }
@@ -84,7 +87,17 @@ struct DiffusionRecipe: TrainingRecipe {
   func prepare(
     in folder: FilePath, device: Device, progress: @escaping ProgressHandler
   ) throws -> PreparedTask<DiffusionTask> {
-    let images = try data.open(progress: progress)
+    let stored = try storedModel()
+    let known = stored?.knownClasses
+    var images = try data.open(as: known, progress: progress)
+    if let scale = stored?.latentScale, scale != images.latentScale {
+      throw ModelError.invalidValue(
+        path: data.train[0], key: "scale",
+        value: images.latentScale.map { "\($0)" } ?? "absent, as these are pictures",
+        expected: "\(scale), as in the data that the model was trained on")
+    }
+    // Numbered classes keep the names that a model has for their numbers.
+    if let known { images.classNames = known + images.classNames.dropFirst(known.count) }
     let (model, rest) = try makeModel(images, device: device)
     var settings = DiffusionTask.Settings(
       batchSize: shared.batchSize, router: model.configuration.experts?.router)
@@ -102,8 +115,30 @@ struct DiffusionRecipe: TrainingRecipe {
     task.pictures = pictures
     task.classNames = images.classNames
     return PreparedTask(
-      task: task, headline: headline(model, images), unit: "images", examples: images.training.count
-    )
+      task: task, headline: headline(model, images), unit: "images",
+      examples: images.training.count,
+      notices: idleLosses(model.configuration.experts?.router))
+  }
+
+  /// Which factors that the configuration names change nothing for a rule, in words.
+  private func idleLosses(_ router: DiffusionExpertsConfiguration.Router?) -> [String] {
+    let hasPrototypes = router?.hasPrototypes == true
+    let all: [(key: String, value: Double?, works: Bool, needs: String)] = [
+      ("contrastive", losses.contrastive, hasPrototypes, "prototypes"),
+      ("temperature", losses.temperature, hasPrototypes, "prototypes"),
+      ("balance", losses.balance, router != nil, "experts"),
+      ("capacity", losses.capacity, router == .diffMoE, "predicted capacities"),
+      ("classification", losses.classification, router == .classification, "classifier"),
+    ]
+    let model = router.map { "the router '\($0.rawValue)'" } ?? "a dense model"
+    return all.filter { $0.value ?? 0 != 0 && !$0.works }
+      .map { "losses.\($0.key) changes nothing: \(model) has no \($0.needs)" }
+  }
+
+  /// The model whose training goes on, if there is one.
+  private func storedModel() throws -> StoredDiffusionModel? {
+    guard case .folder(let folder) = model else { return nil }
+    return try StoredDiffusionModel(folder)
   }
 
   private func headline(_ model: DiffusionTransformer, _ images: ImageData) -> String {
@@ -120,22 +155,28 @@ struct DiffusionRecipe: TrainingRecipe {
     _ images: ImageData, device: Device
   ) throws -> (DiffusionTransformer, [ModelFile]) {
     let names = images.classNames.map(\.jsonQuoted).joined(separator: ", ")
-    let classes = ModelFile("classes.json", Array("[\(names)]\n".utf8))
+    let files =
+      [ModelFile("classes.json", Array("[\(names)]\n".utf8))]
+      + (images.latentScale.map { [StoredDiffusionModel.latentFile(scale: $0)] } ?? [])
     let configuration: DiffusionConfiguration
     let source: any WeightSource
     switch model {
     case .folder(let folder):
       configuration = try DiffusionConfiguration(
         ConfigurationObject(folder.appending("config.json")))
-      source = CheckpointWeights(try SafetensorsCheckpoint(folder))
+      let checkpoint = try SafetensorsCheckpoint(folder)
+      try configuration.check(checkpoint)
+      source = CheckpointWeights(checkpoint)
     case .new(let preset, let router, let changes):
       configuration = try DiffusionConfiguration(
         newConfiguration(preset, router, changes, images))
       try checkMemory(configuration)
       source = RandomWeights(RandomSource(seed: shared.seed))
     }
+    let (size, channels) = (configuration.imageSize, configuration.channels)
+    try data.check(images, shape: [channels, size, size], classes: configuration.classes)
     let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
-    return (try DiffusionTransformer(configuration, weights: weights), [classes])
+    return (try DiffusionTransformer(configuration, weights: weights), files)
   }
 
   /// The preset, what the data say, and what the configuration changes.
@@ -162,6 +203,11 @@ struct DiffusionRecipe: TrainingRecipe {
       } else {
         values[key] = change
       }
+    }
+    // As DDPM's models train: with variances, unless the configuration says otherwise.
+    let objective = DiffusionConfiguration.Objective.noisePrediction.rawValue
+    if values["objective"] == .string(objective), changes["learn_sigma"] ?? .null == .null {
+      values["learn_sigma"] = .bool(true)
     }
     return ConfigurationObject(values, path: shared.path, prefix: "model.")
   }

@@ -96,7 +96,7 @@ public struct DiffusionSampler: Hashable, Sendable {
     }
   }
 
-  private func check(_ model: some Denoiser, labels: [Int]) throws(ImageSamplingError) {
+  func check(_ model: some Denoiser, labels: [Int]) throws(ImageSamplingError) {
     guard method.objective == model.objective else {
       throw .otherObjective(
         method: method.rawValue, objective: model.objective.rawValue,

@@ -1,7 +1,9 @@
 import MoECore
 import MoEImages
 import MoEModels
+import MoERouting
 import MoETensor
+import MoETracing
 
 extension DiffusionTask {
   /// Pictures of made images, and tables of what experts and prototypes did since the last evaluation.
@@ -12,11 +14,15 @@ extension DiffusionTask {
     }
     if let sheet { files.append(ModelFile("samples.png", ImageFile.png(sheet))) }
     guard !usage.isEmpty else { return files }
-    let names = classNames + (model.nullLabel == nil ? [] : ["(no label)"])
+    // Data may have fewer classes than the model; the rest go by their numbers.
+    let names =
+      classNames + (classNames.count..<max(classNames.count, model.classes)).map(String.init)
+      + (model.nullLabel == nil ? [] : ["(no label)"])
     let times = (0..<ExpertUsage.timeParts).map { "\(Double($0) / Double(ExpertUsage.timeParts))" }
     let blocks = model.configuration.sparseBlocks
     files.append(table("usage-by-class.csv", "class", blocks) { (names, usage[$0].byClass) })
     files.append(table("usage-by-time.csv", "time", blocks) { (times, usage[$0].byTime) })
+    files.append(rolesTable(blocks))
     let similarities = model.prototypes.map(Self.similarities)
     if !similarities.isEmpty {
       files.append(
@@ -46,12 +52,21 @@ extension DiffusionTask {
     return ModelFile(name, Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
+  /// Each role's share of a block's work, a row per block; zeros where nothing was counted.
+  private func rolesTable(_ blocks: [Int]) -> ModelFile {
+    let rows = blocks.enumerated().map { place, block -> String in
+      let roles = model.configuration.experts.flatMap { usage[place].roles(of: $0).shares }
+      let shares = [roles?.routed, roles?.unconditional, roles?.shared].map { "\($0 ?? 0)" }
+      return (["\(block)"] + shares).joined(separator: ",")
+    }
+    let lines = ["block,routed,unconditional,shared"] + rows
+    return ModelFile("roles.csv", Array((lines.joined(separator: "\n") + "\n").utf8))
+  }
+
   /// Cosines between prototypes, `[prototypes][prototypes]`.
   private static func similarities(_ prototypes: Tensor) -> [[Float]] {
-    let rows = prototypes.cast(to: .f32)
-    let unit = rows / (rows * rows).sum(axis: 1, keepAxes: true).sqrt()
-    let count = unit.size(0)
-    let all = unit.matmul(unit.transposed()).array(of: Float.self)
+    let count = prototypes.size(0)
+    let all = Prototypes.similarities(prototypes).array(of: Float.self)
     return (0..<count).map { row in Array(all[row * count..<(row + 1) * count]) }
   }
 }

@@ -140,10 +140,7 @@ public final class DiffusionTask: TrainingTask {
   }
 
   private func withLabelsDropped(_ labels: [Int], random: RandomSource) -> [Int] {
-    guard let null = model.nullLabel else { return labels }
-    let numbers = random.uniform([labels.count]).array(of: Float.self)
-    let share = Float(model.configuration.labelDropout)
-    return zip(labels, numbers).map { $1 < share ? null : $0 }
+    model.withLabelsDropped(labels, random: random)
   }
 
   /// The terms that routing adds, each summed over the sparse blocks.

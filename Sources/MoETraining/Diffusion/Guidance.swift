@@ -47,14 +47,14 @@ extension DiffusionTransformer: Denoiser {
 ///
 ///     prediction = p(null) + scale · (p(label) − p(null))
 ///
-/// Variances are those of the label. With a scale of 1 or less, and outside of the interval, the label's prediction is
-/// taken as it is.
+/// Variances are those of the label. With a scale of 1, and outside of the interval, the label's prediction is taken
+/// as it is.
 ///
 /// - SeeAlso: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance*,
 ///   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, *Applying Guidance in a Limited
 ///   Interval*, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724).
 public struct Guidance: Hashable, Sendable {
-  /// How far to go.
+  /// How far to go, at least 1.
   public var scale: Double
   /// Times at which guidance is used, from 0, no noise, to 1, only noise.
   public var interval: ClosedRange<Double>
@@ -72,8 +72,9 @@ public struct Guidance: Hashable, Sendable {
   ///
   /// - Throws: ``ImageSamplingError``.
   func check(_ model: some Denoiser) throws(ImageSamplingError) {
-    guard scale.isFinite else {
-      throw .invalidSetting(key: "guidance", value: "\(scale)", expected: "a finite number")
+    guard scale.isFinite, scale >= 1 else {
+      throw .invalidSetting(
+        key: "guidance", value: "\(scale)", expected: "a finite number of at least 1")
     }
     guard interval.lowerBound >= 0, interval.upperBound <= 1 else {
       throw .invalidSetting(

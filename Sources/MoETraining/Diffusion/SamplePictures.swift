@@ -13,15 +13,18 @@ public struct SamplePictures: Hashable, Sendable {
   public var method: DiffusionSampler.Method?
   /// Steps of each image.
   public var steps: Int
-  /// Strength of guidance.
+  /// Strength of guidance, at least 1.
   public var guidance: Double
+  /// Times at which guidance is used, from 0, the image, to 1, only noise.
+  public var interval: ClosedRange<Double>
 
   /// Describes pictures.
   public init(
-    perClass: Int = 4, method: DiffusionSampler.Method? = nil, steps: Int = 40, guidance: Double = 1
+    perClass: Int = 4, method: DiffusionSampler.Method? = nil, steps: Int = 40,
+    guidance: Double = 1, interval: ClosedRange<Double> = 0...1
   ) {
-    (self.perClass, self.method) = (perClass, method)
-    (self.steps, self.guidance) = (steps, guidance)
+    (self.perClass, self.method, self.steps) = (perClass, method, steps)
+    (self.guidance, self.interval) = (guidance, interval)
   }
 
   init(_ json: ConfigurationObject) throws {
@@ -29,19 +32,39 @@ public struct SamplePictures: Hashable, Sendable {
       perClass: try json.optionalInt("samples", in: 0...64) ?? 4,
       method: json.has("sampler") ? try json.choice("sampler") : nil,
       steps: try json.optionalInt("sampling_steps", in: 1...1000) ?? 40,
-      guidance: try json.optionalAmount("guidance") ?? 1)
+      guidance: try Self.guidance(json), interval: try Self.interval(json))
+  }
+
+  private static func guidance(_ json: ConfigurationObject) throws -> Double {
+    let scale = try json.optionalNumber("guidance") ?? 1
+    guard scale >= 1 else { throw json.invalid("guidance", "a number of at least 1") }
+    return scale
+  }
+
+  private static func interval(_ json: ConfigurationObject) throws -> ClosedRange<Double> {
+    guard json.has("guidance_interval") else { return 0...1 }
+    guard case .array(let items) = json.values["guidance_interval"], items.count == 2,
+      case (.number(let low), .number(let high)) = (items[0], items[1]), 0 <= low, low <= high,
+      high <= 1
+    else {
+      throw json.invalid(
+        "guidance_interval", "two times from 0 to 1, the lower one first, such as [0.1, 0.8]")
+    }
+    return low...high
   }
 
   var resolved: [String: ConfigurationObject.Value] {
     [
       "samples": .number(Double(perClass)), "sampling_steps": .number(Double(steps)),
       "guidance": .number(guidance),
+      "guidance_interval": .array([.number(interval.lowerBound), .number(interval.upperBound)]),
     ]
   }
 
   func sampler(for model: DiffusionTransformer) throws -> DiffusionSampler {
     try DiffusionSampler(
-      method ?? .default(for: model.objective), steps: steps, guidance: Guidance(scale: guidance),
+      method ?? .default(for: model.objective), steps: steps,
+      guidance: Guidance(scale: guidance, interval: interval),
       limitsImages: model.configuration.channels <= 3)
   }
 
@@ -56,7 +79,7 @@ public struct SamplePictures: Hashable, Sendable {
     let shown = min(classes, Self.largestClassCount)
     let labels = (0..<shown).flatMap { Array(repeating: $0, count: perClass) }
     let images = try sampler(for: model).images(
-      from: model, labels: labels, seed: 0, on: device)
+      from: model, labels: labels, seed: 0, batchSize: DiffusionSampler.usualBatch, on: device)
     let pixels = Pixels.images(images)
     return ContactSheet(columns: perClass, enlargement: max(1, 64 / pixels[0].width)).page(pixels)
   }

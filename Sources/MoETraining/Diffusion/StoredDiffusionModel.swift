@@ -4,7 +4,8 @@ public import MoEModels
 import MoETensor
 public import SystemPackage
 
-/// A folder with a trained diffusion transformer: `config.json`, safetensors, and the names of its classes.
+/// A folder with a trained diffusion transformer: `config.json`, safetensors, the names of its classes
+/// (`classes.json`) and, for a model of latents, what they were multiplied by (`latents.json`).
 public struct StoredDiffusionModel {
   /// The folder.
   public let path: FilePath
@@ -12,6 +13,10 @@ public struct StoredDiffusionModel {
   public let configuration: DiffusionConfiguration
   /// Names of the classes; their numbers where the folder has no names.
   public let classNames: [String]
+  /// Whether the folder has names of classes.
+  public let hasClassNames: Bool
+  /// What the latents of the training data were multiplied by; `nil` for pictures, and where the folder does not say.
+  public let latentScale: Double?
 
   /// Reads the small files of a folder.
   ///
@@ -20,7 +25,9 @@ public struct StoredDiffusionModel {
     self.path = path
     configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let names = path.appending("classes.json")
-    guard !names.isMissing else {
+    latentScale = try Self.latentScale(in: path)
+    hasClassNames = !names.isMissing
+    guard hasClassNames else {
       classNames = (0..<configuration.classes).map(String.init)
       return
     }
@@ -34,24 +41,49 @@ public struct StoredDiffusionModel {
     classNames = found
   }
 
+  private static func latentScale(in folder: FilePath) throws -> Double? {
+    let path = folder.appending("latents.json")
+    guard !path.isMissing else { return nil }
+    let json = try ConfigurationObject(path)
+    try json.refuseKeys(except: ["version", "scale"])
+    _ = try json.int("version", in: 1...1)
+    return try json.number("scale")
+  }
+
+  /// The file of a model's folder that says what its latents were multiplied by.
+  static func latentFile(scale: Double) -> ModelFile {
+    ModelFile("latents.json", Array("{\"version\": 1, \"scale\": \(scale)}\n".utf8))
+  }
+
   /// Whether a folder holds such a model, whole or not.
   public static func isStored(in folder: FilePath) -> Bool {
     guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
     return (try? json.optionalString("model_type")) == DiffusionConfiguration.modelType
   }
 
+  /// Names by which folders of images find their labels; `nil` where only their order counts.
+  var knownClasses: [String]? { hasClassNames ? classNames : nil }
+
   /// Opens the weights.
   ///
   /// - Returns: The model.
   /// - Throws: `ModelError` that names a weight, or what reading throws.
-  public func model() throws -> DiffusionTransformer {
-    guard [1, 3].contains(configuration.channels) else {
-      throw ModelError.invalidValue(
-        path: path.appending("config.json"), key: "channels", value: "\(configuration.channels)",
-        expected: "1 or 3 for pictures; this model makes latents, which another program must decode"
-      )
-    }
-    return try DiffusionTransformer.open(path)
+  public func model() throws -> DiffusionTransformer { try DiffusionTransformer.open(path) }
+
+  /// Whether what the model makes are pixels, and not the latents of an autoencoder.
+  public var makesPictures: Bool {
+    latentScale == nil && [1, 3].contains(configuration.channels)
+  }
+
+  /// Refuses a model of latents where pictures are needed.
+  public func checkPictures() throws(ModelError) {
+    guard !makesPictures else { return }
+    throw .invalidValue(
+      path: path, key: "what the model makes",
+      value: "latents of \(configuration.channels) channels",
+      expected:
+        "pictures here; 'switchyard sample --out FILE.safetensors' writes latents for a program that decodes them"
+    )
   }
 
   /// Numbers of classes.
@@ -61,7 +93,7 @@ public struct StoredDiffusionModel {
   /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for a class that the model does not know.
   public func labels(named text: String?) throws -> [Int] {
     guard let text else { return Array(classNames.indices.prefix(16)) }
-    return try text.split(separator: ",").map { part in
+    let labels = try text.split(separator: ",").map { part in
       let name = part.trimmingCharacters(in: .whitespaces)
       if let place = classNames.firstIndex(of: name) { return place }
       guard let number = Int(name), classNames.indices.contains(number) else {
@@ -73,5 +105,11 @@ public struct StoredDiffusionModel {
       }
       return number
     }
+    guard !labels.isEmpty else {
+      throw TrainingError.invalidSetting(
+        key: "--classes", value: "'\(text)'",
+        expected: "names or numbers of classes, separated by commas")
+    }
+    return labels
   }
 }

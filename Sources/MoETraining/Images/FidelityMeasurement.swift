@@ -35,6 +35,10 @@ public struct FidelityMeasurement {
     classifier folder: FilePath, reference: ImageFiles, count: Int? = nil,
     progress: @escaping ProgressHandler = { _ in }
   ) throws {
+    guard count ?? Self.leastCount >= Self.leastCount else {
+      throw TrainingError.invalidSetting(
+        key: "--count", value: "\(count ?? 0)", expected: "at least \(Self.leastCount)")
+    }
     classifier = try ImageClassifier.open(folder)
     let images = try reference.read(classifier, progress: progress)
     let wanted = count ?? min(images.count, Self.usualCount)
@@ -51,6 +55,36 @@ public struct FidelityMeasurement {
       classifier, images, of: min(2 * wanted, images.count), "looking at more of them", progress)
   }
 
+  /// Checks that a model's images can be made and compared, before any image is read.
+  ///
+  /// - Parameters:
+  ///   - stored: The model.
+  ///   - sampler: How images are to be made.
+  ///   - folder: Folder of the classifier.
+  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` when model and classifier see images of other
+  ///   sizes; ``ImageSamplingError`` when model and sampler do not fit; what opening throws.
+  public static func check(
+    _ stored: StoredDiffusionModel, sampler: DiffusionSampler, classifier folder: FilePath
+  ) throws {
+    let classifier = try ImageClassifierConfiguration(
+      ConfigurationObject(folder.appending("config.json")))
+    _ = try sampler.images(from: open(stored, for: classifier), labels: [], seed: 0)
+  }
+
+  private static func open(
+    _ stored: StoredDiffusionModel, for c: ImageClassifierConfiguration
+  ) throws -> DiffusionTransformer {
+    try stored.checkPictures()
+    let model = try stored.model()
+    guard model.imageShape == [c.channels, c.imageSize, c.imageSize] else {
+      throw TrainingError.invalidSetting(
+        key: "images of the model",
+        value: "of \(model.imageShape.map(String.init).joined(separator: "×"))",
+        expected: "of \(c.channels)×\(c.imageSize)×\(c.imageSize), as the classifier sees them")
+    }
+    return model
+  }
+
   /// Measures the images that a model makes: as many of each class, in turn.
   ///
   /// - Parameters:
@@ -65,14 +99,8 @@ public struct FidelityMeasurement {
     _ stored: StoredDiffusionModel, sampler: DiffusionSampler, seed: UInt64,
     progress: ProgressHandler = { _ in }
   ) throws -> ImageFidelity {
-    let model = try stored.model()
     let c = classifier.configuration
-    guard model.imageShape == [c.channels, c.imageSize, c.imageSize] else {
-      throw TrainingError.invalidSetting(
-        key: "images of the model",
-        value: "of \(model.imageShape.map(String.init).joined(separator: "×"))",
-        expected: "of \(c.channels)×\(c.imageSize)×\(c.imageSize), as the classifier sees them")
-    }
+    let model = try Self.open(stored, for: c)
     let classes = stored.classNames.count
     let numbers = Self.numbers(of: stored.classNames, in: c.labels)
     var sets: [ImageFeatures] = []

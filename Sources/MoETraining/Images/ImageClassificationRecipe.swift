@@ -57,6 +57,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     let configuration = ImageClassifierConfiguration(
       imageSize: shape[1], channels: shape[0], depth: depth, width: width,
       labels: images.classNames, mean: mean, deviation: deviation)
+    try data.check(images, shape: shape, classes: images.classNames.count)
     let counted = CountedWeights()
     _ = try ImageClassifier(configuration, weights: counted)
     let places = Double(shared.batchSize * shape[1] * shape[1])

@@ -47,18 +47,35 @@ struct ImageDataSettings: Sendable {
     guard channels != 2 else { throw data.invalid("channels", "1 or 3") }
     limit = try data.optionalInt("limit", in: 1...(1 << 30))
     flips = try data.optionalBool("flip") ?? false
+    try checkKeys(data)
+  }
+
+  /// Refuses keys that a format lacks, or has no use for.
+  private func checkKeys(_ data: ConfigurationObject) throws {
     if format == .idx {
       guard labels != nil else { throw ModelError.missingKey(path: path, key: "data.labels") }
       guard validation.isEmpty || validationLabels != nil else {
         throw ModelError.missingKey(path: path, key: "data.validation_labels")
       }
     }
-    guard format == .cifar || train.count == 1 else {
-      throw data.invalid("train", "one path; only files of CIFAR can be several")
+    for (key, paths) in [("train", train), ("validation", validation)] {
+      guard format == .cifar || paths.count <= 1 else {
+        throw data.invalid(key, "one path; only files of CIFAR can be several")
+      }
     }
     guard format != .latents || validationShare == 0 else {
       throw data.invalid(
         "validation_share", "absent for latents; data.validation names a second file")
+    }
+    for key in ["size", "channels", "limit"] where format == .latents && data.has(key) {
+      throw data.invalid(key, "absent for latents, which are taken as they are")
+    }
+    for key in ["labels", "validation_labels"] where format != .idx && data.has(key) {
+      throw data.invalid(
+        key, "absent for the format '\(format.rawValue)'; only 'idx' has files of labels")
+    }
+    guard validationLabels == nil || !validation.isEmpty else {
+      throw data.invalid("validation_labels", "absent where data.validation names no file")
     }
   }
 
@@ -71,12 +88,19 @@ struct ImageDataSettings: Sendable {
   }
 
   /// Reads the images.
-  func open(progress: @escaping ProgressHandler) throws -> ImageData {
+  ///
+  /// - Parameters:
+  ///   - known: Names of a model's classes, in the order of its labels, for folders; `nil` for the order of their
+  ///     names. Formats that number their classes keep the numbers.
+  ///   - progress: Told how many are read.
+  /// - Returns: The images; a class has the same label in both sets.
+  /// - Throws: `ImageError`, `ModelError` or `FileError`.
+  func open(as known: [String]? = nil, progress: @escaping ProgressHandler) throws -> ImageData {
     if format == .latents { return try openLatents() }
-    var training = try read(train, labels: labels, progress)
+    var training = try read(train, labels: labels, as: known, progress)
     var held: LabelledImages?
     if !validation.isEmpty {
-      held = try read(validation, labels: validationLabels, progress)
+      held = try read(validation, labels: validationLabels, as: training.classes, progress)
     } else if validationShare > 0 {
       let split = Self.split(training, share: validationShare)
       (training, held) = (split.training, split.held)
@@ -91,17 +115,51 @@ struct ImageDataSettings: Sendable {
 
   private func openLatents() throws -> ImageData {
     let training = try LatentImages(train[0])
-    let names = (0..<training.classes).map(String.init)
+    let held = try validation.first.map { try LatentImages($0) }
+    guard held?.scale ?? training.scale == training.scale else {
+      throw ModelError.invalidValue(
+        path: validation[0], key: "scale", value: "\(held?.scale ?? 1)",
+        expected: "\(training.scale), as in \(train[0])")
+    }
     return ImageData(
-      training: training, validation: try validation.first.map { try LatentImages($0) },
-      classNames: names)
+      training: training, validation: held,
+      classNames: (0..<training.classes).map(String.init), latentScale: training.scale)
   }
 
   private func read(
-    _ paths: [FilePath], labels: FilePath?, _ progress: ProgressHandler
+    _ paths: [FilePath], labels: FilePath?, as known: [String]?, _ progress: ProgressHandler
   ) throws -> LabelledImages {
-    try ImageFiles(paths, labels: labels, format: format).read(
+    let images = try ImageFiles(paths, labels: labels, format: format).read(
       side: size, channels: channels, limit: limit, progress: progress)
+    guard format == .folders, let known else { return images }
+    return try images.relabelled(as: known, from: paths[0])
+  }
+
+  /// Refuses images that a model cannot take, by the file that they come from.
+  ///
+  /// - Parameters:
+  ///   - images: What ``open(as:progress:)`` gave.
+  ///   - shape: Channels, rows and columns of the model's images.
+  ///   - classes: Its number of classes.
+  /// - Throws: `ModelError` that names the file.
+  func check(_ images: ImageData, shape: [Int], classes: Int) throws(ModelError) {
+    func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
+    let all: [(String, FilePath, (any ImageSet)?)] = [
+      ("data.train", train[0], images.training),
+      ("data.validation", validation.first ?? train[0], images.validation),
+    ]
+    for case (let key, let path, let set?) in all {
+      guard set.imageShape == shape else {
+        throw .invalidValue(
+          path: path, key: key, value: "of \(text(set.imageShape))",
+          expected: "of \(text(shape)), as the model's images")
+      }
+      guard set.classes <= classes else {
+        throw .invalidValue(
+          path: path, key: key, value: "of \(set.classes) classes",
+          expected: "of at most \(classes), the model's")
+      }
+    }
   }
 
   /// The last images of each class are held back.
@@ -125,6 +183,8 @@ struct ImageData {
   var training: any ImageSet
   var validation: (any ImageSet)?
   var classNames: [String]
+  /// What latents are multiplied by; `nil` for pictures.
+  var latentScale: Double?
 }
 
 extension ImageArray {

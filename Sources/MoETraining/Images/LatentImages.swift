@@ -18,9 +18,10 @@ public final class LatentImages: ImageSet {
   private let mean: Tensor
   private let deviation: Tensor?
   private let labels: [Int]
-  private let scale: Double
+  /// What means and deviations are multiplied by.
+  public let scale: Double
 
-  /// Maps a file.
+  /// Maps a file, and looks at its values once.
   ///
   /// - Throws: `ModelError` that says what is wrong, `SafetensorsError` or a `FileError`.
   public init(_ path: FilePath) throws {
@@ -57,6 +58,47 @@ public final class LatentImages: ImageSet {
     if let wrong = labels.first(where: { !(0..<classes ~= $0) }) {
       throw invalid("labels", "\(wrong) among others", "from 0 to \(classes - 1)")
     }
+    try Self.check(mean, "mean", "finite", in: path) { $0.isFinite() }
+    if let deviation {
+      try Self.check(deviation, "std", "finite and at least 0", in: path) {
+        $0.isFinite() .& ($0 .>= 0)
+      }
+    }
+  }
+
+  /// Looks at all values once, and names the first image with a wrong one.
+  private static func check(
+    _ values: Tensor, _ name: String, _ expected: String, in path: FilePath,
+    isRight: (Tensor) -> Tensor
+  ) throws(ModelError) {
+    let size = 256
+    for start in stride(from: 0, to: values.size(0), by: size) {
+      let right = isRight(values[start..<min(start + size, values.size(0))])
+      guard !right.all(), let place = (0..<right.size(0)).first(where: { !right[$0].all() }) else {
+        continue
+      }
+      throw .invalidValue(
+        path: path, key: name, value: "infinite, NaN or negative in image \(start + place)",
+        expected: expected)
+    }
+  }
+
+  /// Writes images of a model of latents in this format, for the program with their decoder.
+  ///
+  /// - Parameters:
+  ///   - images: As the model made them, shape `[images, channels, rows, columns]`; nothing is cut off.
+  ///   - labels: One per image.
+  ///   - classes: Number of the model's classes.
+  ///   - scale: What latents are multiplied by for the model; the file holds them without it.
+  ///   - path: A new file, or one to replace.
+  /// - Throws: A `FileError`.
+  public static func write(
+    _ images: Tensor, labels: [Int], classes: Int, scale: Double, to path: FilePath
+  ) throws {
+    try SafetensorsFile.write(
+      ["mean": images.cast(to: .f32) / scale, "labels": Tensor(labels)],
+      metadata: ["switchyard": "{\"version\": 1, \"classes\": \(classes), \"scale\": \(scale)}"],
+      to: path)
   }
 
   /// Channels, rows and columns.

@@ -1,9 +1,10 @@
 """Small diffusion transformers of each routing rule, written here from the papers' formulas, in plain PyTorch.
 
 Writes diffusion/: models.safetensors with shared inputs, random weights by family, and for each case the outputs,
-losses and gradients; run.safetensors with two training steps (clipping, AdamW, moving average), steps of the
-samplers, and the noise-prediction objective; promoe.pth, a checkpoint as the paper's code writes it. Everything is
-computed in f64 and stored in f32. Weights are drawn again until no choice of an expert is close to another.
+losses and gradients; more.safetensors with the cases that all have labels, and others; run.safetensors with two
+training steps (clipping, AdamW, moving average), steps of the samplers, and the noise-prediction objective; promoe.pth,
+a checkpoint as the paper's code writes it, and normed.pth, a plain dictionary in f16 with normalized queries and keys.
+Everything is computed in f64 and stored in f32. Weights are drawn again until no choice of an expert is close to another.
 """
 
 import math
@@ -95,10 +96,22 @@ def draw(family):
     return weights
 
 
+class Injected(torch.autograd.Function):
+    """Gives a tensor on, and an auxiliary loss a gradient of 1 on the way back, whatever the loss behind it is."""
+
+    @staticmethod
+    def forward(ctx, x, loss):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, torch.ones(())
+
+
 class Model:
-    def __init__(self, family, weights, k=1, scoring="identity", chooser="tokens"):
+    def __init__(self, family, weights, k=1, scoring="identity", chooser="tokens", injects=False):
         self.family, self.k, self.scoring, self.chooser = family, k, scoring, chooser
-        self.w = weights
+        self.w, self.injects = weights, injects
 
     def linear(self, name, x):
         return F.linear(x, self.w[name + ".weight"], self.w.get(name + ".bias"))
@@ -158,6 +171,10 @@ class Model:
                       "k_means": self.clustered}[self.family](name, x[images], labels[images])
             for place, i in enumerate(images):
                 out[i] = routed[place]
+        if self.injects:
+            contrastive = self.aux["contrastive"]
+            self.aux.clear()
+            out = Injected.apply(out, contrastive)
         return out + self.network(name + ".shared_expert", x)
 
     def add(self, key, value):
@@ -289,10 +306,14 @@ def flow_loss(model, x, noise, sigma, labels):
 
 CASES = {f"promoe-{chooser}-{scoring}-{k}-{labels}": ("promoe", dict(k=k, scoring=scoring, chooser=chooser), labels)
          for chooser in ("tokens", "experts") for scoring in ("identity", "sigmoid", "softmax") for k in (1, 3)
-         for labels in (("mixed", "labelled") if scoring == "identity" else ("mixed",))}
+         for labels in ("mixed", "labelled")}
 CASES |= {family: (family, {}, "mixed") for family in
           ("dense", "qk_norm", "tc_dit", "ec_dit", "diffmoe", "classification", "k_means")}
-CASES["tc_dit-2"] = ("tc_dit", dict(k=2), "mixed")
+CASES |= {f"tc_dit-{k}": ("tc_dit", dict(k=k), "mixed") for k in (2, 3)}
+CASES |= {f"{family}-labelled": (family, {}, "labelled") for family in ("tc_dit", "ec_dit", "diffmoe")}
+# The auxiliary loss as the released code adds it; the other loss counts three times, which must not change it.
+CASES["injected"] = ("promoe", dict(injects=True), "mixed")
+FACTORS = {"injected": 3.0}
 
 
 def models():
@@ -312,7 +333,7 @@ def models():
             labels = torch.tensor(LABELS[kind])
             prediction, loss = flow_loss(model, x, noise, sigma, labels)
             out[f"{case}/prediction"], out[f"{case}/loss"] = prediction, loss
-            total = loss
+            total = loss * FACTORS.get(case, 1.0)
             for key, value in model.aux.items():
                 out[f"{case}/{key}"] = value
                 total = total + COEFFICIENTS[key] * value
@@ -392,6 +413,30 @@ def guided(model, x, t, labels, scale):
     return torch.cat([eps, conditional[:, CHANNELS:]], 1)
 
 
+def samples(model, noise, labels, noises):
+    """Ten steps of each sampler, with guidance."""
+    out = {}
+    for method in ("euler", "heun"):
+        y = noise
+        for i in range(10):
+            a, b = 1 - i / 10, 1 - (i + 1) / 10
+            at = lambda y, s: guided(model, y, torch.full((4,), 1000 * s), labels, 1.5)[:, :CHANNELS]
+            v = at(y, a)
+            predicted = y + (b - a) * v
+            y = predicted if method == "euler" else y + (b - a) * (v + at(predicted, b)) / 2
+        out[method] = y
+    diffusion = Gaussian(10)
+    y, z = noise, noise
+    for i in reversed(range(10)):
+        t = torch.full((4,), i)
+        mean, log_variance = diffusion.model(
+            y, t, guided(model, y, diffusion.times[t].double(), labels, 1.5))
+        y = mean + (i > 0) * (0.5 * log_variance).exp() * noises[i]
+        eps = guided(model, z, diffusion.times[t].double(), labels, 1.5)[:, :CHANNELS]
+        z = diffusion.before[i].sqrt() * diffusion.start(z, t, eps) + (1 - diffusion.before[i]).sqrt() * eps
+    return out | {"ancestral": y, "ddim": z}
+
+
 def run(families):
     x, noise, sigma = inputs()
     labels, labelled = torch.tensor(LABELS["mixed"]), torch.tensor(LABELS["labelled"])
@@ -426,29 +471,32 @@ def run(families):
     out |= {f"noise_prediction/{n}": v for n, v in
             {"images": x, "prediction": prediction, "error": error, "bits": bits, "gradient": prediction.grad}.items()}
 
-    # Ten steps of each sampler, with guidance.
+    out["sample/noises"] = torch.randn(10, *x.shape).float().double()
     with torch.no_grad():
-        model = Model("promoe", families["promoe"])
-        for method in ("euler", "heun"):
-            y = noise
-            for i in range(10):
-                a, b = 1 - i / 10, 1 - (i + 1) / 10
-                at = lambda y, s: guided(model, y, torch.full((4,), 1000 * s), labelled, 1.5)[:, :CHANNELS]
-                v = at(y, a)
-                predicted = y + (b - a) * v
-                y = predicted if method == "euler" else y + (b - a) * (v + at(predicted, b)) / 2
-            out[f"sample/{method}"] = y
-        diffusion = Gaussian(10)
-        out["sample/noises"] = torch.randn(10, *x.shape).float().double()
-        y, z = noise, noise
-        for i in reversed(range(10)):
-            t = torch.full((4,), i)
-            mean, log_variance = diffusion.model(
-                y, t, guided(model, y, diffusion.times[t].double(), labelled, 1.5))
-            y = mean + (i > 0) * (0.5 * log_variance).exp() * out["sample/noises"][i]
-            eps = guided(model, z, diffusion.times[t].double(), labelled, 1.5)[:, :CHANNELS]
-            z = diffusion.before[i].sqrt() * diffusion.start(z, t, eps) + (1 - diffusion.before[i]).sqrt() * eps
-        out["sample/ancestral"], out["sample/ddim"] = y, z
+        found = samples(Model("promoe", families["promoe"]), noise, labelled, out["sample/noises"])
+    out |= {f"sample/{method}": y for method, y in found.items()}
+    return out | variants(families["promoe"], out["images"], noise, sigma, out["sample/noises"])
+
+
+def variants(start, x, noise, sigma, noises):
+    """A step of training and ten of each sampler where experts choose, and with three experts per token."""
+    labels, labelled = torch.tensor(LABELS["mixed"]), torch.tensor(LABELS["labelled"])
+    out = {}
+    for name, options in {"experts": dict(chooser="experts"), "three": dict(k=3)}.items():
+        gaps.clear()
+        weights = {n: v.clone().requires_grad_(n != "pos_embed") for n, v in start.items()}
+        trained = [v for v in weights.values() if v.requires_grad]
+        model = Model("promoe", weights, **options)
+        _, loss = flow_loss(model, x, noise, sigma, labels)
+        (loss + model.aux["contrastive"]).backward()
+        out[f"{name}/step/0/loss"] = loss
+        out[f"{name}/step/0/norm"] = torch.nn.utils.clip_grad_norm_(trained, 0.5)
+        torch.optim.AdamW(trained, lr=1e-3, betas=(0.9, 0.999), weight_decay=0.0).step()
+        out |= {f"{name}/trained/{n}": v for n, v in weights.items() if n != "pos_embed"}
+        with torch.no_grad():
+            found = samples(Model("promoe", start, **options), noise, labelled, noises)
+        out |= {f"{name}/sample/{method}": y for method, y in found.items()}
+        print(f"  run: {name}, smallest gap {min(gaps):.2e}")
     return out
 
 
@@ -466,9 +514,23 @@ def checkpoint(weights):
                pathlib.Path("diffusion") / "promoe.pth")
 
 
+def dictionary(weights):
+    """Only weights; the width of the normalization says how many heads there are."""
+    weights = {n: v.half() for n, v in weights.items()}
+    for b in range(DEPTH):
+        for n in ("q_norm", "k_norm"):
+            weights[f"blocks.{b}.attn.{n}.weight"] = torch.ones(WIDTH // HEADS).half()
+            weights[f"blocks.{b}.attn.{n}.bias"] = torch.zeros(WIDTH // HEADS).half()
+    torch.save(weights, pathlib.Path("diffusion") / "normed.pth")
+
+
 pathlib.Path("diffusion").mkdir(exist_ok=True)
 found, drawn = models()
-save(found, "models.safetensors")
+# Two files, so that none is large.
+more = tuple(f"{case}/" for case, (_, _, labels) in CASES.items() if labels == "labelled" or case in ("tc_dit-3", "injected"))
+save({n: v for n, v in found.items() if not n.startswith(more)}, "models.safetensors")
+save({n: v for n, v in found.items() if n.startswith(more)}, "more.safetensors")
 checkpoint(drawn["promoe"])
+dictionary(drawn["promoe"])
 torch.manual_seed(1)
 save(run(drawn), "run.safetensors")

@@ -69,6 +69,39 @@ struct DiffusionRecipeTests {
     #expect(images != nil)
   }
 
+  @Test(
+    "factors of losses that a rule does not know are pointed out",
+    arguments: [
+      ("dense", "losses.contrastive=1", "contrastive changes nothing: a dense model has no"),
+      ("tc_dit", "losses.capacity=0.1", "the router 'tc_dit' has no predicted capacities"),
+      ("tc_dit", "losses.balance=0.1", ""), ("dense", "losses.contrastive=0", ""),
+      ("dense", "losses.balance=0.1", "has no experts"), ("promoe", "losses.temperature=0.1", ""),
+      ("promoe", "losses.classification=1", "'promoe' has no classifier"),
+    ])
+  func idleLosses(router: String, setting: String, expected: String) throws {
+    let changes =
+      router == "promoe"
+      ? [] : [#"model.experts=\#(router == "dense" ? "null" : #"{"count": 2}"#)"#]
+    let session = try TrainingSession(
+      configuration(["model.router=\(router)", setting] + changes), in: folder.file("idle"),
+      resumes: false)
+    #expect(session.notices.isEmpty == expected.isEmpty)
+    #expect(session.notices.allSatisfy { $0.contains(expected) }, "\(session.notices)")
+  }
+
+  @Test("models that predict noise learn variances unless told otherwise")
+  func variances() throws {
+    func outputs(_ settings: String...) throws -> Int {
+      let recipe = try #require(configuration(settings).recipe as? DiffusionRecipe)
+      return try recipe.prepare(in: folder.path, device: .cpu) { _ in }
+        .task.model.configuration.outputChannels
+    }
+    let noise = "model.objective=noise_prediction"
+    #expect(try outputs() == 1 && outputs(noise) == 2)
+    #expect(try outputs(noise, "model.learn_sigma=false") == 1)
+    #expect(try outputs("model.learn_sigma=true") == 2)
+  }
+
   @Test("held-back images are the last of each class")
   func split() throws {
     let set = LabelledImages(
@@ -85,14 +118,20 @@ struct DiffusionRecipeTests {
       ("data.labels=null", "images: there is no such folder"),
       ("data.channels=2", "data.channels is 2; it must be 1 or 3"),
       ("model.patch_size=3", "patch_size is 3; it must be a divisor of image_size (8)"),
-      ("model.image_size=16", "images is of 1×8×8; it must be of 1×16×16"),
-      ("model.num_classes=2", "classes is 3; it must be at most 2"),
+      ("model.image_size=16", "images: data.train is of 1×8×8; it must be of 1×16×16"),
+      ("model.num_classes=2", "data.train is of 3 classes; it must be of at most 2"),
       ("model.router=other", "model.router is 'other'; it must be one of promoe"),
       ("model.presets=8x8", "did you mean"),
       ("model.label_dropout=0", "experts.unconditional"),
+      ("evaluation.guidance=0.5", "evaluation.guidance is 0.5; it must be a number of at least 1"),
+      ("evaluation.guidance_interval=[0.8, 0.1]", "such as [0.1, 0.8]"),
+      ("evaluation.guidance_interval=[0.1, 1.5]", "evaluation.guidance_interval is [0.1, 1.5]"),
+      ("evaluation.guidance_interval=0.5", "two times from 0 to 1"),
       ("evaluation.sampler=ddim", "the sampler 'ddim' does not fit"),
       ("losses.contrastve=1", "did you mean 'losses.contrastive'?"),
       ("model.hidden_size=65536", "smaller: training it needs more than"),
+      ("data.format=folders", "must be absent for the format 'folders'; only 'idx' has files"),
+      ("data.validation_labels=labels", "must be absent where data.validation names no file"),
       ("data.format=latents", "data.validation_share is 0.25; it must be absent for latents"),
     ])
   func refusals(setting: String, expected: String) throws {
@@ -102,45 +141,5 @@ struct DiffusionRecipeTests {
     } throws: {
       "\($0)".contains(expected)
     }
-  }
-}
-
-@Suite("Latents")
-struct LatentImagesTests {
-  private let folder: TemporaryFolder
-
-  init() throws { folder = try TemporaryFolder() }
-
-  private func file(
-    metadata: String = #"{"version": 1, "classes": 3, "scale": 2}"#,
-    labels: [Int64] = [0, 2], deviation: [Int] = [2, 1, 2, 2]
-  ) throws -> FilePath {
-    let path = folder.file("latents.safetensors")
-    try SafetensorsFile.write(
-      [
-        "mean": Tensor((0..<8).map { Float($0) }, shape: [2, 1, 2, 2]),
-        "std": Tensor.full(0.5, deviation), "labels": Tensor(labels, shape: [labels.count]),
-      ], metadata: ["switchyard": metadata], to: path)
-    return path
-  }
-
-  @Test("are means without randomness, and drawn anew with it")
-  func draws() throws {
-    let latents = try LatentImages(file())
-    #expect(latents.count == 2 && latents.classes == 3 && latents.label(1) == 2)
-    #expect(latents.images([1], random: nil).array(of: Float.self) == [8, 10, 12, 14])
-    let random = RandomSource(seed: 1)
-    let drawn = latents.images([0, 0], random: random)
-    let expected = RandomSource(seed: 1).normal([2, 1, 2, 2])
-    let mean = latents.images([0, 0], random: nil)
-    expectClose(drawn, mean + expected, .sums)
-  }
-
-  @Test("that disagree with themselves are refused")
-  func refusals() throws {
-    #expect(throws: ModelError.self) { try LatentImages(file(metadata: "{}")) }
-    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0, 3])) }
-    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0])) }
-    #expect(throws: ModelError.self) { try LatentImages(file(deviation: [2, 1, 2, 1])) }
   }
 }

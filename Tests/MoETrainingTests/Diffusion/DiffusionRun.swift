@@ -20,12 +20,24 @@ struct DiffusionRun {
 
   func tensor(_ name: String) throws -> Tensor { try file.tensor(named: name) }
 
+  /// A rule whose training and sampling the reference repeats, and where its results stand.
+  struct Rule: Sendable {
+    var prefix = ""
+    var router = DiffusionExpertsConfiguration.Router.promoe
+    var perToken = 1
+  }
+
+  static let rules = [
+    Rule(), Rule(prefix: "experts/", router: .promoeExpertChoice),
+    Rule(prefix: "three/", perToken: 3),
+  ]
+
   static let mixed = [1, 5, 3, 0]
   static let labelled = [4, 2, 3, 0]
 
   /// The fixture's model with prototypes.
   func model(
-    _ router: DiffusionExpertsConfiguration.Router = .promoe,
+    _ router: DiffusionExpertsConfiguration.Router = .promoe, perToken: Int = 1,
     objective: DiffusionConfiguration.Objective = .rectifiedFlow
   ) throws -> DiffusionTransformer {
     var configuration = DiffusionConfiguration(
@@ -33,6 +45,7 @@ struct DiffusionRun {
       objective: objective)
     configuration.experts = DiffusionExpertsConfiguration(
       router, count: 4, hiddenSize: 8, classes: 5)
+    configuration.experts?.perToken = perToken
     let model = try DiffusionTransformer(
       configuration, weights: RandomWeights(RandomSource(seed: 1)))
     for (name, parameter) in model.parameters {

@@ -23,23 +23,25 @@ struct DiffusionSamplerTests {
 
   @Test(
     "take the same ten steps as the reference, in two passes and in one batch",
-    arguments: [false, true])
-  func parity(isConcatenated: Bool) throws {
+    arguments: DiffusionRun.rules, [false, true])
+  func parity(rule: DiffusionRun.Rule, isConcatenated: Bool) throws {
     let guidance = Guidance(scale: 1.5, isConcatenated: isConcatenated)
     let noise = try run.tensor("noise")
-    let flow = try run.model()
+    let flow = try run.model(rule.router, perToken: rule.perToken)
     let close = Tolerance(relative: 1e-5, absolute: 2e-5)
     for method in [DiffusionSampler.Method.euler, .heun] {
       let found = try sampler(method, guidance: guidance)
         .follow(flow, from: noise, labels: DiffusionRun.labelled)
-      expectClose(found, try run.tensor("sample/\(method.rawValue)"), close, method.rawValue)
+      expectClose(
+        found, try run.tensor(rule.prefix + "sample/\(method.rawValue)"), close, method.rawValue)
     }
     let noises = try run.tensor("sample/noises")
-    let process = try run.model(objective: .noisePrediction)
+    let process = try run.model(
+      rule.router, perToken: rule.perToken, objective: .noisePrediction)
     for method in [DiffusionSampler.Method.ancestral, .ddim] {
       let found = try sampler(method, guidance: guidance).walk(
         process, from: noise, labels: DiffusionRun.labelled, noise: { noises[$0] })
-      let expected = try run.tensor("sample/\(method.rawValue)")
+      let expected = try run.tensor(rule.prefix + "sample/\(method.rawValue)")
       // The first jump divides by the small share of the image that is left at the end of the schedule.
       let scale = Double(expected.abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
       expectClose(
@@ -80,6 +82,31 @@ struct DiffusionSamplerTests {
     #expect(try sampler.images(from: model, labels: [], seed: 5).shape == [0, 2, 8, 8])
   }
 
+  @Test(
+    "make the same images in batches", arguments: [DiffusionSampler.Method.heun, .ancestral])
+  func batches(method: DiffusionSampler.Method) throws {
+    let model = try run.model(objective: method.objective)
+    let sampler = try sampler(method, steps: 3)
+    let labels = [4, 0, 1, 2, 3]
+    let whole = try sampler.images(from: model, labels: labels, seed: 5)
+    var seen: [[Int]] = []
+    let parts = try sampler.images(from: model, labels: labels, seed: 5, batchSize: 2) {
+      seen.append([$0, $1.step, $1.images.size(0)])
+    }
+    let scale = Double(whole.abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
+    expectClose(parts, whole, Tolerance(relative: 1e-4, absolute: 1e-5 * scale))
+    #expect(seen.filter { $0[1] == 3 } == [[0, 3, 2], [2, 3, 2], [4, 3, 1]] && seen.count == 12)
+    let one = try sampler.images(from: model, labels: labels, seed: 5, batchSize: 9)
+    expectClose(one, whole, .exact)
+    #expect(try sampler.images(from: model, labels: [], seed: 5, batchSize: 2).count == 0)
+    // A wrong label of the last batch stops all before any work.
+    #expect(throws: ImageSamplingError.self) {
+      try sampler.images(from: model, labels: [0, 0, 9], seed: 5, batchSize: 2) { _, _ in
+        Issue.record("work has begun")
+      }
+    }
+  }
+
   @Test("show what happens on the way")
   func trajectory() throws {
     let model = try run.model()
@@ -103,7 +130,6 @@ struct DiffusionSamplerTests {
       try sampler(.euler, steps: 4, guidance: guidance).follow(model, from: noise, labels: labels)
     }
     let plain = try end(Guidance())
-    expectClose(try end(Guidance(scale: 0.5)), plain, .exact)
     expectClose(try end(Guidance(scale: 3, interval: 0...0.1)), plain, .exact)
     #expect((try end(Guidance(scale: 3)) .!= plain).any())
     let counter = CountingObserver()
@@ -136,6 +162,11 @@ struct DiffusionSamplerTests {
     let batch = Guidance(scale: 2, isConcatenated: true)
     let diffMoE = try SampleImages.model(.diffMoE)
     #expect(error(try sampler(.euler, guidance: batch), diffMoE, [0]).contains("two passes"))
+    for scale in [0.5, .infinity, .nan] {
+      #expect(
+        error(try sampler(.euler, guidance: Guidance(scale: scale)), flow, [0])
+          .contains("guidance is \(scale); it must be a finite number of at least 1"))
+    }
     let interval = Guidance(scale: 2, interval: 0...2)
     #expect(error(try sampler(.euler, guidance: interval), flow, [0]).contains("interval"))
   }

@@ -91,6 +91,20 @@ struct ImageClassificationTests {
     #expect(throws: TrainingError.self) {
       try measurement.measure(large, sampler: sampler, seed: 1)
     }
+    let classifier = folder.file("run").appending("model")
+    try FidelityMeasurement.check(noise, sampler: sampler, classifier: classifier)
+    let error = #expect(throws: TrainingError.self) {
+      try FidelityMeasurement.check(large, sampler: sampler, classifier: classifier)
+    }
+    #expect(error?.description.contains("of 1×16×16; it must be of 1×8×8") == true)
+    configuration = noise.configuration
+    configuration.labelDropout = 0
+    let unlabelled = try stored(configuration, "unlabelled")
+    #expect(throws: ImageSamplingError.noNullLabel) {
+      try FidelityMeasurement.check(
+        unlabelled, sampler: DiffusionSampler(.euler, steps: 2, guidance: Guidance(scale: 2)),
+        classifier: classifier)
+    }
     for count in [3, 49] {
       #expect(throws: TrainingError.self) {
         try FidelityMeasurement(
@@ -150,6 +164,8 @@ struct ImageClassificationTests {
     let roles = try #require(report.roles)
     #expect(abs(roles.routed + roles.unconditional + roles.shared - 1) < 1e-9)
     #expect((roles.unconditional > 0) == hasRoles && (roles.shared > 0) == hasRoles)
+    // Every patch has one expert beside the shared one.
+    if hasRoles { #expect(abs(roles.shared - 0.5) < 1e-9) }
     for block in report.blocks {
       #expect(block.subspaces.count == (hasRoles ? 5 : 4) && block.usage.count == 3)
       #expect(block.prototypes.isEmpty == !router.hasPrototypes)
@@ -159,6 +175,25 @@ struct ImageClassificationTests {
       #expect(block.gate > -1 && block.gate <= 1 && block.separation > 0)
     }
     #expect(found.sheet != nil)
+  }
+
+  @Test("counts the work of roles, and does not conclude it from the configuration")
+  func roles() throws {
+    var configuration = DiffusionConfiguration(
+      imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 2, heads: 2, classes: 3,
+      labelDropout: 0.5)
+    configuration.experts = DiffusionExpertsConfiguration(
+      .promoeExpertChoice, count: 3, hiddenSize: 16, classes: 3)
+    let model = try stored(configuration)
+    let roles = try #require(
+      DiffusionInspection(of: model.path, on: .files(files), name: "new").report.roles)
+    // Three experts take five patches each of the 16 of an image with a label, and one works on all of another.
+    let shared = 48.0 * 16
+    let all = shared / roles.shared
+    let unlabelled = (roles.unconditional * all / 16).rounded()
+    #expect(8...40 ~= unlabelled)
+    #expect(abs(all - (shared + unlabelled * 16 + (48 - unlabelled) * 15)) < 1e-6)
+    #expect(abs(roles.routed - (48 - unlabelled) * 15 / all) < 1e-9)
   }
 
   @Test("the bundled classifier knows digits of hands that it never saw")
