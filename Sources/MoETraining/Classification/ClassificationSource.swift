@@ -111,6 +111,7 @@ struct ClassificationSource: Sendable {
     let classes =
       format == .table ? try LabelledTable.classes(of: train.map(LabelledTable.init)) : nil
     var learned = try joined(train, format, classes)
+    try learned.checkVariety()
     var tested = test.isEmpty ? nil : try joined(test, format, classes)
     if testShare > 0 { (tested, learned) = try divided(learned, testShare) }
     if validationShare > 0 {
@@ -118,17 +119,22 @@ struct ClassificationSource: Sendable {
       learned = rest
       if evaluatesOnValidation { tested = validation }
     }
-    try learned.checkVariety()
-    if let trainSamples {
-      learned = try learned.sample(trainSamples, seed: sampleSeed).chosen
-      guard learned.hasVariety else {
-        throw TrainingError.invalidSetting(
-          key: "data.train_samples", value: "\(trainSamples)",
-          expected: "more, so that there are texts of at least two classes among them")
-      }
-    }
+    if let trainSamples { learned = try learned.sample(trainSamples, seed: sampleSeed).chosen }
+    guard learned.hasVariety else { throw tooFewLeft }
     if let testSamples { tested = try tested?.sample(testSamples, seed: sampleSeed).chosen }
     return (learned, tested)
+  }
+
+  /// An error about the setting that left texts of one class only to learn from.
+  private var tooFewLeft: TrainingError {
+    let rest = "so that texts of at least two classes are left to learn from"
+    if let trainSamples {
+      return .invalidSetting(
+        key: "data.train_samples", value: "\(trainSamples)", expected: "more, \(rest)")
+    }
+    let (key, share) =
+      testShare > 0 ? ("test_share", testShare) : ("validation_share", validationShare)
+    return .invalidSetting(key: "data.\(key)", value: "\(share)", expected: "smaller, \(rest)")
   }
 
   private func divided(

@@ -266,6 +266,10 @@ struct ClassificationTaskTests {
       try train(good, settings: ["data.train_samples=1"])
     }
     #expect(error.map { "\($0)".contains("data.train_samples") } ?? false)
+    let held = #expect(throws: TrainingError.self) {
+      try train("1,rain\n2,bread\n", settings: ["data.validation_share=0.5"])
+    }
+    #expect(held.map { "\($0)".contains("data.validation_share") } ?? false)
     #expect(try train(good).notices.contains { $0.contains("one class") })
   }
 
