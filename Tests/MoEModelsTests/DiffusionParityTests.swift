@@ -53,20 +53,13 @@ struct DiffusionParityTests {
 
   @Test("have the same gradients of the whole loss", arguments: DiffusionFixture.cases)
   func gradients(test: DiffusionFixture.Case) throws {
-    let model = try fixture.model(test)
-    let (images, noise, _) = try input()
-    let found = try valueAndGradients(
-      of: {
-        let output = try output(model, test)
-        let velocity = output.prediction.split(count: 2, axis: 1)[0]
-        var loss = velocity.meanSquaredError(noise - images)
-        expectClose(loss, try fixture.tensor(test.name + "/loss"), .diffusion, "loss")
-        for (name, value) in auxiliary(output) where fixture.contains("\(test.name)/\(name)") {
-          loss = loss + value * (Self.coefficients[name] ?? 0)
-        }
-        return loss
-      }, for: model.parameters.map(\.parameter))
-    try compare(found.gradients, of: model, with: test.name)
+    try compareGradients(of: test, with: test.name) { output, error in
+      expectClose(error, try fixture.tensor(test.name + "/loss"), .diffusion, "loss")
+      return auxiliary(output).reduce(error) { loss, part in
+        guard fixture.contains("\(test.name)/\(part.key)") else { return loss }
+        return loss + part.value * (Self.coefficients[part.key] ?? 0)
+      }
+    }
   }
 
   @Test(
@@ -74,17 +67,27 @@ struct DiffusionParityTests {
   func injection() throws {
     let test = try #require(
       DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })
+    try compareGradients(of: test, with: "injected") { output, error in
+      // Three times the one loss, which leaves the other as it is.
+      let contrast = output.sparse[0].contrastiveLoss(temperature: 0.07)
+      return error * 3 + (contrast ?? Tensor(0 as Float))
+    }
+  }
+
+  /// Compares the gradients of a loss, made of the output and its error, with those under a name of the fixture.
+  private func compareGradients(
+    of test: DiffusionFixture.Case, with name: String,
+    loss: (_ output: DiffusionTransformer.Output, _ error: Tensor) throws -> Tensor
+  ) throws {
     let model = try fixture.model(test)
     let (images, noise, _) = try input()
     let found = try valueAndGradients(
       of: {
         let output = try output(model, test)
         let velocity = output.prediction.split(count: 2, axis: 1)[0]
-        // Three times the one loss, which leaves the other as it is.
-        let contrast = output.sparse[0].contrastiveLoss(temperature: 0.07)
-        return velocity.meanSquaredError(noise - images) * 3 + (contrast ?? Tensor(0 as Float))
+        return try loss(output, velocity.meanSquaredError(noise - images))
       }, for: model.parameters.map(\.parameter))
-    try compare(found.gradients, of: model, with: "injected")
+    try compare(found.gradients, of: model, with: name)
   }
 
   private func compare(

@@ -21,6 +21,12 @@ public struct ClassifierConfiguration: Hashable, Sendable {
       case .score: 1
       }
     }
+
+    /// Names of the classes; `nil` for a score.
+    public var classNames: [String]? {
+      guard case .classes(let names) = self else { return nil }
+      return names
+    }
   }
 
   /// `hecto`.

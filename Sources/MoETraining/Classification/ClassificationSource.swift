@@ -108,11 +108,13 @@ struct ClassificationSource: Sendable {
         SyntheticTexts.make(testSamples ?? 1_000, seed: 2 &* sampleSeed &+ 1)
       )
     }
-    let classes =
-      format == .table ? try LabelledTable.classes(of: train.map(LabelledTable.init)) : nil
-    var learned = try joined(train, format, classes)
+    var learned = try format.read(train, supportingFacts: supportingFacts, classes: nil)
     try learned.checkVariety()
-    var tested = test.isEmpty ? nil : try joined(test, format, classes)
+    var tested =
+      test.isEmpty
+      ? nil
+      : try format.read(
+        test, supportingFacts: supportingFacts, classes: learned.target.classNames)
     if testShare > 0 { (tested, learned) = try divided(learned, testShare) }
     if validationShare > 0 {
       let (validation, rest) = try divided(learned, validationShare)
@@ -146,14 +148,5 @@ struct ClassificationSource: Sendable {
         texts.path, found: texts.texts.count, needed: Int((1 / share).rounded(.up)))
     }
     return try texts.sample(held, seed: sampleSeed)
-  }
-
-  private func joined(
-    _ paths: [FilePath], _ format: TextDataFormat, _ classes: [String]?
-  ) throws -> LabelledTexts {
-    LabelledTexts(
-      joining: try paths.map {
-        try format.read($0, supportingFacts: supportingFacts, classes: classes)
-      })
   }
 }

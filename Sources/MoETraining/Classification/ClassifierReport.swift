@@ -21,8 +21,7 @@ extension ClassifierReport {
   ) throws {
     let model = try TextClassifier.open(folder)
     let target = model.configuration.target
-    var classes: [String]?
-    if case .classes(let names) = target { classes = names }
+    let classes = target.classNames
     let found = TextDataFormat.allCases.first { $0.target == target }
     guard let format = format ?? found ?? classes.map({ _ in TextDataFormat.table }),
       format.target == target || (format == .table && classes != nil)

@@ -1,4 +1,5 @@
 import MoECore
+import MoEModels
 import SystemPackage
 
 /// A table of texts with classes of their own: a header with `text` and `label`, and `pair` for second texts, in any
@@ -7,7 +8,7 @@ struct LabelledTable {
   /// Most classes that a table may name; more are a sign of the wrong column.
   static let mostClasses = 1_000
 
-  private let path: FilePath
+  private let values: SeparatedValues
   private let rows: ArraySlice<SeparatedValues.Row>
   private let text: Int
   private let label: Int
@@ -17,9 +18,8 @@ struct LabelledTable {
   ///
   /// - Throws: ``DataError`` for a file without such a header, a row of other length or without a label, or a `FileError`.
   init(_ path: FilePath) throws {
-    self.path = path
-    let all = try SeparatedValues(path: path, format: path.extension == "tsv" ? .tabs : .commas)
-      .rows()
+    values = SeparatedValues(path: path, format: path.extension == "tsv" ? .tabs : .commas)
+    let all = try values.rows()
     let header = all[0].values
     guard let text = header.firstIndex(of: "text"), let label = header.firstIndex(of: "label")
     else {
@@ -29,25 +29,40 @@ struct LabelledTable {
     (self.text, self.label, pair) = (text, label, header.firstIndex(of: "pair"))
     rows = all.dropFirst()
     for row in rows {
-      guard row.values.count == header.count else {
-        throw DataError.invalidLine(
-          path, line: row.line,
-          problem: "has \(row.values.count) columns; the header has \(header.count)")
-      }
+      try values.check(row, header: header)
       guard row.values[label].contains(where: { !$0.isWhitespace }) else {
         throw DataError.invalidLine(path, line: row.line, problem: "has no label")
       }
     }
   }
 
+  /// Reads tables as one source.
+  ///
+  /// - Parameters:
+  ///   - paths: The files, at least one.
+  ///   - classes: The classes that labels must name; `nil` for those that they do name.
+  /// - Returns: All texts, none of them empty.
+  /// - Throws: ``DataError`` that names the line, or a `FileError`.
+  static func texts(of paths: [FilePath], classes: [String]?) throws -> LabelledTexts {
+    let tables = try paths.map(LabelledTable.init)
+    let classes = try classes ?? Self.classes(of: tables)
+    return LabelledTexts(
+      joining: try tables.map {
+        let texts = try $0.texts(classes: classes)
+        return try LabelledTexts(
+          path: $0.values.path, texts: texts, target: .classes(classes)
+        ).filled()
+      })
+  }
+
   /// The classes of some tables, in the order of their numbers or letters.
   ///
   /// - Throws: ``DataError`` for too many.
-  static func classes(of tables: [LabelledTable]) throws -> [String] {
+  private static func classes(of tables: [LabelledTable]) throws -> [String] {
     let names = Set(tables.flatMap { table in table.rows.map { $0.values[table.label] } })
     guard names.count <= mostClasses else {
       throw DataError.invalidLine(
-        tables[0].path, line: 1,
+        tables[0].values.path, line: 1,
         problem:
           "names a column 'label' with \(names.count) different values; at most \(mostClasses) classes are possible"
       )
@@ -59,27 +74,20 @@ struct LabelledTable {
   }
 
   /// The texts, whose classes must be among the given ones.
-  func texts(classes: [String]) throws -> [LabelledText] {
+  private func texts(classes: [String]) throws -> [LabelledText] {
     let places = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
     return try rows.map { row in
       let name = row.values[label]
       guard let place = places[name] else {
         let known = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
         throw DataError.invalidLine(
-          path, line: row.line,
+          values.path, line: row.line,
           problem: "has the label '\(name.prefix(40))'; known are \(known)")
       }
       return LabelledText(
-        try checked(row.values[text], row.line),
-        second: try pair.map { try checked(row.values[$0], row.line) }, label: place,
+        try values.text(row.values[text], of: row),
+        second: try pair.map { try values.text(row.values[$0], of: row) }, label: place,
         line: row.line)
     }
-  }
-
-  private func checked(_ text: String, _ line: Int) throws -> String {
-    guard text.contains(where: { !$0.isWhitespace }) else {
-      throw DataError.invalidLine(path, line: line, problem: "has an empty text; remove the line")
-    }
-    return text
   }
 }

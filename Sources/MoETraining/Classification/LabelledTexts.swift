@@ -64,9 +64,15 @@ public struct LabelledTexts: Sendable {
   /// Number of classes; 1 for scores.
   var classCount: Int { target.outputs }
 
+  /// The same, refused if there are none.
+  func filled() throws(DataError) -> LabelledTexts {
+    guard !texts.isEmpty else { throw .empty(path) }
+    return self
+  }
+
   /// Refuses texts that cannot be learned from: of one class only, or none at all.
   func checkVariety() throws(DataError) {
-    guard let first = texts.first else { throw .empty(path) }
+    let first = try filled().texts[0]
     guard case .classes(let names) = target, !hasVariety else { return }
     throw .singleClass(path, name: names[first.label])
   }

@@ -46,6 +46,23 @@ struct SeparatedValues {
     return rows
   }
 
+  /// Refuses a row that has not as many values as the header.
+  func check(_ row: Row, header: [String]) throws(DataError) {
+    guard row.values.count == header.count else {
+      throw .invalidLine(
+        path, line: row.line,
+        problem: "has \(row.values.count) columns; the header has \(header.count)")
+    }
+  }
+
+  /// A text of a row, which must not be empty.
+  func text(_ text: String, of row: Row) throws(DataError) -> String {
+    guard text.contains(where: { !$0.isWhitespace }) else {
+      throw .invalidLine(path, line: row.line, problem: "has an empty text; remove the line")
+    }
+    return text
+  }
+
   private var separator: UInt8 { format == .commas ? UInt8(ascii: ",") : UInt8(ascii: "\t") }
 
   private func taken(_ byte: UInt8, _ bytes: [UInt8], _ place: inout Int) -> Bool {

@@ -21,12 +21,21 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   case table
 
   /// What is predicted of texts in this format; `nil` where the texts say it.
-  public var target: ClassifierConfiguration.Target? {
+  public var target: ClassifierConfiguration.Target? { single(supportingFacts: false)?.target }
+
+  /// What is predicted, and how a file is read; `nil` for tables, whose classes depend on all files together.
+  private func single(
+    supportingFacts: Bool
+  ) -> (target: ClassifierConfiguration.Target, texts: (FilePath) throws -> [LabelledText])? {
     switch self {
-    case .agNews: .classes(["World", "Sports", "Business", "Sci/Tech"])
-    case .sst2: .classes(["negative", "positive"])
-    case .stsb: .score(0...5)
-    case .hotpotQA: .classes(["bridge", "comparison"])
+    case .agNews: (.classes(["World", "Sports", "Business", "Sci/Tech"]), readAGNews)
+    case .sst2: (.classes(["negative", "positive"]), readSST2)
+    case .stsb: (.score(0...5), readSTSB)
+    case .hotpotQA:
+      (
+        .classes(["bridge", "comparison"]),
+        { try HotpotQAReader(path: $0, facts: supportingFacts).read() }
+      )
     case .table: nil
     }
   }
@@ -42,25 +51,27 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   public func read(
     _ path: FilePath, supportingFacts: Bool = false, classes: [String]? = nil
   ) throws -> LabelledTexts {
-    var target = target
-    let texts: [LabelledText]
-    switch self {
-    case .agNews: texts = try readAGNews(path)
-    case .sst2: texts = try readSST2(path)
-    case .stsb: texts = try readSTSB(path)
-    case .hotpotQA: texts = try HotpotQAReader(path: path, facts: supportingFacts).read()
-    case .table:
-      let table = try LabelledTable(path)
-      let classes = try classes ?? LabelledTable.classes(of: [table])
-      target = .classes(classes)
-      texts = try table.texts(classes: classes)
+    try read([path], supportingFacts: supportingFacts, classes: classes)
+  }
+
+  /// Reads several files as one source; labels of tables name the classes of all.
+  ///
+  /// - Precondition: There is at least one.
+  func read(
+    _ paths: [FilePath], supportingFacts: Bool, classes: [String]?
+  ) throws -> LabelledTexts {
+    guard let single = single(supportingFacts: supportingFacts) else {
+      return try LabelledTable.texts(of: paths, classes: classes)
     }
-    guard let target, !texts.isEmpty else { throw DataError.empty(path) }
-    return LabelledTexts(path: path, texts: texts, target: target)
+    return LabelledTexts(
+      joining: try paths.map {
+        try LabelledTexts(path: $0, texts: single.texts($0), target: single.target).filled()
+      })
   }
 
   private func readAGNews(_ path: FilePath) throws -> [LabelledText] {
-    let rows = try SeparatedValues(path: path, format: .commas).rows()
+    let table = SeparatedValues(path: path, format: .commas)
+    let rows = try table.rows()
     let columns = AGNewsColumns(rows[0].values)
     return try rows.dropFirst(columns.isHeader ? 1 : 0).map { row in
       guard columns.counts ~= row.values.count else {
@@ -80,13 +91,14 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       // The set spells line ends as backslashes.
       let text = texts.joined(separator: " ").replacing("\\", with: " ")
       return LabelledText(
-        try checked(text, path, row.line), label: number - columns.classes.lowerBound,
+        try table.text(text, of: row), label: number - columns.classes.lowerBound,
         line: row.line)
     }
   }
 
   private func readSST2(_ path: FilePath) throws -> [LabelledText] {
-    let rows = try SeparatedValues(path: path, format: .tabs).rows()
+    let table = SeparatedValues(path: path, format: .tabs)
+    let rows = try table.rows()
     let header = rows[0].values
     guard let label = header.firstIndex(of: "label"),
       let text = header.firstIndex(where: { $0 == "sentence" || $0 == "content" })
@@ -95,32 +107,28 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
         path, line: 1, problem: "is no header with the columns 'label' and 'sentence'")
     }
     return try rows.dropFirst().map { row in
-      guard row.values.count == header.count else {
-        throw DataError.invalidLine(
-          path, line: row.line,
-          problem: "has \(row.values.count) columns; the header has \(header.count)")
-      }
+      try table.check(row, header: header)
       guard let number = Int(row.values[label]), 0...1 ~= number else {
         throw DataError.invalidLine(
           path, line: row.line,
           problem: "has the label '\(row.values[label].prefix(40))'; it must be 0 or 1")
       }
       return LabelledText(
-        try checked(row.values[text], path, row.line), label: number, line: row.line)
+        try table.text(row.values[text], of: row), label: number, line: row.line)
     }
   }
 
   private func readSTSB(_ path: FilePath) throws -> [LabelledText] {
-    let rows = try SeparatedValues(path: path, format: .tabs).rows()
+    let table = SeparatedValues(path: path, format: .tabs)
+    let rows = try table.rows()
     let columns = try STSBColumns(rows[0].values, path)
     return try rows.dropFirst(columns.isHeader ? 1 : 0).map { row in
+      if columns.isHeader { try table.check(row, header: rows[0].values) }
       guard columns.counts ~= row.values.count else {
         let (least, most) = (columns.counts.lowerBound, columns.counts.upperBound)
         throw DataError.invalidLine(
           path, line: row.line,
-          problem: columns.isHeader
-            ? "has \(row.values.count) columns; the header has \(most)"
-            : "has \(row.values.count) columns; expected \(least) to \(most)")
+          problem: "has \(row.values.count) columns; expected \(least) to \(most)")
       }
       let value = row.values[columns.score]
       guard let score = Double(value), 0...5 ~= score else {
@@ -129,16 +137,9 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
           problem: "has the score '\(value.prefix(40))'; it must be from 0 to 5")
       }
       return LabelledText(
-        try checked(row.values[columns.first], path, row.line),
-        second: try checked(row.values[columns.second], path, row.line), score: score,
+        try table.text(row.values[columns.first], of: row),
+        second: try table.text(row.values[columns.second], of: row), score: score,
         line: row.line)
     }
-  }
-
-  private func checked(_ text: String, _ path: FilePath, _ line: Int) throws -> String {
-    guard text.contains(where: { !$0.isWhitespace }) else {
-      throw DataError.invalidLine(path, line: line, problem: "has an empty text; remove the line")
-    }
-    return text
   }
 }
