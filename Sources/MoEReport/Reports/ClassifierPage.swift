@@ -1,4 +1,5 @@
-public import MoETracing
+public import MoEEvaluation
+import MoETracing
 
 /// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a model for classes or scores answers what.
 public struct ClassifierPage {
