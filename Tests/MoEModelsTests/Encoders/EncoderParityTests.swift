@@ -148,8 +148,8 @@ struct EncoderConfigurationTests {
     do {
       _ = try EncoderConfiguration(ConfigurationObject(path))
       return ""
-    } catch let error as ModelError {
-      return error.description
+    } catch {
+      return "\(error)"
     }
   }
 
