@@ -29,7 +29,7 @@ public struct StoredEncoder {
   /// - Throws: ``ModelError`` when a weight is missing or has another shape.
   public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
     try configuration.encoder(
-      weights: EncoderWeights(checkpoint, dtype: dtype, device: device))
+      weights: checkpoint.encoderWeights(dtype: dtype, on: device))
   }
 
   /// The tokenizer beside the weights.
@@ -59,39 +59,27 @@ public struct StoredEncoder {
   }
 }
 
-/// The weights of an encoder's checkpoint, whatever stands before their names, and under the names that old
-/// checkpoints have for those of normalizations.
-final class EncoderWeights: WeightSource {
-  private let checkpoint: SafetensorsCheckpoint
-  private let source: CheckpointWeights
-  private let prefix: String
-  private let device: Device
-
-  /// Finds what stands before the names, unless it is given.
-  init(
-    _ checkpoint: SafetensorsCheckpoint, dtype: DType?, device: Device = .cpu, prefix: String? = nil
-  ) {
-    (self.checkpoint, self.device) = (checkpoint, device)
-    source = CheckpointWeights(checkpoint, dtype: dtype)
+extension SafetensorsCheckpoint {
+  /// The weights of an encoder, whatever precedes their names, and under the names that old checkpoints have for those
+  /// of normalizations.
+  ///
+  /// - Parameters:
+  ///   - dtype: Type to compute in.
+  ///   - device: Where to compute.
+  ///   - prefix: What precedes the names; `nil` for what transformers writes.
+  /// - Returns: A source under the encoder's own names.
+  func encoderWeights(
+    dtype: DType?, on device: Device = .cpu, prefix: String? = nil
+  ) -> MappedWeights {
     let first = "embeddings.word_embeddings.weight"
-    self.prefix =
-      prefix ?? ["", "bert.", "distilbert."].first { checkpoint.contains($0 + first) } ?? ""
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    var name = prefix + name
-    if !checkpoint.contains(name) {
-      let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
-        .replacing("LayerNorm.bias", with: "LayerNorm.beta")
-      if checkpoint.contains(old) { name = old }
-    }
-    let weight = try source.weight(name, shape, start: start)
-    return device == .cpu ? weight : Parameter(weight.value.moved(to: device))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape)
+    let prefix = prefix ?? ["", "bert.", "distilbert."].first { contains($0 + first) } ?? ""
+    return MappedWeights(
+      CheckpointWeights(self, dtype: dtype),
+      renaming: { [self] name in
+        let name = prefix + name
+        let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+          .replacing("LayerNorm.bias", with: "LayerNorm.beta")
+        return !contains(name) && contains(old) ? old : name
+      }, converting: { device == .cpu ? $1 : $1.moved(to: device) })
   }
 }

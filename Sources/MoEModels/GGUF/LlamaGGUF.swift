@@ -3,7 +3,7 @@ import MoETensor
 import SystemPackage
 
 /// A dense Llama model in a GGUF file, under the names and in the layout of Hugging Face's checkpoints.
-struct LlamaGGUF {
+final class LlamaGGUF {
   let file: GGUFFile
   /// What `config.json` would say.
   let configuration: ConfigurationObject
@@ -27,8 +27,16 @@ struct LlamaGGUF {
     self.tensors = tensors
   }
 
-  /// Names of all tensors, in the order of the alphabet.
+  /// Names of all tensors, in alphabetical order.
   var names: [String] { tensors.keys.sorted() }
+
+  /// The file.
+  var path: FilePath { file.path }
+
+  /// Files mix types, and blocks are no type to compute in.
+  func header(named name: String) -> TensorHeader? {
+    tensors[name].map { TensorHeader(shape: $0.shape, dtype: $0.type.dtype) }
+  }
 
   /// The entry of a tensor.
   func entry(named name: String) -> GGUFTensor? { tensors[name] }
@@ -87,6 +95,8 @@ struct LlamaGGUF {
     throw file.error(.unsupported("the tensor '\(tensor.name)' in a dense Llama model"))
   }
 }
+
+extension LlamaGGUF: TensorStore {}
 
 /// The metadata of a Llama model, checked and turned into the keys of `config.json`.
 private struct LlamaMetadata {

@@ -48,10 +48,6 @@ extension Engine {
     }
   }
 
-  /// Whether what is computed now will be computed again with recording, which must give the same numbers;
-  /// kernels that only serve work without gradients add in another order and stay out.
-  @TaskLocal package static var isToBeRecomputed = false
-
   /// Whether kernels for several rows run on this processor.
   package static let hasTileKernels = ckernels_has_tiles()
 }
@@ -63,7 +59,7 @@ extension Tensor {
     guard Engine.hasTileKernels, let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
     else { return false }
     return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
-      && !recordsGradients(tensors) && !Engine.isToBeRecomputed
+      && !recordsGradients(tensors)
   }
 
   /// The first element of a tensor on the CPU and the distances in elements along each axis.

@@ -5,7 +5,8 @@ import MoECore
 /// again when it comes: less memory for about a third more time.
 ///
 /// The block must compute the same results again when it is called again with the same inputs, so it must
-/// not draw random numbers; draw them outside and pass them in.
+/// not draw random numbers; draw them outside and pass them in. Both times it is recorded for gradients; what it hands
+/// out besides its results must be detached, or the inner results of the first pass stay in memory.
 ///
 /// - Parameters:
 ///   - inputs: Tensors that the block receives. Gradients flow to those of floating-point type.
@@ -24,8 +25,11 @@ public func recomputed(
   guard Tensor.recordsGradients(inputs + weights) else {
     return try withoutGradients { try block(inputs) }
   }
-  let values = try Engine.$isToBeRecomputed.withValue(true) {
-    try withoutGradients { try block(inputs) }
+  // This pass is recorded like the second one, so that both take the same kernels and give the same numbers; its record
+  // is gone when its results have been detached.
+  let cut = inputs.map { $0.detached() }
+  let values = try recording(cut.filter(\.dtype.isFloatingPoint) + weights) {
+    try block(cut).map { $0.detached() }
   }
   return recorded(values, from: inputs + weights) { outputGradients in
     try gradients(of: outputGradients, inputs: inputs, weights: weights, block: block)
