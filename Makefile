@@ -18,7 +18,6 @@ PREFIX ?= $(root)/dist/switchyard
 # SwiftPM finds the native libraries through this; it must be absolute.
 export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
-libraries := MoECore MoETokenizers MoETracing MoEPlacement MoETensor MoERouting MoEModels MoEParallel MoEData MoEEvaluation MoETraining MoEReport
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup
@@ -39,7 +38,7 @@ format:
 	swift format --in-place --parallel --recursive $(sources)
 
 docs: setup
-	Scripts/docs $(libraries)
+	Scripts/docs
 
 bench: build
 	Scripts/bench
