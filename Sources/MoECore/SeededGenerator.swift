@@ -1,4 +1,4 @@
-/// A small random number generator whose numbers depend on its seed alone, on every machine.
+/// A small random number generator whose output depends only on its seed, on every machine.
 ///
 /// The algorithm is xoshiro256**, seeded through SplitMix64 so that neighbouring seeds give unrelated
 /// sequences. Not for cryptography.
@@ -8,7 +8,7 @@
 public struct SeededGenerator: RandomNumberGenerator, Hashable, Codable, Sendable {
   private var state: [UInt64]
 
-  /// Starts the sequence that belongs to `seed`.
+  /// Starts the sequence of `seed`.
   public init(seed: UInt64) {
     var mixer = seed
     state = (0..<4).map { _ in
@@ -20,7 +20,7 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Codable, Sendabl
     }
   }
 
-  /// Continues from an encoded state.
+  /// Restores an encoded state.
   ///
   /// - Throws: A decoding error unless there are four words that are not all 0.
   public init(from decoder: any Decoder) throws {

@@ -1,4 +1,4 @@
-/// The 64-bit hash xxHash, which finds damaged bytes at the speed of memory; not for cryptography.
+/// The 64-bit hash xxHash, which detects damage at memory speed; not for cryptography.
 ///
 /// Four independent lanes of eight bytes each keep the multipliers of a processor busy.
 ///
@@ -12,14 +12,14 @@ public struct XXHash64: Sendable {
   private var lanes: (UInt64, UInt64, UInt64, UInt64) = (
     Self.primes.0 &+ Self.primes.1, Self.primes.1, 0, 0 &- Self.primes.0
   )
-  /// Bytes that do not fill a stripe of 32 yet.
+  /// Bytes that do not yet fill a stripe of 32.
   private var rest: [UInt8] = []
   private var count = 0
 
   /// Starts with no bytes.
   public init() {}
 
-  /// Takes more bytes in.
+  /// Adds bytes.
   ///
   /// - Complexity: O(bytes).
   public mutating func update(_ bytes: RawSpan) {
@@ -68,7 +68,7 @@ public struct XXHash64: Sendable {
     return hash ^ hash >> 32
   }
 
-  /// Takes whole stripes of 32 bytes in.
+  /// Processes whole stripes of 32 bytes.
   private mutating func absorb(_ bytes: RawSpan, from start: Int) {
     var (a, b, c, d) = lanes
     var place = start
