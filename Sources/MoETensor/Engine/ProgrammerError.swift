@@ -4,7 +4,7 @@ import Glibc
 import Darwin
 #endif
 
-/// Ends the program because its own code broke a contract, with the reason on standard error.
+/// Ends the program because its code violated a contract, with the reason on standard error.
 ///
 /// `preconditionFailure` drops its message in release builds; the shapes in the message are what the
 /// programmer needs.

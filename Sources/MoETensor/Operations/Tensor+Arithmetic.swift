@@ -64,13 +64,13 @@ extension Tensor {
   /// Divides a number by every element.
   public static func / (left: Double, right: Tensor) -> Tensor { right.reciprocal() * left }
 
-  /// The elements with the opposite sign.
+  /// The negated elements.
   public static prefix func - (operand: Tensor) -> Tensor { negate(operand) }
 
-  /// The quotient rounded down to an integer, broadcast; the type stays.
+  /// The quotient rounded down to an integer, broadcast; the type is kept.
   public func floorDivided(by divisor: Tensor) -> Tensor { divideRounding(self, divisor, "floor") }
 
-  /// What remains after dividing by an integer and rounding down; it has the divisor's sign.
+  /// The remainder of a floored division by an integer; it has the divisor's sign.
   public func remainder(dividingBy divisor: Int) -> Tensor { remainderScalar(self, divisor) }
 
   /// Every element raised to a power.
