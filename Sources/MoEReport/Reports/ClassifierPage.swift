@@ -1,6 +1,7 @@
 public import MoETracing
 
-/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a model for classes or scores answers what.
+/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a classification or
+/// regression model answers what.
 public struct ClassifierPage {
   private let report: ClassifierReport
 
