@@ -1,6 +1,6 @@
-/// Why a routing rule cannot exist.
+/// Why a router cannot be created.
 public enum RoutingError: Error, Hashable {
-  /// A setting has a value that it cannot have.
+  /// A setting has an invalid value.
   case invalidSetting(key: String, value: String, expected: String)
 }
 

@@ -1,9 +1,10 @@
 public import MoECore
 public import MoETensor
 
-/// Balancing without an auxiliary loss: a bias on the choice that follows the load.
+/// Balancing without an auxiliary loss: a bias on the selection that adapts to the load.
 public enum SelectionBias {
-  /// The bias after a step: experts with more tokens than the mean lose `rate`, those with fewer gain it.
+  /// The bias after a step: it decreases by `rate` for experts with more tokens than the mean, and
+  /// increases for those with fewer.
   ///
   /// - Parameters:
   ///   - bias: The bias before, f32, shape `[experts]`.

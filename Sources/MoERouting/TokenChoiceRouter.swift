@@ -3,7 +3,7 @@ public import MoETensor
 
 /// Token-choice routing: each token takes its `k` best experts.
 ///
-/// One rule with the options in which the published models differ:
+/// One router with the options by which the published models differ:
 ///
 ///     p = softmax(logits) or sigmoid(logits)                      in f32
 ///     chosen = the k largest of p + selection bias, within the best groups if groups are limited
@@ -26,13 +26,13 @@ public struct TokenChoiceRouter: Router, Hashable {
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
     /// exp(logit) over the sum of all experts.
     case softmax
-    /// 1 / (1 + exp(−logit)), each expert for itself.
+    /// 1 / (1 + exp(−logit)), independently for each expert.
     case sigmoid
   }
 
-  /// Restricts each token to experts of its best groups.
+  /// Restricts each token to the experts of its best groups.
   public struct GroupLimit: Hashable, Codable, Sendable {
-    /// How a group's score is made of its experts' scores.
+    /// How a group's score is computed from its experts' scores.
     public enum Score: String, Hashable, Codable, Sendable, CaseIterable {
       /// The largest (DeepSeek-V2).
       case largest
@@ -40,9 +40,9 @@ public struct TokenChoiceRouter: Router, Hashable {
       case twoLargest
     }
 
-    /// Number of groups; neighbouring experts form a group.
+    /// The number of groups; neighbouring experts form a group.
     public var groups: Int
-    /// Groups that a token may use.
+    /// The number of groups that a token may use.
     public var kept: Int
     /// How groups are compared.
     public var score: Score
@@ -59,14 +59,14 @@ public struct TokenChoiceRouter: Router, Hashable {
   public let scoring: Scoring
   /// Whether weights are divided by their sum over the chosen experts.
   public let renormalizes: Bool
-  /// Factor of all weights.
+  /// A factor applied to all weights.
   public let scale: Double
-  /// Limit to the best groups, if any.
+  /// The limit to the best groups, if any.
   public let groupLimit: GroupLimit?
 
-  /// Makes a rule for layers of `experts` experts.
+  /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` for options that do not fit.
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` for inconsistent options.
   public init(
     k: Int, experts: Int, scoring: Scoring = .softmax, renormalizes: Bool, scale: Double = 1,
     groupLimit: GroupLimit? = nil
@@ -140,7 +140,7 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
   }
 
-  /// Puts scores outside each token's best groups below all others.
+  /// Moves scores outside each token's best groups below all others.
   private static func limited(_ scores: Tensor, _ limit: GroupLimit) -> Tensor {
     let (tokens, experts) = (scores.size(0), scores.size(1))
     let grouped = scores.reshaped([tokens, limit.groups, experts / limit.groups])

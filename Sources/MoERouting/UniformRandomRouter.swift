@@ -1,6 +1,6 @@
 public import MoETensor
 
-/// A control: each token takes `k` different experts at random, each with weight 1 / k.
+/// A random baseline: each token takes `k` distinct random experts, each with weight 1 / k.
 ///
 /// The scores are ignored; without a random source in the context, token t takes experts t · k to
 /// t · k + k − 1, modulo their number.
@@ -8,7 +8,7 @@ public struct UniformRandomRouter: Router, Hashable {
   /// Experts per token.
   public let k: Int
 
-  /// Makes a rule for layers of `experts` experts.
+  /// Creates a router for layers of `experts` experts.
   ///
   /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to `experts`.
   public init(k: Int, experts: Int) throws(RoutingError) {
@@ -23,7 +23,8 @@ public struct UniformRandomRouter: Router, Hashable {
     let (tokens, experts) = (logits.size(0), logits.size(1))
     var chosen = (0..<tokens * k).map { $0 % experts }
     if let random = context.random {
-      // The places of the k largest of independent numbers are k different places, all equally likely.
+      // The indices of the k largest of independent numbers are a uniformly random set of k
+      // indices.
       chosen = TopK.columns(of: random.uniform([tokens, experts]), k: k)
     }
     return Routing(
