@@ -2,11 +2,12 @@ public import MoECore
 public import MoETensor
 public import SystemPackage
 
-/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as transformers saves them.
+/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as saved by
+/// transformers.
 public struct StoredEncoder {
   /// The folder.
   public let path: FilePath
-  /// The architecture; its pooling may be chosen.
+  /// The architecture; its pooling may be changed.
   public var configuration: EncoderConfiguration
   private let checkpoint: SafetensorsCheckpoint
 
@@ -22,18 +23,19 @@ public struct StoredEncoder {
   /// The encoder with its weights.
   ///
   /// - Parameters:
-  ///   - dtype: Type to compute in.
-  ///   - device: Where to compute.
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
   /// - Returns: The encoder.
-  /// - Throws: ``ModelError`` when a weight is missing or has another shape.
+  /// - Throws: ``ModelError`` if a weight is missing or has the wrong shape.
   public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
     try configuration.encoder(
       weights: EncoderWeights(checkpoint, dtype: dtype, device: device))
   }
 
-  /// The tokenizer beside the weights.
+  /// The tokenizer in the same folder.
   ///
-  /// - Throws: ``TokenizerError``, ``ModelError`` when it has more tokens than the encoder, or `FileError`.
+  /// - Throws:
+  ///   ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or `FileError`.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
@@ -45,7 +47,7 @@ public struct StoredEncoder {
     return tokenizer
   }
 
-  /// What tells encoders apart: a hash of all weights' bytes and the configuration.
+  /// An identifier of the encoder: a hash of all weights' bytes and the configuration.
   ///
   /// - Complexity: O(bytes).
   public func identity() throws -> String {
@@ -58,15 +60,15 @@ public struct StoredEncoder {
   }
 }
 
-/// The weights of an encoder's checkpoint, whatever stands before their names, and under the names that old
-/// checkpoints have for those of normalizations.
+/// The weights of an encoder's checkpoint, with any prefix of their names, and with old
+/// checkpoints' names of normalization weights.
 final class EncoderWeights: WeightSource {
   private let checkpoint: SafetensorsCheckpoint
   private let source: CheckpointWeights
   private let prefix: String
   private let device: Device
 
-  /// Finds what stands before the names, unless it is given.
+  /// Detects the prefix of the names, unless it is given.
   init(
     _ checkpoint: SafetensorsCheckpoint, dtype: DType?, device: Device = .cpu, prefix: String? = nil
   ) {

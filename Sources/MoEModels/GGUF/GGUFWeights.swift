@@ -1,18 +1,19 @@
 import MoECore
 import MoETensor
 
-/// The weights of a GGUF file in one type.
+/// The weights of a GGUF file, converted to one type.
 ///
-/// Files mix types, and blocks are no type to compute in, so weights are converted as they are asked for.
+/// Files mix types, and quantized blocks cannot be used directly, so weights are converted on
+/// request.
 final class GGUFWeights: WeightSource {
   private let model: LlamaGGUF
-  /// Type of all weights; `nil` to check names and shapes only and give empty tensors.
+  /// The type of all weights; `nil` to check only names and shapes and return empty tensors.
   private let dtype: DType?
   private(set) var used: Set<String> = []
 
   init(_ model: LlamaGGUF, dtype: DType?) { (self.model, self.dtype) = (model, dtype) }
 
-  /// Names of tensors that no part of the model asked for.
+  /// Names of tensors that the model did not request.
   var unused: [String] { model.names.filter { !used.contains($0) } }
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
