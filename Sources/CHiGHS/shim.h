@@ -29,7 +29,8 @@ HighsInt Highs_setStringOptionValue(void *highs, const char *option, const char 
 HighsInt Highs_setIntOptionValue(void *highs, const char *option, HighsInt value);
 HighsInt Highs_setDoubleOptionValue(void *highs, const char *option, double value);
 
-/// Arrays have `num_col`, `num_row` or `num_nz` elements; `a_start` has `num_row` for row-wise matrices.
+/// Arrays have `num_col`, `num_row` or `num_nz` elements; `a_start` has `num_row` for row-wise
+/// matrices.
 HighsInt Highs_passMip(void *highs, HighsInt num_col, HighsInt num_row, HighsInt num_nz,
                        HighsInt a_format, HighsInt sense, double offset, const double *col_cost,
                        const double *col_lower, const double *col_upper, const double *row_lower,

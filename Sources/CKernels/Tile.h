@@ -35,8 +35,9 @@ INLINE __m512 multiply_add(bool narrow, __m512 sum, __m512 a, __m512 b) {
   return narrow ? _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b) : _mm512_fmadd_ps(a, b, sum);
 }
 
-/// Operands of one product, `c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k · a_step +
-/// lane]`; rows of c are c_step apart.
+/// Operands of one product,
+/// `c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k · a_step + lane]`; rows of c are c_step
+/// apart.
 typedef struct {
   const word *b;
   size_t row_step, step;

@@ -1,7 +1,7 @@
 /// A small random number generator whose output depends only on its seed, on every machine.
 ///
-/// The algorithm is xoshiro256**, seeded through SplitMix64 so that neighbouring seeds give unrelated
-/// sequences. Not for cryptography.
+/// The algorithm is xoshiro256**, seeded through SplitMix64 so that neighbouring seeds give
+/// unrelated sequences. Not for cryptography.
 ///
 /// - SeeAlso: Blackman and Vigna 2021, *Scrambled Linear Pseudorandom Number Generators*,
 ///   [arXiv:1805.01407](https://arxiv.org/abs/1805.01407).

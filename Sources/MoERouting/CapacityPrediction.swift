@@ -59,7 +59,8 @@ public enum CapacityPrediction {
   ///   - logits: The gate's scores, shape `[tokens, experts]`.
   ///   - predictions: Before the sigmoid, shape `[tokens, experts]`.
   ///   - thresholds: Shape `[experts]`.
-  /// - Returns: Each expert's tokens, weighted by the softmax of the gate; ties go to the earlier token.
+  /// - Returns: Each expert's tokens, weighted by the softmax of the gate; ties go to the earlier
+  ///   token.
   public static func route(
     _ logits: Tensor, predictions: Tensor, thresholds: Tensor
   ) -> Routing {

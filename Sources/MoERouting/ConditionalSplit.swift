@@ -4,8 +4,8 @@ public import MoETensor
 /// ProMoE's first step: tokens of unlabelled samples go to a dedicated expert, and only the others
 /// are routed.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.1,
-///   [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.1, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 public struct ConditionalSplit: Hashable, Sendable {
   /// The number of tokens per sample.
   public let tokensPerSample: Int

@@ -9,8 +9,8 @@ public import MoETensor
 ///
 /// Experts without tokens are inactive: they appear neither as i nor as j.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.3,
-///   equation 6, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.3, equation 6, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 extension RoutingLosses {
   /// The loss of a given assignment; every assignment counts, regardless of its weight.
   ///
@@ -51,7 +51,8 @@ extension RoutingLosses {
   ///   - means: The mean token of each expert in each group, shape `[groups, experts, width]`.
   ///   - prototypes: Shape `[experts, width]`.
   ///   - temperature: τ, above 0.
-  /// - Returns: The mean over groups and experts, shape `[]`; the constant 0 without groups or for one expert.
+  /// - Returns: The mean over groups and experts, shape `[]`; the constant 0 without groups or for
+  ///   one expert.
   public static func contrastive(
     means: Tensor, prototypes: Tensor, temperature: Double
   ) -> Tensor {

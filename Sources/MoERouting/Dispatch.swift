@@ -7,7 +7,8 @@ public import MoETensor
 ///
 /// There is no capacity limit and no token dropping: every assignment is executed.
 ///
-/// - SeeAlso: Gale et al. 2022, *MegaBlocks*, §4, [arXiv:2211.15841](https://arxiv.org/abs/2211.15841).
+/// - SeeAlso: Gale et al. 2022, *MegaBlocks*, §4,
+///   [arXiv:2211.15841](https://arxiv.org/abs/2211.15841).
 public struct Dispatch {
   /// Number of tokens.
   public let tokenCount: Int

@@ -1,15 +1,16 @@
 import MoECore
 public import MoETensor
 
-/// Routing by clustering: each token goes to the nearest centroid, and centroids follow their tokens.
+/// Routing by clustering: each token goes to the nearest centroid, and centroids follow their
+/// tokens.
 ///
 /// Centroids are not weights: after every training batch each becomes the mean of its tokens. The
 /// paper that uses this as a baseline gives no further details; here distances are Euclidean, and a
 /// centroid without tokens is unchanged.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §4 and
-///   appendix, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711); Lloyd 1982, *Least Squares Quantization in
-///   PCM*.
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §4 and appendix, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711); Lloyd 1982,
+///   *Least Squares Quantization in PCM*.
 public enum KMeans {
   /// The negative squared distances, shape `[tokens, centroids]`, f32, without gradient.
   ///

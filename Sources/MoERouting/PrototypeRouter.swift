@@ -7,10 +7,11 @@ public import MoETensor
 ///     s = z, or sigmoid(z), or softmax(z) over the experts
 ///     chosen = the k largest of s;  weight = s[chosen]
 ///
-/// Weights are not renormalized, and with the identity they may be negative. Ties go to the lower expert index.
+/// Weights are not renormalized, and with the identity they may be negative. Ties go to the lower
+/// expert index.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.2,
-///   equations 3–5, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.2, equations 3–5, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 public struct PrototypeRouter: Router, Hashable {
   /// How a similarity becomes a weight.
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
@@ -29,7 +30,8 @@ public struct PrototypeRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` prototypes.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to `experts`.
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to
+  ///   `experts`.
   public init(k: Int, experts: Int, scoring: Scoring) throws(RoutingError) {
     guard k >= 1, k <= experts else {
       throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")

@@ -13,7 +13,8 @@ public protocol Router: Sendable {
   /// Assigns tokens to experts.
   ///
   /// - Parameters:
-  ///   - logits: The gate's scores, shape `[tokens, gateColumns]`, finite, of any floating-point type.
+  ///   - logits: The gate's scores, shape `[tokens, gateColumns]`, finite, of any floating-point
+  ///     type.
   ///   - context: Further inputs of the rule.
   /// - Returns: The assignment. Choices are the same whether or not gradients are recorded.
   func route(_ logits: Tensor, in context: RoutingContext) -> Routing

@@ -29,8 +29,8 @@ public enum RoutingLosses {
   ///   - denominator: What f is relative to.
   /// - Returns: Shape `[]`; 0 for no tokens.
   /// - SeeAlso: Fedus et al. 2021, *Switch Transformers*, §2.2, equations 4–6,
-  ///   [arXiv:2101.03961](https://arxiv.org/abs/2101.03961); Lepikhin et al. 2020, *GShard*, algorithm 1,
-  ///   [arXiv:2006.16668](https://arxiv.org/abs/2006.16668).
+  ///   [arXiv:2101.03961](https://arxiv.org/abs/2101.03961); Lepikhin et al. 2020, *GShard*,
+  ///   algorithm 1, [arXiv:2006.16668](https://arxiv.org/abs/2006.16668).
   public static func loadBalance(
     probabilities: Tensor, load: ExpertLoad, denominator: Denominator
   ) -> Tensor {

@@ -31,7 +31,8 @@ public struct SingleExpertRouter: Router, Hashable {
 
   /// Creates a router.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the temperature is finite and above 0.
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the temperature is
+  ///   finite and above 0.
   public init(temperature: Double = 1, gradient: Gradient = .straightThrough) throws(RoutingError) {
     guard temperature.isFinite, temperature > 0 else {
       throw .invalidSetting(key: "temperature", value: "\(temperature)", expected: "above 0")

@@ -14,13 +14,13 @@ public import MoETensor
 /// - DeepSeek-V2: softmax, best groups by their largest score, scaled.
 /// - DeepSeek-V3: sigmoid, selection bias, best groups by their two largest, renormalized, scaled.
 ///
-/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization every
-/// weight is exactly 1, and no gradient reaches the gate through the weights.
+/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization
+/// every weight is exactly 1, and no gradient reaches the gate through the weights.
 ///
 /// - Complexity: O(tokens × experts × `k`).
-/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538); Jiang et al.
-///   2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088); DeepSeek-AI 2024
-///   (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
+/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538);
+///   Jiang et al. 2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088);
+///   DeepSeek-AI 2024 (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
 public struct TokenChoiceRouter: Router, Hashable {
   /// How logits become scores.
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {

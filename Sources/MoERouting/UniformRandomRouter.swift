@@ -10,7 +10,8 @@ public struct UniformRandomRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to `experts`.
+  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to
+  ///   `experts`.
   public init(k: Int, experts: Int) throws(RoutingError) {
     guard k >= 1, k <= experts else {
       throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")

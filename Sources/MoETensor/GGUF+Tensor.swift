@@ -5,7 +5,8 @@ public import MoECore
 extension GGUFFile {
   /// A tensor of this file: plain elements share the mapped bytes; blocks are decoded to f32.
   ///
-  /// - Throws: `GGUFError` when there is no tensor of this name, ``TensorError`` when its storage is invalid.
+  /// - Throws: `GGUFError` when there is no tensor of this name, ``TensorError`` when its storage
+  ///   is invalid.
   public func elements(of name: String) throws -> Tensor {
     let entry = try tensor(named: name)
     if let dtype = entry.type.dtype {

@@ -89,8 +89,8 @@ size_t ckernels_experts_scratch(const ckernels_experts *work);
 /// Computes blocks `first` to `last - 1`; different blocks may be computed concurrently.
 void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t last, void *scratch);
 
-/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and `inner` are
-/// multiples of 16.
+/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and
+/// `inner` are multiples of 16.
 typedef struct {
   /// The forward work, with the values that the forward pass wrote.
   const ckernels_experts *forward;
@@ -274,7 +274,8 @@ void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, s
 
 // Modulation --------------------------------------------------------------------------------------
 
-/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r / `tokens`.
+/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r
+/// / `tokens`.
 typedef struct {
   size_t width, tokens;
   float epsilon;
@@ -331,7 +332,8 @@ void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, size_t
 
 // Files -------------------------------------------------------------------------------------------
 
-/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1: 20), as f32.
+/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1:
+/// 20), as f32.
 void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_1(const uint8_t *blocks, float *values, size_t count);

@@ -1,8 +1,8 @@
 // A C interface to libtorch: tensors, operator calls, gradients, random generators, settings.
 //
 // Conventions
-// - Functions that can fail return 0 on success and 1 on failure; `ctorch_last_error` then holds the
-//   message of this thread's last failure, until the next failing call on the same thread.
+// - Functions that can fail return 0 on success and 1 on failure; `ctorch_last_error` then holds
+//   the message of this thread's last failure, until the next failing call on the same thread.
 // - A tensor or generator that a function writes through an `out` parameter belongs to the caller,
 //   who frees it. The caller keeps ownership of handles that it passes in. On failure nothing is
 //   written.
@@ -86,7 +86,8 @@ const void *ctorch_tensor_elements(CTorchTensor tensor);
 /// axis.
 const void *ctorch_tensor_strided_elements(CTorchTensor tensor, int64_t *strides);
 
-/// Copies the elements, row-major, from any device. Fails when `byte_count` is not their exact size.
+/// Copies the elements, row-major, from any device. Fails when `byte_count` is not their exact
+/// size.
 int ctorch_tensor_read(CTorchTensor tensor, void *bytes, size_t byte_count);
 
 /// The number of handles that were returned and not yet freed, over all threads.
@@ -145,9 +146,9 @@ void ctorch_unwatch_gradient(CTorchTensor leaf);
 /// Runs the backward pass from a scalar to all leaves, which must be watched.
 int ctorch_backward(CTorchTensor loss);
 
-/// Computes gradients of a recomputed block. `output_gradients` may hold NULL where an output was not
-/// used; the function writes one owned handle or NULL per input and returns 0, or returns 1 after
-/// freeing what it made, with a message that stays valid until its next call.
+/// Computes gradients of a recomputed block. `output_gradients` may hold NULL where an output was
+/// not used; the function writes one owned handle or NULL per input and returns 0, or returns 1
+/// after freeing what it made, with a message that stays valid until its next call.
 typedef int (*CTorchBackward)(void *context, const CTorchTensor *output_gradients,
                               size_t output_count, CTorchTensor *input_gradients,
                               size_t input_count, const char **message);
@@ -175,8 +176,8 @@ int ctorch_set_thread_count(int count);
 void ctorch_keep_freed_memory(void);
 /// Returns all memory that is currently free to the system, also between blocks in use.
 void ctorch_give_back_freed_memory(void);
-/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's threads; the
-/// body must not fail.
+/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's
+/// threads; the body must not fail.
 void ctorch_parallel(int64_t count, int64_t grain, void *context,
                      void (*body)(void *context, int64_t begin, int64_t end));
 

@@ -2,8 +2,9 @@
 ///
 /// Four independent lanes of eight bytes each keep the multipliers of a processor busy.
 ///
-/// - SeeAlso: Collet, [xxHash fast digest algorithm](https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md),
-///   version 0.1.1, XXH64 with seed 0.
+/// - SeeAlso: Collet, [xxHash fast digest
+///   algorithm](https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md), version 0.1.1,
+///   XXH64 with seed 0.
 public struct XXHash64: Sendable {
   private static let primes: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
     0x9E37_79B1_85EB_CA87, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63,

@@ -17,8 +17,8 @@ public final class FolderLock: Sendable {
 
   /// Locks an existing folder.
   ///
-  /// - Throws: ``FileError/inUse(_:process:)`` when another process, or another object of this one, holds the
-  ///   lock, or any other ``FileError``.
+  /// - Throws: ``FileError/inUse(_:process:)`` when another process, or another object of this one,
+  ///   holds the lock, or any other ``FileError``.
   public init(_ folder: FilePath) throws(FileError) {
     let path = folder.appending("lock")
     descriptor = posixOpen(path, O_RDWR | O_CREAT)

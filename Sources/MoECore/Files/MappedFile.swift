@@ -22,7 +22,8 @@ import Darwin
 
   /// Maps a regular file.
   ///
-  /// - Throws: ``FileError`` when there is no such file, it is not a regular file, or it cannot be read.
+  /// - Throws: ``FileError`` when there is no such file, it is not a regular file, or it cannot be
+  ///   read.
   public init(_ path: FilePath) throws(FileError) {
     // Non-blocking, because otherwise opening a pipe would wait for a writer.
     let descriptor = posixOpen(path, O_RDONLY | O_NONBLOCK)

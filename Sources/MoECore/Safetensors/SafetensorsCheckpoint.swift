@@ -19,8 +19,8 @@ public final class SafetensorsCheckpoint: Sendable {
   /// Opens a safetensors file, an index (`….index.json`), or a folder with
   /// `model.safetensors.index.json` or `model.safetensors`.
   ///
-  /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a file or
-  ///   the index breaks a rule.
+  /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a
+  ///   file or the index breaks a rule.
   public init(_ path: FilePath) throws {
     self.path = path
     var file = path

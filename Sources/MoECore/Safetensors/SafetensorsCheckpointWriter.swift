@@ -2,8 +2,8 @@ import Foundation
 public import SystemPackage
 
 extension SafetensorsCheckpoint {
-  /// Writes tensors into an existing folder, as `model.safetensors` or, above the size limit, as numbered
-  /// shards with an index; the names are those of the transformers library.
+  /// Writes tensors into an existing folder, as `model.safetensors` or, above the size limit, as
+  /// numbered shards with an index; the names are those of the transformers library.
   ///
   /// Each file is written atomically, the index last. To make the folder itself appear at once,
   /// call this inside ``AtomicDirectory/write(to:_:)``.

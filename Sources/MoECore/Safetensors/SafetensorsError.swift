@@ -19,7 +19,8 @@ public struct SafetensorsError: Error, Hashable {
     case truncated(bytes: Int, needed: Int)
     /// A header longer than the format's limit of 100 MB.
     case headerTooLong(bytes: UInt64)
-    /// The header is not the JSON that the format asks for; `offset` counts from the header's start.
+    /// The header is not the JSON that the format asks for; `offset` counts from the header's
+    /// start.
     case invalidHeader(offset: Int, expected: String)
     /// A name occurs twice.
     case duplicateName(String)

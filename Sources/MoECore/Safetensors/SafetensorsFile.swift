@@ -14,8 +14,8 @@ public final class SafetensorsFile: Sendable {
 
   /// Opens the file at `path`.
   ///
-  /// - Throws: ``FileError`` when the file cannot be read, ``SafetensorsError`` when it breaks a rule of
-  ///   the format.
+  /// - Throws: ``FileError`` when the file cannot be read, ``SafetensorsError`` when it breaks a
+  ///   rule of the format.
   public init(_ path: FilePath) throws {
     file = try MappedFile(path)
     do {

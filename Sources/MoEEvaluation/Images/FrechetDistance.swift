@@ -11,8 +11,8 @@ public import MoETensor
 /// proportional to their size.
 ///
 /// - SeeAlso: Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, §2,
-///   [arXiv:1706.08500](https://arxiv.org/abs/1706.08500); Dowson and Landau 1982, *The Fréchet Distance between
-///   Multivariate Normal Distributions*.
+///   [arXiv:1706.08500](https://arxiv.org/abs/1706.08500); Dowson and Landau 1982, *The Fréchet
+///   Distance between Multivariate Normal Distributions*.
 public enum FrechetDistance {
   /// The squared distance between two sets.
   ///

@@ -6,8 +6,8 @@ public import MoETensor
 /// The region of a set is the union of balls around its vectors, with the distance to the vector's
 /// k-th nearest neighbour in the set as radius.
 ///
-/// - SeeAlso: Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing Generative Models*, §2,
-///   [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
+/// - SeeAlso: Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing
+///   Generative Models*, §2, [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
 public struct ManifoldOverlap: Hashable, Codable, Sendable {
   /// The fraction of generated vectors in the region of the real ones: how real they look.
   public var precision: Double

@@ -5,7 +5,8 @@ public import MoETensor
 ///
 ///     φ = ‖Uₐᵀ U_b‖²_F / k,      U: the first k left singular vectors
 ///
-/// φ is 1 for the same subspace and 0 for orthogonal ones; for random ones it is k over the number of rows.
+/// φ is 1 for the same subspace and 0 for orthogonal ones; for random ones it is k over the number
+/// of rows.
 ///
 /// - SeeAlso: Hu et al. 2021, *LoRA*, §7.2, [arXiv:2106.09685](https://arxiv.org/abs/2106.09685).
 public enum SubspaceOverlap {

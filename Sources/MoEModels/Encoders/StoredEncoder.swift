@@ -34,8 +34,8 @@ public struct StoredEncoder {
 
   /// The tokenizer in the same folder.
   ///
-  /// - Throws:
-  ///   ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or `FileError`.
+  /// - Throws: ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or
+  ///   `FileError`.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {

@@ -25,8 +25,8 @@ public protocol TextEncoder: AnyObject {
 
   /// Encodes texts.
   ///
-  /// - Parameter texts: At most ``EncoderConfiguration/contextLength`` tokens each, all in the vocabulary; at least
-  ///   one text.
+  /// - Parameter texts: At most ``EncoderConfiguration/contextLength`` tokens each, all in the
+  ///   vocabulary; at least one text.
   /// - Returns: Both views of every text, in the order of the texts.
   func callAsFunction(_ texts: [TokenizedText]) -> InputViews
 }

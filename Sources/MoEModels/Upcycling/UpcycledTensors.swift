@@ -13,8 +13,9 @@ import MoETensor
 ///
 ///     Σ_copies Σ_slices (w_copy / N) · N · slice(x)  =  Σ_copies w_copy · network(x)  =  network(x)
 ///
-/// - SeeAlso: Komatsuzaki et al. 2023, *Sparse Upcycling*, §3, [arXiv:2212.05055](https://arxiv.org/abs/2212.05055);
-///   He et al. 2024, *Upcycling Large Language Models into Mixture of Experts*, §3.2 (virtual groups),
+/// - SeeAlso: Komatsuzaki et al. 2023, *Sparse Upcycling*, §3,
+///   [arXiv:2212.05055](https://arxiv.org/abs/2212.05055); He et al. 2024, *Upcycling Large
+///   Language Models into Mixture of Experts*, §3.2 (virtual groups),
 ///   [arXiv:2410.07524](https://arxiv.org/abs/2410.07524).
 final class UpcycledTensors {
   /// The origin of a tensor.

@@ -15,8 +15,9 @@ import Foundation
 /// minimum.
 ///
 /// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
-///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for `d`; Guignard and Kim 1987, *Lagrangean
-///   Decomposition*, [doi:10.1007/BF02592954](https://doi.org/10.1007/BF02592954), for `B`.
+///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for `d`; Guignard and Kim
+///   1987, *Lagrangean Decomposition*,
+///   [doi:10.1007/BF02592954](https://doi.org/10.1007/BF02592954), for `B`.
 struct PairDecomposition {
   private let counts: [Double]
   private let size: Int

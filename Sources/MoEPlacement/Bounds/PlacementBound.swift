@@ -3,8 +3,8 @@
 /// Each pair of neighbouring layers is bounded separately, in four ways, and the smallest bound is
 /// used:
 ///
-/// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a rank, so the `S`
-///   largest counts of each row, and of each column, bound the pair;
+/// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a
+///   rank, so the `S` largest counts of each row, and of each column, bound the pair;
 /// - *matching*: both limits at once, a b-matching, bounded by the dual of its linear program;
 /// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so the largest singular
 ///   values of the pair's doubly centred counts bound what is kept beyond an even distribution

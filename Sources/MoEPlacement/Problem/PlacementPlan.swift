@@ -58,8 +58,8 @@ public struct PlacementPlan: Hashable, Sendable {
 
   /// All reasons why this is not a legal plan, in the order of the layers.
   ///
-  /// Legal means: every expert has a slot in every layer, every rank has the same number of slots, and no rank
-  /// holds two copies of one expert.
+  /// Legal means: every expert has a slot in every layer, every rank has the same number of slots,
+  /// and no rank holds two copies of one expert.
   ///
   /// - Complexity: O(layers × slots).
   public var violations: [Violation] {

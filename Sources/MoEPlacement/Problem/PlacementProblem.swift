@@ -23,8 +23,8 @@ public struct PlacementProblem: Hashable, Sendable {
   public let experts: Int
   /// The number of assignments per expert, `[layers][experts]`.
   public let loads: [[Double]]
-  /// The tokens, or their weights, that move from an expert to one of the next layer, `[layers −
-  /// 1][experts · experts]`; expert `i` to expert `p` is element `i · experts + p`.
+  /// The tokens, or their weights, that move from an expert to one of the next layer,
+  /// `[layers − 1][experts · experts]`; expert `i` to expert `p` is element `i · experts + p`.
   public let transitions: [[Double]]
   /// Nodes, ranks and costs.
   public let topology: PlacementTopology

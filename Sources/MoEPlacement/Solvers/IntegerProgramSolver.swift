@@ -9,8 +9,9 @@
 /// - *tokens*, as the paper does: `R[k, j]` per token and layer, `R ≥ x[p, i, j] − x[p, i', j + 1]`
 ///   for all `p`, and vice versa, where `i`, `i'` are the token's experts;
 /// - *aggregated*: one such variable per pair of experts, weighted by its count;
-/// - *strengthened*: kept transitions `z[p, i, i', j] ≤ x[p, i, j]`, `≤ x[p, i', j + 1]`, with the balance rows
-///   multiplied in: `Σ_i' z = slots · x[p, i, j]` and `Σ_i z = slots · x[p, i', j + 1]`.
+/// - *strengthened*: kept transitions `z[p, i, i', j] ≤ x[p, i, j]`, `≤ x[p, i', j + 1]`, with the
+///   balance rows multiplied in: `Σ_i' z = slots · x[p, i, j]` and
+///   `Σ_i z = slots · x[p, i', j + 1]`.
 ///
 /// The first two have a vacuous relaxation (all `x = 1 / ranks` costs nothing), so their bounds
 /// hardly improve.

@@ -2,7 +2,8 @@ public import MoETracing
 
 /// Load and affinity over the steps of a training run, from traces of the same text.
 ///
-/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, figures 11 and 12.
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, figures
+///   11 and 12.
 public struct CheckpointReport: Codable, Hashable, Sendable {
   /// The model at one step.
   public struct Step: Codable, Hashable, Sendable {

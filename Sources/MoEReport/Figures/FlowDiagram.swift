@@ -164,7 +164,8 @@ public struct FlowDiagram: Sendable {
 ///
 /// Nodes are moved to the mean position of their neighbours, forwards and backwards a few times.
 ///
-/// - SeeAlso: Sugiyama, Tagawa and Toda 1981, [doi:10.1109/TSMC.1981.4308636](https://doi.org/10.1109/TSMC.1981.4308636).
+/// - SeeAlso: Sugiyama, Tagawa and Toda 1981,
+///   [doi:10.1109/TSMC.1981.4308636](https://doi.org/10.1109/TSMC.1981.4308636).
 struct FlowOrder {
   private(set) var columns: [[Int]]
 

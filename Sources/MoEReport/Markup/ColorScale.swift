@@ -6,8 +6,9 @@ import Foundation
 /// red-green blindness. Colours are interpolated in OKLab, a perceptually uniform space.
 ///
 /// - SeeAlso: Ottosson 2020, *A perceptual color space for image processing*,
-///   [bottosson.github.io/posts/oklab](https://bottosson.github.io/posts/oklab/), and, for the idea,
-///   Nuñez, Anderton and Renslow 2018, [doi:10.1371/journal.pone.0199239](https://doi.org/10.1371/journal.pone.0199239).
+///   [bottosson.github.io/posts/oklab](https://bottosson.github.io/posts/oklab/), and, for the
+///   idea, Nuñez, Anderton and Renslow 2018,
+///   [doi:10.1371/journal.pone.0199239](https://doi.org/10.1371/journal.pone.0199239).
 public struct ColorScale: Hashable, Sendable {
   /// From dark blue (low) to light yellow (high).
   public static let sequential = ColorScale(anchors: [

@@ -2,7 +2,8 @@ public import MoECore
 
 /// Why the tensor engine failed.
 public enum TensorError: Error, Hashable {
-  /// The engine has no operation of this name; libtorch is older or newer than this program expects.
+  /// The engine has no operation of this name; libtorch is older or newer than this program
+  /// expects.
   case unknownOperation(name: String, message: String)
   /// An operation rejected its arguments.
   case operationFailed(name: String, arguments: String, message: String)

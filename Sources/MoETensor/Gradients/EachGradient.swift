@@ -22,12 +22,13 @@ import MoECore
 ///   - use: Receives the index of a parameter in `parameters` and its gradient, without recording;
 ///     zeros if the loss does not depend on it. The calls with zeros come last.
 /// - Returns: The loss, shape `[]`, as a constant.
-/// - Throws: What `loss` or `use` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed block failed
-///   during the backward pass. Parameters that `use` changed before stay changed.
+/// - Throws: What `loss` or `use` throws, or ``TensorError/gradientFailed(message:)`` when a
+///   recomputed block failed during the backward pass. Parameters that `use` changed before stay
+///   changed.
 /// - Complexity: Time of ``valueAndGradients(of:for:)-(_,[Parameter])``; memory for the gradients
 ///   of one recomputed block or one operation at a time.
-/// - SeeAlso: Lv et al. 2023, *Full Parameter Fine-tuning for Large Language Models with Limited Resources*, §3.1,
-///   [arXiv:2306.09782](https://arxiv.org/abs/2306.09782).
+/// - SeeAlso: Lv et al. 2023, *Full Parameter Fine-tuning for Large Language Models with Limited
+///   Resources*, §3.1, [arXiv:2306.09782](https://arxiv.org/abs/2306.09782).
 public func forEachGradient(
   of loss: () throws -> Tensor, for parameters: [Parameter],
   _ use: (_ index: Int, _ gradient: Tensor) throws -> Void

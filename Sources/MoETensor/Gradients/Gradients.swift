@@ -18,9 +18,10 @@ public struct ValueAndGradients {
 ///   - loss: Computes the loss, a scalar, from the variables.
 ///   - variables: Floating-point tensors that `loss` uses.
 /// - Returns: The loss and one gradient per variable.
-/// - Throws: What `loss` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed block
-///   failed during the backward pass.
-/// - Complexity: Time and memory of the forward pass, and about twice its time for the backward pass.
+/// - Throws: What `loss` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed
+///   block failed during the backward pass.
+/// - Complexity: Time and memory of the forward pass, and about twice its time for the backward
+///   pass.
 public func valueAndGradients(
   of loss: () throws -> Tensor, for variables: [Tensor]
 ) throws -> ValueAndGradients {

@@ -21,8 +21,8 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - query: Q, shape `[batch, heads, queries, width]`.
-  ///   - key: K, shape `[batch, keyHeads, keys, width]`; `keyHeads` divides `heads`, and each key head
-  ///     serves `heads / keyHeads` neighbouring query heads (grouped-query attention).
+  ///   - key: K, shape `[batch, keyHeads, keys, width]`; `keyHeads` divides `heads`, and each key
+  ///     head serves `heads / keyHeads` neighbouring query heads (grouped-query attention).
   ///   - value: V, shape `[batch, keyHeads, keys, valueWidth]`.
   ///   - mask: Which keys each query sees.
   ///   - scale: Factor applied to the scores; 1 / √width if omitted.

@@ -20,7 +20,8 @@ private let whereOperator = Operator("where", "self")
 private let maskedFillOperator = Operator("masked_fill", "Scalar")
 private let nonzeroOperator = Operator("nonzero")
 
-/// Comparisons, element by element and broadcast, with Boolean results; spelled as for SIMD vectors.
+/// Comparisons, element by element and broadcast, with Boolean results; spelled as for SIMD
+/// vectors.
 extension Tensor {
   /// Whether elements are equal.
   public static func .== (left: Tensor, right: Tensor) -> Tensor { equalTensor(left, right) }

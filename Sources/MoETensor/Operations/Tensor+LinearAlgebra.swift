@@ -38,7 +38,8 @@ extension Tensor {
   public struct CholeskyFactor {
     /// L with L · Lᵀ = A and zeros above the diagonal, shape `[…, n, n]`.
     public var factor: Tensor
-    /// Whether every matrix of the batch was positive definite; otherwise the factor is meaningless.
+    /// Whether every matrix of the batch was positive definite; otherwise the factor is
+    /// meaningless.
     public var isPositiveDefinite: Bool
   }
 
@@ -79,8 +80,8 @@ extension Tensor {
     public var vectors: Tensor
   }
 
-  /// Eigenvalues and eigenvectors of symmetric matrices, shape `[…, n, n]`, f32 or f64; only their lower triangles
-  /// are read.
+  /// Eigenvalues and eigenvectors of symmetric matrices, shape `[…, n, n]`, f32 or f64; only their
+  /// lower triangles are read.
   ///
   /// - Precondition: All elements are finite.
   public func symmetricEigen() -> SymmetricEigen {

@@ -11,7 +11,8 @@ extension Tensor {
   ///   - bias: Shape `[size of the last axis]`; zeros if omitted.
   ///   - epsilon: ε, which keeps constant rows finite.
   /// - Returns: The normalized rows.
-  /// - SeeAlso: Ba et al. 2016, *Layer Normalization*, [arXiv:1607.06450](https://arxiv.org/abs/1607.06450).
+  /// - SeeAlso: Ba et al. 2016, *Layer Normalization*,
+  ///   [arXiv:1607.06450](https://arxiv.org/abs/1607.06450).
   public func layerNorm(weight: Tensor? = nil, bias: Tensor? = nil, epsilon: Double) -> Tensor {
     layerNormOperator(self, [size(-1)], weight, bias, epsilon)
   }
@@ -38,7 +39,8 @@ extension Tensor {
   ///     from this batch, with gradients flowing through them.
   ///   - epsilon: ε, which keeps constant channels finite.
   /// - Returns: A tensor of this shape, `[images, channels, …]`.
-  /// - SeeAlso: Ioffe and Szegedy 2015, *Batch Normalization*, [arXiv:1502.03167](https://arxiv.org/abs/1502.03167).
+  /// - SeeAlso: Ioffe and Szegedy 2015, *Batch Normalization*,
+  ///   [arXiv:1502.03167](https://arxiv.org/abs/1502.03167).
   public func batchNorm(
     weight: Tensor, bias: Tensor, statistics: (mean: Tensor, variance: Tensor)? = nil,
     epsilon: Double

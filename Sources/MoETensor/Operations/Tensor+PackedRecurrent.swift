@@ -2,14 +2,15 @@ extension Tensor {
   /// The states of gated recurrent units after the last row of every sequence, starting from zeros.
   ///
   /// The same units as in ``gru(_:initial:)``, for sequences of different lengths without padding:
-  /// this tensor holds the rows of all sequences, one sequence after another, shape `[Σ lengths,
-  /// inputs]`.
+  /// this tensor holds the rows of all sequences, one sequence after another, shape
+  /// `[Σ lengths, inputs]`.
   ///
   /// - Parameters:
   ///   - weights: W and b.
   ///   - lengths: The number of rows of each sequence, at least 1.
   /// - Returns: Shape `[sequences, hidden]`.
-  /// - Complexity: One product for the inputs of all rows, and one product per step for all sequences that reach it.
+  /// - Complexity: One product for the inputs of all rows, and one product per step for all
+  ///   sequences that reach it.
   public func lastStates(_ weights: GRUWeights, lengths: [Int]) -> Tensor {
     let hidden = weights.hidden.size(1)
     require(

@@ -41,8 +41,8 @@ extension Tensor {
   ///   - weights: W and b.
   ///   - initial: h before the first step, shape `[batch, hidden]`; zeros if omitted.
   /// - Returns: The states after all steps and after the last.
-  /// - SeeAlso: Cho et al. 2014, §2.3, [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the reset
-  ///   gate applied after the product, as in PyTorch.
+  /// - SeeAlso: Cho et al. 2014, §2.3, [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the
+  ///   reset gate applied after the product, as in PyTorch.
   public func gru(_ weights: GRUWeights, initial: Tensor? = nil) -> RecurrentOutput {
     let state =
       initial

@@ -35,16 +35,18 @@ extension Tensor {
   /// Means along one axis.
   public func mean(axis: Int, keepAxes: Bool = false) -> Tensor { meanAxes(self, [axis], keepAxes) }
 
-  /// Variances along one axis: squared distances from the mean, summed and divided by `size -
-  /// correction` (0: population variance, 1: sample variance with Bessel's correction).
+  /// Variances along one axis: squared distances from the mean, summed and divided by
+  /// `size - correction` (0: population variance, 1: sample variance with Bessel's correction).
   public func variance(axis: Int, correction: Int = 0, keepAxes: Bool = false) -> Tensor {
     varianceAxes(self, [axis], correction, keepAxes)
   }
 
-  /// The largest elements along one axis, which must not have size 0; equal ones share the gradient.
+  /// The largest elements along one axis, which must not have size 0; equal ones share the
+  /// gradient.
   public func max(axis: Int, keepAxes: Bool = false) -> Tensor { maxAxes(self, [axis], keepAxes) }
 
-  /// The smallest elements along one axis, which must not have size 0; equal ones share the gradient.
+  /// The smallest elements along one axis, which must not have size 0; equal ones share the
+  /// gradient.
   public func min(axis: Int, keepAxes: Bool = false) -> Tensor { minAxes(self, [axis], keepAxes) }
 
   /// The indices of the largest elements along one axis, i64; the first of equal ones.

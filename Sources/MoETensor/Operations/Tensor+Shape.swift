@@ -62,7 +62,8 @@ extension Tensor {
     return sliceOperator(self, axis, range.lowerBound, range.upperBound, step)
   }
 
-  /// The elements with one index along an axis, which disappears; a negative index counts from the end.
+  /// The elements with one index along an axis, which disappears; a negative index counts from the
+  /// end.
   public func at(_ index: Int, axis: Int = 0) -> Tensor { selectOperator(self, axis, index) }
 
   /// The elements with one index along the first axis.
@@ -107,10 +108,12 @@ extension Tensor {
     return padOperator(self, padding, value)
   }
 
-  /// The elements on and below a diagonal of the last two axes, zeros above it; 0 is the main diagonal.
+  /// The elements on and below a diagonal of the last two axes, zeros above it; 0 is the main
+  /// diagonal.
   public func lowerTriangle(diagonal: Int = 0) -> Tensor { trilOperator(self, diagonal) }
 
-  /// The elements on and above a diagonal of the last two axes, zeros below it; 0 is the main diagonal.
+  /// The elements on and above a diagonal of the last two axes, zeros below it; 0 is the main
+  /// diagonal.
   public func upperTriangle(diagonal: Int = 0) -> Tensor { triuOperator(self, diagonal) }
 
   /// The elements in reverse order along an axis.

@@ -48,7 +48,8 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
   /// token in a layer are normalized to sum to 1; without weights in the trace, all slots in use
   /// weigh the same.
   public var weightedTransitions: [[Double]]?
-  /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the diagonal.
+  /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the
+  /// diagonal.
   public var coactivations: [[Int]]?
 
   /// Collects counts, for example from a file that holds nothing else.
@@ -71,8 +72,8 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
   ///   - range: The tokens to count; `nil` for all. Ranges split a trace into a part to solve on
   ///     and one to report on.
   ///   - tables: What to count besides loads.
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` for a damaged trace, or
-  ///   ``TracingError/invalidRequest(_:)`` if the tables would take more than 8 GB.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` for a damaged
+  ///   trace, or ``TracingError/invalidRequest(_:)`` if the tables would take more than 8 GB.
   /// - Complexity: O(tokens · layers · k), and O(tokens · layers · k²) for tables of all slots.
   public init(
     _ trace: RoutingTrace, in range: Range<Int>? = nil,

@@ -5,7 +5,8 @@ import SystemPackage
 /// A memory-mapped array in NumPy's `.npy` format: versions 1 to 3, little-endian, C or Fortran
 /// order.
 ///
-/// - SeeAlso: [The npy format](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+/// - SeeAlso: [The npy
+///   format](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 struct NumPyFile {
   /// Supported kinds of numbers.
   enum Kind {

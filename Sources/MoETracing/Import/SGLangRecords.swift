@@ -72,7 +72,8 @@ struct SGLangRecords: TraceImport.StepSource {
     return value?.elements?.compactMap(\.integer)
   }
 
-  /// The loads of an aggregated dump, summed over steps: `[layers][experts]`; `nil` for other dumps.
+  /// The loads of an aggregated dump, summed over steps: `[layers][experts]`; `nil` for other
+  /// dumps.
   var loads: [[Int]]? {
     get throws {
       guard let tensor = file.value["logical_count"]?.tensor else { return nil }

@@ -2,8 +2,9 @@ import Foundation
 
 /// How a diffusion transformer uses its experts on real images, and how their weights differ.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §2 and
-///   appendices, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose measures these are.
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §2 and appendices, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose
+///   measures these are.
 public struct DiffusionReport: Codable, Hashable, Sendable {
   /// A sparse block.
   public struct Block: Codable, Hashable, Sendable {

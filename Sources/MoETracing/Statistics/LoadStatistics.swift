@@ -35,8 +35,8 @@ public struct LoadStatistics: Hashable, Codable, Sendable {
     busiest = load.tokens.indices.max { load.tokens[$0] < load.tokens[$1] } ?? 0
   }
 
-  /// Computed by sorting: with `n` ascending and ranks from 1, `2 Σ rank · n / (E Σ n) − (E + 1) /
-  /// E`.
+  /// Computed by sorting: with `n` ascending and ranks from 1,
+  /// `2 Σ rank · n / (E Σ n) − (E + 1) / E`.
   private static func gini(_ counts: [Int]) -> Double {
     let total = counts.reduce(0, +)
     guard total > 0 else { return 0 }
@@ -66,7 +66,8 @@ public enum Information {
   ///   - table: The counts.
   ///   - columns: The number of columns.
   /// - Returns: Bits, at least 0.
-  /// - SeeAlso: Cover and Thomas 2006, *Elements of Information Theory*, 2.3, as `H(X) + H(Y) − H(X, Y)`.
+  /// - SeeAlso: Cover and Thomas 2006, *Elements of Information Theory*, 2.3, as
+  ///   `H(X) + H(Y) − H(X, Y)`.
   public static func mutual(_ table: [Int], columns: Int) -> Double {
     let margins = Margins(table, columns: columns)
     return max(0, entropy(margins.rows) + entropy(margins.columns) - entropy(table))

@@ -8,10 +8,11 @@ import MoECore
 /// with the tokens of the second layer shuffled, which keeps both layers' loads and destroys every
 /// dependence.
 ///
-/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, equations 1 and 2.
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383,
+///   equations 1 and 2.
 public struct TransitionStatistics: Hashable, Codable, Sendable {
-  /// The fraction of tokens that move to the most frequent successor of their expert: `Σ_i max_p
-  /// n(i, p) / Σ n`.
+  /// The fraction of tokens that move to the most frequent successor of their expert:
+  /// `Σ_i max_p n(i, p) / Σ n`.
   public var topSuccessorShare: Double
   /// The same for independent layers: the fraction of tokens on the next layer's most popular
   /// expert.

@@ -69,7 +69,8 @@ public final class RoutingTrace: Sendable {
   /// - Parameters:
   ///   - range: The tokens; `nil` for all.
   ///   - body: Receives blocks whose experts are all in range.
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``, or what `body` throws.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``, or what `body`
+  ///   throws.
   /// - Precondition: The range is inside the trace.
   public func forEachBlock(in range: Range<Int>? = nil, _ body: (Block) throws -> Void) throws {
     let range = range ?? 0..<tokenCount
@@ -96,7 +97,8 @@ public final class RoutingTrace: Sendable {
     return result
   }
 
-  /// The weights of some tokens' choices, in the order of ``experts(in:)``, or `nil` without weights.
+  /// The weights of some tokens' choices, in the order of ``experts(in:)``, or `nil` without
+  /// weights.
   ///
   /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``.
   public func weights(in range: Range<Int>) throws -> [Float]? {

@@ -63,7 +63,8 @@ public final class RoutingTraceWriter {
   ///   - experts: `[tokens, layers, k]` row-major, best first, 65535 in unused slots.
   ///   - weights: The weights in the same order, if the trace has weights.
   ///   - tokens: Ids of the tokens, if the trace has them.
-  /// - Throws: ``TracingError`` when numbers are out of range or missing, or `FileError`, as for a full disk.
+  /// - Throws: ``TracingError`` when numbers are out of range or missing, or `FileError`, as for a
+  ///   full disk.
   public func append(
     experts: [UInt16], weights: [Float16]? = nil, tokens: [Int32]? = nil
   ) throws {
@@ -107,7 +108,8 @@ public final class RoutingTraceWriter {
 
   /// Assembles the file.
   ///
-  /// - Throws: ``TracingError/invalidRequest(_:)`` for prompts longer than their sequences, or `FileError`.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` for prompts longer than their sequences, or
+  ///   `FileError`.
   public func finish() throws {
     if starts.last == tokenCount {
       starts.removeLast()
