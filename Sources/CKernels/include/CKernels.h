@@ -274,8 +274,8 @@ void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, s
 
 // Modulation --------------------------------------------------------------------------------------
 
-/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r
-/// / `tokens`.
+/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. The image of row r is r /
+/// `tokens`.
 typedef struct {
   size_t width, tokens;
   float epsilon;
@@ -304,7 +304,7 @@ typedef struct {
 /// Computes images `first` to `last - 1`.
 void ckernels_modulate_backward(const ckernels_modulation_backward *work, size_t first, size_t last);
 
-/// x + gate · y for every row; f32. Row r belongs to image r / `tokens`.
+/// x + gate · y for every row; f32. The image of row r is r / `tokens`.
 typedef struct {
   size_t width, tokens;
   /// [images · tokens, width].

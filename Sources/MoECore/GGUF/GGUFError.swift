@@ -90,7 +90,7 @@ extension GGUFError.Reason: CustomStringConvertible {
     case .invalidTruth(let key, let value):
       "the Boolean '\(key)' is \(value); it must be 0 or 1"
     case .nestedTooDeeply(let key):
-      "the value of '\(key)' holds lists more than \(GGUFCursor.deepest) levels deep"
+      "the value of '\(key)' has lists nested more than \(GGUFCursor.deepest) levels deep"
     case .missingKey(let key):
       "the metadata lacks the key '\(key)', which this model needs"
     case .invalidValue(let key, let found, let expected):

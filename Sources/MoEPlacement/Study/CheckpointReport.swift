@@ -120,7 +120,7 @@ public struct CheckpointReport: Codable, Hashable, Sendable {
 
   private var sentences: [String] {
     guard let first = steps.first, let last = steps.last, steps.count > 1 else {
-      return ["There is one model only; keep snapshots (checkpoints.snapshots) to see it change."]
+      return ["There is only one model; keep snapshots (checkpoints.snapshots) to see it change."]
     }
     func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
     func digits(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }

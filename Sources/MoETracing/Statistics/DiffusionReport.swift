@@ -132,13 +132,13 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
 
   /// The interpretation, in sentences.
   public var diagnosis: [String] {
-    guard !blocks.isEmpty else { return ["The model is dense: there are no experts to look at."] }
+    guard !blocks.isEmpty else { return ["The model is dense: there are no experts to inspect."] }
     var result: [String] = []
     let unused = blocks.reduce(0) { $0 + $1.unused.count }
     result.append(
       unused == 0
         ? "Every expert works on some tokens of these images."
-        : "Experts without a token of these images: \(unused) (\(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; ")))."
+        : "Experts without any token of these images: \(unused) (\(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; ")))."
     )
     if let variation = mean({ $0.variation(between: classSets) }),
       let chance = mean({ $0.variationByChance })

@@ -138,7 +138,7 @@ struct TraceDiagnosis {
 
   private var affinity: String? {
     guard !report.transitions.isEmpty else {
-      return "Only loads are known, so nothing can be said about placement by affinity."
+      return "Only loads are known, so the gain from placement by affinity is unknown."
     }
     let size = Double(report.transitions.count)
     func mean(_ value: (TransitionStatistics) -> Double) -> Double {
@@ -152,7 +152,7 @@ struct TraceDiagnosis {
     switch share {
     case ..<0.02:
       return text
-        + " There is no affinity to speak of: placement by it will not reduce crossings; do nothing."
+        + " There is practically no affinity, so placement will not reduce crossings; do nothing."
     case ..<0.15:
       return text
         + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
@@ -165,7 +165,7 @@ struct TraceDiagnosis {
   private var order: String? {
     guard report.isOrderedByNumber else { return nil }
     return
-      "Tokens list their experts by rising number, not best first, so what is said of first experts is of those with the smallest number; give the importer weights, and it puts the best first. Loads, experts chosen together and placement use all experts and are not concerned."
+      "Tokens list their experts by ascending index, not best first, so statements about first experts refer to those with the smallest index; with weights, the importer puts the best first. Loads, experts chosen together and placement use all experts and are not affected."
   }
 
   private var specialization: [String] {
