@@ -18,11 +18,11 @@ PREFIX ?= $(root)/dist/switchyard
 # SwiftPM finds the native libraries through this path, which must be absolute.
 export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
-libraries := MoECore MoEImages MoETracing MoETensor MoERouting MoEModels MoEEvaluation MoETraining MoEPlacement MoEReport MoEParallel
+libraries := MoECore MoETokenizers MoETracing MoEPlacement MoETensor MoERouting MoEModels MoEParallel MoEData MoEEvaluation MoETraining MoEReport
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup
-	swift build -c release $$(Scripts/traits) --product switchyard
+	swift build -c release $$(Scripts/traits) --product switchyard --explicit-target-dependency-import-check error
 	@Scripts/link-libraries .build/release/
 
 test: setup

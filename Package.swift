@@ -42,15 +42,18 @@ let arguments: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 let mpi: Target.Dependency = .target(name: "CMPI", condition: .when(traits: ["MPI"]))
 
-// A module imports only modules above it.
+// A module imports only modules above it; `Scripts/arrows` checks this and what no order can say.
 let modules: [Module] = [
   Module(name: "MoECore", dependencies: [system], testDependencies: [system]),
   Module(
-    name: "MoEImages", dependencies: ["CImages", "MoECore", system],
-    testDependencies: ["MoECore", system]),
+    name: "MoETokenizers", dependencies: ["MoECore", system],
+    testDependencies: ["MoECore", "MoETensor", system]),
   Module(
     name: "MoETracing", dependencies: ["MoECore", system],
     testDependencies: ["MoECore", system]),
+  Module(
+    name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
+    testDependencies: ["MoECore", system], isAlwaysOptimised: true),
   Module(
     name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", system],
     testDependencies: ["MoECore", system]),
@@ -59,28 +62,37 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETensor"]),
   Module(
     name: "MoEModels",
-    dependencies: ["MoECore", "MoETensor", "MoERouting", "CKernels", system],
-    testDependencies: ["MoECore", "MoETensor", "MoERouting", system]),
+    dependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoERouting", "CKernels", system],
+    testDependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoERouting", system]),
+  Module(name: "MoEParallel", dependencies: [mpi]),
   Module(
-    name: "MoEEvaluation", dependencies: ["MoECore", "MoETracing", "MoETensor", "MoEModels"],
-    testDependencies: ["MoECore", "MoETensor", "MoERouting", "MoEModels", system]),
+    name: "MoEData",
+    dependencies: ["CImages", "MoECore", "MoETokenizers", "MoETensor", "MoEModels", system],
+    testDependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoEModels", system]),
   Module(
-    name: "MoETraining",
+    name: "MoEEvaluation",
     dependencies: [
-      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels",
-      "MoEEvaluation", system,
+      "MoECore", "MoETokenizers", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEData",
+      system,
     ],
     testDependencies: [
-      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEEvaluation",
+      "MoECore", "MoETokenizers", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEData",
       system,
     ]),
   Module(
-    name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
-    testDependencies: ["MoECore", system], isAlwaysOptimised: true),
+    name: "MoETraining",
+    dependencies: [
+      "MoECore", "MoETokenizers", "MoETensor", "MoERouting", "MoEModels", "MoEData",
+      "MoEEvaluation", system,
+    ],
+    testDependencies: [
+      "MoECore", "MoETokenizers", "MoETracing", "MoETensor", "MoERouting", "MoEModels", "MoEData",
+      "MoEEvaluation", system,
+    ]),
   Module(
-    name: "MoEReport", dependencies: ["MoECore", "MoETracing", "MoEPlacement", system],
-    testDependencies: ["MoECore", "MoETracing", "MoEPlacement", system]),
-  Module(name: "MoEParallel", dependencies: [mpi]),
+    name: "MoEReport",
+    dependencies: ["MoECore", "MoETracing", "MoEPlacement", "MoEEvaluation", system],
+    testDependencies: ["MoECore", "MoETracing", "MoEPlacement", "MoEEvaluation", system]),
 ]
 
 let native: [Target] = [
@@ -101,16 +113,15 @@ let program: [Target] = [
   .executableTarget(
     name: "switchyard",
     dependencies: [
-      "MoECore", "MoEImages", "MoETracing", "MoETensor", "MoEModels", "MoEEvaluation",
-      "MoETraining", "MoEPlacement", "MoEReport", "MoEParallel", system, arguments,
+      "MoECore", "MoETokenizers", "MoETracing", "MoEPlacement", "MoETensor", "MoEModels",
+      "MoEParallel", "MoEData", "MoEEvaluation", "MoETraining", "MoEReport", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(
     name: "SwitchyardTests",
     dependencies: [
-      "switchyard", "MoETestSupport", "MoECore", "MoEImages", "MoETracing", "MoETensor",
-      "MoEModels",
-      "MoEEvaluation", "MoEPlacement", "MoEReport", system,
+      "switchyard", "MoETestSupport", "MoECore", "MoETokenizers", "MoETracing", "MoEPlacement",
+      "MoETensor", "MoEModels", "MoEData", "MoEEvaluation", "MoEReport", system,
     ],
     swiftSettings: strict),
   .target(

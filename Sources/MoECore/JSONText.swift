@@ -1,3 +1,28 @@
+import Foundation
+
+/// The one way in which values become JSON text: keys in order, so that two files can be compared.
+package enum JSONText {
+  /// JSON that people can read, indented, with a line end.
+  ///
+  /// - Throws: `EncodingError` for numbers that JSON does not have.
+  package static func pretty(_ value: some Encodable) throws -> String {
+    try text(value, [.prettyPrinted]) + "\n"
+  }
+
+  /// JSON on one line, without a line end.
+  ///
+  /// - Throws: `EncodingError` for numbers that JSON does not have.
+  package static func line(_ value: some Encodable) throws -> String { try text(value, []) }
+
+  private static func text(
+    _ value: some Encodable, _ formatting: JSONEncoder.OutputFormatting
+  ) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = formatting.union([.sortedKeys, .withoutEscapingSlashes])
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+  }
+}
+
 extension String {
   /// The text as a quoted JSON string, with only the necessary escapes.
   package var jsonQuoted: String {

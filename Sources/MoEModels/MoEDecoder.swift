@@ -25,7 +25,7 @@ public final class MoEDecoder {
 
   /// Builds a model of the given architecture with weights from a source.
   ///
-  /// - Throws: What the source throws, and `RoutingError` for a router that does not fit.
+  /// - Throws: What the source throws, and `SettingError` for a router that does not fit.
   public init(
     _ configuration: DecoderConfiguration, names: WeightNames, weights: some WeightSource
   ) throws {

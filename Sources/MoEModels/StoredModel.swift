@@ -1,3 +1,4 @@
+public import MoETokenizers
 public import MoECore
 import MoETensor
 public import SystemPackage

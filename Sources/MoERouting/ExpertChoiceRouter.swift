@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Expert-choice routing: in each sequence, each expert takes the tokens with the highest scores
@@ -36,13 +36,13 @@ public struct ExpertChoiceRouter: Router, Hashable {
 
   /// Creates a router.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the factor is above 0
-  ///   and at most the number of experts.
+  /// - Throws: `SettingError` unless the factor is above 0 and at most
+  ///   the number of experts.
   public init(
     capacityFactor: Double, experts: Int, scoring: Scoring = .softmax
-  ) throws(RoutingError) {
+  ) throws(SettingError) {
     guard capacityFactor > 0, capacityFactor <= Double(experts) else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "capacity factor", value: "\(capacityFactor)",
         expected: "above 0 and at most \(experts)")
     }

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Token choice with learned noise, which distributes tokens among close experts in training.
@@ -18,11 +18,10 @@ public struct NoisyTopKRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to
-  ///   `experts`.
-  public init(k: Int, experts: Int) throws(RoutingError) {
+  /// - Throws: `SettingError` unless `k` is from 1 to `experts`.
+  public init(k: Int, experts: Int) throws(SettingError) {
     guard k >= 1, k <= experts else {
-      throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
+      throw SettingError(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
     }
     self.k = k
   }

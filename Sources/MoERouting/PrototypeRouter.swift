@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Token choice by similarity to prototypes, as ProMoE routes the tokens of labelled images.
@@ -30,11 +30,10 @@ public struct PrototypeRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` prototypes.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to
-  ///   `experts`.
-  public init(k: Int, experts: Int, scoring: Scoring) throws(RoutingError) {
+  /// - Throws: `SettingError` unless `k` is from 1 to `experts`.
+  public init(k: Int, experts: Int, scoring: Scoring) throws(SettingError) {
     guard k >= 1, k <= experts else {
-      throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
+      throw SettingError(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
     }
     (self.k, self.scoring) = (k, scoring)
   }

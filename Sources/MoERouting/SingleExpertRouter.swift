@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Routes each token or sample to its most likely expert, with a temperature and a choice of gate
@@ -31,11 +31,10 @@ public struct SingleExpertRouter: Router, Hashable {
 
   /// Creates a router.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless the temperature is
-  ///   finite and above 0.
-  public init(temperature: Double = 1, gradient: Gradient = .straightThrough) throws(RoutingError) {
+  /// - Throws: `SettingError` unless the temperature is finite and above 0.
+  public init(temperature: Double = 1, gradient: Gradient = .straightThrough) throws(SettingError) {
     guard temperature.isFinite, temperature > 0 else {
-      throw .invalidSetting(key: "temperature", value: "\(temperature)", expected: "above 0")
+      throw SettingError(key: "temperature", value: "\(temperature)", expected: "above 0")
     }
     (self.temperature, self.gradient) = (temperature, gradient)
   }

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Token-choice routing: each token takes its `k` best experts.
@@ -66,37 +66,37 @@ public struct TokenChoiceRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` for inconsistent options.
+  /// - Throws: `SettingError` for inconsistent options.
   public init(
     k: Int, experts: Int, scoring: Scoring = .softmax, renormalizes: Bool, scale: Double = 1,
     groupLimit: GroupLimit? = nil
-  ) throws(RoutingError) {
+  ) throws(SettingError) {
     (self.k, self.scoring, self.renormalizes) = (k, scoring, renormalizes)
     (self.scale, self.groupLimit) = (scale, groupLimit)
     guard experts >= 1 else {
-      throw .invalidSetting(key: "number of experts", value: "\(experts)", expected: "at least 1")
+      throw SettingError(key: "number of experts", value: "\(experts)", expected: "at least 1")
     }
     try Self.check("experts per token", k, 1...experts)
     guard scale.isFinite, scale > 0 else {
-      throw .invalidSetting(key: "scale", value: "\(scale)", expected: "above 0")
+      throw SettingError(key: "scale", value: "\(scale)", expected: "above 0")
     }
     if let groupLimit { try Self.check(groupLimit, k: k, experts: experts) }
   }
 
-  private static func check(_ limit: GroupLimit, k: Int, experts: Int) throws(RoutingError) {
+  private static func check(_ limit: GroupLimit, k: Int, experts: Int) throws(SettingError) {
     guard limit.groups > 0, experts.isMultiple(of: limit.groups) else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "number of groups", value: "\(limit.groups)",
         expected: "a divisor of \(experts) experts")
     }
     try check("number of kept groups", limit.kept, 1...limit.groups)
     let size = experts / limit.groups
     guard limit.score == .largest || size >= 2 else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "group size", value: "\(size)", expected: "at least 2, to sum the two largest scores")
     }
     guard k <= limit.kept * size else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "experts per token", value: "\(k)",
         expected: "at most \(limit.kept * size), the experts in \(limit.kept) kept groups")
     }
@@ -104,9 +104,9 @@ public struct TokenChoiceRouter: Router, Hashable {
 
   private static func check(
     _ key: String, _ value: Int, _ range: ClosedRange<Int>
-  ) throws(RoutingError) {
+  ) throws(SettingError) {
     guard range.contains(value) else {
-      throw .invalidSetting(
+      throw SettingError(
         key: key, value: "\(value)", expected: "in \(range.lowerBound)…\(range.upperBound)")
     }
   }

@@ -1,3 +1,4 @@
+public import MoECore
 public import MoETensor
 
 /// A random baseline: each token takes `k` distinct random experts, each with weight 1 / k.
@@ -10,11 +11,10 @@ public struct UniformRandomRouter: Router, Hashable {
 
   /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: ``RoutingError/invalidSetting(key:value:expected:)`` unless `k` is from 1 to
-  ///   `experts`.
-  public init(k: Int, experts: Int) throws(RoutingError) {
+  /// - Throws: `SettingError` unless `k` is from 1 to `experts`.
+  public init(k: Int, experts: Int) throws(SettingError) {
     guard k >= 1, k <= experts else {
-      throw .invalidSetting(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
+      throw SettingError(key: "experts per token", value: "\(k)", expected: "in 1…\(experts)")
     }
     self.k = k
   }

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// Settings of ``AdamW``.
@@ -14,19 +14,19 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
 
   /// The usual settings unless stated otherwise.
   ///
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
+  /// - Throws: `SettingError` for values out of range.
   public init(
     beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8, weightDecay: Double = 0.01
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     (self.beta1, self.beta2) = (beta1, beta2)
     (self.epsilon, self.weightDecay) = (epsilon, weightDecay)
     try Self.check("beta1", beta1, 0..<1)
     try Self.check("beta2", beta2, 0..<1)
     guard epsilon > 0, epsilon.isFinite else {
-      throw .invalidSetting(key: "epsilon", value: "\(epsilon)", expected: "above 0")
+      throw SettingError(key: "epsilon", value: "\(epsilon)", expected: "above 0")
     }
     guard weightDecay >= 0, weightDecay.isFinite else {
-      throw .invalidSetting(key: "weightDecay", value: "\(weightDecay)", expected: "at least 0")
+      throw SettingError(key: "weightDecay", value: "\(weightDecay)", expected: "at least 0")
     }
   }
 
@@ -44,9 +44,9 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
 
   private static func check(
     _ key: String, _ value: Double, _ range: Range<Double>
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     guard range.contains(value) else {
-      throw .invalidSetting(key: key, value: "\(value)", expected: "from 0 to below 1")
+      throw SettingError(key: key, value: "\(value)", expected: "from 0 to below 1")
     }
   }
 }

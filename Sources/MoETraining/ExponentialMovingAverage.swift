@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoETensor
 
 /// A running average of a model's weights, which often answers better than the last weights.
@@ -14,10 +14,10 @@ public final class ExponentialMovingAverage {
 
   /// Starts with the present weights.
   ///
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` when `decay` is not from 0 to 1.
-  public init(_ weights: [NamedParameter], decay: Double) throws(TrainingError) {
+  /// - Throws: `SettingError` when `decay` is not from 0 to 1.
+  public init(_ weights: [NamedParameter], decay: Double) throws(SettingError) {
     guard 0...1 ~= decay else {
-      throw .invalidSetting(key: "decay", value: "\(decay)", expected: "from 0 to 1")
+      throw SettingError(key: "decay", value: "\(decay)", expected: "from 0 to 1")
     }
     NamedParameter.requireDistinct(weights)
     self.decay = decay

@@ -1,4 +1,5 @@
 #if canImport(Glibc)
+public import MoECore
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
@@ -29,23 +30,23 @@ public struct LearningRateSchedule: Hashable, Codable, Sendable {
 
   /// Describes a schedule.
   ///
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
+  /// - Throws: `SettingError` for values out of range.
   public init(
     peak: Double, final: Double = 0, warmupSteps: Int = 0, totalSteps: Int, decay: Decay = .cosine
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     (self.peak, self.final) = (peak, final)
     (self.warmupSteps, self.totalSteps, self.decay) = (warmupSteps, totalSteps, decay)
     guard peak > 0, peak.isFinite else {
-      throw .invalidSetting(key: "peak", value: "\(peak)", expected: "above 0")
+      throw SettingError(key: "peak", value: "\(peak)", expected: "above 0")
     }
     guard 0...peak ~= final else {
-      throw .invalidSetting(key: "final", value: "\(final)", expected: "from 0 to peak (\(peak))")
+      throw SettingError(key: "final", value: "\(final)", expected: "from 0 to peak (\(peak))")
     }
     guard warmupSteps >= 0 else {
-      throw .invalidSetting(key: "warmupSteps", value: "\(warmupSteps)", expected: "at least 0")
+      throw SettingError(key: "warmupSteps", value: "\(warmupSteps)", expected: "at least 0")
     }
     guard totalSteps >= warmupSteps else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "totalSteps", value: "\(totalSteps)", expected: "at least warmupSteps (\(warmupSteps))"
       )
     }

@@ -2,8 +2,6 @@ public import SystemPackage
 
 /// Why training cannot start or go on.
 public enum TrainingError: Error, Hashable {
-  /// A setting has a value that it cannot have.
-  case invalidSetting(key: String, value: String, expected: String)
   /// A saved optimizer state does not belong to this model.
   case invalidOptimizerState(message: String)
   /// A checkpoint is incomplete or damaged.
@@ -18,8 +16,6 @@ extension TrainingError: CustomStringConvertible {
   /// What is wrong and what to change.
   public var description: String {
     switch self {
-    case .invalidSetting(let key, let value, let expected):
-      "\(key) is \(value); it must be \(expected)"
     case .invalidOptimizerState(let message):
       "the optimizer state does not fit the model: \(message)"
     case .invalidCheckpoint(let path, let problem):

@@ -1,3 +1,4 @@
+import MoETokenizers
 import ArgumentParser
 import Foundation
 import MoECore

@@ -1,3 +1,4 @@
+import MoEEvaluation
 import MoEReport
 import MoETestSupport
 import MoETracing

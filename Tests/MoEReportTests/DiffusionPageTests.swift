@@ -1,3 +1,4 @@
+import MoEEvaluation
 import MoETestSupport
 import MoETracing
 import Testing

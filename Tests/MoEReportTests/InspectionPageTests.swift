@@ -1,3 +1,4 @@
+import MoERouting
 import Foundation
 import MoECore
 import MoEPlacement

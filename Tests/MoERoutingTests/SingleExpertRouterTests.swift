@@ -28,8 +28,8 @@ struct SingleExpertRouterTests {
       RoutingLosses.entropy(probabilities: routing.probabilities).item()
     }
     #expect(entropy(hot) > entropy(cold))
-    #expect(throws: RoutingError.self) { try SingleExpertRouter(temperature: 0) }
-    #expect(throws: RoutingError.self) { try SingleExpertRouter(temperature: .nan) }
+    #expect(throws: SettingError.self) { try SingleExpertRouter(temperature: 0) }
+    #expect(throws: SettingError.self) { try SingleExpertRouter(temperature: .nan) }
   }
 
   /// The loss of answers y = Σ weight · E under a random linear loss, and its gradient with respect to the logits.

@@ -115,7 +115,7 @@ struct TokenChoiceRouterTests {
       (3, 4, 1, Limit(groups: 2, kept: 1, score: .largest)),
       (1, 4, 1, Limit(groups: 4, kept: 1, score: .twoLargest)),
     ] as [(Int, Int, Double, Limit?)] {
-      #expect(throws: RoutingError.self) {
+      #expect(throws: SettingError.self) {
         try TokenChoiceRouter(
           k: k, experts: experts, renormalizes: true, scale: scale, groupLimit: limit)
       }
@@ -164,7 +164,7 @@ struct ExpertChoiceRouterTests {
 
   @Test("refuses factors that do not fit", arguments: [0, -1, 9, .nan, .infinity])
   func refuses(factor: Double) {
-    #expect(throws: RoutingError.self) {
+    #expect(throws: SettingError.self) {
       try ExpertChoiceRouter(capacityFactor: factor, experts: 8)
     }
   }
@@ -210,7 +210,7 @@ struct NoisyRoutingTests {
 
   @Test("refuses impossible numbers of experts")
   func refuses() {
-    #expect(throws: RoutingError.self) { try NoisyTopKRouter(k: 5, experts: 4) }
-    #expect(throws: RoutingError.self) { try UniformRandomRouter(k: 0, experts: 4) }
+    #expect(throws: SettingError.self) { try NoisyTopKRouter(k: 5, experts: 4) }
+    #expect(throws: SettingError.self) { try UniformRandomRouter(k: 0, experts: 4) }
   }
 }

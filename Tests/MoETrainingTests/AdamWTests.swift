@@ -130,11 +130,11 @@ struct AdamWTests {
 
   @Test("refuses settings out of range")
   func refusesSettings() throws {
-    #expect(throws: TrainingError.self) { try AdamWSettings(beta1: 1) }
-    #expect(throws: TrainingError.self) { try AdamWSettings(beta2: -0.1) }
-    #expect(throws: TrainingError.self) { try AdamWSettings(epsilon: 0) }
-    #expect(throws: TrainingError.self) { try AdamWSettings(weightDecay: .nan) }
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) { try AdamWSettings(beta1: 1) }
+    #expect(throws: SettingError.self) { try AdamWSettings(beta2: -0.1) }
+    #expect(throws: SettingError.self) { try AdamWSettings(epsilon: 0) }
+    #expect(throws: SettingError.self) { try AdamWSettings(weightDecay: .nan) }
+    #expect(throws: SettingError.self) {
       try JSONDecoder().decode(AdamWSettings.self, from: Data(#"{"beta1": 2}"#.utf8))
     }
     let decoded = try JSONDecoder().decode(AdamWSettings.self, from: Data(#"{"beta2": 0.95}"#.utf8))

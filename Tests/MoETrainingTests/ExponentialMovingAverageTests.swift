@@ -1,3 +1,4 @@
+import MoETracing
 import MoECore
 import MoETensor
 import MoETestSupport
@@ -42,7 +43,7 @@ struct ExponentialMovingAverageTests {
   @Test("refuse rates and states that cannot be")
   func refuses() throws {
     let weights = [NamedParameter("w", Parameter(Tensor([1] as [Float])))]
-    #expect(throws: TrainingError.self) { try ExponentialMovingAverage(weights, decay: 1.1) }
+    #expect(throws: SettingError.self) { try ExponentialMovingAverage(weights, decay: 1.1) }
     let average = try ExponentialMovingAverage(weights, decay: 0.5)
     #expect(throws: TrainingError.self) { try average.restore([:]) }
     #expect(throws: TrainingError.self) { try average.restore(["w": Tensor.ones([2])]) }

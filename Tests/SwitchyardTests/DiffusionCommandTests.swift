@@ -1,6 +1,6 @@
 import Foundation
 import MoECore
-import MoEImages
+import MoEData
 import MoETensor
 import MoETestSupport
 import SystemPackage

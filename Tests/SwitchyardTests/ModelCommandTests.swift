@@ -1,3 +1,4 @@
+import MoETokenizers
 import Foundation
 import MoECore
 import MoEEvaluation

@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 import MoERouting
 
@@ -19,7 +20,7 @@ struct CommonKeys {
   let epsilon: Double
   let endTokens: [Int]
 
-  init(_ json: ConfigurationObject) throws(ModelError) {
+  init(_ json: ConfigurationObject) throws(ConfigurationError) {
     self.json = json
     vocabularySize = try json.int("vocab_size", in: 1...(1 << 24))
     hiddenSize = try json.int("hidden_size", in: Self.size)
@@ -45,22 +46,22 @@ struct CommonKeys {
     endTokens = try Self.endTokens(json)
   }
 
-  private static func endTokens(_ json: ConfigurationObject) throws(ModelError) -> [Int] {
+  private static func endTokens(_ json: ConfigurationObject) throws(ConfigurationError) -> [Int] {
     // A model without this key, or with a list, is as common as one with a single number.
     if let list = try? json.ints("eos_token_id", in: 0...(1 << 24)) { return list }
     return try json.optionalInt("eos_token_id", in: 0...(1 << 24)).map { [$0] } ?? []
   }
 
   /// The nonlinearity.
-  func activation() throws(ModelError) -> Activation { try json.choice("hidden_act") }
+  func activation() throws(ConfigurationError) -> Activation { try json.choice("hidden_act") }
 
   /// Experts per token.
-  func k(experts: Int) throws(ModelError) -> Int {
+  func k(experts: Int) throws(ConfigurationError) -> Int {
     try json.int("num_experts_per_tok", in: 1...experts)
   }
 
   /// Layers that are sparse by `mlp_only_layers` and `decoder_sparse_step`, dense ones of width `inner`.
-  func layersByStep(inner: String) throws(ModelError) -> [DecoderConfiguration.LayerKind] {
+  func layersByStep(inner: String) throws(ConfigurationError) -> [DecoderConfiguration.LayerKind] {
     let dense = Set(try json.ints("mlp_only_layers", in: 0...4096))
     let step = try json.optionalInt("decoder_sparse_step", in: 1...4096) ?? 1
     var kinds: [DecoderConfiguration.LayerKind] = []
@@ -75,7 +76,7 @@ struct CommonKeys {
   func configuration(
     family: String, experts: Int, expertInner: Int, renormalizes: Bool,
     layers: [DecoderConfiguration.LayerKind]? = nil
-  ) throws(ModelError) -> DecoderConfiguration {
+  ) throws(ConfigurationError) -> DecoderConfiguration {
     let router = RouterConfiguration.tokenChoice(
       k: try k(experts: experts), scoring: .softmax, renormalizes: renormalizes, scale: 1,
       groupLimit: nil, hasSelectionBias: false)
@@ -87,7 +88,7 @@ struct CommonKeys {
   func architecture(
     family: String, experts: Int, expertInner: Int, router: RouterConfiguration,
     layers: [DecoderConfiguration.LayerKind]? = nil
-  ) throws(ModelError) -> DecoderConfiguration {
+  ) throws(ConfigurationError) -> DecoderConfiguration {
     let rotary = try RotaryKeys(json, headSize: headSize, contextLength: contextLength)
     return DecoderConfiguration(
       family: family, vocabularySize: vocabularySize, hiddenSize: hiddenSize,
@@ -110,7 +111,7 @@ struct RotaryKeys {
   let base: Double
   let scaling: RotaryEmbedding.Scaling
 
-  init(_ json: ConfigurationObject, headSize: Int, contextLength: Int) throws(ModelError) {
+  init(_ json: ConfigurationObject, headSize: Int, contextLength: Int) throws(ConfigurationError) {
     let parameters = try json.optionalObject("rope_parameters")
     let holder = parameters?.has("rope_theta") == true ? parameters ?? json : json
     base = try holder.number("rope_theta", above: 1)

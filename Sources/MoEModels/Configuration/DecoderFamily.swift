@@ -1,3 +1,5 @@
+public import MoECore
+
 /// A family of language models: how its `config.json` and its weights are named.
 public protocol DecoderFamily: SendableMetatype {
   /// Its `model_type`.
@@ -26,27 +28,4 @@ public struct WeightNames: Hashable, Sendable {
   /// As OLMoE, Qwen and DeepSeek name them.
   static let usual = WeightNames(
     block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj", shared: "shared_experts")
-}
-
-/// The families that can be opened.
-public enum DecoderFamilies {
-  /// One row per family.
-  public static let all: [any DecoderFamily.Type] = [
-    Llama.self, Mixtral.self, OLMoE.self, Qwen2MoE.self, Qwen3MoE.self, DeepSeekMoE.self,
-    SwitchyardMoE.self,
-  ]
-
-  /// The family that a configuration belongs to.
-  ///
-  /// - Throws: ``ModelError`` when it names none or one that is not supported.
-  package static func family(of json: ConfigurationObject) throws -> any DecoderFamily.Type {
-    guard let name = try json.optionalString("model_type") else {
-      throw ModelError.missingKey(path: json.path, key: "model_type")
-    }
-    guard let family = all.first(where: { $0.modelType == name }) else {
-      throw ModelError.unsupportedFamily(
-        path: json.path, name: name, supported: all.map { $0.modelType })
-    }
-    return family
-  }
 }

@@ -3,14 +3,6 @@ public import SystemPackage
 
 /// Why a model could not be opened.
 public enum ModelError: Error, Hashable {
-  /// A file that should hold a JSON object holds something else.
-  case invalidJSON(path: FilePath, message: String)
-  /// The configuration lacks a key.
-  case missingKey(path: FilePath, key: String)
-  /// A key of the configuration has a value that it cannot have.
-  case invalidValue(path: FilePath, key: String, value: String, expected: String)
-  /// A key of Switchyard's own configuration that nobody knows.
-  case unknownKey(path: FilePath, key: String, nearest: String)
   /// The folder holds a model of another architecture.
   case unsupportedFamily(path: FilePath, name: String, supported: [String])
   /// The checkpoint lacks a weight.
@@ -27,14 +19,6 @@ extension ModelError: CustomStringConvertible {
   /// What is wrong, where, and what to change.
   public var description: String {
     switch self {
-    case .invalidJSON(let path, let message):
-      "\(path): \(message)"
-    case .missingKey(let path, let key):
-      "\(path): the key '\(key)' is missing; it is needed here"
-    case .invalidValue(let path, let key, let value, let expected):
-      "\(path): \(key) is \(value); it must be \(expected)"
-    case .unknownKey(let path, let key, let nearest):
-      "\(path): the key '\(key)' is unknown; did you mean '\(nearest)'?"
     case .unsupportedFamily(let path, let name, let supported):
       "\(path): the model type '\(name)' is not supported; supported are \(supported.joined(separator: ", "))"
     case .missingWeight(let path, let name):

@@ -1,3 +1,4 @@
+public import MoECore
 public import MoERouting
 
 /// A routing rule as data.
@@ -17,11 +18,11 @@ public enum RouterConfiguration: Hashable, Sendable {
 
   /// Makes the rule for layers of `experts` experts.
   ///
-  /// - Throws: `RoutingError` for settings that do not fit.
-  public func makeRouter(experts: Int) throws(RoutingError) -> any Router {
+  /// - Throws: `SettingError` for settings that do not fit.
+  public func makeRouter(experts: Int) throws(SettingError) -> any Router {
     switch self {
     case .dense:
-      throw .invalidSetting(key: "router", value: "none", expected: "a rule, for sparse layers")
+      throw SettingError(key: "router", value: "none", expected: "a rule, for sparse layers")
     case .tokenChoice(let k, let scoring, let renormalizes, let scale, let limit, _):
       try TokenChoiceRouter(
         k: k, experts: experts, scoring: scoring, renormalizes: renormalizes, scale: scale,

@@ -1,3 +1,4 @@
+import MoECore
 import MoERouting
 import MoETensor
 
@@ -158,7 +159,7 @@ final class DiffusionBuilder {
 
   private func expertChoice(
     _ experts: DiffusionExpertsConfiguration, _ scoring: ExpertChoiceRouter.Scoring = .softmax
-  ) throws(RoutingError) -> ExpertChoiceRouter {
+  ) throws(SettingError) -> ExpertChoiceRouter {
     try ExpertChoiceRouter(
       capacityFactor: Double(experts.perToken), experts: experts.count, scoring: scoring)
   }

@@ -1,3 +1,4 @@
+public import MoECore
 import Foundation
 
 /// The architecture of a ``DiffusionTransformer``.
@@ -109,7 +110,7 @@ extension DiffusionConfiguration {
     }
   }
 
-  private func check(_ json: ConfigurationObject) throws(ModelError) {
+  private func check(_ json: ConfigurationObject) throws(ConfigurationError) {
     guard imageSize.isMultiple(of: patchSize) else {
       throw json.invalid("patch_size", "a divisor of image_size (\(imageSize))")
     }

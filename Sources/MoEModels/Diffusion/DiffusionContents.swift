@@ -27,7 +27,7 @@ struct DiffusionContents {
     guard 1...(1 << 16) ~= positions[1], rows * rows == positions[1], 1...1024 ~= size,
       1...1024 ~= channels, 1...(1 << 16) ~= width, 2...(1 << 20) ~= labels[0]
     else {
-      throw ModelError.invalidValue(
+      throw ConfigurationError.invalidValue(
         path: path, key: "pos_embed", value: "of shape \(positions)",
         expected: "of shape [1, a square number, \(width)]")
     }
@@ -43,10 +43,10 @@ struct DiffusionContents {
     return try DiffusionConfiguration(ConfigurationObject(values, path: path))
   }
 
-  private func shape(_ name: String, rank: Int) throws(ModelError) -> [Int] {
-    guard let shape = shapes[name] else { throw .missingWeight(path: path, name: name) }
+  private func shape(_ name: String, rank: Int) throws -> [Int] {
+    guard let shape = shapes[name] else { throw ModelError.missingWeight(path: path, name: name) }
     guard shape.count == rank else {
-      throw .invalidValue(
+      throw ConfigurationError.invalidValue(
         path: path, key: name, value: "of shape \(shape)", expected: "of \(rank) axes")
     }
     return shape
@@ -61,7 +61,7 @@ struct DiffusionContents {
     return min(numbers.max() ?? -1, 1 << 20) + 1
   }
 
-  private func heads(width: Int, normSize: Int?) throws(ModelError) -> Int {
+  private func heads(width: Int, normSize: Int?) throws(ConfigurationError) -> Int {
     if let normSize, normSize > 0, width.isMultiple(of: normSize) { return width / normSize }
     let known = DiffusionSize.allCases.map { DiffusionConfiguration.preset($0, router: nil) }
     if let preset = known.first(where: { $0.hiddenSize == width }) { return preset.heads }
@@ -72,7 +72,7 @@ struct DiffusionContents {
 
   private func experts(
     _ configuration: DiffusionConfiguration
-  ) throws(ModelError) -> DiffusionExpertsConfiguration? {
+  ) throws -> DiffusionExpertsConfiguration? {
     let prefix = "blocks.1.mlp."
     func size(_ name: String) -> [Int]? { shapes[prefix + name] }
     let rules: [(name: String, router: DiffusionExpertsConfiguration.Router)] = [

@@ -1,3 +1,4 @@
+import MoECore
 public import MoERouting
 
 /// The experts of a diffusion transformer's sparse blocks and the rule that assigns tokens to them.
@@ -76,7 +77,7 @@ extension DiffusionExpertsConfiguration {
   /// Reads the object `experts` of a configuration.
   init(
     _ json: ConfigurationObject, hiddenSize: Int, classes: Int, hasNullLabel: Bool
-  ) throws(ModelError) {
+  ) throws(ConfigurationError) {
     try json.refuseKeys(except: Self.keys)
     let router: Router = try json.choice("router")
     let count = try json.int("count", in: 1...1024)
@@ -112,7 +113,7 @@ extension DiffusionExpertsConfiguration {
 
   private mutating func readSuperclasses(
     _ json: ConfigurationObject, classes: Int
-  ) throws(ModelError) {
+  ) throws(ConfigurationError) {
     guard json.has("superclasses") else { return }
     let listed = try json.ints("superclasses", in: 0...count - 1)
     guard router == .classification, listed.count == classes else {

@@ -1,3 +1,5 @@
+import MoERouting
+
 /// Sizes of diffusion transformers.
 public enum DiffusionSize: String, Hashable, Codable, Sendable, CaseIterable {
   /// 12 blocks of width 384, for latents of 32×32.

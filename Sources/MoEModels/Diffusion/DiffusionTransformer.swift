@@ -32,7 +32,7 @@ public final class DiffusionTransformer {
 
   /// Builds a model of the given architecture with weights from a source.
   ///
-  /// - Throws: What the source throws, and `RoutingError` for a router that does not fit.
+  /// - Throws: What the source throws, and `SettingError` for a router that does not fit.
   public init(_ configuration: DiffusionConfiguration, weights: some WeightSource) throws {
     let builder = DiffusionBuilder(configuration, weights: weights)
     let width = configuration.hiddenSize

@@ -1,3 +1,5 @@
+public import MoECore
+
 /// The architecture of a text encoder.
 public struct EncoderConfiguration: Hashable, Sendable {
   /// The kinds of encoders, by their `model_type`.
@@ -51,7 +53,7 @@ public struct EncoderConfiguration: Hashable, Sendable {
   /// - Throws: ``ModelError`` that names the key.
   public init(_ json: ConfigurationObject) throws {
     guard let name = try json.optionalString("model_type") else {
-      throw ModelError.missingKey(path: json.path, key: "model_type")
+      throw ConfigurationError.missingKey(path: json.path, key: "model_type")
     }
     guard let family = Family(rawValue: name) else {
       throw ModelError.unsupportedFamily(

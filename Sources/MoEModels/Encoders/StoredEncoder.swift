@@ -1,3 +1,4 @@
+public import MoETokenizers
 public import MoECore
 public import MoETensor
 public import SystemPackage
@@ -39,7 +40,7 @@ public struct StoredEncoder {
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
-      throw ModelError.invalidValue(
+      throw ConfigurationError.invalidValue(
         path: path.appending("config.json"), key: "vocab_size",
         value: "\(configuration.vocabularySize)",
         expected: "at least \(tokenizer.vocabularyCount), the tokens of the tokenizer")

@@ -1,3 +1,5 @@
+public import MoETokenizers
+
 /// Converts texts, or pairs of texts, to the tokens that an encoder expects.
 ///
 ///     [CLS] first [SEP]            or            [CLS] first [SEP] second [SEP]
@@ -63,12 +65,5 @@ public struct TextPreparation: Sendable {
     let ids = parts.count == 2 ? start + parts[1] + suffix : start
     return Prepared(
       text: TokenizedText(ids, secondStart: start.count), isTruncated: isTruncated)
-  }
-}
-
-extension Tokenizer {
-  /// The tokens that the tokenizer adds around a text.
-  var surroundingTokens: (prefix: [Int], suffix: [Int]) {
-    (postProcessor.prefix, postProcessor.suffix)
   }
 }

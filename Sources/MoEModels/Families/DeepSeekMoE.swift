@@ -1,3 +1,5 @@
+public import MoECore
+
 /// DeepSeekMoE (DeepSeek 2024, the 16B model): fine-grained experts beside shared ones, first layers dense.
 ///
 /// - SeeAlso: Dai et al. 2024, *DeepSeekMoE*, §3, [arXiv:2401.06066](https://arxiv.org/abs/2401.06066).
@@ -32,7 +34,7 @@ public enum DeepSeekMoE: DecoderFamily {
   /// Dense up to `first_k_dense_replace`, then sparse at every `moe_layer_freq`-th place.
   private static func layers(
     _ json: ConfigurationObject, count: Int
-  ) throws(ModelError) -> [DecoderConfiguration.LayerKind] {
+  ) throws(ConfigurationError) -> [DecoderConfiguration.LayerKind] {
     let first = try json.int("first_k_dense_replace", in: 0...4096)
     let frequency = try json.optionalInt("moe_layer_freq", in: 1...4096) ?? 1
     let inner = try json.int("intermediate_size", in: CommonKeys.size)

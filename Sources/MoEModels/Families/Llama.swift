@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Llama (Meta 2023) and the many dense models in its format, such as SmolLM2: every layer is dense.
 ///
 /// - SeeAlso: Touvron et al. 2023, *LLaMA*, §2.2, [arXiv:2302.13971](https://arxiv.org/abs/2302.13971).

@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Mixtral (Mistral AI 2024): softmax over the chosen experts, sliding-window attention optional.
 ///
 /// - SeeAlso: Jiang et al. 2024, *Mixtral of Experts*, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088).

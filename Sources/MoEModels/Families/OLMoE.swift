@@ -1,3 +1,5 @@
+public import MoECore
+
 /// OLMoE (Allen Institute for AI 2024): many small experts, queries and keys normalized over all heads.
 ///
 /// - SeeAlso: Muennighoff et al. 2024, *OLMoE*, [arXiv:2409.02060](https://arxiv.org/abs/2409.02060).

@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Qwen1.5-MoE and Qwen2-MoE (Alibaba 2024): a gated shared expert, biases in attention, dense layers possible.
 ///
 /// - SeeAlso: Yang et al. 2024, *Qwen2 Technical Report*, §2.2.2,
@@ -32,8 +34,9 @@ public enum Qwen2MoE: DecoderFamily {
   }
 
   /// Every other layer below `max_window_layers` is limited, unless `layer_types` says otherwise.
-  private static func windows(_ json: ConfigurationObject, layers: Int) throws(ModelError) -> [Int?]
-  {
+  private static func windows(
+    _ json: ConfigurationObject, layers: Int
+  ) throws(ConfigurationError) -> [Int?] {
     let window = try json.int("sliding_window", in: 1...(1 << 30))
     if let types = try json.optionalStrings("layer_types") {
       guard types.count == layers else {

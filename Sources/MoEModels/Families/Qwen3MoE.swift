@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Qwen3-MoE (Alibaba 2025): queries and keys normalized per head, no shared expert.
 ///
 /// - SeeAlso: Yang et al. 2025, *Qwen3 Technical Report*, §2,

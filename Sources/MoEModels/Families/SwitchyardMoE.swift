@@ -1,3 +1,4 @@
+public import MoECore
 import MoERouting
 
 /// Switchyard's own GPT-style models: any router, either form of expert, dense layers between.
@@ -56,7 +57,7 @@ public enum SwitchyardMoE: DecoderFamily {
 
   private static func layers(
     _ json: ConfigurationObject, count: Int
-  ) throws(ModelError) -> [DecoderConfiguration.LayerKind] {
+  ) throws(ConfigurationError) -> [DecoderConfiguration.LayerKind] {
     let dense = Set(try json.ints("dense_layers", in: 0...count - 1))
     let inner = dense.isEmpty ? 0 : try json.int("dense_size", in: CommonKeys.size)
     return (0..<count).map { dense.contains($0) ? .dense(inner: inner) : .sparse }
@@ -73,7 +74,7 @@ public enum SwitchyardMoE: DecoderFamily {
     _ json: ConfigurationObject, experts: Int
   ) throws -> RouterConfiguration {
     guard let object = try json.optionalObject("router") else {
-      throw ModelError.missingKey(path: json.path, key: "router")
+      throw ConfigurationError.missingKey(path: json.path, key: "router")
     }
     let type: RouterType = try object.choice("type")
     let configuration: RouterConfiguration
@@ -97,7 +98,7 @@ public enum SwitchyardMoE: DecoderFamily {
 
   private static func tokenChoice(
     _ object: ConfigurationObject, experts: Int
-  ) throws(ModelError) -> RouterConfiguration {
+  ) throws(ConfigurationError) -> RouterConfiguration {
     try object.refuseKeys(except: [
       "type", "k", "scoring", "renormalize", "scale", "groups", "kept_groups", "group_score",
       "selection_bias",

@@ -1,3 +1,4 @@
+public import MoECore
 import Foundation
 
 /// The architecture of an ``ImageClassifier``, and what its answers mean.
@@ -75,7 +76,7 @@ extension ImageClassifierConfiguration {
   /// Depth and width, where they are given.
   package static func architecture(
     _ json: ConfigurationObject
-  ) throws(ModelError) -> (depth: Int, width: Int) {
+  ) throws(ConfigurationError) -> (depth: Int, width: Int) {
     let depth = try json.optionalInt("depth", in: 8...1202) ?? 8
     guard (depth - 2).isMultiple(of: 6) else {
       throw json.invalid("depth", "2 more than a multiple of 6, such as 8, 14 or 20")
@@ -85,7 +86,7 @@ extension ImageClassifierConfiguration {
 
   private static func numbers(
     _ json: ConfigurationObject, _ key: String, _ count: Int
-  ) throws(ModelError) -> [Double] {
+  ) throws(ConfigurationError) -> [Double] {
     guard case .array(let items) = json.value(key), items.count == count else {
       throw json.invalid(key, "a list of \(count) numbers, one per channel")
     }

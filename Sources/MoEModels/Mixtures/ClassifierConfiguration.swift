@@ -1,3 +1,5 @@
+public import MoECore
+
 /// A Hecto model as data: an encoder, a head, and what the answers mean.
 ///
 ///     {"model_type": "hecto", "labels": ["World", "Sports"], "max_length": 128,
@@ -64,14 +66,14 @@ public struct ClassifierConfiguration: Hashable, Sendable {
 
   /// Reads the `config.json` of a model.
   ///
-  /// - Throws: ``ModelError`` that names the key, or `RoutingError`.
+  /// - Throws: ``ModelError`` that names the key, or `SettingError`.
   public init(_ json: ConfigurationObject) throws {
     guard try json.optionalString("model_type") == Self.modelType else {
       throw json.invalid("model_type", "'\(Self.modelType)'")
     }
     try json.refuseKeys(except: Self.keys + MixtureConfiguration.keys)
     guard let object = try json.optionalObject("encoder") else {
-      throw ModelError.missingKey(path: json.path, key: "encoder")
+      throw ConfigurationError.missingKey(path: json.path, key: "encoder")
     }
     encoder = try EncoderConfiguration(object)
     if let labels = try json.optionalStrings("labels") {

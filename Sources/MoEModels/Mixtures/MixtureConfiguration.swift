@@ -1,3 +1,4 @@
+package import MoECore
 public import MoERouting
 
 /// The kinds of experts that can stand under one gate.

@@ -1,3 +1,4 @@
+import MoETokenizers
 public import MoECore
 import MoERouting
 public import MoETensor
@@ -35,7 +36,7 @@ public final class TextClassifier {
 
   /// Opens a model folder.
   ///
-  /// - Throws: ``ModelError``, `RoutingError`, `SafetensorsError` or `FileError`.
+  /// - Throws: ``ModelError``, `SettingError`, `SafetensorsError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType = .f32) throws -> TextClassifier {
     let configuration = try ClassifierConfiguration(
       ConfigurationObject(path.appending("config.json")))
@@ -58,7 +59,7 @@ public final class TextClassifier {
   public func preparation(_ folder: FilePath) throws -> TextPreparation {
     let tokenizer = try Tokenizer(folder)
     guard tokenizer.vocabularyCount <= configuration.encoder.vocabularySize else {
-      throw ModelError.invalidValue(
+      throw ConfigurationError.invalidValue(
         path: folder.appending("config.json"), key: "encoder.vocab_size",
         value: "\(configuration.encoder.vocabularySize)",
         expected: "at least \(tokenizer.vocabularyCount), the tokens of the tokenizer")

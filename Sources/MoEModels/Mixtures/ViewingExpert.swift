@@ -1,52 +1,5 @@
 public import MoETensor
 
-/// What an expert can read of a sample.
-public enum InputView: String, Hashable, Codable, Sendable, CaseIterable {
-  /// One vector.
-  case pooled
-  /// A vector per position.
-  case sequence
-}
-
-/// A batch of samples in both views.
-public struct InputViews {
-  /// One vector per sample, `[samples, width]`.
-  public var pooled: Tensor
-  /// A vector per position of every sample.
-  public var sequence: PackedRows
-
-  /// Puts views of the same samples together.
-  ///
-  /// - Precondition: Both have the same number of samples.
-  public init(pooled: Tensor, sequence: PackedRows) {
-    precondition(
-      pooled.size(0) == sequence.lengths.count,
-      "\(pooled.size(0)) vectors for \(sequence.lengths.count) sequences")
-    (self.pooled, self.sequence) = (pooled, sequence)
-  }
-}
-
-extension InputViews {
-  /// The views with a share of their numbers put to zero and the others raised, so that means stay.
-  ///
-  /// - Parameters:
-  ///   - share: From 0 to below 1.
-  ///   - random: Decides which numbers.
-  /// - Returns: Views of the same shapes.
-  /// - SeeAlso: Srivastava et al. 2014, *Dropout*.
-  public func dropping(_ share: Double, random: RandomSource) -> InputViews {
-    precondition(0..<1 ~= share, "a share of \(share)")
-    guard share > 0 else { return self }
-    func thinned(_ x: Tensor) -> Tensor {
-      let kept = random.bernoulli(x.shape, probability: 1 - share, dtype: x.dtype, on: x.device)
-      return x * kept * (1 / (1 - share))
-    }
-    return InputViews(
-      pooled: thinned(pooled),
-      sequence: PackedRows(rows: thinned(sequence.rows), lengths: sequence.lengths))
-  }
-}
-
 /// The part of its samples that an expert reads.
 public enum ExpertInput {
   /// One vector per sample, `[samples, width]`.

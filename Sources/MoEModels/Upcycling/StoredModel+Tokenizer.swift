@@ -1,3 +1,4 @@
+import MoETokenizers
 import MoECore
 import SystemPackage
 

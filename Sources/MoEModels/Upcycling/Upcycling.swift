@@ -1,3 +1,4 @@
+import MoETokenizers
 public import MoECore
 import MoETensor
 public import SystemPackage

@@ -1,4 +1,5 @@
-public import MoETracing
+public import MoEEvaluation
+import MoETracing
 
 /// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a classification or
 /// regression model answers what.

@@ -1,4 +1,5 @@
-public import MoETracing
+public import MoEEvaluation
+import MoETracing
 
 /// The page of `switchyard inspect` for a diffusion transformer.
 public struct DiffusionPage {

@@ -1,3 +1,4 @@
+import MoERouting
 import MoETensor
 import Dispatch
 import Synchronization

@@ -1,3 +1,4 @@
+public import MoEData
 import Foundation
 import MoECore
 import SystemPackage

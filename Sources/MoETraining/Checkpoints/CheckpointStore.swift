@@ -1,3 +1,4 @@
+public import MoEModels
 import Foundation
 import MoECore
 public import SystemPackage

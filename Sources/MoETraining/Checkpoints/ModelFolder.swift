@@ -1,3 +1,4 @@
+import MoEModels
 import MoETensor
 import Foundation
 import MoECore

@@ -1,3 +1,4 @@
+public import MoEModels
 import MoECore
 import MoETensor
 public import SystemPackage

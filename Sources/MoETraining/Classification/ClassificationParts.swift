@@ -1,3 +1,5 @@
+import MoEData
+import MoETokenizers
 import Foundation
 import MoECore
 import MoEModels
@@ -22,7 +24,7 @@ struct ClassificationParts {
     let source = try EncoderSource(recipe, tokenizer)
     let limit = recipe.data.maximumLength ?? min(128, source.configuration.contextLength)
     guard limit <= source.configuration.contextLength else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "data.max_length", value: "\(limit)",
         expected: "at most the encoder's \(source.configuration.contextLength)")
     }
@@ -70,7 +72,7 @@ struct ClassificationParts {
       Double(counted.count) * 16, Double(ProcessInfo.processInfo.physicalMemory)
     )
     guard needed <= memory else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "encoder", value: "of \(counted.count) weights with its head",
         expected:
           "smaller: training needs more than \(ByteCount(Int(min(needed, 1e18)))), and this machine has \(ByteCount(Int(memory)))"
@@ -110,7 +112,7 @@ private struct EncoderSource {
       var stored = try StoredEncoder(folder)
       if let pooling { stored.configuration.pooling = pooling }
       guard stored.configuration.pooling != .pooler || stored.configuration.family == .bert else {
-        throw TrainingError.invalidSetting(
+        throw SettingError(
           key: "encoder.pooling", value: "pooler", expected: "cls or mean; only BERT has a pooler")
       }
       (self.stored, configuration) = (stored, stored.configuration)
@@ -122,7 +124,7 @@ private struct EncoderSource {
       (stored, configuration) = (nil, try EncoderConfiguration(json))
     }
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "encoder.vocab_size", value: "\(configuration.vocabularySize)",
         expected: "at least \(tokenizer.vocabularyCount), the tokens of the tokenizer")
     }

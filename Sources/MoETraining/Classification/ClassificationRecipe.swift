@@ -1,3 +1,5 @@
+import MoEData
+import MoETokenizers
 import MoECore
 import MoEModels
 import MoETensor
@@ -38,7 +40,7 @@ struct ClassificationRecipe: TrainingRecipe {
   init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
     self.shared = shared
     guard let object = try json.optionalObject("encoder") else {
-      throw ModelError.missingKey(path: json.path, key: "encoder")
+      throw ConfigurationError.missingKey(path: json.path, key: "encoder")
     }
     (encoder, isFrozen) = try Self.encoder(object)
     cache = try object.optionalString("cache").map { FilePath($0) } ?? StateCache.shared
@@ -55,14 +57,15 @@ struct ClassificationRecipe: TrainingRecipe {
     }
     data = try ClassificationSource(json)
     if case .new = encoder, tokenizer == nil, vocabularySize == nil, !data.isSynthetic {
-      throw ModelError.missingKey(path: json.path, key: "tokenizer.size' or 'tokenizer.path")
+      throw ConfigurationError.missingKey(
+        path: json.path, key: "tokenizer.size' or 'tokenizer.path")
     }
     dropout = try json.optionalObject("head")?.share("dropout") ?? 0
     let losses = try json.section("losses", ["entropy", "balance"])
     entropy = try losses.optionalNumber("entropy", above: -1e6) ?? 0.01
     balance = try losses.optionalNumber("balance", above: -1e6) ?? 0.1
     guard !shared.recomputes else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "training.recompute", value: "true", expected: "false for this task")
     }
   }

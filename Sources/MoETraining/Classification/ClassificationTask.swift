@@ -1,5 +1,6 @@
+public import MoEData
 import Foundation
-import MoECore
+public import MoECore
 import MoEEvaluation
 public import MoEModels
 import MoERouting

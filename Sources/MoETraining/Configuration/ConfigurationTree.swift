@@ -28,7 +28,7 @@ struct ConfigurationTree {
     let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let place = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, place.allSatisfy({ !$0.isEmpty }) else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "--set", value: setting, expected: "key=value, such as training.steps=100")
     }
     let text = String(parts[1])
@@ -65,7 +65,7 @@ struct ConfigurationTree {
       values[place[0]] = .object(try set(value, at: Array(place.dropFirst()), in: inner, key))
       return values
     default:
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "--set", value: key, expected: "a key; '\(place[0])' holds no keys")
     }
   }
@@ -89,12 +89,5 @@ extension ConfigurationObject.Value {
       let key = prefix.isEmpty ? entry.key : "\(prefix).\(entry.key)"
       result.merge(entry.value.flattened(key)) { first, _ in first }
     }
-  }
-
-  /// Pretty JSON with keys in order.
-  func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
   }
 }

@@ -1,3 +1,4 @@
+import MoECore
 import MoEModels
 public import SystemPackage
 

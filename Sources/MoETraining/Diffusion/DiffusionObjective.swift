@@ -1,16 +1,9 @@
 import MoECore
+public import MoEModels
 public import MoETensor
 
-/// A task that teaches a model to remove noise: how images are made noisy, and what of them is to be predicted.
-public protocol DiffusionObjective: Sendable {
-  /// Makes images noisy at random times.
-  ///
-  /// - Parameters:
-  ///   - images: Shape `[batch, channels, rows, columns]`, f32.
-  ///   - random: Draws times, then noise.
-  /// - Returns: What the model sees and what it is to be compared with.
-  func noised(_ images: Tensor, random: RandomSource) -> NoisyImages
-
+/// A task that teaches a model to remove noise: a noise process, and how a prediction is judged.
+public protocol DiffusionObjective: NoiseProcess {
   /// The terms of the loss.
   ///
   /// - Parameters:
@@ -21,32 +14,30 @@ public protocol DiffusionObjective: Sendable {
   func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part]
 }
 
-/// Images at times of their own between themselves and noise.
-public struct NoisyImages {
-  /// The images without noise, shape `[batch, channels, rows, columns]`, f32.
-  public var clean: Tensor
-  /// The noise, of the same shape.
-  public var noise: Tensor
-  /// What the model sees, of the same shape.
-  public var images: Tensor
-  /// The times that the model is told, from 0 to 1000, f32, shape `[batch]`.
-  public var times: Tensor
-
-  /// Collects what belongs to a batch.
-  public init(clean: Tensor, noise: Tensor, images: Tensor, times: Tensor) {
-    (self.clean, self.noise, self.images, self.times) = (clean, noise, images, times)
+extension DiffusionConfiguration.Objective {
+  /// How noise is added and a prediction is judged.
+  func loss() throws -> any DiffusionObjective {
+    switch self {
+    case .rectifiedFlow: RectifiedFlow()
+    case .noisePrediction: NoisePrediction(try NoiseSchedule())
+    }
   }
 }
 
-extension Tensor {
-  /// One factor per image, shape `[batch, 1, 1, 1]`, to multiply images with.
-  var perImage: Tensor { reshaped([-1, 1, 1, 1]) }
+extension RectifiedFlow: DiffusionObjective {
+  /// The squared error of the velocity, the mean over all numbers.
+  public func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part] {
+    let velocity = prediction.parts(channels: noisy.clean.size(1)).prediction
+    return [.init("velocity_error", velocity.meanSquaredError(noisy.noise - noisy.clean))]
+  }
+}
 
-  /// The channels that predict, and those of variances if there are any; f32.
-  func parts(channels: Int) -> (prediction: Tensor, variance: Tensor?) {
-    let wide = cast(to: .f32)
-    guard wide.size(1) > channels else { return (wide, nil) }
-    let parts = wide.split(sizes: [channels, wide.size(1) - channels], axis: 1)
-    return (parts[0], parts[1])
+extension NoisePrediction: DiffusionObjective {
+  /// The squared error of the noise, and the variational term if variances are learned.
+  public func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part] {
+    let (noise, variance) = prediction.parts(channels: noisy.clean.size(1))
+    let error = TaskLoss.Part("noise_error", noise.meanSquaredError(noisy.noise))
+    guard let variance else { return [error] }
+    return [error, .init("variance_bits", variationalBits(noise.detached(), variance, noisy))]
   }
 }

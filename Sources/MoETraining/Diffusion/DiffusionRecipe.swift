@@ -1,3 +1,6 @@
+import MoEData
+import MoEEvaluation
+import MoERouting
 import MoECore
 import MoEModels
 import MoETensor
@@ -60,7 +63,7 @@ struct DiffusionRecipe: TrainingRecipe {
 
   private static func model(_ json: ConfigurationObject) throws -> Model {
     guard let object = try json.optionalObject("model") else {
-      throw ModelError.missingKey(path: json.path, key: "model")
+      throw ConfigurationError.missingKey(path: json.path, key: "model")
     }
     if let folder = try object.optionalString("path") {
       try object.refuseKeys(except: ["path"])
@@ -91,7 +94,7 @@ struct DiffusionRecipe: TrainingRecipe {
     let known = stored?.knownClasses
     var images = try data.open(as: known, progress: progress)
     if let scale = stored?.latentScale, scale != images.latentScale {
-      throw ModelError.invalidValue(
+      throw ConfigurationError.invalidValue(
         path: data.train[0], key: "scale",
         value: images.latentScale.map { "\($0)" } ?? "absent, as these are pictures",
         expected: "\(scale), as in the data that the model was trained on")

@@ -1,9 +1,9 @@
+import MoEEvaluation
 import MoECore
-import MoEImages
-import MoEModels
+import MoEData
+public import MoEModels
 import MoERouting
 import MoETensor
-import MoETracing
 
 extension DiffusionTask {
   /// Pictures of made images, and tables of what experts and prototypes did since the last evaluation.

@@ -1,4 +1,6 @@
-import MoECore
+public import MoEData
+public import MoEEvaluation
+public import MoECore
 public import MoEModels
 import MoERouting
 public import MoETensor
@@ -68,7 +70,7 @@ public final class DiffusionTask: TrainingTask {
   ///   - settings: How.
   ///   - files: What a folder of the model holds besides weights and `config.json`.
   ///   - device: Where to compute.
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` when data and model do not fit together.
+  /// - Throws: `SettingError` when data and model do not fit together.
   public init(
     _ model: DiffusionTransformer, images: any ImageBatchSource,
     validation: (any ImageSet)? = nil, settings: Settings, files: [ModelFile] = [],
@@ -79,35 +81,31 @@ public final class DiffusionTask: TrainingTask {
       try Self.check(model, shape: validation.imageShape, classes: validation.classes)
     }
     guard settings.batchSize >= 1 else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "batchSize", value: "\(settings.batchSize)", expected: "at least 1")
     }
     guard settings.temperature > 0 else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "temperature", value: "\(settings.temperature)", expected: "above 0")
     }
     (self.model, self.images, self.validation) = (model, images, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
     weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
     buffers = model.buffers.map { NamedParameter($0.name, $0.parameter) }
-    objective =
-      switch model.configuration.objective {
-      case .rectifiedFlow: RectifiedFlow()
-      case .noisePrediction: NoisePrediction(try NoiseSchedule())
-      }
+    objective = try model.configuration.objective.loss()
     forgetUsage()
   }
 
   private static func check(
     _ model: DiffusionTransformer, shape: [Int], classes: Int
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     guard shape == model.imageShape else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "images", value: "of \(shape.map(String.init).joined(separator: "×"))",
         expected: "of \(model.imageShape.map(String.init).joined(separator: "×")), as the model's")
     }
     guard classes <= model.classes else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "classes", value: "\(classes)", expected: "at most \(model.classes), the model's")
     }
   }

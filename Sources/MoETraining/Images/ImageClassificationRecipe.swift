@@ -1,3 +1,4 @@
+import MoEData
 import MoECore
 import MoEModels
 import MoETensor
@@ -22,16 +23,16 @@ struct ImageClassificationRecipe: TrainingRecipe {
     (depth, width) = try ImageClassifierConfiguration.architecture(model)
     data = try ImageDataSettings(json)
     guard data.format != .latents else {
-      throw ModelError.invalidValue(
+      throw ConfigurationError.invalidValue(
         path: json.path, key: "data.format", value: "latents", expected: "one of pictures")
     }
     _ = try json.section("evaluation", ["every"])
     guard !shared.recomputes else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "training.recompute", value: "true", expected: "false for this task")
     }
     guard shared.dtype == .f32 else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "training.precision", value: "\(shared.dtype)", expected: "f32 for this task")
     }
   }
@@ -49,7 +50,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     let (mean, deviation) = try Self.statistics(of: images.training)
     let shape = images.training.imageShape
     guard images.classNames.count >= 2, shape[1] >= 4 else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "data.train",
         value: "\(images.classNames.count) classes of \(shape[1]) pixels a side",
         expected: "at least two classes of images of at least 4×4 pixels")

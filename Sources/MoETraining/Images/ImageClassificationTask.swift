@@ -1,4 +1,5 @@
-import MoECore
+public import MoEData
+public import MoECore
 import MoEEvaluation
 public import MoEModels
 public import MoETensor
@@ -31,18 +32,18 @@ public final class ImageClassificationTask: TrainingTask {
   ///   - validation: What to evaluate on, if anything.
   ///   - batchSize: Images per batch, at least 2.
   ///   - device: Where to compute.
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` when data and model do not fit together.
+  /// - Throws: `SettingError` when data and model do not fit together.
   public init(
     _ model: ImageClassifier, images: any ImageBatchSource, validation: (any ImageSet)? = nil,
     batchSize: Int, device: Device = .cpu
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     let c = model.configuration
     let shape = [c.channels, c.imageSize, c.imageSize]
     for (found, classes) in [(images.imageShape, images.classes)]
       + (validation.map { [($0.imageShape, $0.classes)] } ?? [])
     {
       guard found == shape, classes <= c.labels.count else {
-        throw .invalidSetting(
+        throw SettingError(
           key: "images",
           value: "of \(found.map(String.init).joined(separator: "×")) in \(classes) classes",
           expected:
@@ -51,7 +52,7 @@ public final class ImageClassificationTask: TrainingTask {
       }
     }
     guard batchSize >= 2 else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "training.batch_size", value: "\(batchSize)",
         expected: "at least 2, because channels are normalized over a batch")
     }

@@ -1,3 +1,5 @@
+import MoEData
+import MoETokenizers
 import MoECore
 import MoEModels
 import SystemPackage
@@ -56,7 +58,7 @@ struct LanguageData {
       let trainer = try BPETrainer(vocabularySize: size, specialTokens: specials)
       let sources = configuration.train.filter { !isTokenFile($0) }
       guard !sources.isEmpty else {
-        throw TrainingError.invalidSetting(
+        throw SettingError(
           key: "tokenizer.size", value: "\(size)",
           expected: "absent, with tokenizer.path instead, where data.train names tokens")
       }
@@ -93,7 +95,7 @@ struct LanguageData {
     func open(_ paths: [FilePath], _ name: String) throws -> TokenFile {
       if paths.contains(where: LanguageData.isTokenFile) {
         guard paths.count == 1 else {
-          throw TrainingError.invalidSetting(
+          throw SettingError(
             key: "data.\(name)", value: "\(paths.count) files",
             expected: "one token file, or any number of text files")
         }

@@ -1,3 +1,5 @@
+import MoEData
+import MoETokenizers
 import MoECore
 import MoEModels
 import MoETensor
@@ -50,7 +52,9 @@ struct LanguageRecipe: TrainingRecipe {
     let data = try json.section(
       "data", ["train", "validation", "validation_share", "field", "context"])
     train = try data.paths("train")
-    guard !train.isEmpty else { throw ModelError.missingKey(path: json.path, key: "data.train") }
+    guard !train.isEmpty else {
+      throw ConfigurationError.missingKey(path: json.path, key: "data.train")
+    }
     validation = try data.paths("validation")
     validationShare = try data.share("validation_share") ?? 0
     guard validation.isEmpty || validationShare == 0 else {
@@ -69,7 +73,7 @@ struct LanguageRecipe: TrainingRecipe {
 
   private static func model(_ json: ConfigurationObject) throws -> Model {
     guard let object = try json.optionalObject("model") else {
-      throw ModelError.missingKey(path: json.path, key: "model")
+      throw ConfigurationError.missingKey(path: json.path, key: "model")
     }
     guard let folder = try object.optionalString("path") else {
       var values = object.values
@@ -130,7 +134,7 @@ struct LanguageRecipe: TrainingRecipe {
 
   private func taskSettings(_ model: MoEDecoder) throws -> LanguageTask.Settings {
     guard !shared.recomputes || model.canRecompute else {
-      throw TrainingError.invalidSetting(
+      throw SettingError(
         key: "training.recompute", value: "true",
         expected: "false for a router that draws random numbers")
     }

@@ -1,4 +1,5 @@
-import MoECore
+public import MoEData
+public import MoECore
 import Foundation
 public import MoEModels
 import MoERouting

@@ -1,3 +1,5 @@
+public import MoECore
+
 /// How a ``TrainingLoop`` trains.
 public struct LoopSettings: Hashable, Sendable {
   /// Micro-batches whose gradients are averaged for one update; at least 1.
@@ -19,20 +21,20 @@ public struct LoopSettings: Hashable, Sendable {
 
   /// Describes a way of training.
   ///
-  /// - Throws: ``TrainingError/invalidSetting(key:value:expected:)`` for values out of range.
+  /// - Throws: `SettingError` for values out of range.
   public init(
     accumulation: Int = 1, schedule: LearningRateSchedule, optimizer: AdamWSettings,
     maximumNorm: Double = 1, fusesUpdates: Bool = false, averageDecay: Double? = nil,
     seed: UInt64 = 0
-  ) throws(TrainingError) {
+  ) throws(SettingError) {
     guard accumulation >= 1 else {
-      throw .invalidSetting(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
+      throw SettingError(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
     }
     guard maximumNorm > 0 else {
-      throw .invalidSetting(key: "maximumNorm", value: "\(maximumNorm)", expected: "above 0")
+      throw SettingError(key: "maximumNorm", value: "\(maximumNorm)", expected: "above 0")
     }
     guard !fusesUpdates || accumulation == 1 else {
-      throw .invalidSetting(
+      throw SettingError(
         key: "accumulation", value: "\(accumulation)",
         expected: "1 with fused updates, which keep no sums of gradients")
     }

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 import MoETensor
 
 /// Numbers about one weight and its gradient.

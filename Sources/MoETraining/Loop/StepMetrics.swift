@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 
 /// What is known of a training step when it is done.
 public struct StepMetrics: Hashable, Sendable {

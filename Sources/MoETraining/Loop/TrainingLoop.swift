@@ -1,4 +1,6 @@
-import MoECore
+public import MoEData
+public import MoEModels
+public import MoECore
 public import MoETensor
 
 /// Trains a model of any kind, step by step.
@@ -26,7 +28,7 @@ public final class TrainingLoop<Task: TrainingTask> {
   /// Prepares to train from the task's present weights.
   ///
   /// - Throws: ``TrainingError`` for settings out of range.
-  public init(_ task: Task, settings: LoopSettings) throws(TrainingError) {
+  public init(_ task: Task, settings: LoopSettings) throws(SettingError) {
     (self.task, self.settings) = (task, settings)
     optimizer = AdamW(task.weights, settings: settings.optimizer)
     average =

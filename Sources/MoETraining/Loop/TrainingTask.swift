@@ -1,3 +1,6 @@
+public import MoECore
+public import MoEData
+public import MoEModels
 public import MoETensor
 
 /// What differs between kinds of models when they are trained: data, loss and evaluation.
@@ -65,28 +68,6 @@ extension TrainingTask {
   public func evaluate() throws -> [NamedValue] { [] }
   /// No files.
   public func evaluationFiles() throws -> [ModelFile] { [] }
-}
-
-/// A small file that belongs to a model.
-public struct ModelFile: Hashable, Sendable {
-  /// Its name in the folder.
-  public var name: String
-  /// Its contents.
-  public var bytes: [UInt8]
-
-  /// Describes a file.
-  public init(_ name: String, _ bytes: [UInt8]) { (self.name, self.bytes) = (name, bytes) }
-}
-
-/// A number and its name.
-public struct NamedValue: Hashable, Codable, Sendable {
-  /// The name, in lower case with underscores, as in tables.
-  public var name: String
-  /// The number.
-  public var value: Double
-
-  /// Names a number.
-  public init(_ name: String, _ value: Double) { (self.name, self.value) = (name, value) }
 }
 
 /// The loss of one batch.

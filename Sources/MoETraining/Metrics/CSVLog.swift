@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import SystemPackage
 
 /// Keeps metrics in three tables: `metrics.csv` with a row per step, `routing.csv` with a row per sparse layer of

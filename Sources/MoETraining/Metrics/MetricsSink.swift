@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Receives what is measured in a run, to keep it.
 public protocol MetricsSink: AnyObject {
   /// Keeps a step.

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 import Foundation
 public import SystemPackage
 

@@ -36,7 +36,7 @@ struct RunRecord: Codable {
     let file = try MappedFile(path)
     let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
     guard let record = try? JSONDecoder().decode(RunRecord.self, from: data) else {
-      throw ModelError.invalidJSON(path: path, message: "expected the record of a run")
+      throw ConfigurationError.invalidJSON(path: path, message: "expected the record of a run")
     }
     return record
   }

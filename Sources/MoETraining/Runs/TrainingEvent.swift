@@ -1,3 +1,4 @@
+public import MoECore
 public import SystemPackage
 
 /// What happens in a run, for whoever shows it.

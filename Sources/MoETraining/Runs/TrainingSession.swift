@@ -1,3 +1,4 @@
+import MoEData
 import Foundation
 public import MoECore
 import MoEModels

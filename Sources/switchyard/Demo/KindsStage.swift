@@ -1,3 +1,5 @@
+import MoECore
+import MoEData
 import Foundation
 import MoEModels
 import MoEReport

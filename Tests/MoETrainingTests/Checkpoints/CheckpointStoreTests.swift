@@ -1,3 +1,5 @@
+import MoEData
+import MoEModels
 import Foundation
 import MoECore
 import MoETensor

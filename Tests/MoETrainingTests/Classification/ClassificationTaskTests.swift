@@ -1,3 +1,5 @@
+import MoEData
+import MoETokenizers
 import Foundation
 import MoECore
 import MoEEvaluation
@@ -236,7 +238,7 @@ struct ClassificationTaskTests {
     let values = Dictionary(uniqueKeysWithValues: report.values.map { ($0.name, $0.value) })
     #expect(values["accuracy"] == 1 && values["same_expert"] == 1)
     #expect(values["same_expert_renamed"] == nil)
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       _ = try ClassifierReport(
         of: model, on: data, against: toy.folder.file("other").appending("model"))
     }
@@ -262,11 +264,11 @@ struct ClassificationTaskTests {
     #expect(throws: DataError.self) { try train("1,rain\n1,cloud\n") }
     #expect(toy.folder.file("run").isMissing)
     let good = "1,rain\n2,bread\n3,song\n4,road\n"
-    let error = #expect(throws: TrainingError.self) {
+    let error = #expect(throws: SettingError.self) {
       try train(good, settings: ["data.train_samples=1"])
     }
     #expect(error.map { "\($0)".contains("data.train_samples") } ?? false)
-    let held = #expect(throws: TrainingError.self) {
+    let held = #expect(throws: SettingError.self) {
       try train("1,rain\n2,bread\n", settings: ["data.validation_share=0.5"])
     }
     #expect(held.map { "\($0)".contains("data.validation_share") } ?? false)

@@ -1,6 +1,7 @@
+import MoEEvaluation
 import Foundation
 import MoECore
-import MoEImages
+import MoEData
 import MoEModels
 import MoETensor
 import MoETestSupport
@@ -54,7 +55,7 @@ struct DiffusionFolderTests {
   private func trained(_ configuration: TrainingConfiguration, _ name: String) throws -> FilePath {
     let session = try TrainingSession(configuration, in: folder.file(name), resumes: false)
     guard case .finished(let model) = try session.run() else {
-      throw TrainingError.invalidSetting(key: "run", value: "stopped", expected: "finished")
+      throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model
   }

@@ -1,3 +1,4 @@
+import MoEData
 import Foundation
 import MoECore
 import MoEModels
@@ -173,8 +174,8 @@ struct DiffusionObjectiveTests {
     #expect(some.times.first == 0 && some.times.last == 999 && some.count == 250)
     #expect(abs(some.betas.reduce(1.0) { $0 * (1 - $1) } - product) < 1e-12)
     #expect(try NoiseSchedule(steps: 1).times == [999])
-    #expect(throws: TrainingError.self) { try NoiseSchedule(steps: 0) }
-    #expect(throws: TrainingError.self) { try NoiseSchedule(steps: 1001) }
+    #expect(throws: SettingError.self) { try NoiseSchedule(steps: 0) }
+    #expect(throws: SettingError.self) { try NoiseSchedule(steps: 1001) }
   }
 }
 

@@ -1,6 +1,7 @@
+import MoEEvaluation
 import Foundation
 import MoECore
-import MoEImages
+import MoEData
 import MoEModels
 import MoETensor
 import MoETestSupport
@@ -63,7 +64,7 @@ struct DiffusionRecipeTests {
     // Files of MNIST have no names of classes.
     #expect(stored.classNames == ["0", "1", "2"])
     #expect(try stored.labels(named: "2,0") == [2, 0])
-    #expect(throws: TrainingError.self) { try stored.labels(named: "7") }
+    #expect(throws: SettingError.self) { try stored.labels(named: "7") }
     let images = try SamplePictures(perClass: 1, steps: 2).sheet(
       of: stored.model(), classes: 3, device: .cpu)
     #expect(images != nil)

@@ -1,3 +1,4 @@
+import MoEData
 import MoECore
 import MoEModels
 import MoERouting

@@ -1,3 +1,4 @@
+import MoEEvaluation
 import Foundation
 import MoECore
 import MoEModels

@@ -1,3 +1,5 @@
+import MoEEvaluation
+import MoEData
 import Foundation
 import MoECore
 import MoEModels
@@ -196,18 +198,18 @@ struct DiffusionTaskTests {
     expectClose(
       set.images([0], random: nil),
       Tensor([-1, 1, -0.6, -0.2] as [Float], shape: [1, 1, 2, 2]), .sameKernels)
-    #expect(throws: TrainingError.self) { try ImageArray(bytes, labels: [1], classes: 1) }
-    #expect(throws: TrainingError.self) { try ImageArray(bytes, labels: [], classes: 1) }
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) { try ImageArray(bytes, labels: [1], classes: 1) }
+    #expect(throws: SettingError.self) { try ImageArray(bytes, labels: [], classes: 1) }
+    #expect(throws: SettingError.self) {
       try ImageArray(Tensor.zeros([2, 2]), labels: [0, 0], classes: 1)
     }
     let model = try SampleImages.model(nil)
     let source = ShuffledImages(set, flips: false, seed: 1)
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       try DiffusionTask(model, images: source, settings: .init(batchSize: 1))
     }
     let many = try ImageArray(Tensor.zeros([1, 1, 8, 8]), labels: [0], classes: 5)
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       try DiffusionTask(
         model, images: ShuffledImages(many, flips: false, seed: 1), settings: .init(batchSize: 1))
     }

@@ -1,7 +1,8 @@
+import MoERouting
 import Foundation
 import MoECore
 import MoEEvaluation
-import MoEImages
+import MoEData
 import MoEModels
 import MoETensor
 import MoETestSupport
@@ -46,7 +47,7 @@ struct ImageClassificationTests {
     let session = try TrainingSession(
       configuration(settings), in: folder.file(name), resumes: false)
     guard case .finished(let model) = try session.run() else {
-      throw TrainingError.invalidSetting(key: "run", value: "stopped", expected: "finished")
+      throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model
   }
@@ -88,12 +89,12 @@ struct ImageClassificationTests {
     #expect(try measurement.measure(noise, sampler: sampler, seed: 1) == made)
     configuration.imageSize = 16
     let large = try stored(configuration, "large")
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       try measurement.measure(large, sampler: sampler, seed: 1)
     }
     let classifier = folder.file("run").appending("model")
     try FidelityMeasurement.check(noise, sampler: sampler, classifier: classifier)
-    let error = #expect(throws: TrainingError.self) {
+    let error = #expect(throws: SettingError.self) {
       try FidelityMeasurement.check(large, sampler: sampler, classifier: classifier)
     }
     #expect(error?.description.contains("of 1×16×16; it must be of 1×8×8") == true)
@@ -106,7 +107,7 @@ struct ImageClassificationTests {
         classifier: classifier)
     }
     for count in [3, 49] {
-      #expect(throws: TrainingError.self) {
+      #expect(throws: SettingError.self) {
         try FidelityMeasurement(
           classifier: folder.file("run").appending("model"), reference: files, count: count)
       }
@@ -127,7 +128,7 @@ struct ImageClassificationTests {
     }
     let measurement = try FidelityMeasurement(
       classifier: trained("classifier", ["training.steps=1"]), reference: files, count: 12)
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       try measurement.measure(broken, sampler: DiffusionSampler(.euler, steps: 2), seed: 1)
     }
   }

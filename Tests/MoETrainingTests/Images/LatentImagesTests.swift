@@ -1,13 +1,12 @@
+import MoETraining
 import Foundation
 import MoECore
-import MoEImages
+@testable import MoEData
 import MoEModels
 import MoETensor
 import MoETestSupport
 import SystemPackage
 import Testing
-
-@testable import MoETraining
 
 @Suite("Latents")
 struct LatentImagesTests {
@@ -53,10 +52,10 @@ struct LatentImagesTests {
 
   @Test("that disagree with themselves are refused")
   func refusals() throws {
-    #expect(throws: ModelError.self) { try LatentImages(file(metadata: "{}")) }
-    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0, 3])) }
-    #expect(throws: ModelError.self) { try LatentImages(file(labels: [0])) }
-    #expect(throws: ModelError.self) { try LatentImages(file(deviation: [2, 1, 2, 1])) }
+    #expect(throws: ConfigurationError.self) { try LatentImages(file(metadata: "{}")) }
+    #expect(throws: ConfigurationError.self) { try LatentImages(file(labels: [0, 3])) }
+    #expect(throws: ConfigurationError.self) { try LatentImages(file(labels: [0])) }
+    #expect(throws: ConfigurationError.self) { try LatentImages(file(deviation: [2, 1, 2, 1])) }
   }
 
   @Test(
@@ -77,7 +76,7 @@ struct LatentImagesTests {
     let path = folder.file("damaged.safetensors")
     try SafetensorsFile.write(
       tensors, metadata: ["switchyard": #"{"version": 1, "classes": 1}"#], to: path)
-    let error = #expect(throws: ModelError.self) { try LatentImages(path) }
+    let error = #expect(throws: ConfigurationError.self) { try LatentImages(path) }
     let text = error?.description ?? ""
     #expect(
       text.contains("damaged.safetensors: \(name) is") && text.contains("image 280;"), "\(text)")
@@ -106,7 +105,7 @@ struct LatentImagesTests {
       TrainingConfiguration(folder.file("config.json"), settings: settings), in: folder.file(name),
       resumes: false)
     guard case .finished(let model) = try session.run() else {
-      throw TrainingError.invalidSetting(key: "run", value: "stopped", expected: "finished")
+      throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model
   }
@@ -117,7 +116,7 @@ struct LatentImagesTests {
     let model = try StoredDiffusionModel(path)
     #expect(model.latentScale == 0.5 && !model.makesPictures && model.classNames.count == 3)
     #expect(model.configuration.channels == 2 && model.configuration.imageSize == 4)
-    #expect(throws: ModelError.self) { try model.checkPictures() }
+    #expect(throws: ConfigurationError.self) { try model.checkPictures() }
     let again = try trained("again", settings: [#"model={"path": "\#(path.string)"}"#])
     #expect(try StoredDiffusionModel(again).latentScale == 0.5)
   }

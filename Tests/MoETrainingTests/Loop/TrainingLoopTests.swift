@@ -1,3 +1,4 @@
+import MoEData
 import Foundation
 import MoECore
 import MoEModels
@@ -128,7 +129,7 @@ struct TrainingLoopTests {
 
   @Test("fused updates have nowhere to add up micro-batches")
   func fusedAccumulation() {
-    #expect(throws: TrainingError.self) {
+    #expect(throws: SettingError.self) {
       try running.loop(accumulation: 2, fusesUpdates: true)
     }
   }

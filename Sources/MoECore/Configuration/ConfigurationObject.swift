@@ -1,0 +1,273 @@
+package import Foundation
+public import SystemPackage
+
+/// A JSON object read from a file, whose values are asked for by key and checked as they are read.
+public struct ConfigurationObject {
+  /// Any JSON value.
+  package enum Value: Codable, Hashable, Sendable {
+    case null
+    case bool(Bool)
+    case number(Double)
+    case string(String)
+    case array([Value])
+    case object([String: Value])
+
+    package init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if container.decodeNil() {
+        self = .null
+      } else if let value = try? container.decode(Bool.self) {
+        self = .bool(value)
+      } else if let value = try? container.decode(Double.self) {
+        self = .number(value)
+      } else if let value = try? container.decode(String.self) {
+        self = .string(value)
+      } else if let value = try? container.decode([Value].self) {
+        self = .array(value)
+      } else {
+        self = .object(try container.decode([String: Value].self))
+      }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+      var container = encoder.singleValueContainer()
+      switch self {
+      case .null: try container.encodeNil()
+      case .bool(let value): try container.encode(value)
+      case .number(let value):
+        if let whole = Int(exactly: value) {
+          try container.encode(whole)
+        } else {
+          try container.encode(value)
+        }
+      case .string(let value): try container.encode(value)
+      case .array(let items): try container.encode(items)
+      case .object(let values): try container.encode(values)
+      }
+    }
+  }
+
+  /// The file, for messages.
+  public let path: FilePath
+  /// What stands before a key in messages, for objects inside others.
+  private let prefix: String
+  package let values: [String: Value]
+
+  /// Reads a file.
+  ///
+  /// - Throws: ``ConfigurationError`, or a `FileError`.
+  public init(_ path: FilePath) throws {
+    let file = try MappedFile(path)
+    let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
+    try self.init(text, in: path)
+  }
+
+  /// Reads the JSON text of an object that a file holds.
+  package init(_ text: Data, in path: FilePath) throws {
+    do {
+      values = try JSONDecoder().decode([String: Value].self, from: text)
+    } catch {
+      throw ConfigurationError.invalidJSON(
+        path: path, message: "expected a JSON object; the file is broken")
+    }
+    (self.path, prefix) = (path, "")
+  }
+
+  /// Wraps values that stand in, or were derived from, a file.
+  package init(_ values: [String: Value], path: FilePath, prefix: String = "") {
+    (self.values, self.path, self.prefix) = (values, path, prefix)
+  }
+
+  /// A key as messages name it, with the objects around it.
+  package func fullKey(_ key: String) -> String { prefix + key }
+
+  /// The first of these keys that has a value other than null.
+  private func find(_ keys: [String]) -> (key: String, value: Value)? {
+    for key in keys {
+      if let value = values[key], value != .null { return (prefix + key, value) }
+    }
+    return nil
+  }
+
+  /// The value of a key as it stands there; null when there is none.
+  package func value(_ key: String) -> Value { values[key] ?? .null }
+
+  /// Whether one of these keys has a value other than null.
+  package func has(_ keys: String...) -> Bool { find(keys) != nil }
+
+  /// A whole number in a range, or `nil` when all keys are absent or null.
+  package func optionalInt(
+    _ keys: String..., in range: ClosedRange<Int>
+  ) throws(ConfigurationError) -> Int? {
+    try optionalInt(keys, in: range)
+  }
+
+  /// A whole number in a range.
+  package func int(_ keys: String..., in range: ClosedRange<Int>) throws(ConfigurationError) -> Int
+  {
+    guard let value = try optionalInt(keys, in: range) else { throw missing(keys) }
+    return value
+  }
+
+  private func optionalInt(
+    _ keys: [String], in range: ClosedRange<Int>
+  ) throws(ConfigurationError) -> Int? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .number(let number) = value, let whole = Int(exactly: number), range.contains(whole)
+    else {
+      throw invalid(key, value, "a whole number in \(range.lowerBound)…\(range.upperBound)")
+    }
+    return whole
+  }
+
+  /// A finite number above a limit, or `nil` when all keys are absent or null.
+  package func optionalNumber(
+    _ keys: String..., above limit: Double = 0
+  ) throws(ConfigurationError) -> Double? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .number(let number) = value, number.isFinite, number > limit else {
+      throw invalid(key, value, "a number above \(limit)")
+    }
+    return number
+  }
+
+  /// A finite number of at least 0, or `nil` when the key is absent or null.
+  package func optionalAmount(_ key: String) throws(ConfigurationError) -> Double? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .number(let number) = value, number.isFinite, number >= 0 else {
+      throw invalid(key, value, "a number of at least 0")
+    }
+    return number
+  }
+
+  /// A finite number above a limit.
+  package func number(_ key: String, above limit: Double = 0) throws(ConfigurationError) -> Double {
+    guard let value = try optionalNumber(key, above: limit) else { throw missing([key]) }
+    return value
+  }
+
+  /// True or false, or `nil` when the key is absent or null.
+  package func optionalBool(_ key: String) throws(ConfigurationError) -> Bool? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .bool(let flag) = value else { throw invalid(key, value, "true or false") }
+    return flag
+  }
+
+  /// True or false.
+  package func bool(_ key: String) throws(ConfigurationError) -> Bool {
+    guard let value = try optionalBool(key) else { throw missing([key]) }
+    return value
+  }
+
+  /// A string, or `nil` when all keys are absent or null.
+  package func optionalString(_ keys: String...) throws(ConfigurationError) -> String? {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .string(let text) = value else { throw invalid(key, value, "a string") }
+    return text
+  }
+
+  /// One of the named cases.
+  package func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ key: String, _ type: Choice.Type = Choice.self
+  ) throws(ConfigurationError) -> Choice {
+    guard let text = try optionalString(key) else { throw missing([key]) }
+    guard let choice = Choice(rawValue: text) else {
+      let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+      throw invalid(prefix + key, .string(text), "one of \(names)")
+    }
+    return choice
+  }
+
+  /// A list of whole numbers in a range, empty when the key is absent or null.
+  package func ints(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> [Int] {
+    guard let (key, value) = find([key]) else { return [] }
+    guard case .array(let items) = value else {
+      throw invalid(key, value, "a list of whole numbers")
+    }
+    var result: [Int] = []
+    for item in items {
+      guard case .number(let number) = item, let whole = Int(exactly: number), range.contains(whole)
+      else {
+        throw invalid(
+          key, value, "a list of whole numbers in \(range.lowerBound)…\(range.upperBound)")
+      }
+      result.append(whole)
+    }
+    return result
+  }
+
+  /// A list of strings, or `nil` when the key is absent or null.
+  package func optionalStrings(_ key: String) throws(ConfigurationError) -> [String]? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .array(let items) = value else { throw invalid(key, value, "a list of strings") }
+    var result: [String] = []
+    for item in items {
+      guard case .string(let text) = item else { throw invalid(key, value, "a list of strings") }
+      result.append(text)
+    }
+    return result
+  }
+
+  /// An object inside this one, or `nil` when all keys are absent or null.
+  package func optionalObject(_ keys: String...) throws(ConfigurationError) -> ConfigurationObject?
+  {
+    guard let (key, value) = find(keys) else { return nil }
+    guard case .object(let values) = value else { throw invalid(key, value, "an object") }
+    return ConfigurationObject(values, path: path, prefix: key + ".")
+  }
+
+  /// Refuses keys that are not in the list; for Switchyard's own files.
+  package func refuseKeys(except known: [String]) throws(ConfigurationError) {
+    for key in values.keys.sorted() where !known.contains(key) {
+      let nearest = known.min { Self.distance($0, key) < Self.distance($1, key) } ?? ""
+      throw .unknownKey(path: path, key: prefix + key, nearest: prefix + nearest)
+    }
+  }
+
+  /// An error about a value that this object holds.
+  package func invalid(_ key: String, _ expected: String) -> ConfigurationError {
+    invalid(prefix + key, values[key] ?? .null, expected)
+  }
+
+  private func invalid(_ key: String, _ value: Value, _ expected: String) -> ConfigurationError {
+    .invalidValue(path: path, key: key, value: "\(value.text)", expected: expected)
+  }
+
+  private func missing(_ keys: [String]) -> ConfigurationError {
+    .missingKey(path: path, key: prefix + keys.joined(separator: "' or '\(prefix)"))
+  }
+
+  /// Letters to insert, delete or change to make one word of the other (Levenshtein 1966).
+  private static func distance(_ left: String, _ right: String) -> Int {
+    var row = Array(0...right.count)
+    for (i, a) in left.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, b) in right.enumerated() {
+        let change = diagonal + (a == b ? 0 : 1)
+        diagonal = row[j + 1]
+        row[j + 1] = min(change, row[j] + 1, row[j + 1] + 1)
+      }
+    }
+    return row[right.count]
+  }
+}
+
+extension ConfigurationObject.Value {
+  /// The value as a message shows it.
+  package var text: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .number(let value): Int(exactly: value).map(String.init) ?? "\(value)"
+    case .string(let value): "'\(value)'"
+    case .array(let items): "[\(items.prefix(8).map(\.text).joined(separator: ", "))]"
+    case .object: "an object"
+    }
+  }
+}
+
+extension ConfigurationObject.Value {
+  /// JSON that people can read, with a line end.
+  package func json() throws -> String { try JSONText.pretty(self) }
+}

@@ -1,0 +1,57 @@
+public import SystemPackage
+
+/// Why text or tokens cannot be trained on.
+public enum DataError: Error, Hashable {
+  /// The file has no bytes.
+  case empty(FilePath)
+  /// The file is not UTF-8; `offset` counts bytes.
+  case notText(FilePath, offset: Int)
+  /// A line of a JSONL file is not an object with the text.
+  case invalidLine(FilePath, line: Int, problem: String)
+  /// A record of a list in JSON, from 1, is not as it must be.
+  case invalidRecord(FilePath, record: Int, problem: String)
+  /// There are too few tokens for a single window.
+  case tooShort(FilePath, tokens: Int, needed: Int)
+  /// The file holds tensors, but not tokens as ``TokenFile`` writes them.
+  case notTokens(FilePath, problem: String)
+  /// The tokens come from another tokenizer.
+  case otherTokenizer(FilePath, found: String, expected: String)
+  /// A token that the vocabulary does not have.
+  case tokenOutsideVocabulary(FilePath, token: Int, vocabulary: Int)
+  /// All texts are of one class, so that there is nothing to learn.
+  case singleClass(FilePath, name: String)
+  /// There are fewer texts than are asked for.
+  case tooFewTexts(FilePath, found: Int, needed: Int)
+  /// The file holds what an encoder made of other texts.
+  case otherStates(FilePath)
+}
+
+extension DataError: CustomStringConvertible {
+  /// What is wrong, where, and what to change.
+  public var description: String {
+    switch self {
+    case .empty(let path):
+      "\(path) is empty; name a file with text"
+    case .notText(let path, let offset):
+      "\(path) is not UTF-8 text at byte \(offset); convert it first, for example with iconv"
+    case .invalidLine(let path, let line, let problem):
+      "\(path): line \(line) \(problem)"
+    case .invalidRecord(let path, let record, let problem):
+      "\(path): record \(record) of the list \(problem)"
+    case .tooShort(let path, let tokens, let needed):
+      "\(path) gives \(tokens) tokens, but a window needs \(needed); take a longer text, or a smaller data.context"
+    case .notTokens(let path, let problem):
+      "\(path) is no token file: \(problem)"
+    case .otherTokenizer(let path, let found, let expected):
+      "\(path) was made with another tokenizer (\(found.prefix(12))…, here \(expected.prefix(12))…); make it again, or take the tokenizer that it was made with"
+    case .tokenOutsideVocabulary(let path, let token, let vocabulary):
+      "\(path) holds the token \(token), but the vocabulary has \(vocabulary); the file is damaged, make it again"
+    case .singleClass(let path, let name):
+      "\(path) holds texts of the class '\(name)' only; name a file with at least two classes"
+    case .tooFewTexts(let path, let found, let needed):
+      "\(path) holds \(found) texts, but \(needed) are asked for; ask for fewer, or name more files"
+    case .otherStates(let path):
+      "\(path) holds the states of other texts; remove it"
+    }
+  }
+}

@@ -1,0 +1,57 @@
+package import MoECore
+public import MoEModels
+package import MoETensor
+
+/// Texts as tokens, with what is to be predicted of them.
+public struct ClassificationSet {
+  /// The tokens.
+  public var tokens: [TokenizedText]
+  /// The class of each text, from 0; zeros for scores.
+  public var labels: [Int]
+  /// The score of each text by its place in the range, 0 to 1; zeros for classes.
+  public var scores: [Float]
+  /// The kind of each text, where kinds are told apart.
+  public var kinds: [Int]?
+  /// Names of the kinds.
+  public var kindNames: [String]
+  /// Texts that were cut off at the longest length.
+  public private(set) var truncated = 0
+  /// What an encoder that does not change made of the texts.
+  package var states: EncodedStates?
+
+  /// Number of texts.
+  public var count: Int { tokens.count }
+
+  /// Encodes texts.
+  ///
+  /// - Throws: ``DataError`` for a text of which no token is left.
+  public init(_ texts: LabelledTexts, with preparation: TextPreparation) throws(DataError) {
+    tokens = []
+    tokens.reserveCapacity(texts.texts.count)
+    for text in texts.texts {
+      guard let prepared = preparation(text.first, text.second) else {
+        throw .invalidLine(
+          texts.paths[text.file], line: text.line,
+          problem: "has a text without any token; remove it")
+      }
+      tokens.append(prepared.text)
+      if prepared.isTruncated { truncated += 1 }
+    }
+    labels = texts.texts.map(\.label)
+    kindNames = texts.kinds
+    kinds = texts.kinds.isEmpty ? nil : texts.texts.map { $0.kind ?? 0 }
+    if case .score(let range) = texts.target {
+      let width = range.upperBound - range.lowerBound
+      scores = texts.texts.map { Float(($0.score - range.lowerBound) / width) }
+    } else {
+      scores = texts.texts.map { _ in 0 }
+    }
+  }
+
+  /// Both views of some texts.
+  package func views(
+    _ texts: [Int], encoder: any TextEncoder, dtype: DType, on device: Device
+  ) -> InputViews {
+    states?.views(texts, dtype: dtype, on: device) ?? encoder(texts.map { tokens[$0] })
+  }
+}

@@ -1,0 +1,121 @@
+import MoECore
+public import MoEModels
+public import SystemPackage
+
+/// A text, or a pair of texts, and what is to be predicted of it.
+public struct LabelledText: Hashable, Sendable {
+  /// The text.
+  public var first: String
+  /// The second text of a pair.
+  public var second: String?
+  /// The class, from 0; 0 for a score.
+  public var label = 0
+  /// The score; 0 for a class.
+  public var score = 0.0
+  /// The kind of text, where the source tells kinds apart besides classes.
+  public var kind: Int?
+  /// The line, from 1; of lists that have no lines, the number of the record.
+  public var line: Int
+  /// The place of its file in ``LabelledTexts/paths``.
+  public var file = 0
+
+  /// Describes a text.
+  public init(_ first: String, second: String? = nil, label: Int = 0, score: Double = 0, line: Int)
+  {
+    (self.first, self.second, self.label, self.score) = (first, second, label, score)
+    self.line = line
+  }
+}
+
+/// Texts of one source, all with classes or all with scores.
+public struct LabelledTexts: Sendable {
+  /// Where they come from, for messages; at least one.
+  public var paths: [FilePath]
+  /// The texts.
+  public var texts: [LabelledText]
+  /// What is predicted.
+  public var target: ClassifierConfiguration.Target
+  /// Names of the kinds; empty where there are none.
+  public var kinds: [String] = []
+
+  /// Collects texts.
+  package init(path: FilePath, texts: [LabelledText], target: ClassifierConfiguration.Target) {
+    (self.paths, self.texts, self.target) = ([path], texts, target)
+  }
+
+  /// Texts of several files as one source.
+  ///
+  /// - Precondition: There is at least one, and all have the same target.
+  package init(joining parts: [LabelledTexts]) {
+    self = parts[0]
+    for part in parts.dropFirst() {
+      let texts = part.texts.map { text in
+        var text = text
+        text.file += paths.count
+        return text
+      }
+      (self.texts, paths) = (self.texts + texts, paths + part.paths)
+    }
+  }
+
+  /// The first file.
+  package var path: FilePath { paths[0] }
+
+  /// Number of classes; 1 for scores.
+  package var classCount: Int { target.outputs }
+
+  /// The same, refused if there are none.
+  package func filled() throws(DataError) -> LabelledTexts {
+    guard !texts.isEmpty else { throw .empty(path) }
+    return self
+  }
+
+  /// Refuses texts that cannot be learned from: of one class only, or none at all.
+  package func checkVariety() throws(DataError) {
+    let first = try filled().texts[0]
+    guard case .classes(let names) = target, !hasVariety else { return }
+    throw .singleClass(path, name: names[first.label])
+  }
+
+  /// Whether there are texts of two classes, or scores.
+  package var hasVariety: Bool {
+    guard case .classes = target, let first = texts.first else { return !texts.isEmpty }
+    return texts.contains { $0.label != first.label }
+  }
+
+  /// Some of the texts, classes in the same proportions as here, in the order in which they stand.
+  ///
+  /// Each class gives its share, rounded down; the classes that lost most by rounding give one more. Scores count as
+  /// one class.
+  ///
+  /// - Parameters:
+  ///   - count: Texts to choose.
+  ///   - seed: Decides which.
+  /// - Returns: The chosen texts, and those that were not.
+  /// - Throws: ``DataError/tooFewTexts(_:found:needed:)``.
+  public func sample(
+    _ count: Int, seed: UInt64
+  ) throws(DataError) -> (chosen: LabelledTexts, rest: LabelledTexts) {
+    guard count <= texts.count else {
+      throw .tooFewTexts(path, found: texts.count, needed: count)
+    }
+    var members = [[Int]](repeating: [], count: classCount)
+    for (place, text) in texts.enumerated() { members[text.label].append(place) }
+    let exact = members.map { Double($0.count) * Double(count) / Double(max(1, texts.count)) }
+    var counts = exact.map { Int($0) }
+    let byLoss = counts.indices.sorted {
+      (Double(counts[$0]) - exact[$0], $0) < (Double(counts[$1]) - exact[$1], $1)
+    }
+    for label in byLoss.prefix(count - counts.reduce(0, +)) { counts[label] += 1 }
+    var isChosen = [Bool](repeating: false, count: texts.count)
+    for (label, places) in members.enumerated() where counts[label] > 0 {
+      let order = ShuffledOrder.order(
+        count: places.count, seed: seed &+ UInt64(label) &* 0x9E37_79B9_7F4A_7C15, epoch: 0)
+      for place in order.prefix(counts[label]) { isChosen[places[Int(place)]] = true }
+    }
+    var (chosen, rest) = (self, self)
+    chosen.texts = texts.indices.filter { isChosen[$0] }.map { texts[$0] }
+    rest.texts = texts.indices.filter { !isChosen[$0] }.map { texts[$0] }
+    return (chosen, rest)
+  }
+}

@@ -1,0 +1,147 @@
+import MoECore
+public import MoETensor
+
+/// Something that removes noise from images, such as a `DiffusionTransformer`.
+public protocol Denoiser: AnyObject {
+  /// Channels, rows and columns of an image.
+  var imageShape: [Int] { get }
+  /// What is predicted.
+  var objective: DiffusionConfiguration.Objective { get }
+  /// Number of classes; labels are 0 to one below.
+  var classes: Int { get }
+  /// The label that says nothing, if there is one.
+  var nullLabel: Int? { get }
+  /// Whether what happens to an image does not depend on the others of its batch.
+  var treatsImagesAlone: Bool { get }
+
+  /// Predicts what is to be known of noisy images.
+  ///
+  /// - Parameters:
+  ///   - images: Shape `[batch, channels, rows, columns]`, f32.
+  ///   - times: From 0 to 1000, shape `[batch]`.
+  ///   - labels: Of each image.
+  /// - Returns: The prediction, then variances if the model gives them, in `channels` or twice as many channels.
+  func predict(_ images: Tensor, times: Tensor, labels: [Int]) -> Tensor
+}
+
+extension DiffusionTransformer: Denoiser {
+  /// Channels, rows and columns of an image.
+  public var imageShape: [Int] {
+    [configuration.channels, configuration.imageSize, configuration.imageSize]
+  }
+  /// What is predicted.
+  public var objective: DiffusionConfiguration.Objective { configuration.objective }
+  /// Number of classes.
+  public var classes: Int { configuration.classes }
+  /// The label that says nothing, if there is one.
+  public var nullLabel: Int? { configuration.hasNullLabel ? configuration.classes : nil }
+
+  /// Predicts without recording for gradients.
+  public func predict(_ images: Tensor, times: Tensor, labels: [Int]) -> Tensor {
+    withoutGradients { self(images, times: times, labels: labels).prediction }
+  }
+}
+
+/// Classifier-free guidance: goes further in the direction in which the label changes the prediction.
+///
+///     prediction = p(null) + scale · (p(label) − p(null))
+///
+/// Variances are those of the label. With a scale of 1, and outside of the interval, the label's prediction is taken
+/// as it is.
+///
+/// - SeeAlso: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance*,
+///   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, *Applying Guidance in a Limited
+///   Interval*, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724).
+public struct Guidance: Hashable, Sendable {
+  /// How far to go, at least 1.
+  public var scale: Double
+  /// Times at which guidance is used, from 0, no noise, to 1, only noise.
+  public var interval: ClosedRange<Double>
+  /// Whether both predictions are made in one batch of twice the size; the result is the same.
+  public var isConcatenated: Bool
+
+  /// Describes guidance; by default there is none.
+  public init(
+    scale: Double = 1, interval: ClosedRange<Double> = 0...1, isConcatenated: Bool = false
+  ) {
+    (self.scale, self.interval, self.isConcatenated) = (scale, interval, isConcatenated)
+  }
+
+  /// Checks that a model can be guided in this way.
+  ///
+  /// - Throws: ``ImageSamplingError``.
+  package func check(_ model: some Denoiser) throws {
+    guard scale.isFinite, scale >= 1 else {
+      throw SettingError(
+        key: "guidance", value: "\(scale)", expected: "a finite number of at least 1")
+    }
+    guard interval.lowerBound >= 0, interval.upperBound <= 1 else {
+      throw SettingError(
+        key: "guidance interval", value: "\(interval)", expected: "between 0 and 1")
+    }
+    guard scale > 1 else { return }
+    guard model.nullLabel != nil else { throw ImageSamplingError.noNullLabel }
+    guard !isConcatenated || model.treatsImagesAlone else {
+      throw ImageSamplingError.dependsOnBatch
+    }
+  }
+
+  /// The guided prediction.
+  ///
+  /// - Parameters:
+  ///   - model: A model that passed ``check(_:)``.
+  ///   - images: Shape `[batch, channels, rows, columns]`.
+  ///   - time: From 0 to 1000, the same for all.
+  ///   - labels: Of each image.
+  /// - Returns: What the model gives, f32.
+  func predict(
+    _ model: some Denoiser, _ images: Tensor, time: Double, labels: [Int]
+  ) -> Tensor {
+    let batch = labels.count
+    func times(_ count: Int) -> Tensor { Tensor.full(time, [count], on: images.device) }
+    guard scale > 1, interval.contains(time / RectifiedFlow.timeScale), let null = model.nullLabel
+    else {
+      return model.predict(images, times: times(batch), labels: labels).cast(to: .f32)
+    }
+    let empty = Array(repeating: null, count: batch)
+    var both: [Tensor]
+    if isConcatenated {
+      both = model.predict(
+        Tensor.concatenated([images, images], axis: 0), times: times(2 * batch),
+        labels: labels + empty
+      ).split(count: 2, axis: 0)
+    } else {
+      both = [labels, empty].map { model.predict(images, times: times(batch), labels: $0) }
+    }
+    both = both.map { $0.cast(to: .f32) }
+    let channels = images.size(1)
+    let (label, variance) = both[0].parts(channels: channels)
+    let nothing = both[1].parts(channels: channels).prediction
+    let guided = nothing + (label - nothing) * scale
+    return variance.map { Tensor.concatenated([guided, $0], axis: 1) } ?? guided
+  }
+}
+
+/// Why images cannot be made.
+public enum ImageSamplingError: Error, Hashable {
+  /// The model predicts something else than the sampler needs.
+  case otherObjective(method: String, objective: String, methods: [String])
+  /// Guidance needs a model that was trained with labels left out.
+  case noNullLabel
+  /// Guidance in one batch needs a model that treats images alone.
+  case dependsOnBatch
+}
+
+extension ImageSamplingError: CustomStringConvertible {
+  /// What is wrong and what to change.
+  public var description: String {
+    switch self {
+    case .otherObjective(let method, let objective, let methods):
+      "the sampler '\(method)' does not fit a model trained for '\(objective)'; use \(methods.joined(separator: " or "))"
+    case .noNullLabel:
+      "guidance above 1 needs a model that was trained with labels left out; this one has label_dropout 0; use a guidance of 1"
+    case .dependsOnBatch:
+      "guidance in one batch would change the images of this model, whose experts choose from the whole batch; use two passes"
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+public import MoECore
+import MoETensor
+public import SystemPackage
+
+/// A folder with a trained diffusion transformer: `config.json`, safetensors, the names of its classes
+/// (`classes.json`) and, for a model of latents, what they were multiplied by (`latents.json`).
+public struct StoredDiffusionModel {
+  /// The folder.
+  public let path: FilePath
+  /// The architecture.
+  public let configuration: DiffusionConfiguration
+  /// Names of the classes; their numbers where the folder has no names.
+  public let classNames: [String]
+  /// Whether the folder has names of classes.
+  public let hasClassNames: Bool
+  /// What the latents of the training data were multiplied by; `nil` for pictures, and where the folder does not say.
+  public let latentScale: Double?
+
+  /// Reads the small files of a folder.
+  ///
+  /// - Throws: `ModelError` that says what is wrong, or a `FileError`.
+  public init(_ path: FilePath) throws {
+    self.path = path
+    configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
+    let names = path.appending("classes.json")
+    latentScale = try Self.latentScale(in: path)
+    hasClassNames = !names.isMissing
+    guard hasClassNames else {
+      classNames = (0..<configuration.classes).map(String.init)
+      return
+    }
+    let text = Data(try MappedFile(names).copied())
+    guard let found = try? JSONDecoder().decode([String].self, from: text),
+      1...configuration.classes ~= found.count
+    else {
+      throw ConfigurationError.invalidJSON(
+        path: names, message: "expected a list of at most \(configuration.classes) names")
+    }
+    classNames = found
+  }
+
+  private static func latentScale(in folder: FilePath) throws -> Double? {
+    let path = folder.appending("latents.json")
+    guard !path.isMissing else { return nil }
+    let json = try ConfigurationObject(path)
+    try json.refuseKeys(except: ["version", "scale"])
+    _ = try json.int("version", in: 1...1)
+    return try json.number("scale")
+  }
+
+  /// The file of a model's folder that says what its latents were multiplied by.
+  package static func latentFile(scale: Double) -> ModelFile {
+    ModelFile("latents.json", Array("{\"version\": 1, \"scale\": \(scale)}\n".utf8))
+  }
+
+  /// Whether a folder holds such a model, whole or not.
+  public static func isStored(in folder: FilePath) -> Bool {
+    guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
+    return (try? json.optionalString("model_type")) == DiffusionConfiguration.modelType
+  }
+
+  /// Names by which folders of images find their labels; `nil` where only their order counts.
+  package var knownClasses: [String]? { hasClassNames ? classNames : nil }
+
+  /// Opens the weights.
+  ///
+  /// - Returns: The model.
+  /// - Throws: `ModelError` that names a weight, or what reading throws.
+  public func model() throws -> DiffusionTransformer { try DiffusionTransformer.open(path) }
+
+  /// Whether what the model makes are pixels, and not the latents of an autoencoder.
+  public var makesPictures: Bool {
+    latentScale == nil && [1, 3].contains(configuration.channels)
+  }
+
+  /// Refuses a model of latents where pictures are needed.
+  public func checkPictures() throws(ConfigurationError) {
+    guard !makesPictures else { return }
+    throw .invalidValue(
+      path: path, key: "what the model makes",
+      value: "latents of \(configuration.channels) channels",
+      expected:
+        "pictures here; 'switchyard sample --out FILE.safetensors' writes latents for a program that decodes them"
+    )
+  }
+
+  /// Numbers of classes.
+  ///
+  /// - Parameter text: Names or numbers separated by commas; `nil` for the first 16 classes.
+  /// - Returns: The numbers, in the order given.
+  /// - Throws: `SettingError` for a class that the model does not know.
+  public func labels(named text: String?) throws -> [Int] {
+    guard let text else { return Array(classNames.indices.prefix(16)) }
+    let labels = try text.split(separator: ",").map { part in
+      let name = part.trimmingCharacters(in: .whitespaces)
+      if let place = classNames.firstIndex(of: name) { return place }
+      guard let number = Int(name), classNames.indices.contains(number) else {
+        throw SettingError(
+          key: "--classes", value: "'\(name)'",
+          expected:
+            "among \(classNames.prefix(20).joined(separator: ", "))\(classNames.count > 20 ? ", …" : "")"
+        )
+      }
+      return number
+    }
+    guard !labels.isEmpty else {
+      throw SettingError(
+        key: "--classes", value: "'\(text)'",
+        expected: "names or numbers of classes, separated by commas")
+    }
+    return labels
+  }
+}

@@ -1,0 +1,77 @@
+import MoETokenizers
+import ArgumentParser
+import Foundation
+import MoEModels
+
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Continue a text.",
+    discussion: """
+      The continuation alone goes to standard output, as it is made; counts and speed go to standard \
+      error. The same seed gives the same text on the same machine and thread count.
+
+      Example:
+        switchyard generate model/ --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
+      """)
+
+  @OptionGroup var arguments: ModelArguments
+  @Option(help: "The text to continue.") var prompt: String
+  @Option(help: "Most tokens to make.") var maxTokens = 256
+  @Option(help: "0 takes the best token always; 1 follows the model; more is bolder.")
+  var temperature = 1.0
+  @Option(help: "Only this many best tokens (default: no limit).") var topK: Int?
+  @Option(help: "Only the best tokens with at least this share of probability together.")
+  var topP = 1.0
+  @Option(help: "Only tokens with at least this share of the best one's probability.") var minP =
+    0.0
+  @Option(help: "Above 1, tokens that occurred become less likely.") var repetitionPenalty = 1.0
+  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+
+  private func settings() throws -> SamplingSettings {
+    try SamplingSettings(
+      temperature: temperature, topK: topK, topP: topP, minP: minP,
+      repetitionPenalty: repetitionPenalty)
+  }
+
+  func validate() throws {
+    guard maxTokens >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
+    do { _ = try settings() } catch { throw ValidationError("\(error).") }
+  }
+
+  func run() throws {
+    let model = try arguments.open()
+    let tokenizer = try arguments.tokenizer(for: model)
+    let tokens = tokenizer.encode(prompt)
+    let room = model.configuration.contextLength - tokens.count
+    guard !tokens.isEmpty, room > 0 else {
+      throw ValidationError(
+        "the prompt has \(tokens.count) tokens; it must have 1…\(model.configuration.contextLength - 1)."
+      )
+    }
+    let clock = ContinuousClock()
+    let start = clock.now
+    var generator = TextGenerator(
+      model, prompt: tokens, sampler: Sampler(try settings(), seed: seed),
+      tokenCount: tokenizer.vocabularyCount)
+    var stream = tokenizer.streamingDecoder()
+    var (count, first) = (0, start)
+    while count < min(maxTokens, room), let token = generator.next() {
+      if count == 0 { first = clock.now }
+      count += 1
+      Output.text(try stream.append(token))
+    }
+    Output.line(stream.finish())
+    try Output.flush()
+    report(prompt: tokens.count, made: count, reading: first - start, making: clock.now - first)
+  }
+
+  private func report(prompt: Int, made: Int, reading: Duration, making: Duration) {
+    func rate(_ tokens: Int, _ time: Duration) -> String {
+      let seconds = time / .seconds(1)
+      return seconds > 0 ? "\((Double(tokens) / seconds * 10).rounded() / 10) tokens/s" : "–"
+    }
+    let text =
+      "read \(prompt) tokens (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))\n"
+    FileHandle.standardError.write(Data(text.utf8))
+  }
+}

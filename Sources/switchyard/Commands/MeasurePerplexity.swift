@@ -1,0 +1,46 @@
+import MoETokenizers
+import ArgumentParser
+import Foundation
+import MoEEvaluation
+import MoEModels
+
+struct MeasurePerplexity: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "perplexity",
+    abstract: "Measure how well a model predicts a text.",
+    discussion: """
+      Windows of --context tokens begin every --stride tokens, and each token is scored once, in the \
+      first window that holds it. Lower is better; bits per byte compare models with different \
+      tokenizers.
+
+      Example:
+        switchyard perplexity MODEL --text book.txt --context 1024 --stride 512
+      """)
+
+  @OptionGroup var arguments: ModelArguments
+  @Option(help: "File with the text, UTF-8.", completion: .file()) var text: PathArgument
+  @Option(help: "Tokens per window (default: the model's context length, at most 2048).")
+  var context: Int?
+  @Option(help: "Tokens between the beginnings of windows (default: the context).") var stride: Int?
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func run() throws {
+    let content = try readText(text.path)
+    let model = try arguments.open()
+    let tokenizer = try arguments.tokenizer(for: model)
+    let window = context ?? min(2048, model.configuration.contextLength)
+    let progress = ProgressLine()
+    defer { progress.end() }
+    let result = try Perplexity.measure(
+      model, tokens: tokenizer.encode(content), bytes: content.utf8.count, context: window,
+      stride: stride ?? window, progress: progress.show)
+    progress.end()
+    if json {
+      try Output.json(result)
+    } else {
+      Output.line("perplexity     \(result.perplexity)")
+      Output.line("bits per byte  \(result.bitsPerByte)")
+      Output.line("tokens scored  \(result.scoredTokens)")
+    }
+  }
+}

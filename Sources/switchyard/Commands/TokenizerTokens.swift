@@ -1,0 +1,53 @@
+import MoEData
+import MoETokenizers
+import ArgumentParser
+import MoECore
+import MoEModels
+import MoETraining
+import SystemPackage
+
+struct TokenizerTokens: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tokens",
+    abstract: "Turn text files into a token file, once for many runs.",
+    discussion: """
+      The result is a safetensors file that data.train of a training configuration can name. It remembers its \
+      tokenizer and is refused with any other. 'switchyard train' makes such files itself from text.
+
+      Example:
+        switchyard tokenizer tokens book.txt --tokenizer tokenizer.json --out book.safetensors
+      """)
+
+  @Argument(help: "Files with text, UTF-8, or JSONL.", completion: .file())
+  var texts: [PathArgument]
+  @Option(help: "A tokenizer.json, or a folder that holds one.", completion: .file())
+  var tokenizer: PathArgument
+  @Option(help: "A new file for the tokens.", completion: .file()) var out: PathArgument
+  @Option(help: "Key of the text in each line of JSONL (default: text, for .jsonl files).")
+  var field: String?
+  @Option(help: "Token behind every document, if the tokenizer knows it.")
+  var end = "<|endoftext|>"
+
+  func validate() throws {
+    guard out.path.extension == "safetensors" else {
+      throw ValidationError("--out must end in .safetensors.")
+    }
+  }
+
+  func run() throws {
+    guard out.path.isMissing else { throw FileError.alreadyExists(out.path) }
+    let folder = tokenizer.path
+    let named = folder.appending("tokenizer.json")
+    let file = named.isMissing ? folder : named
+    let tokenizer = try Tokenizer(file)
+    let progress = ProgressLine()
+    defer { progress.end() }
+    try TokenFileWriter(
+      tokenizer, identity: Tokenizer.identity(at: file), endToken: tokenizer.id(of: end)
+    ).write(
+      texts.map { TextSource($0.path, field: field) }, to: out.path, progress: progress.show)
+    progress.end()
+    let tokens = try TokenFile(out.path)
+    Output.line("\(tokens.count) tokens of \(ByteCount(tokens.origin.bytes)) text")
+  }
+}

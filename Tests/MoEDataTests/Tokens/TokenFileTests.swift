@@ -1,0 +1,188 @@
+@testable import MoEData
+import MoETokenizers
+import Foundation
+import MoECore
+import MoEModels
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@Suite("Token files")
+struct TokenFileTests {
+  private let folder: TemporaryFolder
+  private let tokenizer: Tokenizer
+  private static let text = (0..<400).map {
+    "Line \($0) of the gate's text.  Größe, 🦊 and\ttabs;\n" + ($0 % 7 == 0 ? "\n\n" : "")
+  }.joined()
+
+  init() throws {
+    folder = try TemporaryFolder()
+    tokenizer = try BPETrainer(vocabularySize: 400, specialTokens: ["<|endoftext|>"])
+      .train(on: Self.text).tokenizer()
+  }
+
+  private func write(
+    _ text: String, as name: String, field: String? = nil, endToken: Int? = 0
+  ) throws -> TokenFile {
+    let source = try folder.write(Array(text.utf8), to: name)
+    let out = folder.file(name + ".safetensors")
+    try TokenFileWriter(tokenizer, identity: "this", endToken: endToken)
+      .write([TextSource(source, field: field)], to: out)
+    return try TokenFile(out, tokenizer: "this")
+  }
+
+  @Test("hold the tokens of the text and where documents begin")
+  func roundTrip() throws {
+    let file = try write(Self.text, as: "text.txt")
+    let expected = tokenizer.encode(Self.text, addingSpecialTokens: false) + [0]
+    #expect(try file.tokens(in: 0..<file.count) == expected)
+    #expect(try file.tokens(in: 5..<9) == Array(expected[5..<9]))
+    #expect(try file.documentStarts().array(of: Int.self) == [0])
+    #expect(file.origin.bytes == Self.text.utf8.count && file.origin.sources == ["text.txt"])
+    let entry = try SafetensorsFile(file.path).entry(named: "tokens")
+    #expect(entry.dtype == .u16)
+  }
+
+  @Test("take JSONL, one document per line", arguments: ["text", "body"])
+  func jsonLines(field: String) throws {
+    let documents = ["One gate.", "Two\nlines \"quoted\" 🦊", "", "Three"]
+    let lines = try documents.map {
+      String(decoding: try JSONEncoder().encode([field: $0, "id": "x"]), as: UTF8.self)
+    }
+    let file = try write(
+      lines.joined(separator: "\n") + "\n\n", as: "text.jsonl", field: field == "text" ? nil : field
+    )
+    let tokens = documents.map { tokenizer.encode($0, addingSpecialTokens: false) + [0] }
+    #expect(try file.tokens(in: 0..<file.count) == tokens.flatMap(\.self))
+    let starts = tokens.indices.map { tokens[..<$0].reduce(0) { $0 + $1.count } }
+    #expect(try file.documentStarts().array(of: Int.self) == starts)
+  }
+
+  @Test("are the same however the text is cut", arguments: [64, 100, 1000])
+  func cuts(limit: Int) throws {
+    let source = TextSource(try folder.write(Array(Self.text.utf8), to: "text.txt"))
+    var (tokens, bytes, parts): ([Int], [UInt8], Int) = ([], [], 0)
+    try source.forEachPart(limit: limit) { part, _ in
+      tokens += tokenizer.encode(bytes: part.bytes, addingSpecialTokens: false)
+      bytes += part.bytes
+      parts += 1
+      #expect(part.beginsDocument == (parts == 1) && part.bytes.count <= limit)
+    }
+    #expect(bytes == Array(Self.text.utf8) && parts > 10_000 / limit)
+    #expect(tokens == tokenizer.encode(Self.text, addingSpecialTokens: false))
+  }
+
+  @Test("cut text without spaces between characters")
+  func cutsCharacters() throws {
+    let text = String(repeating: "🦊é", count: 100)
+    let source = TextSource(try folder.write(Array(text.utf8), to: "text.txt"))
+    var whole = ""
+    try source.forEachPart(limit: 16) { part, _ in
+      let piece = try #require(String(validating: part.bytes, as: UTF8.self))
+      whole += piece
+    }
+    #expect(whole == text)
+  }
+
+  @Test("of another tokenizer, or of something else, are refused")
+  func refusals() throws {
+    let file = try write(Self.text, as: "text.txt")
+    #expect {
+      _ = try TokenFile(file.path, tokenizer: "other")
+    } throws: {
+      "\($0)".contains("another tokenizer")
+    }
+    let tensors = folder.file("tensors.safetensors")
+    try SafetensorsFile.write(["tokens": Tensor([1, 2])], to: tensors)
+    #expect(throws: DataError.self) { try TokenFile(tensors) }
+    try SafetensorsFile.write(
+      ["tokens": Tensor([1, 2])], metadata: file.metadataForTests, to: tensors)
+    #expect { _ = try TokenFile(tensors) } throws: { "\($0)".contains("i64 [2]") }
+    try SafetensorsFile.write(
+      ["tokens": Tensor([1, 500].map(Int32.init))], metadata: file.metadataForTests, to: tensors)
+    let outside = try TokenFile(tensors)
+    #expect { _ = try outside.tokens(in: 0..<2) } throws: { "\($0)".contains("token 500") }
+  }
+
+  @Test("are not made of what is no text")
+  func badText() throws {
+    for (bytes, name, expected) in [
+      ([], "empty.txt", "is empty"), ([0x41, 0xFF], "binary.txt", "not UTF-8 text at byte 1"),
+      (Array("{\"text\": \"a\"}\nnothing\n".utf8), "bad.jsonl", "line 2 is not a JSON object"),
+      (Array("{\"body\": \"a\"}\n".utf8), "other.jsonl", "no text under 'text'; it has 'body'"),
+    ] as [([UInt8], String, String)] {
+      let path = try folder.write(bytes, to: name)
+      let before = try folder.contents()
+      #expect {
+        try TokenFileWriter(tokenizer, identity: "this", endToken: 0)
+          .write([TextSource(path)], to: folder.file("out.safetensors"))
+      } throws: {
+        "\($0)".contains(expected)
+      }
+      #expect(try folder.contents() == before)
+    }
+  }
+}
+
+extension TokenFile {
+  /// The metadata of this file, to forge others.
+  fileprivate var metadataForTests: [String: String] {
+    (try? SafetensorsFile(path).header.metadata) ?? [:]
+  }
+}
+
+@Suite("Windows and their order")
+struct TokenWindowTests {
+  private let folder: TemporaryFolder
+  private let file: TokenFile
+
+  init() throws {
+    folder = try TemporaryFolder()
+    let path = folder.file("tokens.safetensors")
+    let origin =
+      #"{"version":1,"tokenizer":"t","vocabulary":1000,"sources":[],"bytes":0}"#
+    try SafetensorsFile.write(
+      ["tokens": Tensor((0..<101).map(Int32.init))], metadata: ["switchyard": origin], to: path)
+    file = try TokenFile(path)
+  }
+
+  @Test("windows overlap by the token that one predicts and the next begins with")
+  func windows() throws {
+    let windows = try TokenWindows(file, context: 10)
+    #expect(windows.count == 10)
+    #expect(try windows.window(0) == Array(0...10) && windows.window(9) == Array(90...100))
+    let part = try TokenWindows(file, range: 50..<72, context: 10)
+    #expect(part.count == 2)
+    #expect(
+      try part.windows([1, 0]).array(of: Int.self) == Array(60...70) + Array(50...60))
+  }
+
+  @Test("text shorter than a window is refused")
+  func tooShort() {
+    #expect {
+      _ = try TokenWindows(file, context: 101)
+    } throws: {
+      "\($0)".contains("gives 101 tokens, but a window needs 102")
+    }
+    #expect(throws: Never.self) { try TokenWindows(file, context: 100) }
+  }
+
+  @Test("every pass takes every window once, in an order of its own")
+  func passes() {
+    var order = ShuffledOrder(count: 50, seed: 3)
+    let passes = (0..<4).map { _ in (0..<50).map { _ in order.next() } }
+    for pass in passes { #expect(pass.sorted() == Array(0..<50)) }
+    #expect(Set(passes).count == 4)
+    var other = ShuffledOrder(count: 50, seed: 4)
+    #expect((0..<50).map { _ in other.next() } != passes[0])
+  }
+
+  @Test("an order continues at any place", arguments: [0, 1, 6, 7, 8, 20, 21])
+  func resuming(done: Int) {
+    var whole = ShuffledOrder(count: 7, seed: 9)
+    for _ in 0..<done { _ = whole.next() }
+    var resumed = ShuffledOrder(count: 7, seed: 9, position: whole.position)
+    for _ in 0..<30 { #expect(whole.next() == resumed.next()) }
+  }
+}
