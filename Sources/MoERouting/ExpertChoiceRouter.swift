@@ -54,6 +54,15 @@ public struct ExpertChoiceRouter: Router, Hashable {
     tokens == 0 ? 0 : max(1, Int(Double(tokens) * capacityFactor / Double(experts)))
   }
 
+  /// The capacity factor.
+  public func expertsPerToken(experts: Int) -> Double { capacityFactor }
+
+  /// Later tokens compete for the same places.
+  public var seesFuture: Bool { true }
+
+  /// The logit itself may be negative.
+  public var hasNegativeWeights: Bool { scoring == .identity }
+
   /// Lets each expert choose its tokens in every sequence.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))
@@ -97,5 +106,15 @@ public struct ExpertChoiceRouter: Router, Hashable {
       start += length
     }
     return chosen
+  }
+}
+
+extension ExpertChoiceRouter: ConfigurableRouter {
+  /// Reads `capacity_factor`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: ["type", "capacity_factor"])
+    try self.init(capacityFactor: try json.number("capacity_factor"), experts: experts)
   }
 }

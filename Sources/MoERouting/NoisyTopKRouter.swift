@@ -29,6 +29,12 @@ public struct NoisyTopKRouter: Router, Hashable {
   /// Two columns per expert.
   public func gateColumns(experts: Int) -> Int { 2 * experts }
 
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
+
+  /// Noise is added to the scores.
+  public var drawsRandomNumbers: Bool { true }
+
   /// Assigns each token to its best experts after adding noise.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1) / 2)
@@ -43,5 +49,15 @@ public struct NoisyTopKRouter: Router, Hashable {
       tokenCount: tokens, expertCount: experts, choice: .byToken(experts: chosen, k: k),
       weights: noisy.gather(indices, axis: 1).softmax(axis: 1),
       probabilities: noisy.softmax(axis: 1))
+  }
+}
+
+extension NoisyTopKRouter: ConfigurableRouter {
+  /// Reads `k`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: ["type", "k"])
+    try self.init(k: try json.int("k", in: 1...experts), experts: experts)
   }
 }

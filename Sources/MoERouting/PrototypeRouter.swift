@@ -38,6 +38,12 @@ public struct PrototypeRouter: Router, Hashable {
     (self.k, self.scoring) = (k, scoring)
   }
 
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
+
+  /// A cosine itself may be negative.
+  public var hasNegativeWeights: Bool { scoring == .identity }
+
   /// Assigns each token to the experts of its nearest prototypes.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))

@@ -10,6 +10,27 @@ public protocol Router: Sendable {
   /// Equal to the number of experts, unless the rule needs several scores per expert.
   func gateColumns(experts: Int) -> Int
 
+  /// Experts that work on a token: exactly, or on average where experts choose.
+  func expertsPerToken(experts: Int) -> Double
+
+  /// Whether a layer keeps a bias per expert that is added to the scores when experts are chosen.
+  ///
+  /// The bias follows the load in training; see ``SelectionBias``.
+  var usesSelectionBias: Bool { get }
+
+  /// Whether assignments depend on random numbers where the context has any.
+  ///
+  /// Such a rule gives another assignment when it is called again, so a layer with it cannot be recomputed.
+  var drawsRandomNumbers: Bool { get }
+
+  /// Whether a token's experts depend on later tokens of its sequence.
+  ///
+  /// The loss of a causal language model with such a rule is too good.
+  var seesFuture: Bool { get }
+
+  /// Whether weights can be negative.
+  var hasNegativeWeights: Bool { get }
+
   /// Assigns tokens to experts.
   ///
   /// - Parameters:
@@ -23,6 +44,14 @@ public protocol Router: Sendable {
 extension Router {
   /// One column per expert.
   public func gateColumns(experts: Int) -> Int { experts }
+  /// No bias.
+  public var usesSelectionBias: Bool { false }
+  /// No random numbers.
+  public var drawsRandomNumbers: Bool { false }
+  /// Each token is assigned by its own scores.
+  public var seesFuture: Bool { false }
+  /// All weights are at least 0.
+  public var hasNegativeWeights: Bool { false }
 
   /// Assigns tokens that form one sequence, without random numbers.
   public func route(_ logits: Tensor) -> Routing { route(logits, in: RoutingContext()) }

@@ -34,6 +34,13 @@ public struct Routing {
     (self.weights, self.probabilities) = (weights, probabilities)
   }
 
+  /// The same without the history of its computation.
+  package var detached: Routing {
+    Routing(
+      tokenCount: tokenCount, expertCount: expertCount, choice: choice,
+      weights: weights.detached(), probabilities: probabilities.detached())
+  }
+
   /// Every assignment as `[token, expert]`, in the order of the weights.
   public var assignments: [[Int]] {
     switch choice {

@@ -48,6 +48,9 @@ public struct SingleExpertRouter: Router, Hashable {
     (self.temperature, self.gradient) = (temperature, gradient)
   }
 
+  /// One, or all for a soft mixture.
+  public func expertsPerToken(experts: Int) -> Double { gradient == .soft ? Double(experts) : 1 }
+
   /// Assigns each token to its most likely expert, or to all for a soft mixture.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))

@@ -63,15 +63,18 @@ public struct TokenChoiceRouter: Router, Hashable {
   public let scale: Double
   /// The limit to the best groups, if any.
   public let groupLimit: GroupLimit?
+  /// Whether a layer keeps a bias per expert for the choice.
+  public let usesSelectionBias: Bool
 
   /// Creates a router for layers of `experts` experts.
   ///
   /// - Throws: `SettingError` for inconsistent options.
   public init(
     k: Int, experts: Int, scoring: Scoring = .softmax, renormalizes: Bool, scale: Double = 1,
-    groupLimit: GroupLimit? = nil
+    groupLimit: GroupLimit? = nil, usesSelectionBias: Bool = false
   ) throws(SettingError) {
     (self.k, self.scoring, self.renormalizes) = (k, scoring, renormalizes)
+    self.usesSelectionBias = usesSelectionBias
     (self.scale, self.groupLimit) = (scale, groupLimit)
     guard experts >= 1 else {
       throw SettingError(key: "number of experts", value: "\(experts)", expected: "at least 1")
@@ -110,6 +113,9 @@ public struct TokenChoiceRouter: Router, Hashable {
         key: key, value: "\(value)", expected: "in \(range.lowerBound)…\(range.upperBound)")
     }
   }
+
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
 
   /// Assigns each token to its best experts.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
@@ -154,5 +160,29 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
     let mask = Tensor(dropped, shape: [tokens, limit.groups, 1]).moved(to: scores.device)
     return grouped.filled(with: -.infinity, where: mask).reshaped([tokens, experts])
+  }
+}
+
+extension TokenChoiceRouter: ConfigurableRouter {
+  /// Reads `k` and `renormalize`, and if they are there `scoring`, `scale`, `groups` with `kept_groups` and
+  /// `group_score`, and `selection_bias`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: [
+      "type", "k", "scoring", "renormalize", "scale", "groups", "kept_groups", "group_score",
+      "selection_bias",
+    ])
+    var limit: GroupLimit?
+    if let groups = try json.optionalInt("groups", in: 1...experts) {
+      limit = GroupLimit(
+        groups: groups, kept: try json.int("kept_groups", in: 1...groups),
+        score: json.has("group_score") ? try json.choice("group_score") : .largest)
+    }
+    try self.init(
+      k: try json.int("k", in: 1...experts), experts: experts,
+      scoring: json.has("scoring") ? try json.choice("scoring") : .softmax,
+      renormalizes: try json.bool("renormalize"), scale: try json.optionalNumber("scale") ?? 1,
+      groupLimit: limit, usesSelectionBias: try json.optionalBool("selection_bias") ?? false)
   }
 }

@@ -19,6 +19,12 @@ public struct UniformRandomRouter: Router, Hashable {
     self.k = k
   }
 
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
+
+  /// The choice is random.
+  public var drawsRandomNumbers: Bool { true }
+
   /// Assigns each token to random experts.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))
@@ -32,5 +38,15 @@ public struct UniformRandomRouter: Router, Hashable {
       tokenCount: tokens, expertCount: experts, choice: .byToken(experts: chosen, k: k),
       weights: Tensor.full(1 / Double(k), [tokens, k], on: logits.device),
       probabilities: Tensor.full(1 / Double(experts), [tokens, experts], on: logits.device))
+  }
+}
+
+extension UniformRandomRouter: ConfigurableRouter {
+  /// Reads `k`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: ["type", "k"])
+    try self.init(k: try json.int("k", in: 1...experts), experts: experts)
   }
 }

@@ -37,14 +37,13 @@ final class DiffusionBuilder {
   }
 
   /// The patch embedding, stored as a convolution's weight.
-  func patches() throws -> Linear {
+  func patches() throws -> (weight: Parameter, bias: Parameter) {
     let c = configuration
     let inputs = c.channels * c.patchSize * c.patchSize
-    return Linear(
-      weight: try weight(
-        "x_embedder.proj.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize],
-        start: .xavier(c.hiddenSize, inputs)),
-      bias: try weight("x_embedder.proj.bias", [c.hiddenSize], start: .zeros))
+    let weight = try weight(
+      "x_embedder.proj.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize],
+      start: .xavier(c.hiddenSize, inputs))
+    return (weight, try self.weight("x_embedder.proj.bias", [c.hiddenSize], start: .zeros))
   }
 
   func positions() throws -> Parameter {
@@ -104,7 +103,8 @@ final class DiffusionBuilder {
       try network("\(prefix).experts.\($0)", inner: experts.size, names: names)
     }
     return DiffusionExperts(
-      gate: gate, router: router, experts: listed,
+      gate: gate, router: router,
+      experts: ExpertBanks.bank(of: listed, outputs: configuration.hiddenSize),
       shared: try experts.sharedSize.map {
         try network(prefix + ".shared_expert", inner: $0, names: names)
       }, hasUnconditional: experts.hasUnconditional)

@@ -25,18 +25,16 @@ public struct DiffusionExperts {
   let gate: Gate
   let router: any Router
   /// The routed experts, then that of images without a label, if there is one.
-  let experts: [FeedForward]
+  let experts: any ExpertBank
   let shared: FeedForward?
   let hasUnconditional: Bool
-  private let kernel: ExpertKernel?
 
   init(
-    gate: Gate, router: any Router, experts: [FeedForward], shared: FeedForward?,
+    gate: Gate, router: any Router, experts: any ExpertBank, shared: FeedForward?,
     hasUnconditional: Bool
   ) {
     (self.gate, self.router, self.experts) = (gate, router, experts)
     (self.shared, self.hasUnconditional) = (shared, hasUnconditional)
-    kernel = ExpertKernel(experts)
   }
 
   /// What a layer gives.
@@ -84,17 +82,11 @@ public struct DiffusionExperts {
     let tokens = split.conditional(all)
     let (conditional, evidence) = route(tokens, split: split, labels: labels, pass: pass)
     let routing = hasUnconditional ? split.joined(conditional) : conditional
-    var hidden = run(all, routing)
+    var hidden = experts.run(ExpertRows(all), Dispatch(routing))
     if let shared { hidden = hidden + shared(all) }
     return Output(
       hidden: hidden.reshaped(x.shape), routing: routing, conditional: conditional, split: split,
       tokens: tokens, evidence: evidence)
-  }
-
-  private func run(_ x: Tensor, _ routing: Routing) -> Tensor {
-    let dispatch = Dispatch(routing)
-    return kernel?.run(x, dispatch, experts)
-      ?? dispatch.run(x) { expert, rows in experts[expert](rows) }
   }
 
   private func route(

@@ -24,7 +24,7 @@ extension DiffusionTransformer {
         let output = block(inputs[0], condition: inputs[1], labels: known, pass: .training)
         guard let found = output.routed else { return [output.hidden] }
         // The choice is the same both times; only the first counts.
-        if routed == nil { routed = found }
+        if routed == nil { routed = found.detached }
         return [output.hidden] + found.forLosses
       }
       hidden = results[0]
@@ -39,6 +39,15 @@ extension DiffusionTransformer {
 }
 
 extension DiffusionExperts.Output {
+  /// The same without the history of its computation.
+  fileprivate var detached: Self {
+    var result = self
+    result.hidden = hidden.detached()
+    (result.routing, result.conditional) = (routing.detached, conditional.detached)
+    result.forLosses = forLosses.map { $0.detached() }
+    return result
+  }
+
   /// The tensors that losses look at, but for weights.
   fileprivate var forLosses: [Tensor] {
     get {

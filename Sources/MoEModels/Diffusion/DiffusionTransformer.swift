@@ -23,7 +23,7 @@ public final class DiffusionTransformer {
   /// What is stored with them: positions, thresholds, centroids.
   public let buffers: [(name: String, parameter: Parameter)]
   let blocks: [DiffusionBlock]
-  private let patches: Linear
+  private let patches: (weight: Parameter, bias: Parameter)
   private let positions: Parameter
   private let time: (first: Linear, second: Linear)
   private let labelTable: Parameter
@@ -106,8 +106,7 @@ public final class DiffusionTransformer {
     let dtype = patches.weight.value.dtype
     let weight = patches.weight.value.reshaped([c.hiddenSize, -1])
     let cut = images.cast(to: dtype).patchified(patchSize: c.patchSize, order: .channelsFirst)
-    let hidden =
-      cut.linear(weight, bias: patches.bias?.value) + positions.value.cast(to: dtype)
+    let hidden = cut.linear(weight, bias: patches.bias.value) + positions.value.cast(to: dtype)
     let waves = DiffusionEmbeddings.times(times.cast(to: .f32)).cast(to: dtype)
     let label = labelTable.value.embedding(Tensor(labels).moved(to: images.device))
     let condition = time.second(time.first(waves).silu()) + label

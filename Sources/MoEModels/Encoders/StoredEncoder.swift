@@ -30,7 +30,7 @@ public struct StoredEncoder {
   /// - Throws: ``ModelError`` if a weight is missing or has the wrong shape.
   public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
     try configuration.encoder(
-      weights: EncoderWeights(checkpoint, dtype: dtype, device: device))
+      weights: checkpoint.encoderWeights(dtype: dtype, on: device))
   }
 
   /// The tokenizer in the same folder.
@@ -61,39 +61,27 @@ public struct StoredEncoder {
   }
 }
 
-/// The weights of an encoder's checkpoint, with any prefix of their names, and with old
-/// checkpoints' names of normalization weights.
-final class EncoderWeights: WeightSource {
-  private let checkpoint: SafetensorsCheckpoint
-  private let source: CheckpointWeights
-  private let prefix: String
-  private let device: Device
-
-  /// Detects the prefix of the names, unless it is given.
-  init(
-    _ checkpoint: SafetensorsCheckpoint, dtype: DType?, device: Device = .cpu, prefix: String? = nil
-  ) {
-    (self.checkpoint, self.device) = (checkpoint, device)
-    source = CheckpointWeights(checkpoint, dtype: dtype)
+extension SafetensorsCheckpoint {
+  /// The weights of an encoder, with any prefix of their names, and with old checkpoints' names of
+  /// normalization weights.
+  ///
+  /// - Parameters:
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
+  ///   - prefix: The prefix of the names; `nil` to detect those that transformers writes.
+  /// - Returns: A source under the encoder's own names.
+  func encoderWeights(
+    dtype: DType?, on device: Device = .cpu, prefix: String? = nil
+  ) -> MappedWeights {
     let first = "embeddings.word_embeddings.weight"
-    self.prefix =
-      prefix ?? ["", "bert.", "distilbert."].first { checkpoint.contains($0 + first) } ?? ""
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    var name = prefix + name
-    if !checkpoint.contains(name) {
-      let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
-        .replacing("LayerNorm.bias", with: "LayerNorm.beta")
-      if checkpoint.contains(old) { name = old }
-    }
-    let weight = try source.weight(name, shape, start: start)
-    return device == .cpu ? weight : Parameter(weight.value.moved(to: device))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape)
+    let prefix = prefix ?? ["", "bert.", "distilbert."].first { contains($0 + first) } ?? ""
+    return MappedWeights(
+      CheckpointWeights(self, dtype: dtype),
+      renaming: { [self] name in
+        let name = prefix + name
+        let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+          .replacing("LayerNorm.bias", with: "LayerNorm.beta")
+        return !contains(name) && contains(old) ? old : name
+      }, converting: { device == .cpu ? $1 : $1.moved(to: device) })
   }
 }

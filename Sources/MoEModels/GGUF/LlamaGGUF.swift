@@ -3,7 +3,7 @@ import MoETensor
 import SystemPackage
 
 /// A dense Llama model in a GGUF file, with the names and layout of Hugging Face checkpoints.
-struct LlamaGGUF {
+final class LlamaGGUF {
   let file: GGUFFile
   /// The equivalent of `config.json`.
   let configuration: ConfigurationObject
@@ -29,6 +29,14 @@ struct LlamaGGUF {
 
   /// The names of all tensors, in alphabetical order.
   var names: [String] { tensors.keys.sorted() }
+
+  /// The file.
+  var path: FilePath { file.path }
+
+  /// The header of a tensor; its type is `nil` for quantized blocks.
+  func header(named name: String) -> TensorHeader? {
+    tensors[name].map { TensorHeader(shape: $0.shape, dtype: $0.type.dtype) }
+  }
 
   /// The entry of a tensor.
   func entry(named name: String) -> GGUFTensor? { tensors[name] }
@@ -87,6 +95,8 @@ struct LlamaGGUF {
     throw file.error(.unsupported("the tensor '\(tensor.name)' in a dense Llama model"))
   }
 }
+
+extension LlamaGGUF: TensorStore {}
 
 /// The metadata of a Llama model, checked and converted to the keys of `config.json`.
 private struct LlamaMetadata {

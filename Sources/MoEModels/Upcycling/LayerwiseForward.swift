@@ -20,7 +20,9 @@ enum LayerwiseForward {
   ) throws -> Tensor {
     let c = model.configuration
     func builder() -> DecoderBuilder {
-      DecoderBuilder(c, names: model.names, weights: WidenedWeights(model.weights(dtype: dtype)))
+      let weights = MappedWeights(
+        model.weights(dtype: dtype), converting: { $1.cast(to: .f32) })
+      return DecoderBuilder(c, names: model.names, weights: weights)
     }
     func vocabulary(_ name: String) throws -> Tensor {
       try builder().weight(name, [c.vocabularySize, c.hiddenSize]).value
@@ -40,26 +42,5 @@ enum LayerwiseForward {
       let normalized = try builder().normalization("model.norm", c.hiddenSize)(hidden)
       return normalized[0].linear(try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
     }
-  }
-}
-
-/// The weights of a source in f32.
-private final class WidenedWeights: WeightSource {
-  private let source: any WeightSource
-
-  init(_ source: any WeightSource) { self.source = source }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    widened(try source.weight(name, shape, start: start))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape).map(widened)
-  }
-
-  private func widened(_ parameter: Parameter) -> Parameter {
-    Parameter(parameter.value.cast(to: .f32))
   }
 }

@@ -79,9 +79,7 @@ struct ResolvedPlan {
     new.family = isMixtral ? Mixtral.modelType : SwitchyardMoE.modelType
     for place in places { new.layers[place] = .sparse }
     (new.experts, new.expertInner) = (plan.experts, inner / plan.split)
-    new.router = .tokenChoice(
-      k: plan.k, scoring: .softmax, renormalizes: true, scale: 1, groupLimit: nil,
-      hasSelectionBias: false)
+    new.router = try TokenChoiceRouter(k: plan.k, experts: plan.experts, renormalizes: true)
     new.balanceCoefficient = Self.balanceCoefficient
     configuration = new
   }

@@ -48,12 +48,6 @@ extension Engine {
     }
   }
 
-  /// Whether the current computation will be repeated with recording.
-  ///
-  /// The repetition must give identical results. Inference-only kernels sum in a different order,
-  /// so they are not used then.
-  @TaskLocal package static var isToBeRecomputed = false
-
   /// Whether this processor supports the kernels for several rows.
   package static let hasTileKernels = ckernels_has_tiles()
 }
@@ -65,7 +59,7 @@ extension Tensor {
     guard Engine.hasTileKernels, let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
     else { return false }
     return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
-      && !recordsGradients(tensors) && !Engine.isToBeRecomputed
+      && !recordsGradients(tensors)
   }
 
   /// The first element of a tensor on the CPU and the strides in elements of each axis.

@@ -5,7 +5,9 @@ import MoECore
 /// backward pass but recomputed then, which saves memory for about a third more time.
 ///
 /// The block must be deterministic: called again with the same inputs, it must compute the same
-/// results. It must not draw random numbers; draw them outside and pass them in.
+/// results. It must not draw random numbers; draw them outside and pass them in. Both times it is
+/// recorded for gradients; what it returns besides its results must be detached, or the inner
+/// results of the first pass stay in memory.
 ///
 /// - Parameters:
 ///   - inputs: Tensors that the block receives. Gradients flow to those of floating-point type.
@@ -25,8 +27,11 @@ public func recomputed(
   guard Tensor.recordsGradients(inputs + weights) else {
     return try withoutGradients { try block(inputs) }
   }
-  let values = try Engine.$isToBeRecomputed.withValue(true) {
-    try withoutGradients { try block(inputs) }
+  // This pass is recorded like the second one, so that both take the same kernels and give the same numbers; its record
+  // is gone when its results have been detached.
+  let cut = inputs.map { $0.detached() }
+  let values = try recording(cut.filter(\.dtype.isFloatingPoint) + weights) {
+    try block(cut).map { $0.detached() }
   }
   return recorded(values, from: inputs + weights) { outputGradients in
     try gradients(of: outputGradients, inputs: inputs, weights: weights, block: block)

@@ -17,7 +17,7 @@ extension Tensor {
     else { return nil }
     let dtype = row.dtype
     guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype,
-      !Tensor.recordsGradients([row, weight]), !Engine.isToBeRecomputed
+      !Tensor.recordsGradients([row, weight])
     else { return nil }
     // Only contiguous tensors on the CPU have an address here.
     guard let x = unsafe row.hostElements, let w = unsafe weight.hostElements else { return nil }

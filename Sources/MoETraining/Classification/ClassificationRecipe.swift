@@ -122,7 +122,7 @@ struct ClassificationRecipe: TrainingRecipe {
     let counts = [task.weights, task.buffers].map { weights in
       ShortCount.text(weights.reduce(0) { $0 + $1.parameter.value.count })
     }
-    let kinds = parts.model.configuration.mixture.experts.map(\.rawValue).joined(separator: " + ")
+    let kinds = parts.model.configuration.mixture.experts.map(\.name).joined(separator: " + ")
     var prepared = PreparedTask(
       task: task,
       headline:

@@ -178,7 +178,7 @@ struct DiffusionRecipe: TrainingRecipe {
     }
     let (size, channels) = (configuration.imageSize, configuration.channels)
     try data.check(images, shape: [channels, size, size], classes: configuration.classes)
-    let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
+    let weights = MappedWeights.trainable(source, dtype: shared.dtype, device: device)
     return (try DiffusionTransformer(configuration, weights: weights), files)
   }
 

@@ -65,7 +65,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     try TrainingMemory.check(
       weights: counted.count, trained: shared, other: 4 * places * Double(3 * depth * width),
       of: "batches of \(shared.batchSize) images")
-    let weights = TrainableWeights(
+    let weights = MappedWeights.trainable(
       RandomWeights(RandomSource(seed: shared.seed)), dtype: .f32, device: device)
     let task = try ImageClassificationTask(
       ImageClassifier(configuration, weights: weights),

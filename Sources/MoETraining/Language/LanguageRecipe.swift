@@ -1,3 +1,4 @@
+import MoERouting
 import MoEData
 import MoETokenizers
 import MoECore
@@ -124,10 +125,9 @@ struct LanguageRecipe: TrainingRecipe {
       headline:
         "\(ShortCount.text(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
       unit: "tokens", examples: data.training.count)
-    if case .expertChoice = configuration.router {
+    if configuration.router?.seesFuture == true {
       prepared.notices.append(
-        "the router expert_choice sees later tokens; the loss of a language model with it is too good"
-      )
+        "the router sees later tokens; the loss of a language model with it is too good")
     }
     return prepared
   }

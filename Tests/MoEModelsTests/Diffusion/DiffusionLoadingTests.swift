@@ -117,7 +117,9 @@ struct DiffusionLoadingTests {
     other.experts?.router = .promoeExpertChoice
     #expect(message(other).isEmpty)
     // Nothing in the file says how many heads a model of an unknown width has.
-    let error = #expect(throws: ConfigurationError.self) { try DiffusionTransformer.open(checkpoint) }
+    let error = #expect(throws: ConfigurationError.self) {
+      try DiffusionTransformer.open(checkpoint)
+    }
     #expect(error?.description.contains("num_attention_heads") == true)
   }
 

@@ -40,7 +40,11 @@ struct ProMoELayerTests {
     let before = apply(layer, x, [5, 5, 5])
     let flat = x.reshaped([-1, width])
     let shared = try #require(layer.shared)
-    let expected = layer.experts[4](flat) + shared(flat)
+    let toLast = Routing(
+      tokenCount: flat.size(0), expertCount: 5,
+      choice: .byExpert(tokens: [[], [], [], [], Array(0..<flat.size(0))]),
+      weights: Tensor.ones([flat.size(0)]), probabilities: Tensor.zeros([flat.size(0), 5]))
+    let expected = layer.experts.run(ExpertRows(flat), Dispatch(toLast)) + shared(flat)
     expectClose(before.hidden.reshaped([-1, width]), expected, .sameKernels)
     model.scramble("cluster_centers", seed: 1)
     for expert in 0..<4 { model.scramble("blocks.1.mlp.experts.\(expert).", seed: 2) }

@@ -29,7 +29,7 @@ private struct Toy {
     _ encoder: Encoder, _ kinds: [ExpertKind], steps: Int, seed: Int = 0, more: String = "",
     settings: [String] = []
   ) throws -> TrainingConfiguration {
-    let names = kinds.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+    let names = kinds.map { "\"\($0.name)\"" }.joined(separator: ", ")
     let text = """
       {"task": "classification", "encoder": \(encoder.rawValue),
        "head": {"experts": [\(names)], "width": 32, "expert_size": 32},

@@ -47,7 +47,7 @@ struct RunningModel {
       ConfigurationObject(folder.file("config.json")))
     return try MoEDecoder(
       configuration, names: SwitchyardMoE.names,
-      weights: TrainableWeights(
+      weights: MappedWeights.trainable(
         RandomWeights(RandomSource(seed: 5)), dtype: dtype, device: .cpu))
   }
 

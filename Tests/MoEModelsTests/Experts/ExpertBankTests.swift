@@ -5,9 +5,9 @@ import MoETensor
 import MoETestSupport
 import Testing
 
-/// All experts of a layer at once, beside a loop over tokens and experts in f64.
-@Suite("Experts of a layer")
-struct ExpertKernelTests {
+/// Every version of an expert bank, beside a loop over tokens and experts in f64.
+@Suite("Banks of experts")
+struct ExpertBankTests {
   private let source = RandomSource(seed: 5)
 
   private struct Sizes {
@@ -36,7 +36,7 @@ struct ExpertKernelTests {
   private func widened(_ expert: FeedForward) -> FeedForward {
     func wide(_ linear: Linear) -> Linear {
       Linear(
-        weight: Parameter(linear.weight.value.cast(to: .f64)),
+        weight: linear.denseWeight.map { Parameter($0.value.cast(to: .f64)) } ?? linear.weight,
         bias: linear.bias.map { Parameter($0.value.cast(to: .f64)) })
     }
     return FeedForward(
@@ -56,6 +56,14 @@ struct ExpertKernelTests {
     return Tensor.stacked(rows)
   }
 
+  /// Every version that can hold these experts, the plain one first.
+  private static func banks(of experts: [FeedForward], _ sizes: Sizes) -> [any ExpertBank] {
+    [
+      SlicedExperts(experts, outputs: sizes.hidden),
+      ExpertBanks.bank(of: experts, outputs: sizes.hidden),
+    ]
+  }
+
   private func check(
     _ sizes: Sizes, tokens: Int, router: any Router, form: FeedForward.Form,
     _ activation: Activation,
@@ -64,17 +72,20 @@ struct ExpertKernelTests {
     let experts = experts(sizes, form, activation, dtype)
     let gate = Linear(
       weight: Parameter(source.normal([sizes.experts, sizes.hidden]).cast(to: dtype)))
-    let layer = MoELayer(gate: gate, router: router, experts: experts)
     let x = source.normal([tokens, sizes.hidden]).cast(to: dtype)
-    let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
-    #expect(output.hidden.dtype == dtype)
-    let expected = loop(x, output.routing, experts)
-    // Inner values round to bf16, so every answer carries errors of the size of the largest ones.
-    let largest = expected.abs().reshaped([-1]).max(axis: 0).item(as: Double.self)
-    expectClose(
-      output.hidden.cast(to: .f64), expected,
-      dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: largest / 128),
-      "\(tokens) tokens, \(form), \(activation), \(router)")
+    for bank in Self.banks(of: experts, sizes) {
+      #expect(bank.count == sizes.experts)
+      let layer = MoELayer(gate: gate, router: router, experts: bank)
+      let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
+      #expect(output.hidden.dtype == dtype)
+      let expected = loop(x, output.routing, experts)
+      // Inner values round to bf16, so every answer carries errors of the size of the largest ones.
+      let largest = expected.abs().reshaped([-1]).max(axis: 0).item(as: Double.self)
+      expectClose(
+        output.hidden.cast(to: .f64), expected,
+        dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: largest / 128),
+        "\(type(of: bank)), \(tokens) tokens, \(form), \(activation), \(router)")
+    }
   }
 
   @Test(
@@ -115,7 +126,8 @@ struct ExpertKernelTests {
     let experts = experts(sizes, .gated, .silu, .f32)
     let layer = MoELayer(
       gate: Linear(weight: Parameter(Tensor.zeros([4, sizes.hidden]))),
-      router: try TokenChoiceRouter(k: 1, experts: 4, renormalizes: false), experts: experts)
+      router: try TokenChoiceRouter(k: 1, experts: 4, renormalizes: false),
+      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
     var x = source.normal([3, sizes.hidden])
     let nan = Tensor.full(.nan, [1, sizes.hidden])
     x = Tensor.concatenated([x[0..<1], nan, x[2..<3]], axis: 0)
@@ -148,15 +160,16 @@ struct ExpertKernelTests {
       /// In f64 the kernels do not apply, so libtorch differentiates the definition.
       func result(_ experts: [FeedForward], _ dtype: DType) throws -> ValueAndGradients {
         let layer = MoELayer(
-          gate: Linear(weight: Parameter(gate.cast(to: dtype))), router: router, experts: experts)
+          gate: Linear(weight: Parameter(gate.cast(to: dtype))), router: router,
+          experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
         let x = x.cast(to: dtype)
         let weights = experts.flatMap {
-          [$0.gate?.weight, $0.up.weight, $0.down.weight, $0.up.bias, $0.down.bias]
+          [$0.gate?.denseWeight, $0.up.denseWeight, $0.down.denseWeight, $0.up.bias, $0.down.bias]
             .compactMap { $0?.value }
         }
         return try valueAndGradients(
           of: { (layer(x, in: context).hidden * seed.cast(to: dtype)).sum() },
-          for: [x, layer.gate.weight.value] + weights)
+          for: [x] + [layer.gate.denseWeight].compactMap { $0?.value } + weights)
       }
       let (found, expected) = (try result(experts, .f32), try result(experts.map(widened), .f64))
       #expect(found.gradients.count == expected.gradients.count)
@@ -175,12 +188,13 @@ struct ExpertKernelTests {
     let gate = Linear(weight: Parameter(source.normal([4, 32])))
     let layer = MoELayer(
       gate: gate, router: try TokenChoiceRouter(k: 2, experts: 4, renormalizes: true),
-      experts: experts)
+      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
     let x = source.normal([9, 32])
     let context = RoutingContext(sequenceLengths: [9])
     let seed = source.normal([9, 32])
-    for weight in [gate.weight, experts[2].down.weight, experts[3].gate?.weight].compactMap({ $0 })
-    {
+    let weights = [gate, experts[2].down, experts[3].gate].compactMap { $0?.denseWeight }
+    #expect(weights.count == 3)
+    for weight in weights {
       let found = try valueAndGradients(
         of: { (layer(x, in: context).hidden * seed).sum() }, for: [weight])
       #expect(found.gradients[0].abs().sum().item(as: Float.self) > 0)
@@ -192,14 +206,50 @@ struct ExpertKernelTests {
     let sizes = Sizes(experts: 2)
     let experts = experts(sizes, .plain, activation, .f32)
     let broken = Tensor.full(.nan, [sizes.inner, sizes.hidden])
-    for expert in experts { expert.up.weight.assign(broken) }
+    for expert in experts { expert.up.denseWeight?.assign(broken) }
     let layer = MoELayer(
       gate: Linear(weight: Parameter(Tensor.zeros([2, sizes.hidden]))),
-      router: try TokenChoiceRouter(k: 2, experts: 2, renormalizes: true), experts: experts)
+      router: try TokenChoiceRouter(k: 2, experts: 2, renormalizes: true),
+      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
     for tokens in [1, 3] {
       let x = source.normal([tokens, sizes.hidden])
       let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
       #expect(output.hidden.isFinite().array(of: Bool.self).allSatisfy { !$0 })
     }
+  }
+
+  /// A weight that is not dense: twice another one, whose numbers nobody may look at.
+  private struct DoubledWeight: LinearWeight {
+    let half: Parameter
+    var shape: [Int] { half.shape }
+    var dtype: DType { half.dtype }
+    func product(_ x: Tensor, bias: Tensor?) -> Tensor {
+      let result = x.linear(half.value) * 2
+      return bias.map { result + $0 } ?? result
+    }
+  }
+
+  @Test("hold weights of any form, and answer as with the dense ones")
+  func otherWeights() throws {
+    let sizes = Sizes(experts: 3, hidden: 32, inner: 16)
+    let dense = experts(sizes, .gated, .silu, .f32)
+    func halved(_ linear: Linear) throws -> Linear {
+      let weight = try #require(linear.denseWeight)
+      return Linear(weight: DoubledWeight(half: Parameter(weight.value * 0.5)))
+    }
+    let others = try dense.map {
+      FeedForward(
+        gate: try $0.gate.map(halved), up: try halved($0.up), down: try halved($0.down),
+        activation: $0.activation)
+    }
+    let x = source.normal([9, sizes.hidden])
+    let routing = try TokenChoiceRouter(k: 2, experts: 3, renormalizes: true)
+      .route(source.normal([9, 3]))
+    let answers = withoutGradients {
+      [dense, others].map {
+        ExpertBanks.bank(of: $0, outputs: sizes.hidden).run(ExpertRows(x), Dispatch(routing))
+      }
+    }
+    expectClose(answers[1], answers[0], .sums)
   }
 }

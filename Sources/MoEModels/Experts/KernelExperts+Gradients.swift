@@ -4,11 +4,10 @@ import MoERouting
 import MoETensor
 
 /// Training: the forward pass keeps the products before the activation, and one kernel per expert goes back.
-extension ExpertKernel {
-  /// ``run(_:_:_:)`` with recording; f32 and sizes in whole vectors only.
+extension KernelExperts {
+  /// The answers with a record for gradients; f32 and sizes in whole vectors only.
   func runWithGradients(
-    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ experts: [FeedForward],
-    isRecorded: Bool
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken
   ) -> Tensor? {
     guard dtype == .f32, hidden.isMultiple(of: 16), inner.isMultiple(of: 16),
       let pointers = ExpertPointers(experts, counts: dispatch.counts)
@@ -18,7 +17,6 @@ extension ExpertKernel {
       weights: byToken.weights.cast(to: .f32).contiguous(),
       blocks: Self.blocks(dispatch.counts), pointers: pointers)
     guard let value = withoutGradients({ pass.forward() }) else { return nil }
-    guard isRecorded else { return value }
     let busy = experts.indices.filter { dispatch.counts[$0] > 0 }
     let matrices = dispatch.busyMatrices(of: experts)
     return recorded([value], from: [pass.input, pass.weights] + matrices) { gradients in
@@ -32,7 +30,7 @@ extension ExpertKernel {
 
 /// One forward pass and what its backward pass needs.
 private final class ExpertPass {
-  let kernel: ExpertKernel
+  let kernel: KernelExperts
   let input: Tensor
   let dispatch: Dispatch
   let byToken: Dispatch.ByToken
@@ -40,17 +38,17 @@ private final class ExpertPass {
   let weights: Tensor
   let blocks: [ckernels_block]
   let pointers: ExpertPointers
-  private let kept: ExpertKernel.Kept
+  private let kept: KernelExperts.Kept
 
   init(
-    kernel: ExpertKernel, input: Tensor, dispatch: Dispatch, byToken: Dispatch.ByToken,
+    kernel: KernelExperts, input: Tensor, dispatch: Dispatch, byToken: Dispatch.ByToken,
     weights: Tensor, blocks: [ckernels_block], pointers: ExpertPointers
   ) {
     (self.kernel, self.input, self.dispatch, self.byToken) = (kernel, input, dispatch, byToken)
     (self.weights, self.blocks, self.pointers) = (weights, blocks, pointers)
     let lanes = blocks.last.map { $0.lane + ($0.count + 15) / 16 * 16 } ?? 0
     func values() -> Tensor { Tensor.uninitialized([lanes, kernel.inner], dtype: .f32) }
-    kept = ExpertKernel.Kept(gate: kernel.isGated ? values() : nil, up: values())
+    kept = KernelExperts.Kept(gate: kernel.isGated ? values() : nil, up: values())
   }
 
   func forward() -> Tensor? {
@@ -125,7 +123,7 @@ private struct ExpertGradients {
   let upBias: Tensor?
   let downBias: Tensor?
 
-  init(_ kernel: ExpertKernel) {
+  init(_ kernel: KernelExperts) {
     let (hidden, inner) = (kernel.hidden, kernel.inner)
     gate = kernel.isGated ? Tensor.uninitialized([inner, hidden], dtype: .f32) : nil
     up = Tensor.uninitialized([inner, hidden], dtype: .f32)

@@ -7,7 +7,8 @@ import MoETensor
 ///
 /// Rows are gathered, multiplied and turned back without copies of weights, padding or a start of threads per
 /// expert; sums are f32 also for brain floats, and every run adds in the same order.
-struct ExpertKernel {
+struct KernelExperts: ExpertBank {
+  let experts: [FeedForward]
   let hidden: Int
   let inner: Int
   let dtype: DType
@@ -15,15 +16,19 @@ struct ExpertKernel {
   let hasBias: Bool
   let activation: ckernels_activation
 
-  /// Looks whether the kernels serve these experts: equal shapes, f32 or bf16, biases only without a gate, an
-  /// activation that they know, and a processor that has their instructions.
+  /// What the kernels do not serve at the moment goes this way.
+  private let slices: SlicedExperts
+
+  /// Looks whether the kernels serve these experts: dense weights of equal shapes, f32 or bf16, biases only without a
+  /// gate, an activation that they know, and a processor that has their instructions.
   init?(_ experts: [FeedForward]) {
-    guard Engine.hasTileKernels, let first = experts.first, let activation = first.activation.kernel
+    guard Engine.hasTileKernels, let first = experts.first,
+      let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
     else { return nil }
-    self.activation = activation
-    (inner, hidden) = (first.up.weight.value.size(0), first.up.weight.value.size(1))
-    (dtype, isGated) = (first.up.weight.value.dtype, first.gate != nil)
-    hasBias = first.up.bias != nil
+    (self.experts, self.activation) = (experts, activation)
+    (inner, hidden, dtype) = (up.shape[0], up.shape[1], up.dtype)
+    (isGated, hasBias) = (first.gate != nil, first.up.bias != nil)
+    slices = SlicedExperts(experts, outputs: hidden)
     guard !(hasBias && isGated),
       dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
       experts.allSatisfy(fits)
@@ -32,9 +37,9 @@ struct ExpertKernel {
 
   private func fits(_ expert: FeedForward) -> Bool {
     func fits(_ linear: Linear, _ shape: [Int]) -> Bool {
+      guard let weight = linear.denseWeight else { return false }
       let bias = linear.bias?.value
-      return (bias != nil) == hasBias && linear.weight.value.shape == shape
-        && linear.weight.value.dtype == dtype
+      return (bias != nil) == hasBias && weight.shape == shape && weight.dtype == dtype
         && bias.map { $0.shape == [shape[0]] && $0.dtype == dtype } ?? true
     }
     return expert.activation.kernel == activation && (expert.gate != nil) == isGated
@@ -42,28 +47,25 @@ struct ExpertKernel {
       && fits(expert.up, [inner, hidden]) && fits(expert.down, [hidden, inner])
   }
 
-  /// Runs every expert on its tokens and adds up the weighted answers.
-  ///
-  /// - Parameters:
-  ///   - x: Shape `[tokens, hidden]`.
-  ///   - dispatch: Who works on what.
-  ///   - experts: Those that the kernel was made for.
-  /// - Returns: Shape `[tokens, hidden]`, or `nil` where the kernels do not apply, because something lies
-  ///   elsewhere or gradients of a kind are wanted that they do not know.
-  func run(_ x: Tensor, _ dispatch: Dispatch, _ experts: [FeedForward]) -> Tensor? {
-    guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
+  var count: Int { experts.count }
+
+  func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
     precondition(
-      x.shape == [dispatch.tokenCount, hidden] && dispatch.counts.count == experts.count,
-      "\(x.shape) and \(dispatch.counts.count) columns for \(experts.count) experts of width \(hidden)"
+      rows.pooled.shape == [dispatch.tokenCount, hidden] && dispatch.counts.count == count,
+      "\(rows.pooled.shape) and \(dispatch.counts.count) columns for \(count) experts of width \(hidden)"
     )
+    return runKernel(rows.pooled, dispatch) ?? slices.run(ExpertRows(rows.pooled), dispatch)
+  }
+
+  /// The answers, or `nil` where the kernels do not apply: nobody was chosen, something is stored elsewhere, or
+  /// gradients of a kind are wanted that they do not know.
+  private func runKernel(_ x: Tensor, _ dispatch: Dispatch) -> Tensor? {
+    guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
     let byToken = dispatch.byToken
-    let isRecorded = Tensor.recordsGradients(
-      [x, byToken.weights] + dispatch.busyMatrices(of: experts))
-    if isRecorded || Engine.isToBeRecomputed {
-      return runWithGradients(x, dispatch, byToken, experts, isRecorded: isRecorded)
+    if Tensor.recordsGradients([x, byToken.weights] + dispatch.busyMatrices(of: experts)) {
+      return runWithGradients(x, dispatch, byToken)
     }
-    guard let pointers = ExpertPointers(experts, counts: dispatch.counts)
-    else { return nil }
+    guard let pointers = ExpertPointers(experts, counts: dispatch.counts) else { return nil }
     let input = x.contiguous()
     let weights = byToken.weights.cast(to: .f32).contiguous()
     guard dispatch.tokenCount == 1, !hasBias, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
@@ -249,8 +251,8 @@ struct ExpertKernel {
     )
     var busy = 0
     for (place, expert) in experts.enumerated() where counts[place] > 0 {
-      guard let upward = unsafe expert.up.weight.value.hostElements,
-        let downward = unsafe expert.down.weight.value.hostElements
+      guard let upward = unsafe expert.up.denseWeight?.value.hostElements,
+        let downward = unsafe expert.down.denseWeight?.value.hostElements
       else { return nil }
       unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
       unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
@@ -262,7 +264,9 @@ struct ExpertKernel {
         unsafe downBias?[place] = unsafe downward
       }
       if let linear = expert.gate {
-        guard let elements = unsafe linear.weight.value.hostElements else { return nil }
+        guard let elements = unsafe linear.denseWeight?.value.hostElements else {
+          return nil
+        }
         unsafe gate?[place] = unsafe elements
         unsafe busyGate?[busy] = unsafe elements
       }
@@ -294,7 +298,8 @@ extension Dispatch {
   func busyMatrices(of experts: [FeedForward]) -> [Tensor] {
     experts.indices.filter { counts[$0] > 0 }.flatMap { place in
       let (gate, up, down) = (experts[place].gate, experts[place].up, experts[place].down)
-      return [gate?.weight, up.weight, down.weight, up.bias, down.bias].compactMap { $0?.value }
+      return [gate?.denseWeight, up.denseWeight, down.denseWeight, up.bias, down.bias]
+        .compactMap { $0?.value }
     }
   }
 }

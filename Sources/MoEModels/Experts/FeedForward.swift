@@ -30,3 +30,16 @@ public struct FeedForward {
     return down(inner)
   }
 }
+
+extension FeedForward: Expert {
+  /// One vector per row.
+  public var view: InputView { .pooled }
+
+  /// Answers for rows: `[rows, width] → [rows, outputs]`.
+  public func callAsFunction(_ input: ExpertInput) -> Tensor {
+    guard case .pooled(let x) = input else {
+      preconditionFailure("a sequence for a feed-forward expert")
+    }
+    return self(x)
+  }
+}
