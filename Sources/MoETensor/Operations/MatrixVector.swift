@@ -4,7 +4,7 @@ import MoECore
 extension Tensor {
   /// `weight · row` by a custom kernel, for the single rows of text generation.
   ///
-  /// libtorch passes such products to a library (MKL) whose generic kernel for processors of other
+  /// libtorch passes such products to a library whose generic kernel for processors of other
   /// vendors reads weights several times slower than memory allows.
   ///
   /// - Parameters:

@@ -10,7 +10,7 @@ extension Tensor {
 
   /// `x · weightᵀ + bias` in f32 by oneDNN, which is fast on processors of every vendor.
   ///
-  /// By default, libtorch uses a library (MKL) for f32 that runs at half the speed on processors of
+  /// By default, libtorch uses a library for f32 that runs at half the speed on processors of
   /// other vendors; for bf16 it uses oneDNN anyway.
   ///
   /// - Parameters:
