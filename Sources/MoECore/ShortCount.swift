@@ -1,4 +1,4 @@
-/// A count as people say it.
+/// Formats counts for people.
 public enum ShortCount {
   /// Three significant digits and a unit: `6.92 B`, `135 M`, `4.4 k`, `17`.
   public static func text(_ count: Double) -> String {
@@ -12,6 +12,6 @@ public enum ShortCount {
     return Int(exactly: rounded).map(String.init) ?? "\(count)"
   }
 
-  /// The same for a whole number.
+  /// The same for an integer.
   public static func text(_ count: Int) -> String { text(Double(count)) }
 }

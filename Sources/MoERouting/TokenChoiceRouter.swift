@@ -3,7 +3,7 @@ public import MoETensor
 
 /// Token-choice routing: each token takes its `k` best experts.
 ///
-/// One rule with the options in which the published models differ:
+/// One router with the options by which the published models differ:
 ///
 ///     p = softmax(logits) or sigmoid(logits)                      in f32
 ///     chosen = the k largest of p + selection bias, within the best groups if groups are limited
@@ -14,25 +14,25 @@ public import MoETensor
 /// - DeepSeek-V2: softmax, best groups by their largest score, scaled.
 /// - DeepSeek-V3: sigmoid, selection bias, best groups by their two largest, renormalized, scaled.
 ///
-/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization every
-/// weight is exactly 1, and no gradient reaches the gate through the weights.
+/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization
+/// every weight is exactly 1, and no gradient reaches the gate through the weights.
 ///
 /// - Complexity: O(tokens × experts × `k`).
-/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538); Jiang et al.
-///   2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088); DeepSeek-AI 2024
-///   (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
+/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538);
+///   Jiang et al. 2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088);
+///   DeepSeek-AI 2024 (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
 public struct TokenChoiceRouter: Router, Hashable {
   /// How logits become scores.
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
     /// exp(logit) over the sum of all experts.
     case softmax
-    /// 1 / (1 + exp(−logit)), each expert for itself.
+    /// 1 / (1 + exp(−logit)), independently for each expert.
     case sigmoid
   }
 
-  /// Restricts each token to experts of its best groups.
+  /// Restricts each token to the experts of its best groups.
   public struct GroupLimit: Hashable, Codable, Sendable {
-    /// How a group's score is made of its experts' scores.
+    /// How a group's score is computed from its experts' scores.
     public enum Score: String, Hashable, Codable, Sendable, CaseIterable {
       /// The largest (DeepSeek-V2).
       case largest
@@ -40,9 +40,9 @@ public struct TokenChoiceRouter: Router, Hashable {
       case twoLargest
     }
 
-    /// Number of groups; neighbouring experts form a group.
+    /// The number of groups; neighbouring experts form a group.
     public var groups: Int
-    /// Groups that a token may use.
+    /// The number of groups that a token may use.
     public var kept: Int
     /// How groups are compared.
     public var score: Score
@@ -59,16 +59,16 @@ public struct TokenChoiceRouter: Router, Hashable {
   public let scoring: Scoring
   /// Whether weights are divided by their sum over the chosen experts.
   public let renormalizes: Bool
-  /// Factor of all weights.
+  /// A factor applied to all weights.
   public let scale: Double
-  /// Limit to the best groups, if any.
+  /// The limit to the best groups, if any.
   public let groupLimit: GroupLimit?
   /// Whether a layer keeps a bias per expert for the choice.
   public let usesSelectionBias: Bool
 
-  /// Makes a rule for layers of `experts` experts.
+  /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: `SettingError` for options that do not fit.
+  /// - Throws: `SettingError` for inconsistent options.
   public init(
     k: Int, experts: Int, scoring: Scoring = .softmax, renormalizes: Bool, scale: Double = 1,
     groupLimit: GroupLimit? = nil, usesSelectionBias: Bool = false
@@ -146,7 +146,7 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
   }
 
-  /// Puts scores outside each token's best groups below all others.
+  /// Moves scores outside each token's best groups below all others.
   private static func limited(_ scores: Tensor, _ limit: GroupLimit) -> Tensor {
     let (tokens, experts) = (scores.size(0), scores.size(1))
     let grouped = scores.reshaped([tokens, limit.groups, experts / limit.groups])

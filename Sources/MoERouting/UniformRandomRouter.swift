@@ -1,7 +1,7 @@
 public import MoECore
 public import MoETensor
 
-/// A control: each token takes `k` different experts at random, each with weight 1 / k.
+/// A random baseline: each token takes `k` distinct random experts, each with weight 1 / k.
 ///
 /// The scores are ignored; without a random source in the context, token t takes experts t · k to
 /// t · k + k − 1, modulo their number.
@@ -9,7 +9,7 @@ public struct UniformRandomRouter: Router, Hashable {
   /// Experts per token.
   public let k: Int
 
-  /// Makes a rule for layers of `experts` experts.
+  /// Creates a router for layers of `experts` experts.
   ///
   /// - Throws: `SettingError` unless `k` is from 1 to `experts`.
   public init(k: Int, experts: Int) throws(SettingError) {
@@ -30,7 +30,8 @@ public struct UniformRandomRouter: Router, Hashable {
     let (tokens, experts) = (logits.size(0), logits.size(1))
     var chosen = (0..<tokens * k).map { $0 % experts }
     if let random = context.random {
-      // The places of the k largest of independent numbers are k different places, all equally likely.
+      // The indices of the k largest of independent numbers are a uniformly random set of k
+      // indices.
       chosen = TopK.columns(of: random.uniform([tokens, experts]), k: k)
     }
     return Routing(

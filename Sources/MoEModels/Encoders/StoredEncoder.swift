@@ -3,11 +3,12 @@ public import MoECore
 public import MoETensor
 public import SystemPackage
 
-/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as transformers saves them.
+/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as saved by
+/// transformers.
 public struct StoredEncoder {
   /// The folder.
   public let path: FilePath
-  /// The architecture; its pooling may be chosen.
+  /// The architecture; its pooling may be changed.
   public var configuration: EncoderConfiguration
   private let checkpoint: SafetensorsCheckpoint
 
@@ -23,18 +24,19 @@ public struct StoredEncoder {
   /// The encoder with its weights.
   ///
   /// - Parameters:
-  ///   - dtype: Type to compute in.
-  ///   - device: Where to compute.
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
   /// - Returns: The encoder.
-  /// - Throws: ``ModelError`` when a weight is missing or has another shape.
+  /// - Throws: ``ModelError`` if a weight is missing or has the wrong shape.
   public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
     try configuration.encoder(
       weights: checkpoint.encoderWeights(dtype: dtype, on: device))
   }
 
-  /// The tokenizer beside the weights.
+  /// The tokenizer in the same folder.
   ///
-  /// - Throws: ``TokenizerError``, ``ModelError`` when it has more tokens than the encoder, or `FileError`.
+  /// - Throws: ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or
+  ///   `FileError`.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
@@ -46,7 +48,7 @@ public struct StoredEncoder {
     return tokenizer
   }
 
-  /// What tells encoders apart: a hash of all weights' bytes and the configuration.
+  /// An identifier of the encoder: a hash of all weights' bytes and the configuration.
   ///
   /// - Complexity: O(bytes).
   public func identity() throws -> String {
@@ -60,13 +62,13 @@ public struct StoredEncoder {
 }
 
 extension SafetensorsCheckpoint {
-  /// The weights of an encoder, whatever precedes their names, and under the names that old checkpoints have for those
-  /// of normalizations.
+  /// The weights of an encoder, with any prefix of their names, and with old checkpoints' names of
+  /// normalization weights.
   ///
   /// - Parameters:
-  ///   - dtype: Type to compute in.
-  ///   - device: Where to compute.
-  ///   - prefix: What precedes the names; `nil` for what transformers writes.
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
+  ///   - prefix: The prefix of the names; `nil` to detect those that transformers writes.
   /// - Returns: A source under the encoder's own names.
   func encoderWeights(
     dtype: DType?, on device: Device = .cpu, prefix: String? = nil

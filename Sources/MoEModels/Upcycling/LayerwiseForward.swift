@@ -2,15 +2,16 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// A forward pass in f32 that holds one layer at a time, for models larger than memory.
+/// A forward pass in f32 with only one layer in memory, for models larger than memory.
 enum LayerwiseForward {
   /// Scores the next token at every position.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - tokens: Token numbers, all in the vocabulary.
-  ///   - dtype: Type to which weights are rounded before they are widened to f32; `nil` for their own.
-  ///   - progress: Told the layers done so far.
+  ///   - tokens: Token ids, all in the vocabulary.
+  ///   - dtype: The type to which weights are rounded before conversion to f32; `nil` to keep
+  ///     theirs.
+  ///   - progress: Receives the number of layers done so far.
   /// - Returns: The scores, f32, shape `[positions, vocabulary]`.
   /// - Throws: As `StoredModel.decoder(dtype:)`.
   static func logits(

@@ -51,7 +51,7 @@ extension PlacementPlan {
     guard count >= 1, count.isMultiple(of: experts),
       count / experts <= PlacementProblem.maximumLayers
     else {
-      throw PlanRefusal("\(count) rows are no whole number of layers of \(experts) experts")
+      throw PlanRefusal("\(count) rows do not divide into layers of \(experts) experts")
     }
     var rankOf = [Int](repeating: -1, count: count)
     for (index, line) in lines.dropFirst().enumerated() {
@@ -66,7 +66,7 @@ extension PlacementPlan {
         )
       }
       guard rankOf[expert] < 0 else {
-        throw PlanRefusal("line \(index + 2): expert \(expert) stands there a second time")
+        throw PlanRefusal("line \(index + 2): expert \(expert) occurs twice")
       }
       rankOf[expert] = rank
     }
@@ -190,7 +190,8 @@ extension PlacementPlan {
       """
   }
 
-  /// Reads the two keys that hold a plan, with lists in one line or one item per line; other keys are ignored.
+  /// Reads the two keys that contain a plan, with lists on one line or one item per line; other
+  /// keys are ignored.
   static func parseTensorRT(_ bytes: [UInt8], _ hints: PlanHints) throws -> PlacementPlan {
     var reader = AssignmentYAML()
     for (index, line) in String(decoding: bytes, as: UTF8.self)

@@ -1,7 +1,8 @@
 import Foundation
 import MoECore
 
-/// Our own file: `{"version": 1, "layers": [ids], "experts": E, "nodes": N, "ranks": R, "slots": [[…], …]}`.
+/// Switchyard's format: `{"version": 1, "layers": [ids], "experts": E, "nodes": N, "ranks": R,
+/// "slots": [[…], …]}`.
 private struct StoredPlan: Decodable {
   var version: Int
   var layers: [Int]
@@ -53,14 +54,14 @@ extension PlacementPlan {
     return try assemble(rows: stored.slots, layerIDs: stored.layers, ranks: nil, hints)
   }
 
-  /// Decodes JSON; a failure names the key and what the file should look like.
+  /// Decodes JSON; errors name the key and the expected format.
   static func decode<Value: Decodable>(_ bytes: [UInt8], expected: String) throws -> Value {
     do {
       return try JSONDecoder().decode(Value.self, from: Data(bytes))
     } catch let error as DecodingError {
       throw PlanRefusal("\(place(of: error)); expected \(expected)")
     } catch {
-      throw PlanRefusal("it is no JSON; expected \(expected)")
+      throw PlanRefusal("it is not JSON; expected \(expected)")
     }
   }
 
@@ -73,7 +74,7 @@ extension PlacementPlan {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       "'\(path(context.codingPath))' has the wrong type"
     case .dataCorrupted(let context):
-      context.codingPath.isEmpty ? "it is no JSON" : "'\(path(context.codingPath))' is broken"
+      context.codingPath.isEmpty ? "it is not JSON" : "'\(path(context.codingPath))' is broken"
     @unknown default: "it is broken"
     }
   }

@@ -1,13 +1,13 @@
 import MoECore
 public import SystemPackage
 
-/// Plans as files: our own, and those of engines that can load one.
+/// File formats of plans: Switchyard's own, and those of engines that can load one.
 public enum PlanFormat: String, CaseIterable, Codable, Sendable {
-  /// Our own JSON, which keeps everything.
+  /// Switchyard's JSON, which keeps everything.
   case plan
   /// ExFlow's CSV: `Expert,Node` with global expert ids; no replicas.
   case exflow
-  /// SGLang's `--init-expert-location` JSON: a row for every layer of the model, dense ones included.
+  /// SGLang's `--init-expert-location` JSON: one row per layer of the model, dense ones included.
   case sglang
   /// vLLM-Ascend's expert map JSON.
   case ascend
@@ -18,32 +18,34 @@ public enum PlanFormat: String, CaseIterable, Codable, Sendable {
   static let byteLimit = 256_000_000
 }
 
-/// What a file in another system's format does not say.
+/// Information that is missing from files in other systems' formats.
 public struct PlanHints: Hashable, Sendable {
-  /// Number of ranks; formats without it need it.
+  /// Number of ranks; required for formats that do not store it.
   public var ranks: Int?
   /// Experts per layer (default: one more than the largest in the file).
   public var experts: Int?
-  /// The model's layers with experts (default: all that the file has).
+  /// The model's layers with experts (default: all in the file).
   public var layerIDs: [Int]?
   /// Number of nodes.
   public var nodes: Int
 
-  /// Collects what is known.
+  /// Collects the known values.
   public init(ranks: Int? = nil, experts: Int? = nil, layerIDs: [Int]? = nil, nodes: Int = 1) {
     (self.ranks, self.experts, self.layerIDs, self.nodes) = (ranks, experts, layerIDs, nodes)
   }
 }
 
 extension PlacementPlan {
-  /// Writes the plan for a system.
+  /// Writes the plan in a system's format.
   ///
   /// - Parameters:
-  ///   - path: The file; it appears whole or not at all.
-  ///   - format: The system.
-  ///   - modelLayers: Layers of the whole model, dense ones included (default: up to the last with experts). SGLang
-  ///     wants a row for each; dense layers get the experts in order, which nobody looks up.
-  /// - Throws: ``PlacementError`` for an illegal plan, or one that the format cannot hold, and `FileError`.
+  ///   - path: The file, which is written atomically.
+  ///   - format: The format.
+  ///   - modelLayers: Layers of the whole model, dense ones included (default: up to the last with
+  ///     experts). SGLang expects a row for each; dense layers get the experts in order, which are
+  ///     never looked up.
+  /// - Throws: ``PlacementError`` for an illegal plan, or one that the format cannot represent, and
+  ///   `FileError`.
   public func write(
     to path: FilePath, as format: PlanFormat = .plan, modelLayers: Int? = nil
   ) throws {
@@ -59,7 +61,7 @@ extension PlacementPlan {
     try AtomicFile.write(text, to: path)
   }
 
-  /// Reads a plan without judging it; see ``violations``.
+  /// Reads a plan without validating it; see ``violations``.
   ///
   /// - Throws: ``PlacementError/invalidFile(path:message:)`` and `FileError`.
   public init(
@@ -87,14 +89,14 @@ extension PlacementPlan {
   }
 }
 
-/// Why bytes are no plan; the reader adds the file.
+/// Why bytes are not a plan; the reader adds the file.
 struct PlanRefusal: Error {
   let message: String
   init(_ message: String) { self.message = message.printable }
 }
 
 extension PlacementPlan {
-  /// A plan from rows of slots, with what the file leaves open.
+  /// Builds a plan from rows of slots and hints for what the file leaves open.
   static func assemble(
     rows: [[Int]], layerIDs: [Int], ranks: Int?, _ hints: PlanHints
   ) throws -> PlacementPlan {

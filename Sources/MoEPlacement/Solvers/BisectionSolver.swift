@@ -1,16 +1,16 @@
-/// Halves the ranks again and again, as the released ExFlow solver does by default: experts are first divided
-/// between two halves of all ranks, then each half's among its own halves.
+/// Bisects the ranks recursively, as the released ExFlow solver does by default: experts are first
+/// divided between two halves of all ranks, then within each half.
 ///
-/// Each division is solved like ``SweepSolver``'s problem, so that every level is nearly exact, but what levels lose
-/// to one another stays lost.
+/// Each bisection is solved like ``SweepSolver``'s problem, so every level is nearly optimal, but
+/// losses between levels are not recovered.
 ///
 /// - SeeAlso: `solve_affinity.py` of [YJHMITWEB/ExFlow](https://github.com/YJHMITWEB/ExFlow).
 public struct BisectionSolver: PlacementSolver {
   /// `bisection`.
   public let name = "bisection"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search of each division, in seconds.
+  /// The time limit of each bisection, in seconds.
   public var timeLimit: Double
 
   /// Creates the solver.
@@ -18,7 +18,7 @@ public struct BisectionSolver: PlacementSolver {
     (self.seed, self.timeLimit) = (seed, timeLimit)
   }
 
-  /// Divides.
+  /// Bisects the ranks.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     try refuseLimits(problem, method: name)
     let start = ContinuousClock.now
@@ -30,7 +30,7 @@ public struct BisectionSolver: PlacementSolver {
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 
-  /// Places of items when the ranks are split by `shares` until each stands alone.
+  /// The places of items when the ranks are split by `shares` until each is alone.
   func divide(
     _ partition: Partition, _ ranks: Int, slots: Int, shares: (Int) -> [Int]
   ) -> [[Int]] {
@@ -56,15 +56,16 @@ public struct BisectionSolver: PlacementSolver {
   }
 }
 
-/// Nodes first, then the ranks within each node, as the paper does: ways between nodes are saved at any price.
+/// Assigns nodes first, then the ranks within each node, as in the paper: transfers between nodes
+/// are avoided at any price.
 ///
 /// - SeeAlso: Yao et al. 2024, section IV, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383).
 public struct StagedSolver: PlacementSolver {
   /// `staged`.
   public let name = "staged"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search of each stage, in seconds.
+  /// The time limit of each stage, in seconds.
   public var timeLimit: Double
 
   /// Creates the solver.
@@ -80,7 +81,7 @@ public struct StagedSolver: PlacementSolver {
     let topology = problem.topology
     let places = BisectionSolver(seed: seed, timeLimit: timeLimit)
       .divide(partition, topology.ranks, slots: problem.slotsPerRank) { count in
-        // All ranks split into nodes, a node into its ranks.
+        // Split all ranks into nodes, and a node into its ranks.
         count == topology.ranks && topology.nodes > 1
           ? Array(repeating: topology.ranksPerNode, count: topology.nodes)
           : Array(repeating: 1, count: count)
@@ -90,7 +91,7 @@ public struct StagedSolver: PlacementSolver {
   }
 }
 
-/// Methods that divide in stages know neither loads nor replicas.
+/// Throws for loads and replicas, which methods that divide in stages do not support.
 private func refuseLimits(
   _ problem: PlacementProblem, method: String
 ) throws(PlacementError) {

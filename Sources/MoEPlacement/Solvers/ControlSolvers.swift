@@ -1,7 +1,7 @@
 import MoECore
 
-/// Experts in order, the same number on each rank: what engines do without a plan, and the control of every
-/// comparison.
+/// Experts in order, the same number on each rank: what engines do without a plan, and the baseline
+/// of every comparison.
 public struct LinearSolver: PlacementSolver {
   /// `linear`.
   public let name = "linear"
@@ -18,11 +18,11 @@ public struct LinearSolver: PlacementSolver {
   }
 }
 
-/// Experts in random order: what a plan without thought would keep.
+/// Experts in random order, as a baseline.
 public struct RandomSolver: PlacementSolver {
   /// `random`.
   public let name = "random"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
 
   /// Creates the solver.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Numbers as pages and their tables spell them, the same everywhere.
+/// The number format of pages and their tables.
 public enum NumberText {
-  /// About three digits: 0.0123, 1.23, 12.3, 12,345; very small and large ones with an exponent.
+  /// About three digits: 0.0123, 1.23, 12.3, 12,345; very small and large numbers with an exponent.
   public static func short(_ value: Double) -> String {
     guard value.isFinite else { return "–" }
     let size = value.magnitude
@@ -12,12 +12,12 @@ public enum NumberText {
     return String(format: "%.\(size > 0 && size < 0.01 ? 4 : digits)f", value)
   }
 
-  /// A share in percent with one decimal, "–" if it is no number.
+  /// A fraction in percent with one decimal, "–" if it is not finite.
   public static func percent(_ share: Double) -> String {
     share.isFinite ? String(format: "%.1f\u{A0}%%", share * 100) : "–"
   }
 
-  /// A whole number with a comma before every three digits.
+  /// An integer with a comma before every three digits.
   public static func count(_ value: Int) -> String {
     let digits = Array(String(value.magnitude))
     var result = value < 0 ? "-" : ""

@@ -1,7 +1,8 @@
 public import MoEEvaluation
 import MoETracing
 
-/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a model for classes or scores answers what.
+/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a classification or
+/// regression model answers what.
 public struct ClassifierPage {
   private let report: ClassifierReport
 
@@ -36,10 +37,10 @@ public struct ClassifierPage {
       (
         value: NumberText.short(report.entropy),
         label:
-          "nats of entropy of the gate, mean of the texts; one that does not know has \(NumberText.short(report.greatestEntropy))"
+          "nats of entropy of the gate, mean over texts; a uniform gate has \(NumberText.short(report.greatestEntropy))"
       ))
     return Page.Section(
-      "How good it is",
+      "Quality",
       [
         .numbers(numbers),
         .table(
@@ -54,10 +55,10 @@ public struct ClassifierPage {
       report.experts.map(name),
       [
         ("texts answered", report.experts.map(\.usage)),
-        ("mean share of the gate", report.experts.map(\.share)),
-      ], nameTitle: "expert", valueTitle: "share", format: NumberText.percent)
+        ("mean gate probability", report.experts.map(\.share)),
+      ], nameTitle: "expert", valueTitle: "fraction", format: NumberText.percent)
     let table = Table(
-      ["expert", "texts answered", "mean share of the gate", "accuracy on them"],
+      ["expert", "texts answered", "mean gate probability", "accuracy on them"],
       report.experts.map {
         [
           name($0), NumberText.percent($0.usage), NumberText.percent($0.share),
@@ -72,7 +73,7 @@ public struct ClassifierPage {
     let map = HeatMap(
       rows: report.groups.map(\.name), columns: report.experts.map(name),
       values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
-      valueTitle: "share of the texts", range: 0...1, format: NumberText.percent)
+      valueTitle: "fraction of the texts", range: 0...1, format: NumberText.percent)
     let table = Table(
       ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
       report.groups.map {
@@ -86,14 +87,14 @@ public struct ClassifierPage {
     let names = (0..<steps).map { "\($0 * 100 / max(1, steps)) %" }
     let chart = BarChart(
       names, report.experts.map { (name($0), $0.certainty.map(Double.init)) },
-      nameTitle: "share of the chosen expert, from", valueTitle: "texts")
+      nameTitle: "probability of the chosen expert, from", valueTitle: "texts")
     return Page.Section(
-      "How sure the gate is",
+      "Certainty of the gate",
       [
         .paragraph(
-          "The gate sends a text to the expert with the largest share. Far right it does so without doubt."
+          "The gate sends a text to the expert with the highest probability. On the far right it is certain."
         ),
-        .figures([chart.figure("Shares of the chosen expert")]),
+        .figures([chart.figure("Probability of the chosen expert")]),
       ])
   }
 

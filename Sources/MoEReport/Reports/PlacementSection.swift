@@ -1,6 +1,6 @@
 import MoEPlacement
 
-/// What placement and balancing could gain.
+/// The section on what placement and balancing could gain.
 struct PlacementSection {
   let advice: PlacementAdvice
 

@@ -1,6 +1,6 @@
 import MoETracing
 
-/// Which kinds of tokens use different experts.
+/// The section on which kinds of tokens use different experts.
 struct SpecializationSection {
   let report: TraceReport
 

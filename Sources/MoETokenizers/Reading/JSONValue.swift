@@ -1,5 +1,5 @@
-/// A JSON value that keeps what general decoders lose: duplicate keys, and strings that differ only in
-/// how their accents are encoded, which Swift's `String` holds to be equal.
+/// A JSON value that keeps what general decoders lose: duplicate keys, and strings that differ only
+/// in Unicode normalization, which Swift's `String` treats as equal.
 indirect enum JSONValue {
   case null
   case boolean(Bool)
@@ -15,10 +15,10 @@ indirect enum JSONValue {
     let value: JSONValue
   }
 
-  /// Deepest nesting that is read; real tokenizers need less than ten levels.
+  /// The maximum nesting depth; real tokenizers need fewer than ten levels.
   static let maximumDepth = 64
 
-  /// Reads a whole document.
+  /// Parses a whole document.
   ///
   /// - Complexity: O(bytes).
   /// - Throws: ``TokenizerError/Reason/invalidJSON(offset:expected:)``.

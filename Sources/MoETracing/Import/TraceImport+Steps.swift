@@ -2,22 +2,23 @@ import MoECore
 import SystemPackage
 
 extension TraceImport {
-  /// What several tokens chose in each layer, in one pass of a model.
+  /// The choices of several tokens in each layer, in one pass of a model.
   struct Step {
-    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
+    /// Each layer and the slots of its tokens; a layer with fewer tokens than the pass has the last
+    /// ones.
     var layers: [(layer: Int, experts: [Int])]
     var k: Int
     var tokens: [Int32]?
-    /// First tokens of sequences in this step; empty if it goes on with the last one.
+    /// The first tokens of sequences in this step; empty if it continues the last sequence.
     var starts: [Int]
   }
 
-  /// A file that is read twice, a step at a time: once for its shape, once for its choices.
+  /// A file that is read twice, step by step: once for its shape, once for its choices.
   protocol StepSource {
     func forEachStep(_ body: (Step) throws -> Void) throws
   }
 
-  /// What must be known before the first token is written.
+  /// The properties that must be known before the first token is written.
   private struct Shape {
     var layers: Set<Int> = []
     var k = 0
@@ -36,7 +37,7 @@ extension TraceImport {
     var shape = Shape()
     try source.forEachStep { shape.add($0) }
     let layers = shape.layers.sorted()
-    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choice") }
+    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choices") }
     try checked(layers: layers.count)
     let writer = try RoutingTraceWriter(
       header(layers: layers, experts: options.experts ?? shape.largest + 1, k: shape.k),

@@ -2,9 +2,9 @@ import Foundation
 import MoECore
 public import SystemPackage
 
-/// Brings other systems' records of routing into the trace format.
+/// Converts other systems' routing records to the trace format.
 public struct TraceImport {
-  /// Formats that are read.
+  /// Supported formats.
   public enum Format: String, Hashable, Sendable, CaseIterable {
     /// SGLang's expert distribution recorder, mode per_token: `.pt`.
     case sglang
@@ -18,13 +18,13 @@ public struct TraceImport {
     case llamacpp
   }
 
-  /// What a file does not say of itself.
+  /// Information that a file does not contain.
   public struct Options: Hashable, Sendable {
-    /// Experts per layer; `nil` for the largest id that occurs, plus 1.
+    /// The number of experts per layer; `nil` for the largest id that occurs, plus 1.
     public var experts: Int?
-    /// Slots per token, where the format does not say.
+    /// The number of slots per token, if the format does not store it.
     public var k: Int?
-    /// Places of the sparse layers; `nil` for those that the file says, or 0, 1, ….
+    /// Indices of the sparse layers; `nil` for those in the file, or 0, 1, ….
     public var layers: [Int]?
     /// An `.npy` file with a weight per choice, for `.npy` files.
     public var weights: FilePath?
@@ -33,7 +33,7 @@ public struct TraceImport {
     /// The model's name.
     public var model: String?
 
-    /// Options that leave everything to the file.
+    /// Options that take everything from the file.
     public init() {}
   }
 
@@ -43,8 +43,8 @@ public struct TraceImport {
 
   /// Prepares to import a file.
   ///
-  /// - Throws: ``TracingError/invalidRequest(_:)`` when the format is not named and the file's name and first
-  ///   bytes do not tell it.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` when no format is given and it cannot be derived
+  ///   from the file's name and first bytes.
   public init(_ path: FilePath, format: Format? = nil, options: Options = Options()) throws {
     (self.path, self.options) = (path, options)
     self.format = try format ?? Self.guess(path)
@@ -58,14 +58,14 @@ public struct TraceImport {
     case "npy": return try NumPyFile(path).shape.count == 2 ? .exflow : .numpy
     default:
       throw TracingError.invalidRequest(
-        "\(path): its name does not tell its format; name it: \(Format.allCases.map(\.rawValue).joined(separator: ", "))"
+        "\(path): the format is not clear from the name; choose one of: \(Format.allCases.map(\.rawValue).joined(separator: ", "))"
       )
     }
   }
 
   /// Writes the trace.
   ///
-  /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind then.
+  /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind in that case.
   public func write(to target: FilePath) throws {
     do {
       try convert(to: target)
@@ -141,7 +141,7 @@ public struct TraceImport {
 
   private static let block = 1 << 14
 
-  /// Puts the best expert of every token first, as traces have it, where weights tell which that is.
+  /// Sorts the experts of every token best first, as traces require, if there are weights.
   private static func sortSlots(_ experts: inout [UInt16], _ weights: inout [Float16]?, k: Int) {
     guard var factors = weights, k > 1 else { return }
     for start in stride(from: 0, to: experts.count, by: k) {
