@@ -28,6 +28,6 @@ extension DiffusionConfiguration {
 
   /// Whether a tensor of this name is no weight that gradients change.
   static func isBuffer(_ name: String) -> Bool {
-    ["pos_embed", ".expert_threshold", ".ema_decay", ".centroids"].contains { name.hasSuffix($0) }
+    name.hasSuffix("pos_embed") || DiffusionRules.isBuffer(name)
   }
 }

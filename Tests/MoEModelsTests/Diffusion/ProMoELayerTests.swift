@@ -88,7 +88,7 @@ struct ProMoELayerTests {
     let loss = try #require(before.contrastiveLoss(temperature: 0.07))
     let longerLoss = try #require(longer.contrastiveLoss(temperature: 0.07))
     expectClose(longerLoss, loss, .sameKernels)
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     prototypes.assign(prototypes.value * Tensor([1, 2, 3, 40] as [Float], shape: [4, 1]))
     let other = apply(layer, x, [1, 2])
     #expect(before.conditional.assignments == other.conditional.assignments)
@@ -121,7 +121,7 @@ struct ProMoELayerTests {
     let model = try DiffusionSample.new(.promoe)
     let (layer, x) = (try layer(model), Parameter(input(3)))
     let experts = model.parameters.filter { $0.name.contains("expert") }.map(\.parameter)
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     let found = try valueAndGradients(
       of: { try #require(apply(layer, x.value, [1, 5, 3]).contrastiveLoss(temperature: 0.07)) },
       for: [x, prototypes] + experts)
@@ -143,7 +143,7 @@ struct ProMoELayerTests {
   func idleExperts() throws {
     let model = try DiffusionSample.new(.promoe)
     let (layer, x) = (try layer(model), input(3))
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     // Opposite to another prototype: nobody chooses it where the other is better than nothing.
     let mean = x.reshaped([-1, width]).mean(axis: 0)
     let far = x + mean * 50
