@@ -121,8 +121,7 @@ public struct ConfigurationObject {
   /// A whole number in a range.
   ///
   /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or all keys are absent or null.
-  public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ConfigurationError) -> Int
-  {
+  public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
     guard let value = try optionalInt(keys, in: range) else { throw missing(keys) }
     return value
   }
@@ -251,8 +250,7 @@ public struct ConfigurationObject {
   /// An object inside this one, or `nil` when all keys are absent or null.
   ///
   /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
-  public func optionalObject(_ keys: String...) throws(ConfigurationError) -> ConfigurationObject?
-  {
+  public func optionalObject(_ keys: String...) throws(ConfigurationError) -> ConfigurationObject? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .object(let values) = value else { throw invalid(key, value, "an object") }
     return ConfigurationObject(values, path: path, prefix: key + ".")

@@ -27,15 +27,11 @@ extension TrainingRun {
     progress: @escaping ProgressHandler = { _ in }
   ) throws {
     let device = try device.checked()
-    let recipe = configuration.recipe
-    try recipe.checkFiles()
-    try self.init(recipe, configuration.settings, in: folder, sinks: sinks) { recipe in
-      let notices = try Self.record(configuration, versions, in: folder, resumes: resumes)
-      Self.removeLeftovers(in: folder)
-      var prepared = try recipe.prepare(in: folder, device: device, progress: progress)
-      prepared.notices = notices + prepared.notices
-      return prepared
-    }
+    try configuration.recipe.checkFiles()
+    try self.init(
+      configuration.recipe, configuration.settings, in: folder, sinks: sinks, device: device,
+      progress: progress
+    ) { try Self.record(configuration, versions, in: folder, resumes: resumes) }
   }
 
   /// Prepares the training of a task without a configuration.
@@ -67,15 +63,21 @@ extension TrainingRun {
     }
   }
 
-  /// Gives the type of the recipe a name.
+  /// Prepares the task of a recipe; `begin` checks the folder and returns what the user should know.
   private convenience init<Recipe: TrainingRecipe>(
     _ recipe: Recipe, _ settings: TrainingSettings, in folder: FilePath, sinks: [any MetricsSink],
-    prepare: (Recipe) throws -> PreparedTask<Recipe.Task>
+    device: Device, progress: @escaping ProgressHandler, begin: () throws -> [String]
   ) throws {
     try self.init(
       in: folder, settings: settings.loop, steps: settings.steps, intervals: settings.intervals,
       sinks: sinks
-    ) { try prepare(recipe) }
+    ) {
+      let notices = try begin()
+      Self.removeLeftovers(in: folder)
+      var prepared = try recipe.prepare(in: folder, device: device, progress: progress)
+      prepared.notices = notices + prepared.notices
+      return prepared
+    }
   }
 
   /// Whether a folder holds steps of a run.

@@ -1,8 +1,9 @@
 import Foundation
 import MoECore
+import MoEData
 import MoEModels
 import MoETensor
-public import SystemPackage
+import SystemPackage
 
 /// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints, snapshots, and the model at
 /// the end.
@@ -69,7 +70,7 @@ public final class TrainingRun {
     }
   }
 
-  /// Trains until all steps are done or somebody wants to stop.
+  /// Trains until all steps are done or it is asked to stop.
   ///
   /// - Parameters:
   ///   - shouldStop: Asked before every step; a checkpoint is written if it says so.

@@ -77,7 +77,7 @@ private final class TargetTask: TrainingTask {
   }
 
   func loss(_ batch: Int, random: RandomSource) -> TaskLoss {
-    let moved = Tensor.uniform([batch], source: random) * noise + target
+    let moved = random.uniform([batch]) * noise + target
     let distance = weights[0].parameter.value - moved
     return TaskLoss(parts: [.init("distance", (distance * distance).mean())], units: batch)
   }

@@ -53,7 +53,8 @@ struct TrainingConfigurationTests {
     #expect(resolved["optimizer.beta2"] == .number(0.95))
     #expect(resolved["training.precision"] == .string(configuration.settings.dtype.rawValue))
     #expect(configuration.settings.loop.schedule.final == 0.001)
-    #expect(configuration.settings.intervals == TrainingRun.Intervals(evaluation: 2, checkpoint: 4))
+    let intervals = try TrainingRun.Intervals(evaluation: 2, checkpoint: 4)
+    #expect(configuration.settings.intervals == intervals)
   }
 
   @Test(
