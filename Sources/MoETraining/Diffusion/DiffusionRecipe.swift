@@ -18,13 +18,12 @@ struct DiffusionRecipe: TrainingRecipe {
       changes: [String: ConfigurationObject.Value])
   }
 
-  static let name = "diffusion"
   static let sections = ["model", "data", "losses", "evaluation"]
   static let pathKeys = [
     "model.path", "data.train", "data.labels", "data.validation", "data.validation_labels",
   ]
 
-  let shared: SharedSettings
+  let shared: TrainingSettings
   let model: Model
   let data: ImageDataSettings
   /// Coefficients and parameters of routing terms that the configuration gives, by name.
@@ -32,7 +31,7 @@ struct DiffusionRecipe: TrainingRecipe {
   let evaluationImages: Int
   let pictures: SamplePictures
 
-  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+  init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws {
     self.shared = shared
     model = try Self.model(json)
     data = try ImageDataSettings(json)

@@ -33,8 +33,8 @@ struct DiffusionTaskTests {
         accumulation: accumulation,
         schedule: LearningRateSchedule(
           peak: 3e-3, warmupSteps: 0, totalSteps: 200, decay: .constant),
-        optimizer: AdamWSettings(weightDecay: 0), maximumNorm: limit, fusesUpdates: fusesUpdates,
-        averageDecay: average, seed: 9))
+        optimizer: AdamWSettings(weightDecay: 0), clip: limit, fusesUpdates: fusesUpdates,
+        average: average, seed: 9))
   }
 
   @Test("is the same when each weight is updated at once", arguments: routers)

@@ -44,9 +44,9 @@ struct ImageClassificationTests {
   }
 
   private func trained(_ name: String, _ settings: [String] = []) throws -> FilePath {
-    let session = try TrainingSession(
+    let run = try TrainingRun(
       configuration(settings), in: folder.file(name), resumes: false)
-    guard case .finished(let model) = try session.run() else {
+    guard case .finished(let model) = try run.run() else {
       throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model
@@ -223,7 +223,7 @@ struct ImageClassificationTests {
     let settings =
       setting == "data.format=latents" ? [setting, "data.validation_share=0"] : [setting]
     #expect {
-      _ = try TrainingSession(
+      _ = try TrainingRun(
         configuration(settings), in: folder.file("refused"), resumes: false)
     } throws: {
       "\($0)".contains(expected)
