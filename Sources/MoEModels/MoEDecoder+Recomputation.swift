@@ -22,7 +22,7 @@ extension MoEDecoder {
         return [output.hidden, sparse.routing.probabilities, sparse.logits]
       }
       guard var found = routed else { return (results[0], nil) }
-      // What losses look at must be the recorded results, not those of the first, unrecorded pass.
+      // What losses look at must be the recorded results, not the detached ones of the first pass.
       (found.routing.probabilities, found.logits) = (results[1], results[2])
       return (results[0], found)
     }

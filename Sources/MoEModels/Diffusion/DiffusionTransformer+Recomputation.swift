@@ -1,3 +1,4 @@
+import MoERouting
 public import MoETensor
 
 extension DiffusionTransformer {
@@ -28,7 +29,7 @@ extension DiffusionTransformer {
       }
       hidden = results[0]
       if var found = routed {
-        // What losses look at must be the recorded results, not those of the first, unrecorded pass.
+        // What losses look at must be the recorded results, not the detached ones of the first pass.
         found.routed.forLosses = Array(results.dropFirst())
         sparse.append(found)
       }

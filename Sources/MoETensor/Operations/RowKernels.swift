@@ -56,7 +56,6 @@ extension Tensor {
 
   private func rotationKernel(_ cosine: Tensor, _ sine: Tensor) -> Tensor? {
     let shape = self.shape
-    // Results are identical with and without recording, so recomputation may use this kernel.
     guard count > 0, Engine.hasTileKernels, dtype == .f32 || dtype == .bf16, device == .cpu,
       !Tensor.recordsGradients([self])
     else { return nil }
