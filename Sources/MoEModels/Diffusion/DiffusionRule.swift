@@ -9,7 +9,7 @@ public import MoETensor
 ///
 ///     DiffusionRules.registry.register(NearestRule.name, NearestRule.self)
 ///
-/// All but ``name``, ``title``, ``init(_:)`` and ``route(_:pass:)`` has a default.
+/// Everything but ``name``, ``title``, ``init(_:)`` and ``route(_:pass:)`` has a default.
 public protocol DiffusionRule: SendableMetatype {
   /// What `config.json` calls the rule, in lower case with underscores.
   static var name: String { get }
