@@ -23,6 +23,7 @@ struct ConfigurationTree {
   /// - Parameters:
   ///   - path: The file.
   ///   - settings: Changes, each `key=value` with a dotted key, and a value in JSON or plain text; later ones win.
+  /// - Throws: `ConfigurationError`, `SettingError` for a setting of another form, or a `FileError`.
   init(_ path: FilePath, settings: [String]) throws {
     let changes = try settings.map(Self.change)
     values = try ConfigurationObject(path).values

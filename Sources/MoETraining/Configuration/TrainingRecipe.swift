@@ -72,8 +72,9 @@ public struct PreparedTask<Task: TrainingTask> {
   public var headline: String
   /// What is counted for the speed, in the plural: tokens, images, texts.
   public var unit: String
-  /// Examples in one pass over the data: the largest `index` of the task's position. `nil` if it is unknown; a checkpoint
-  /// that belongs to other data is then noticed by the task alone.
+  /// Examples in one pass over the data, which the `index` of the task's position never exceeds.
+  ///
+  /// If it is unknown, `nil`, a checkpoint that belongs to other data is not refused for its position.
   public var examples: Int?
   /// What the user should know before it starts, one sentence each.
   public var notices: [String]

@@ -5,11 +5,10 @@ public import MoETensor
 public import SystemPackage
 
 extension TrainingRun {
-  /// Prepares what a configuration asks for: besides the files of every run, the folder holds
+  /// Prepares what a configuration asks for.
   ///
-  ///     FOLDER/run.json                   what was asked for, versions, commit
-  ///
-  /// and what the recipe of the model adds, such as `tokenizer.json` and `data/`.
+  /// Besides the files of every run, the folder holds `run.json`, which says what was asked for, and with which versions
+  /// and commit; and what the recipe of the model adds, such as `tokenizer.json` and `data/`.
   ///
   /// - Parameters:
   ///   - configuration: What is asked for.
@@ -36,9 +35,11 @@ extension TrainingRun {
 
   /// Prepares the training of a task without a configuration.
   ///
+  /// There is no `run.json`, so nothing notices when a run continues with other settings than it began with.
+  ///
   /// - Parameters:
   ///   - task: What is trained, from its present weights unless a run is continued.
-  ///   - settings: How every step is made; the same for a run that is continued.
+  ///   - settings: How every step is made; a run that continues needs the same to give the same losses.
   ///   - steps: Steps in all, with those of the run that is continued.
   ///   - intervals: When to evaluate and to write.
   ///   - folder: Where everything is written; created if it does not exist.

@@ -20,7 +20,9 @@ public final class TrainingRun {
   public let headline: String
   /// What is counted for the speed, in the plural: tokens, images, texts.
   public let unit: String
-  /// Step after which the run continues; 0 for a new one. Metrics of later steps will come again.
+  /// Step after which the run continues; 0 for a new one.
+  ///
+  /// Sinks are told of later steps again, if an earlier attempt got further than its newest checkpoint.
   public let firstStep: Int
   /// Steps in all.
   public let steps: Int
@@ -44,6 +46,7 @@ public final class TrainingRun {
   ///   - intervals: When to evaluate and to write.
   ///   - sinks: Told everything after the built-in ones.
   ///   - prepare: Makes the task, or refuses to begin here; called when the folder is locked.
+  /// - Throws: What `prepare` throws; ``TrainingError``, `SettingError` or a `FileError`.
   init<Task: TrainingTask>(
     in folder: FilePath, settings: LoopSettings, steps: Int, intervals: Intervals,
     sinks: [any MetricsSink], prepare: () throws -> PreparedTask<Task>
