@@ -116,6 +116,18 @@ extension PlacementProblem {
     }
   }
 
+  /// Refuses what methods that divide in stages do not know: loads and replicas.
+  func refuseLimits(method: String) throws(PlacementError) {
+    let feature =
+      replicas > 0
+      ? "replicas"
+      : balanceLimit != nil
+        ? "balance limits" : imbalanceWeight > 0 ? "a weight of imbalance" : nil
+    if let feature {
+      throw .unsupported(method: method, feature: feature, instead: "sweep or auto")
+    }
+  }
+
   /// The problem as solvers see it.
   func partition() -> Partition { Partition(self, copies: copies()) }
 }

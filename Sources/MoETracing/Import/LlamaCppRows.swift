@@ -1,6 +1,16 @@
 import MoECore
 import SystemPackage
 
+extension TraceImporter {
+  /// llama.cpp's `moe-trace`: a CSV line `layer,expert` per choice.
+  public static let llamacpp = TraceImporter(
+    "llamacpp", help: ".csv of llama.cpp's moe-trace",
+    recognises: { $0.extension == "csv" },
+    convert: { request, target in
+      try request.write(LlamaCppRows(request.path, k: request.options.k), to: target)
+    })
+}
+
 /// llama.cpp's `moe-trace`: a line `layer,expert` for each choice, layer after layer, pass after pass.
 ///
 /// The file says neither where passes end nor how many experts a token has. A pass ends where layers stop

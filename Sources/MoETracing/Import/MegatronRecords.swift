@@ -2,6 +2,14 @@ import Foundation
 import MoECore
 import SystemPackage
 
+extension TraceImporter {
+  /// Megatron-Core's `router_trace`: a line of JSON per step and layer.
+  public static let megatron = TraceImporter(
+    "megatron", help: ".jsonl of Megatron-Core's router trace",
+    recognises: { $0.extension == "jsonl" },
+    convert: { request, target in try request.write(MegatronRecords(request.path), to: target) })
+}
+
 /// Megatron-Core's router trace: a JSON object per line, one for each step, block and layer.
 ///
 /// `{"step": 0, "block": "decoder", "layer": 3, "num_tokens": 128, "topk": 8, "top_indices": [[…], …], …}`.

@@ -32,7 +32,7 @@ struct PlacementStage: DemoStage {
   var steps: [DemoStep] {
     var words = question + ["--out", file("plan.json")]
     for export in Self.exports {
-      words += ["--export", "\(export.format.rawValue)=\(file(export.name))"]
+      words += ["--export", "\(export.format.name)=\(file(export.name))"]
     }
     return [
       setting.step(
