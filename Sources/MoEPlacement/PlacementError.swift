@@ -1,3 +1,5 @@
+import MoECore
+
 /// Why a placement, or a program behind it, could not be solved, read or written.
 public enum PlacementError: Error, Hashable {
   /// The program names a variable that it does not have, or a number that is not finite.
@@ -77,6 +79,6 @@ extension PlacementError: CustomStringConvertible {
   }
 
   private static func short(_ value: Double) -> String {
-    "\((value * 1000).rounded(.up) / 1000)"
+    NumberText.decimals(value, 3, .up)
   }
 }

@@ -134,7 +134,7 @@ extension ClassifierReport {
       let (actual, predicted): (String, String) =
         switch source.target {
         case .classes(let names): (names[text.label], names[it.label])
-        case .score: ("\(text.score)", "\(((it.score ?? 0) * 100).rounded() / 100)")
+        case .score: ("\(text.score)", NumberText.decimals(it.score ?? 0, 2))
         }
       return Example(
         text: words, actual: actual, predicted: predicted, share: Double(it.gate[expert]))

@@ -1,4 +1,4 @@
-import Foundation
+import MoECore
 
 /// What the experts of a diffusion transformer do with real images, and how their weights differ.
 ///
@@ -159,5 +159,5 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     return result
   }
 
-  private static func text(_ value: Double) -> String { String(format: "%.3f", value) }
+  private static func text(_ value: Double) -> String { NumberText.fixed(value, 3) }
 }

@@ -1,3 +1,4 @@
+import MoECore
 import MoETracing
 
 /// What placement and balancing could gain on a few devices, in numbers and sentences, for someone who has not decided yet.
@@ -141,10 +142,9 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       : "Doing nothing is right where devices neither wait for traffic nor for one another: \(reasons)."
   }
 
-  private func percent(_ share: Double) -> String {
-    let tenths = Int((share * 1000).rounded())
-    return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
+  private func percent(_ fraction: Double) -> String {
+    NumberText.percent(fraction, rounding: .scaled)
   }
 
-  private func decimals(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+  private func decimals(_ value: Double) -> String { NumberText.decimals(value, 2) }
 }

@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 
 /// Numbers along a side of a drawing.

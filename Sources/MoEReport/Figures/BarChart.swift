@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Numbers of named things as bars: side by side where names are short, in rows where they are words.
 public struct BarChart: Sendable {
   /// The names.

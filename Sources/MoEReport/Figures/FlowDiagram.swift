@@ -1,3 +1,5 @@
+public import MoECore
+
 /// How much goes from each place of a column to each place of the next one, as ribbons.
 public struct FlowDiagram: Sendable {
   /// Something that flows from one column to the next.
@@ -31,7 +33,7 @@ public struct FlowDiagram: Sendable {
   /// Collects places and what flows between them.
   public init(
     columns: [String], names: [[String]], sizes: [[Double]], links: [[Link]],
-    format: @escaping @Sendable (Double) -> String = NumberText.percent
+    format: @escaping @Sendable (Double) -> String = NumberText.pagePercent
   ) {
     (self.columns, self.names, self.sizes) = (columns, names, sizes)
     (self.links, self.format) = (links, format)

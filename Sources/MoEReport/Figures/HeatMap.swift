@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Numbers of a table as colours.
 public struct HeatMap: Sendable {
   /// Names of the rows, from top to bottom.

@@ -1,3 +1,5 @@
+public import MoECore
+
 /// Numbers along an axis, as lines or as dots.
 public struct LineChart: Sendable {
   /// A line, or a cloud of dots.

@@ -1,11 +1,9 @@
-import Foundation
+import MoECore
 
 /// Numbers inside drawings, short.
 enum Coordinate {
   static func text(_ value: Double) -> String {
-    guard value.isFinite else { return "0" }
-    let rounded = (value * 10).rounded() / 10
-    return rounded == rounded.rounded() ? String(Int(rounded)) : String(format: "%.1f", rounded)
+    value.isFinite ? NumberText.plain(value, 1) : "0"
   }
 
   /// About the width of a text of 12 units' height.

@@ -1,3 +1,4 @@
+import MoECore
 public import MoEEvaluation
 import MoETracing
 
@@ -55,13 +56,13 @@ public struct ClassifierPage {
       [
         ("texts answered", report.experts.map(\.usage)),
         ("mean share of the gate", report.experts.map(\.share)),
-      ], nameTitle: "expert", valueTitle: "share", format: NumberText.percent)
+      ], nameTitle: "expert", valueTitle: "share", format: NumberText.pagePercent)
     let table = Table(
       ["expert", "texts answered", "mean share of the gate", "accuracy on them"],
       report.experts.map {
         [
-          name($0), NumberText.percent($0.usage), NumberText.percent($0.share),
-          $0.accuracy.map(NumberText.percent) ?? "–",
+          name($0), NumberText.pagePercent($0.usage), NumberText.pagePercent($0.share),
+          $0.accuracy.map(NumberText.pagePercent) ?? "–",
         ]
       })
     return Page.Section("The experts", [.figures([chart.figure("Use")]), .table(table)])
@@ -72,11 +73,11 @@ public struct ClassifierPage {
     let map = HeatMap(
       rows: report.groups.map(\.name), columns: report.experts.map(name),
       values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
-      valueTitle: "share of the texts", range: 0...1, format: NumberText.percent)
+      valueTitle: "share of the texts", range: 0...1, format: NumberText.pagePercent)
     let table = Table(
       ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
       report.groups.map {
-        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.percent)
+        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.pagePercent)
       })
     return Page.Section("Who answers what", [.figures([map.figure("Routing")]), .table(table)])
   }
@@ -106,7 +107,10 @@ public struct ClassifierPage {
           Table(
             ["text", "right", "answered", "share"],
             expert.examples.map {
-              [String($0.text.prefix(400)), $0.actual, $0.predicted, NumberText.percent($0.share)]
+              [
+                String($0.text.prefix(400)), $0.actual, $0.predicted,
+                NumberText.pagePercent($0.share),
+              ]
             }, wordColumns: 3))
       ])
   }

@@ -1,3 +1,4 @@
+import MoECore
 public import MoEEvaluation
 import MoETracing
 
@@ -79,7 +80,7 @@ public struct DiffusionPage {
           let all = Double(max(1, row.reduce(0, +)))
           return row.map { Double($0) / all }
         }, rowTitle: "class", columnTitle: "expert", valueTitle: "share of the class's patches",
-        format: NumberText.percent
+        format: NumberText.pagePercent
       ).figure("Experts by class, block \(block.place)")
     }
     let sets = report.classSets.map { set in
@@ -113,9 +114,9 @@ public struct DiffusionPage {
         Table(
           ["role", "share"],
           [
-            ["routed experts", NumberText.percent(roles.routed)],
-            ["the expert of images without a label", NumberText.percent(roles.unconditional)],
-            ["the shared expert", NumberText.percent(roles.shared)],
+            ["routed experts", NumberText.pagePercent(roles.routed)],
+            ["the expert of images without a label", NumberText.pagePercent(roles.unconditional)],
+            ["the shared expert", NumberText.pagePercent(roles.shared)],
           ])),
     ]
   }

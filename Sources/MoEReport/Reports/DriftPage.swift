@@ -1,3 +1,4 @@
+import MoECore
 public import MoETracing
 
 /// The page of `switchyard inspect --against`.
@@ -60,7 +61,7 @@ public struct DriftPage {
         ("difference of the traces", report.affinities),
         ("tokens dealt at random", report.affinitiesByChance),
       ], nameTitle: "from layer", valueTitle: "tokens with other successors",
-      format: NumberText.percent
+      format: NumberText.pagePercent
     ).figure("How much affinity differs")
   }
 
@@ -73,7 +74,7 @@ public struct DriftPage {
       report.layers.map { layer in
         [
           String(layer.layer), NumberText.short(layer.drift), NumberText.short(layer.byChance),
-          NumberText.percent(layer.moved), String(layer.risen),
+          NumberText.pagePercent(layer.moved), String(layer.risen),
           NumberText.short(layer.before[layer.risen]),
           NumberText.short(layer.after[layer.risen]), String(layer.fallen),
           NumberText.short(layer.before[layer.fallen]), NumberText.short(layer.after[layer.fallen]),

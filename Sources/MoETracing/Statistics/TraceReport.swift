@@ -178,13 +178,6 @@ struct TraceDiagnosis {
 }
 
 extension Double {
-  /// Three significant digits or so, for sentences.
-  fileprivate var short: String {
-    let digits = abs(self) < 10 ? 100.0 : abs(self) < 100 ? 10 : 1
-    let rounded = (self * digits).rounded() / digits
-    return rounded == rounded.rounded() && abs(rounded) < 1e15
-      ? String(Int(rounded)) : String(rounded)
-  }
-
-  fileprivate var percent: String { (self * 100).short + " %" }
+  fileprivate var short: String { NumberText.brief(self) }
+  fileprivate var percent: String { NumberText.brief(self * 100) + " %" }
 }

@@ -1,3 +1,4 @@
+import MoECore
 import MoEData
 import ArgumentParser
 import Foundation
@@ -93,12 +94,12 @@ struct MeasureFidelity: ParsableCommand {
   }
 
   private func show(_ it: ImageFidelity, features: Int) {
-    func number(_ value: Double) -> String { String(format: "%.4f", value) }
+    func number(_ value: Double) -> String { NumberText.fixed(value, 4) }
     func share(_ value: Double?) -> String {
-      value.map { String(format: "%.1f %%", $0 * 100) } ?? "–"
+      value.map { NumberText.percent($0) } ?? "–"
     }
     func score(_ score: InceptionScore) -> String {
-      String(format: "%.3f ± %.3f", score.mean, score.deviation)
+      "\(NumberText.fixed(score.mean, 3)) ± \(NumberText.fixed(score.deviation, 3))"
     }
     let rows = [
       ["Fréchet distance", number(it.frechetDistance)],

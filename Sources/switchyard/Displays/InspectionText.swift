@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 import MoETracing
 
@@ -73,6 +72,6 @@ struct InspectionText {
     return String(means.map { $0 == 0 ? " " : signs[min(7, Int($0 / most * 8))] })
   }
 
-  private func number(_ value: Double) -> String { String(format: "%.2f", value) }
-  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
+  private func number(_ value: Double) -> String { NumberText.fixed(value, 2) }
+  private func percent(_ value: Double) -> String { NumberText.percent(value) }
 }

@@ -78,7 +78,7 @@ final class TrainingDisplay {
 
   private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
-  private static func fixed(_ value: Double) -> String { String(format: "%.3f", value) }
+  private static func fixed(_ value: Double) -> String { NumberText.fixed(value, 3) }
 
   private static func time(_ seconds: Double) -> String {
     let whole = Int(seconds.rounded())

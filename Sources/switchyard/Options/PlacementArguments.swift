@@ -50,12 +50,3 @@ struct LayerList: ExpressibleByArgument {
     layers = result
   }
 }
-
-/// A share in percent with one decimal.
-func percent(_ share: Double) -> String {
-  let tenths = Int((share * 1000).rounded())
-  return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
-}
-
-/// A number with three decimals.
-func decimals(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
