@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 
 extension ConfigurationObject.Value {
@@ -32,9 +31,7 @@ extension ResolvedPlan {
   }
 
   private static func text(_ keys: [String: Value]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(keys), as: UTF8.self) + "\n"
+    try JSONText.pretty(keys)
   }
 
   private var commonKeys: [String: Value] {

@@ -39,8 +39,7 @@ struct MegatronRecords: TraceImport.StepSource {
     }
     let decoder = JSONDecoder()
     try LineReader(file).forEachLine { number, bytes in
-      let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
-      guard let record = try? decoder.decode(Record.self, from: data) else {
+      guard let record = try? decoder.decode(Record.self, from: bytes.data) else {
         throw TracingError.invalidFile(
           path, "line \(number) is no record with 'step', 'layer' and 'top_indices'")
       }
