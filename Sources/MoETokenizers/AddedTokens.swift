@@ -1,3 +1,5 @@
+import MoECore
+
 /// A token that is found in the text itself, before anything else happens to it.
 struct AddedToken: Sendable {
   let content: String

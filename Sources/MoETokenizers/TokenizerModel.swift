@@ -1,3 +1,5 @@
+import MoECore
+
 /// What turns pieces of text into ids.
 enum TokenizerModel: Sendable {
   case bytePair(BytePairEncoding)

@@ -1,3 +1,5 @@
+import MoECore
+
 /// The tokens of a model and their ids.
 struct Vocabulary: Sendable {
   /// Ids above this are refused: real vocabularies have less than a million tokens.

@@ -1,3 +1,5 @@
+import MoECore
+
 /// One step from tokens back to text.
 enum TokenDecoder: Sendable {
   /// Bytes from GPT-2's alphabet; the text's tokens become one.

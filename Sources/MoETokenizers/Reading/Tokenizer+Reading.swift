@@ -52,7 +52,7 @@ extension Tokenizer {
 
   /// Reads a tokenizer from the bytes of a `tokenizer.json`.
   convenience init(json bytes: [UInt8]) throws(TokenizerError.Reason) {
-    let fields = try JSONFields(try JSONValue(parsing: bytes), at: "")
+    let fields = try JSONFields(try .parsed(bytes), at: "")
     let preTokenizer = try fields.optionalFields("pre_tokenizer").map(PreTokenizer.init)
     let processor = try fields.optionalFields("post_processor").map(PostProcessor.init)
     let decoders = try fields.optionalFields("decoder").map(TokenDecoder.read)
@@ -75,7 +75,7 @@ extension Tokenizer {
   ///   be.
   public convenience init(vocabulary: FilePath, merges: FilePath) throws {
     let tokens = try Self.reporting(vocabulary) { bytes throws(TokenizerError.Reason) in
-      try Vocabulary(try JSONValue(parsing: bytes), at: "vocab")
+      try Vocabulary(try .parsed(bytes), at: "vocab")
     }
     let table = try Self.reporting(merges) { bytes throws(TokenizerError.Reason) in
       try MergeTable(lines: bytes, tokens)

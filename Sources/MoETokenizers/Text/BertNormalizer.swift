@@ -1,3 +1,5 @@
+import MoECore
+
 /// BERT's cleaning: control characters, space around Chinese characters, accents, letter case.
 struct BertNormalizer: Sendable {
   let cleansText: Bool

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Sentencepiece's spelling of text: a visible mark stands for each space, and may open the text.
 struct Metaspace: Sendable {
   /// When a mark is put before a text that does not begin with one.

@@ -1,3 +1,5 @@
+import MoECore
+
 /// A change to the text before it is cut: code points, letter case, accents, marks for spaces.
 indirect enum Normalizer: Sendable {
   /// One of Unicode's normalization forms.

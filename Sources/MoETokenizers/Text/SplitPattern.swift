@@ -1,3 +1,5 @@
+import MoECore
+
 /// The regular expressions by which tokenizers cut text, each with a scanner written by hand.
 ///
 /// Swift's and Foundation's engines are a hundred times too slow here, so a pattern is recognised by its

@@ -33,8 +33,7 @@ struct ConfigurationTree {
     }
     let text = String(parts[1])
     var value =
-      (try? JSONDecoder().decode(ConfigurationObject.Value.self, from: Data(text.utf8)))
-      ?? .string(text)
+      (try? ConfigurationObject.Value(parsing: Array(text.utf8))) ?? .string(text)
     let key = place.joined(separator: ".")
     if TrainingRecipes.pathKeys.contains(key) {
       value = Self.resolved(value, in: FilePath(FileManager.default.currentDirectoryPath))
