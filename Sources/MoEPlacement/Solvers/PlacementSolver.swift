@@ -36,7 +36,16 @@ public struct PlacementFinding: Sendable {
   public let seconds: Double
 
   /// Judges a plan that was just found.
-  init(
+  ///
+  /// - Parameters:
+  ///   - method: Name of the method.
+  ///   - plan: The plan.
+  ///   - problem: What it answers.
+  ///   - start: When the search began.
+  ///   - knownBound: A bound of the objective that the search came upon; infinite where it has none.
+  ///   - isOptimal: Whether the plan was proved best.
+  /// - Throws: ``PlacementError`` for a plan that is not legal for the problem, or not as balanced as it asks.
+  public init(
     _ method: String, _ plan: PlacementPlan, of problem: PlacementProblem,
     since start: ContinuousClock.Instant, knownBound: Double = .infinity, isOptimal: Bool = false
   ) throws(PlacementError) {
