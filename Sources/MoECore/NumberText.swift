@@ -23,6 +23,7 @@ public enum NumberText {
   ///   - value: The number.
   ///   - digits: The most decimals.
   ///   - rule: Where the number times a power of ten goes.
+  /// - Returns: The text.
   public static func decimals(
     _ value: Double, _ digits: Int, _ rule: FloatingPointRoundingRule = .toNearestOrAwayFromZero
   ) -> String {
@@ -77,6 +78,7 @@ public enum NumberText {
   ///   - fraction: 1 for all.
   ///   - rounding: How the decimal is chosen.
   ///   - space: What stands before the sign; pages take one at which lines do not break.
+  /// - Returns: The text.
   public static func percent(
     _ fraction: Double, rounding: Rounding = .stored, space: Character = " "
   ) -> String {

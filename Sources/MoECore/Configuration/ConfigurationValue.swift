@@ -63,6 +63,7 @@ extension ConfigurationObject.Value {
   /// - Parameters:
   ///   - value: What a file holds.
   ///   - key: Its key with the objects around it, for messages.
+  /// - Throws: ``DuplicateKey``.
   init(_ value: JSONValue, at key: String) throws(DuplicateKey) {
     switch value {
     case .null: self = .null
