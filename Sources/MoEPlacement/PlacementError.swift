@@ -49,7 +49,7 @@ extension PlacementError: CustomStringConvertible {
     case .noSolutionInTime(let seconds):
       "no solution was found in \(seconds) s; allow more time"
     case .solverFailed(let operation, let status):
-      "HiGHS failed in \(operation) with status \(status); run 'switchyard doctor'"
+      "HiGHS failed in \(operation) with status \(status)"
     case .invalidProblem(let message):
       "this is no placement problem: \(message)"
     case .unevenSlots(let experts, let replicas, let ranks):

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoEPlacement
 import SystemPackage
 import Testing
@@ -44,6 +45,24 @@ struct PlanFileTests {
         all.layers == 5 && all.slots[0] == [0, 1, 2, 3, 0, 1] && all.slots[3] == plan.slots[1])
       #expect(throws: PlacementError.self) {
         try plan.write(to: path, as: .sglang, modelLayers: 3)
+      }
+    }
+  }
+
+  @Test("whose format leaves something open ask for it by the name of the hint")
+  func openHints() throws {
+    let csv = "Expert,Node\n0,0\n1,1\n"
+    let map = #"{"physical_to_logical_map": [[0, 1]]}"#
+    for (format, text, hints, key) in [
+      (PlanFormat.exflow, csv, PlanHints(ranks: 2), "experts"),
+      (.exflow, csv, PlanHints(ranks: 2, experts: 2, layerIDs: [0, 1]), "layerIDs"),
+      (.sglang, map, PlanHints(), "ranks"),
+    ] {
+      try withFile(text) { path in
+        let error = #expect(throws: SettingError.self) {
+          try PlacementPlan(contentsOf: path, as: format, hints: hints)
+        }
+        #expect(error?.key == key)
       }
     }
   }

@@ -28,7 +28,7 @@ extension ClassifierReport {
       format.target == target || (format == .table && classes != nil)
     else {
       throw SettingError(
-        key: "--format", value: format?.rawValue ?? "absent",
+        key: "format", value: format?.rawValue ?? "absent",
         expected: "a format with the classes or scores of the model")
     }
     let source = try format.read(
@@ -53,7 +53,7 @@ extension ClassifierReport {
     else {
       let found = other.configuration.mixture.experts.map(\.rawValue).joined(separator: ", ")
       throw SettingError(
-        key: "--against", value: "\(folder) (experts \(found))",
+        key: "against", value: "\(folder) (experts \(found))",
         expected:
           "a model with the same experts in the same order: \(kinds.map(\.rawValue).joined(separator: ", "))"
       )

@@ -1,3 +1,5 @@
+import MoECore
+
 extension PlanFormat {
   /// ExFlow's CSV: `Expert,Node` with global expert ids; no replicas.
   public static let exflow = PlanFormat(
@@ -26,7 +28,9 @@ extension PlacementPlan {
   {
     guard let experts = hints.experts, experts >= 1, experts <= PlacementProblem.maximumExperts
     else {
-      throw PlanRefusal("the CSV does not say how many experts a layer has; give --experts")
+      throw SettingError(
+        key: "experts", value: hints.experts.map { "\($0)" } ?? "absent",
+        expected: "the number of experts per layer, which the CSV does not say")
     }
     let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
     guard lines.first.map({ $0.filter { !$0.isWhitespace } }) == "Expert,Node" else {
@@ -64,7 +68,9 @@ extension PlacementPlan {
     try refuseUneven(rankOf, experts: experts, ranks: ranks)
     let ids = hints.layerIDs ?? Array(rows.indices)
     guard ids.count == rows.count else {
-      throw PlanRefusal("it has \(rows.count) layers, but --layers names \(ids.count)")
+      throw SettingError(
+        key: "layerIDs", value: "a list of \(ids.count)",
+        expected: "a list of all \(rows.count) layers of the file")
     }
     var open = hints
     open.layerIDs = nil

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 
 extension PlacementPlan {
   /// A plan from rows of slots, with what the file leaves open.
@@ -9,7 +10,9 @@ extension PlacementPlan {
       throw PlanRefusal("it holds no layer with slots; expected a list per layer")
     }
     guard let ranks = hints.ranks ?? ranks else {
-      throw PlanRefusal("the format does not say how many ranks there are; give --ranks")
+      throw SettingError(
+        key: "ranks", value: "absent",
+        expected: "the number of ranks, which this format does not say")
     }
     var (rows, ids) = (rows, layerIDs)
     if let wanted = hints.layerIDs {

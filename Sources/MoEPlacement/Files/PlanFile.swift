@@ -20,7 +20,8 @@ extension PlacementPlan {
 
   /// Reads a plan without judging it; see ``violations``.
   ///
-  /// - Throws: ``PlacementError/invalidFile(path:message:)`` and `FileError`.
+  /// - Throws: ``PlacementError/invalidFile(path:message:)``, `SettingError` about hints that the format needs, and
+  ///   `FileError`.
   public init(
     contentsOf path: FilePath, as format: PlanFormat = .plan, hints: PlanHints = PlanHints()
   ) throws {

@@ -50,7 +50,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
     public var balance: Double
   }
 
-  /// Weight of imbalance in ``compromise``, as `switchyard place --imbalance-weight` takes it.
+  /// Weight of imbalance in ``compromise``, as ``PlacementProblem/imbalanceWeight`` takes it.
   private static let weight = 0.3
 
   /// Solves and judges.
@@ -124,10 +124,13 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       + " Exchanging experts between devices lowers that to \(decimals(balancedBalance)) on unseen tokens, \(percent(savedByBalancing)) less time for the slowest device of a layer."
   }
 
+  /// Whether a plan that saves crossings loads a device so much more that both should be weighed.
+  public var isWorthWeighing: Bool { saved > 0.02 && plannedBalance > linearBalance * 1.05 }
+
   private var together: String? {
-    guard saved > 0.02, plannedBalance > linearBalance * 1.05 else { return nil }
+    guard isWorthWeighing else { return nil }
     return
-      "The plan with the fewest crossings raises that load to \(decimals(plannedBalance)). Weighing both, a plan saves \(percent(compromise.saved)) of the crossings at a load of \(decimals(compromise.balance)) ('switchyard place --ranks \(devices) --imbalance-weight \(compromise.weight)')."
+      "The plan with the fewest crossings raises that load to \(decimals(plannedBalance)). Weighing both, a plan saves \(percent(compromise.saved)) of the crossings at a load of \(decimals(compromise.balance)) (imbalance at a weight of \(compromise.weight))."
   }
 
   private var nothing: String {

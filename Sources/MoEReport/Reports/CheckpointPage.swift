@@ -2,7 +2,7 @@ import MoECore
 public import MoEPlacement
 import MoETracing
 
-/// The page of `switchyard inspect` for a training run.
+/// The page about the routing of a training run's models.
 public struct CheckpointPage {
   private let report: CheckpointReport
   private let losses: [LineChart.Series]
@@ -28,8 +28,7 @@ public struct CheckpointPage {
           "Along the steps",
           [.figures(loss + [evenness, entropy, affinity, agreement] + kept), .table(table)]),
       ],
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 

@@ -2,7 +2,7 @@ import MoECore
 public import MoEEvaluation
 import MoETracing
 
-/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a model for classes or scores answers what.
+/// The page about a model for classes or scores: which of its experts answers what.
 public struct ClassifierPage {
   private let report: ClassifierReport
 
@@ -19,8 +19,7 @@ public struct ClassifierPage {
         "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
       sections: [overview, experts, groups, certainty].compactMap { $0 }
         + report.experts.compactMap(examples),
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 

@@ -2,7 +2,7 @@ import MoECore
 public import MoEEvaluation
 import MoETracing
 
-/// The page of `switchyard inspect` for a diffusion transformer.
+/// The page about the experts of a diffusion transformer.
 public struct DiffusionPage {
   private let report: DiffusionReport
   private let curves: [(title: String, y: String, series: [LineChart.Series])]
@@ -38,8 +38,7 @@ public struct DiffusionPage {
       "Experts of \(report.name)",
       summary: "\(report.architecture); \(NumberText.count(report.images)) images looked at",
       sections: sections.compactMap { $0 },
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 

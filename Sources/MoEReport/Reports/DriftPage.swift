@@ -1,7 +1,7 @@
 import MoECore
 public import MoETracing
 
-/// The page of `switchyard inspect --against`.
+/// The page that compares the routing of two traces.
 public struct DriftPage {
   private let report: DriftReport
 
@@ -23,8 +23,7 @@ public struct DriftPage {
       summary:
         "\(tokens) tokens, \(report.layers.count) sparse layers of \(report.experts) experts",
       sections: sections,
-      footer:
-        "Made by 'switchyard inspect --against'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 

@@ -2,7 +2,7 @@ import MoECore
 public import MoEPlacement
 public import MoETracing
 
-/// The page of `switchyard inspect --html`: what a trace's report and the advice about placement say, drawn.
+/// The page about a trace: what its report and the advice about placement say, drawn.
 public struct InspectionPage {
   private let report: TraceReport
   private let advice: PlacementAdvice?
@@ -42,8 +42,7 @@ public struct InspectionPage {
     ]
     return Page(
       title, summary: summary, sections: sections.compactMap { $0 },
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 

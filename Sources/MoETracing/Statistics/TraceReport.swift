@@ -156,7 +156,7 @@ struct TraceDiagnosis {
         + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
     default:
       return text
-        + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings; run 'switchyard place'."
+        + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings."
     }
   }
 

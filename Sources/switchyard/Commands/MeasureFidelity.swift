@@ -71,6 +71,18 @@ struct MeasureFidelity: ParsableCommand {
     if let threads = engine.threads { Engine.threadCount = threads }
     let line = ProgressLine()
     defer { line.end() }
+    let (result, features) = try SettingError.renaming(["count": "--count"]) {
+      try measured(line.show)
+    }
+    line.end()
+    if json { return try Output.json(result) }
+    show(result, features: features)
+  }
+
+  /// The measures, and how many features of an image they compare.
+  private func measured(
+    _ progress: @escaping ProgressHandler
+  ) throws -> (fidelity: ImageFidelity, features: Int) {
     // A model that does not fit is refused before real images are read.
     let model = images.isModel ? try StoredDiffusionModel(images.path) : nil
     let method = try model.map { stored in
@@ -79,18 +91,19 @@ struct MeasureFidelity: ParsableCommand {
         guidance: guidance.value(), limitsImages: true)
     }
     if let model, let method {
+      try HintedError.adding("'switchyard sample --out FILE.safetensors' writes them") {
+        try model.checkPictures()
+      }
       try FidelityMeasurement.check(model, sampler: method, classifier: classifier.path)
     }
     let measurement = try FidelityMeasurement(
       classifier: classifier.path, reference: data.files(reference), count: count,
-      progress: line.show)
+      progress: progress)
     let result =
       if let model, let method {
-        try measurement.measure(model, sampler: method, seed: seed, progress: line.show)
-      } else { try measurement.measure(ImageFiles([images.path]), progress: line.show) }
-    line.end()
-    if json { return try Output.json(result) }
-    show(result, features: measurement.classifier.configuration.features)
+        try measurement.measure(model, sampler: method, seed: seed, progress: progress)
+      } else { try measurement.measure(ImageFiles([images.path]), progress: progress) }
+    return (result, measurement.classifier.configuration.features)
   }
 
   private func show(_ it: ImageFidelity, features: Int) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 import MoEPlacement
 import SystemPackage
 
@@ -22,9 +23,12 @@ struct PlanArguments: ParsableArguments {
   @Option(help: "Number of nodes, where the format does not say.") var nodes = 1
 
   func read(_ path: FilePath) throws -> PlacementPlan {
-    try PlacementPlan(
-      contentsOf: path, as: format,
-      hints: PlanHints(ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes))
+    let hints = PlanHints(
+      ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes)
+    let names = ["ranks": "--ranks", "experts": "--experts", "layerIDs": "--layers"]
+    return try SettingError.renaming(names) {
+      try PlacementPlan(contentsOf: path, as: format, hints: hints)
+    }
   }
 }
 

@@ -45,9 +45,11 @@ struct LabelledDataOptions: ParsableArguments {
     -> Bool
   {
     guard let data else { return false }
-    let report = try ClassifierReport(
-      of: model, on: data.path, format: format, against: other, examples: examples)
-    if let html { try ClassifierPage(report).page.write(to: html) }
+    let report = try SettingError.renaming(["format": "--format", "against": "--against"]) {
+      try ClassifierReport(
+        of: model, on: data.path, format: format, against: other, examples: examples)
+    }
+    if let html { try ClassifierPage(report).page.writeInspection(to: html) }
     if json {
       try Output.json(report)
     } else {

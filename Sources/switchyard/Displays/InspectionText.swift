@@ -1,15 +1,20 @@
 import MoECore
+import MoEPlacement
 import MoETracing
 
 /// A report as people read it in a terminal.
 struct InspectionText {
   let report: TraceReport
+  private let advice: PlacementAdvice?
 
-  init(_ report: TraceReport) { self.report = report }
+  init(_ report: TraceReport, _ advice: PlacementAdvice? = nil) {
+    (self.report, self.advice) = (report, advice)
+  }
 
   var text: String {
     let parts = [
       title, layers, transitions, specializations, report.diagnosis.joined(separator: "\n"),
+      command,
     ]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
@@ -57,6 +62,14 @@ struct InspectionText {
         return [$0.kind, percent(mean), percent($0.shares.max() ?? 0)]
       }
     ).text
+  }
+
+  /// The command that makes the plan which the diagnosis speaks of, where it gains something.
+  private var command: String {
+    guard let advice, max(advice.saved, advice.savedByBalancing) > 0.02 else { return "" }
+    let weight =
+      advice.isWorthWeighing ? " --imbalance-weight \(advice.compromise.weight)" : ""
+    return "To make a plan: switchyard place TRACE --ranks \(advice.devices)\(weight)"
   }
 
   /// At most 32 bars: the sorted loads, or means of neighbours.
