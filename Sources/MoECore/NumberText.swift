@@ -91,6 +91,11 @@ public enum NumberText {
     }
   }
 
+  /// The same for a fraction of 32 bits, whose percents are computed in 32 bits.
+  public static func percent(_ fraction: Float) -> String {
+    fraction.isFinite ? "\(fixed(Double(fraction * 100), 1)) %" : "–"
+  }
+
   // MARK: Counts
 
   /// A whole number with a comma before every three digits.

@@ -113,7 +113,7 @@ struct Classify: ParsableCommand {
     let result =
       if let label = answer.label {
         "\(label) (\(NumberText.percent(answer.probabilities?[label] ?? 0)))"
-      } else { NumberText.fixed(answer.score ?? 0, 2) }
+      } else { NumberText.fixed(Double(answer.score ?? 0), 2) }
     let note = answer.truncated ? "; cut off at the longest length" : ""
     Output.line(
       "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)

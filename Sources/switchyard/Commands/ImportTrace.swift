@@ -1,4 +1,4 @@
-public import ArgumentParser
+import ArgumentParser
 import MoECore
 public import MoETracing
 import SystemPackage

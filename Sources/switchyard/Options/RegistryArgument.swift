@@ -7,15 +7,20 @@ protocol RegistryArgument: ExpressibleByArgument, NamedEntry {
 }
 
 extension RegistryArgument {
-  init?(argument: String) {
+  /// The entry of a name, where there is one.
+  public init?(argument: String) {
     guard let entry = Self.registry[argument] else { return nil }
     self = entry
   }
 
-  var defaultValueDescription: String { name }
-  static var allValueStrings: [String] { registry.names }
-  static var allValueDescriptions: [String: String] {
+  /// The name.
+  public var defaultValueDescription: String { name }
+  /// The names of all entries.
+  public static var allValueStrings: [String] { registry.names }
+  /// What each entry is, by its name.
+  public static var allValueDescriptions: [String: String] {
     Dictionary(uniqueKeysWithValues: registry.all.map { ($0.name, $0.help) })
   }
-  static var defaultCompletionKind: CompletionKind { .list(registry.names) }
+  /// One of the names.
+  public static var defaultCompletionKind: CompletionKind { .list(registry.names) }
 }
