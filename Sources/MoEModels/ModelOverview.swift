@@ -140,11 +140,11 @@ public struct ModelOverview: Hashable, Codable, Sendable {
       .map { "\($0.key) \(ByteCount($0.value))" }.joined(separator: ", ")
     let active =
       activeParameters == parameters
-      ? "" : ", \(ShortCount.text(activeParameters)) active at a time"
+      ? "" : ", \(NumberText.amount(activeParameters)) active at a time"
     let rows =
       [
         Fact(name: "family", value: family),
-        Fact(name: "parameters", value: ShortCount.text(parameters) + active),
+        Fact(name: "parameters", value: NumberText.amount(parameters) + active),
       ] + facts + [Fact(name: "weights", value: types)]
     let lines = rows.map { row in
       row.name + String(repeating: " ", count: max(1, 14 - row.name.count)) + row.value

@@ -87,7 +87,7 @@ public struct ModelSummary: Hashable, Codable, Sendable {
       ("family", family),
       (
         "parameters",
-        "\(ShortCount.text(parameters)), \(ShortCount.text(activeParameters)) active per token"
+        "\(NumberText.amount(parameters)), \(NumberText.amount(activeParameters)) active per token"
       ),
       (
         "layers",

@@ -1,3 +1,5 @@
+import MoECore
+
 /// Why a placement, or a program behind it, could not be solved, read or written.
 public enum PlacementError: Error, Hashable {
   /// The program names a variable that it does not have, or a number that is not finite.
@@ -49,7 +51,7 @@ extension PlacementError: CustomStringConvertible {
     case .noSolutionInTime(let seconds):
       "no solution was found in \(seconds) s; allow more time"
     case .solverFailed(let operation, let status):
-      "HiGHS failed in \(operation) with status \(status); run 'switchyard doctor'"
+      "HiGHS failed in \(operation) with status \(status)"
     case .invalidProblem(let message):
       "this is not a placement problem: \(message)"
     case .unevenSlots(let experts, let replicas, let ranks):
@@ -79,6 +81,6 @@ extension PlacementError: CustomStringConvertible {
   }
 
   private static func short(_ value: Double) -> String {
-    "\((value * 1000).rounded(.up) / 1000)"
+    NumberText.decimals(value, 3, .up)
   }
 }

@@ -1,4 +1,6 @@
-/// A token that is matched in the text before any other processing.
+import MoECore
+
+/// A token that is found in the text itself, before anything else happens to it.
 struct AddedToken: Sendable {
   let content: String
   let id: Int

@@ -1,3 +1,5 @@
+import MoECore
+
 /// The special tokens around an encoded text.
 struct PostProcessor: Sendable {
   /// Ids before the text, for example a begin-of-sequence token.

@@ -1,4 +1,6 @@
-/// The model that encodes pieces of text as ids.
+import MoECore
+
+/// What turns pieces of text into ids.
 enum TokenizerModel: Sendable {
   case bytePair(BytePairEncoding)
   case wordPiece(WordPiece)

@@ -1,3 +1,5 @@
+import MoECore
+
 /// The tokens of a model and their ids.
 struct Vocabulary: Sendable {
   /// The highest id: real vocabularies have fewer than a million tokens.

@@ -1,4 +1,6 @@
-/// WordPiece: splits a word into the longest matching tokens, from left to right.
+import MoECore
+
+/// WordPiece: a word becomes the longest tokens that fit, from left to right.
 ///
 /// - SeeAlso: Devlin et al. 2019, *BERT*, §3, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805).
 struct WordPiece: Sendable {

@@ -5,6 +5,8 @@ public import SystemPackage
 public enum TracingError: Error, Hashable {
   /// A file violates its format; the text says how, where, and what was expected.
   case invalidFile(FilePath, String)
+  /// A safetensors file is not a routing trace; the text says what it lacks.
+  case notATrace(FilePath, String)
   /// A token chose an expert that the layer does not have.
   case expertOutOfRange(FilePath, token: Int, layer: Int, expert: Int, experts: Int)
   /// A request cannot be fulfilled; the text says why and what to change.
@@ -17,7 +19,8 @@ extension TracingError: CustomStringConvertible {
 
   private var text: String {
     switch self {
-    case .invalidFile(let path, let problem): "\(path): \(problem)"
+    case .invalidFile(let path, let problem), .notATrace(let path, let problem):
+      "\(path): \(problem)"
     case .expertOutOfRange(let path, let token, let layer, let expert, let experts):
       "\(path): token \(token) chose expert \(expert) in layer \(layer), which has experts 0…\(experts - 1); the trace is damaged or belongs to another model"
     case .invalidRequest(let problem): problem

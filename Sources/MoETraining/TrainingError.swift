@@ -21,9 +21,9 @@ extension TrainingError: CustomStringConvertible {
     case .invalidCheckpoint(let path, let problem):
       "the checkpoint \(path) cannot be used: \(problem)"
     case .runExists(let path):
-      "\(path) holds a run already; continue it with --resume, or choose another folder with --out"
+      "\(path) holds a run already; continue it, or choose another folder"
     case .otherConfiguration(let path, let differences):
-      "\(path) holds a run with another configuration: \(differences.joined(separator: "; ")); change it back, or choose another folder with --out"
+      "\(path) holds a run with another configuration: \(differences.joined(separator: "; ")); change it back, or choose another folder"
     }
   }
 }

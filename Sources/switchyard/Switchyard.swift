@@ -32,7 +32,7 @@ struct Switchyard: ParsableCommand {
       try command.run()
       try Output.flush()
     } catch {
-      exit(with: error)
+      exit(with: HintedError.adding(to: error))
     }
   }
 

@@ -7,12 +7,9 @@ private let rounding = 1e-6
 
 @Suite("Placement solvers")
 struct PlacementSolverTests {
-  static let solvers: [any PlacementSolver] = [
-    LinearSolver(), RandomSolver(seed: 3), ExactSolver(), SweepSolver(), BisectionSolver(),
-    StagedSolver(), LoadBalanceSolver(), AutomaticSolver(),
-    // Far more time than it needs, since an answer that a limit cut short may differ from the next.
-    IntegerProgramSolver(form: .strengthened, timeLimit: 60),
-  ]
+  // No time limit: an answer that a limit cut short may differ from the next. The integer program has one, which
+  // is far more than these problems need.
+  static let settings = PlacementMethod.Settings(seed: 3)
 
   /// What holds for every answer.
   private func checkLaws(_ solver: any PlacementSolver, _ problem: PlacementProblem) throws {
@@ -28,9 +25,11 @@ struct PlacementSolverTests {
     #expect(try solver.solve(problem).plan == answer.plan)
   }
 
-  @Test("give legal plans, true numbers and valid bounds", arguments: solvers.indices)
-  func laws(index: Int) throws {
-    let solver = Self.solvers[index]
+  @Test(
+    "give legal plans, true numbers and valid bounds", arguments: PlacementMethods.registry.names)
+  func laws(name: String) throws {
+    let solver = try #require(PlacementMethods.registry[name]).solver(Self.settings)
+    #expect(solver.name == name)
     try checkLaws(
       solver, SyntheticTraffic(layers: 4, experts: 6, tokens: 300, seed: 1).problem(ranks: 3))
     try checkLaws(

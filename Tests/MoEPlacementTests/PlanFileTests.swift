@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import MoEPlacement
 import SystemPackage
 import Testing
@@ -20,10 +21,11 @@ struct PlanFileTests {
     return try body(FilePath(path))
   }
 
-  @Test("come back as they were", arguments: PlanFormat.allCases)
-  func roundTrip(format: PlanFormat) throws {
+  @Test("come back as they were", arguments: PlanFormats.registry.names)
+  func roundTrip(name: String) throws {
+    let format = try #require(PlanFormats.registry[name])
     let plan =
-      format == .exflow
+      name == "exflow"
       ? PlacementPlan(
         layerIDs: [1, 3], experts: 4, ranks: 2, slots: [[0, 2, 1, 3], [1, 3, 0, 2]])
       : plan
@@ -47,11 +49,29 @@ struct PlanFileTests {
     }
   }
 
+  @Test("whose format leaves something open ask for it by the name of the hint")
+  func openHints() throws {
+    let csv = "Expert,Node\n0,0\n1,1\n"
+    let map = #"{"physical_to_logical_map": [[0, 1]]}"#
+    for (format, text, hints, key) in [
+      (PlanFormat.exflow, csv, PlanHints(ranks: 2), "experts"),
+      (.exflow, csv, PlanHints(ranks: 2, experts: 2, layerIDs: [0, 1]), "layerIDs"),
+      (.sglang, map, PlanHints(), "ranks"),
+    ] {
+      try withFile(text) { path in
+        let error = #expect(throws: SettingError.self) {
+          try PlacementPlan(contentsOf: path, as: format, hints: hints)
+        }
+        #expect(error?.key == key)
+      }
+    }
+  }
+
   @Test("of illegal plans are never written")
   func illegal() throws {
     try withFile { path in
       let bad = PlacementPlan(layerIDs: [0], experts: 2, ranks: 2, slots: [[0, 0]])
-      for format in PlanFormat.allCases {
+      for format in PlanFormats.registry.all {
         #expect(throws: PlacementError.self) { try bad.write(to: path, as: format) }
       }
       #expect(throws: PlacementError.self) { try plan.write(to: path, as: .exflow) }

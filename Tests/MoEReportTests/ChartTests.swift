@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 import MoEReport
 import MoETestSupport
@@ -44,7 +45,7 @@ struct ChartTests {
       (.nan, "–"),
     ]
     for (value, text) in short { #expect(NumberText.short(value) == text) }
-    #expect(NumberText.percent(0.1234) == "12.3\u{A0}%" && NumberText.percent(.nan) == "–")
+    #expect(NumberText.pagePercent(0.1234) == "12.3\u{A0}%" && NumberText.pagePercent(.nan) == "–")
     #expect(NumberText.count(1_234_567) == "1,234,567" && NumberText.count(-12) == "-12")
     #expect(NumberText.count(100) == "100" && NumberText.count(1000) == "1,000")
   }

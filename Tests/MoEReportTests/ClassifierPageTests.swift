@@ -1,3 +1,4 @@
+import MoECore
 import MoEEvaluation
 import MoEReport
 import MoETestSupport
@@ -32,7 +33,7 @@ struct ClassifierPageTests {
     let cells = Set(reader.cells)
     for cell in [
       "accuracy", "0 (ff)", "1 (gru)", "a <b> text", "634", "900",
-      NumberText.percent(0.987), NumberText.percent(0.31), NumberText.percent(0.99),
+      NumberText.pagePercent(0.987), NumberText.pagePercent(0.31), NumberText.pagePercent(0.99),
     ] { #expect(cells.contains(cell), "\(cell)") }
     #expect((reader.texts["dd"] ?? []).contains(NumberText.short(0.41)))
     // An expert without examples has no section of them.

@@ -48,7 +48,7 @@ struct ComparisonPageTests {
       #expect(cells.contains(NumberText.short(layer.drift)))
       #expect(cells.contains(NumberText.short(layer.byChance)))
     }
-    for share in report.affinities { #expect(cells.contains(NumberText.percent(share))) }
+    for share in report.affinities { #expect(cells.contains(NumberText.pagePercent(share))) }
     for sentence in report.diagnosis { #expect((reader.texts["li"] ?? []).contains(sentence)) }
     (report.affinities, report.affinitiesByChance) = ([], [])
     #expect(expectSound(DriftPage(report).page.html).elements["svg"] == 2)
@@ -75,8 +75,8 @@ struct ComparisonPageTests {
     let cells = Set(reader.cells)
     for step in report.steps {
       #expect(cells.contains(NumberText.short(step.affinity.mutualInformation)))
-      #expect(cells.contains(NumberText.percent(step.agreement)))
-      #expect(cells.contains(NumberText.percent(step.kept ?? -1)))
+      #expect(cells.contains(NumberText.pagePercent(step.agreement)))
+      #expect(cells.contains(NumberText.pagePercent(step.kept ?? -1)))
     }
     let odd = try CheckpointReport([(1, last)], name: "one", devices: 3)
     #expect(odd.steps[0].kept == nil)

@@ -63,14 +63,14 @@ struct InspectionPageTests {
     }
     for it in report.transitions {
       #expect(cells.contains(NumberText.short(it.mutualInformation)))
-      #expect(cells.contains(NumberText.percent(it.excessShare)))
+      #expect(cells.contains(NumberText.pagePercent(it.excessShare)))
     }
-    for share in report.affinities[0] { #expect(cells.contains(NumberText.percent(share))) }
+    for share in report.affinities[0] { #expect(cells.contains(NumberText.pagePercent(share))) }
     for kind in report.specializations {
-      for share in kind.shares { #expect(cells.contains(NumberText.percent(share))) }
+      for share in kind.shares { #expect(cells.contains(NumberText.pagePercent(share))) }
     }
     for share in [advice.linearCrossings, advice.plannedCrossings, advice.fewestCrossings] {
-      #expect(cells.contains(NumberText.percent(share)))
+      #expect(cells.contains(NumberText.pagePercent(share)))
     }
     for sentence in report.diagnosis { #expect((reader.texts["li"] ?? []).contains(sentence)) }
     #expect(cells.contains("<i>poems") && cells.contains("function word"))

@@ -1,5 +1,4 @@
 import SystemPackage
-import Foundation
 import MoECore
 import MoERouting
 import MoETensor
@@ -135,7 +134,7 @@ struct RouterLawTests {
     #expect(Routers.registry.names.prefix(4).elementsEqual(known))
     func router(_ text: String) throws -> any Router {
       try Routers.router(
-        of: ConfigurationObject(Data(text.utf8), in: "config.json"), experts: 8)
+        of: ConfigurationObject(parsing: Array(text.utf8), in: "config.json"), experts: 8)
     }
     let found = try router(
       #"{"router": {"type": "token_choice", "k": 2, "renormalize": true, "selection_bias": true}}"#)

@@ -182,8 +182,8 @@ struct DiffusionCommandTests {
     let picture = try Program.run("sample", model, "--out", folder.file("x.png").string)
     #expect(picture.exitCode == 1, "\(picture.errors)")
     #expect(picture.errors.contains("latents of 2 channels; it must be pictures here"))
-    #expect(
-      picture.errors.contains("sample --out FILE.safetensors") && folder.file("x.png").isMissing)
+    #expect(picture.errors.contains("--out FILE.safetensors writes them"))
+    #expect(folder.file("x.png").isMissing)
     func made(_ name: String, _ options: String...) throws -> SafetensorsFile {
       let path = folder.file(name)
       let run = try Program.run(

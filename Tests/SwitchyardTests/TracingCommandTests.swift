@@ -83,9 +83,16 @@ struct TracingCommandTests {
     let advice = try JSONDecoder().decode(Answer.self, from: output).placement
     #expect(report.tokens == 200 && advice.devices == 2)
     #expect(report.specializations.map(\.kind).contains("token class"))
-    let page = InspectionPage(report, advice: advice).page
-    #expect(try readBytes(html) == Array(page.html.utf8))
+    #expect(try readBytes(html) == written(InspectionPage(report, advice: advice).page))
     #expect(!FileManager.default.fileExists(atPath: folder.file("trace.safetensors").string))
+  }
+
+  /// The bytes of a page with what the program says at its end.
+  private func written(_ page: Page) -> [UInt8] {
+    var page = page
+    page.footer =
+      "Made by 'switchyard inspect'. \(page.footer) The same numbers are in the output of --json."
+    return Array(page.html.utf8)
   }
 
   @Test("inspect compares two traces, and follows a training run")
@@ -101,7 +108,7 @@ struct TracingCommandTests {
     let drift = try Program.run("inspect", one, "--against", two, "--json", "--html", html)
     let found = try JSONDecoder().decode(DriftReport.self, from: Data(drift.output.utf8))
     #expect(found.tokens == [150, 200] && found.names == ["1.safetensors", "2.safetensors"])
-    #expect(try readBytes(.init(html)) == Array(DriftPage(found).page.html.utf8))
+    #expect(try readBytes(.init(html)) == written(DriftPage(found).page))
     #expect(try Program.run("inspect", one, "--against", two).output.contains("by chance"))
 
     // A run with one snapshot, of another model, and the final one.

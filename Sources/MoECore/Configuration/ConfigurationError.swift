@@ -4,6 +4,8 @@ public import SystemPackage
 public enum ConfigurationError: Error, Hashable {
   /// A file that should hold a JSON object holds something else.
   case invalidJSON(path: FilePath, message: String)
+  /// An object of the configuration names a key twice.
+  case duplicateKey(path: FilePath, key: String)
   /// The configuration lacks a key.
   case missingKey(path: FilePath, key: String)
   /// A key of the configuration has a value that it cannot have.
@@ -18,6 +20,8 @@ extension ConfigurationError: CustomStringConvertible {
     switch self {
     case .invalidJSON(let path, let message):
       "\(path): \(message)"
+    case .duplicateKey(let path, let key):
+      "\(path): the key '\(key)' is there twice; remove one of them"
     case .missingKey(let path, let key):
       "\(path): the key '\(key)' is missing; it is needed here"
     case .invalidValue(let path, let key, let value, let expected):

@@ -1,60 +1,7 @@
-package import Foundation
 public import SystemPackage
 
 /// A JSON object read from a file, whose values are asked for by key and checked as they are read.
 public struct ConfigurationObject {
-  /// Any JSON value.
-  public enum Value: Codable, Hashable, Sendable {
-    /// `null`.
-    case null
-    /// `true` or `false`.
-    case bool(Bool)
-    /// A number; whole ones are written without a fraction.
-    case number(Double)
-    /// A text.
-    case string(String)
-    /// A list.
-    case array([Value])
-    /// Values by key.
-    case object([String: Value])
-
-    /// Reads any value.
-    public init(from decoder: any Decoder) throws {
-      let container = try decoder.singleValueContainer()
-      if container.decodeNil() {
-        self = .null
-      } else if let value = try? container.decode(Bool.self) {
-        self = .bool(value)
-      } else if let value = try? container.decode(Double.self) {
-        self = .number(value)
-      } else if let value = try? container.decode(String.self) {
-        self = .string(value)
-      } else if let value = try? container.decode([Value].self) {
-        self = .array(value)
-      } else {
-        self = .object(try container.decode([String: Value].self))
-      }
-    }
-
-    /// Writes the value.
-    public func encode(to encoder: any Encoder) throws {
-      var container = encoder.singleValueContainer()
-      switch self {
-      case .null: try container.encodeNil()
-      case .bool(let value): try container.encode(value)
-      case .number(let value):
-        if let whole = Int(exactly: value) {
-          try container.encode(whole)
-        } else {
-          try container.encode(value)
-        }
-      case .string(let value): try container.encode(value)
-      case .array(let items): try container.encode(items)
-      case .object(let values): try container.encode(values)
-      }
-    }
-  }
-
   /// The file, for messages.
   public let path: FilePath
   /// What stands before a key in messages, for objects inside others.
@@ -64,20 +11,24 @@ public struct ConfigurationObject {
 
   /// Reads a file.
   ///
-  /// - Throws: ``ConfigurationError``, or a `FileError`.
+  /// - Throws: ``ConfigurationError`` that says where the JSON is broken or which key is there twice, or a `FileError`.
   public init(_ path: FilePath) throws {
-    let file = try MappedFile(path)
-    let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
-    try self.init(text, in: path)
+    try self.init(parsing: MappedFile(path).copied(), in: path)
   }
 
   /// Reads the JSON text of an object that a file holds.
-  package init(_ text: Data, in path: FilePath) throws {
-    do {
-      values = try JSONDecoder().decode([String: Value].self, from: text)
-    } catch {
-      throw ConfigurationError.invalidJSON(
-        path: path, message: "expected a JSON object; the file is broken")
+  ///
+  /// - Throws: ``ConfigurationError``.
+  package init(parsing bytes: [UInt8], in path: FilePath) throws(ConfigurationError) {
+    let value: JSONValue
+    do { value = try JSONValue(parsing: bytes) } catch {
+      throw .invalidJSON(path: path, message: "expected a JSON object; the file is \(error)")
+    }
+    guard case .object(let members) = value else {
+      throw .invalidJSON(path: path, message: "expected a JSON object, but it is \(value.kind)")
+    }
+    do throws(DuplicateKey) { values = try Value.dictionary(members, at: "") } catch {
+      throw .duplicateKey(path: path, key: error.key)
     }
     (self.path, prefix) = (path, "")
   }
@@ -298,23 +249,4 @@ public struct ConfigurationObject {
     }
     return row[right.count]
   }
-}
-
-extension ConfigurationObject.Value {
-  /// The value as a message shows it.
-  public var text: String {
-    switch self {
-    case .null: "null"
-    case .bool(let value): "\(value)"
-    case .number(let value): Int(exactly: value).map(String.init) ?? "\(value)"
-    case .string(let value): "'\(value)'"
-    case .array(let items): "[\(items.prefix(8).map(\.text).joined(separator: ", "))]"
-    case .object: "an object"
-    }
-  }
-}
-
-extension ConfigurationObject.Value {
-  /// JSON that people can read, with a line end.
-  package func json() throws -> String { try JSONText.pretty(self) }
 }

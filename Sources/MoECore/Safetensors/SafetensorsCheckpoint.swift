@@ -66,10 +66,9 @@ public final class SafetensorsCheckpoint: Sendable {
 
   private static func weightMap(at path: FilePath) throws -> [String: String] {
     let file = try MappedFile(path)
-    let text = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
     let weightMap: [String: String]
     do {
-      weightMap = try JSONDecoder().decode(Index.self, from: text).weightMap
+      weightMap = try file.json(Index.self).weightMap
     } catch {
       throw SafetensorsError(
         path: path,

@@ -1,4 +1,3 @@
-import Foundation
 public import SystemPackage
 
 extension SafetensorsCheckpoint {
@@ -43,10 +42,7 @@ extension SafetensorsCheckpoint {
     progress(Progress("writing tensors", completed: total, total: total))
     guard shards.count > 1 else { return }
     let index = Index(metadata: .init(totalSize: total), weightMap: weightMap)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let text = String(decoding: try encoder.encode(index), as: UTF8.self)
-    try AtomicFile.write(text + "\n", to: folder.appending(indexName))
+    try AtomicFile.write(JSONText.pretty(index), to: folder.appending(indexName))
   }
 
   private struct Index: Encodable {

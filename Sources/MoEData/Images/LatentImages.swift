@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 import MoEModels
 public import MoETensor
@@ -32,7 +31,7 @@ public final class LatentImages: ImageSet {
     guard let text = file.header.metadata["switchyard"] else {
       throw ConfigurationError.missingKey(path: path, key: "switchyard")
     }
-    let json = try ConfigurationObject(Data(text.utf8), in: path)
+    let json = try ConfigurationObject(parsing: Array(text.utf8), in: path)
     try json.refuseKeys(except: ["version", "classes", "scale"])
     _ = try json.int("version", in: 1...1)
     classes = try json.int("classes", in: 1...(1 << 20))

@@ -59,9 +59,7 @@ public struct TokenFileWriter {
   private func assemble(
     _ raw: MappedFile, _ run: Run, _ dtype: DType, _ origin: TokenFile.Origin, _ path: FilePath
   ) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let text = String(decoding: try encoder.encode(origin), as: UTF8.self)
+    let text = try JSONText.line(origin)
     let items = [
       SafetensorsItem(name: "tokens", dtype: dtype, shape: [run.count]),
       SafetensorsItem(name: "document_starts", dtype: .i64, shape: [run.starts.count]),

@@ -1,6 +1,5 @@
 public import MoECore
 public import MoEData
-import Foundation
 public import MoEModels
 
 /// How well a model does on texts whose classes or scores are known, and which expert answers what.
@@ -98,17 +97,17 @@ public struct ClassificationEvaluation {
   package var files: [ModelFile] {
     var rows = "text,actual,predicted,expert,gate\n"
     for (text, it) in predictions.enumerated() {
-      let gate = it.gate.map { String(format: "%.4f", Double($0)) }.joined(separator: " ")
+      let gate = it.gate.map { NumberText.fixed(Double($0), 4) }.joined(separator: " ")
       let (actual, predicted) =
         if let score = it.score {
-          (String(format: "%.4f", actualScore(text)), String(format: "%.4f", score))
+          (NumberText.fixed(actualScore(text), 4), NumberText.fixed(score, 4))
         } else { ("\(set.labels[text])", "\(it.label)") }
       rows += "\(text),\(actual),\(predicted),\(it.expert),\(gate)\n"
     }
     var table = "group," + usage.usage.indices.map { "expert_\($0)" }.joined(separator: ",") + "\n"
     for it in [usage, usageByKind].compactMap({ $0 }) {
       for (group, name) in it.groups.enumerated() {
-        let shares = it.usage(ofGroup: group).map { String(format: "%.4f", $0) }
+        let shares = it.usage(ofGroup: group).map { NumberText.fixed($0, 4) }
         table += "\(name)," + shares.joined(separator: ",") + "\n"
       }
     }

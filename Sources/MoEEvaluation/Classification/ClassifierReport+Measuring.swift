@@ -28,7 +28,7 @@ extension ClassifierReport {
       format.target == target || (format == .table && classes != nil)
     else {
       throw SettingError(
-        key: "--format", value: format?.rawValue ?? "absent",
+        key: "format", value: format?.rawValue ?? "absent",
         expected: "a format with the classes or scores of the model")
     }
     let source = try format.read(
@@ -53,7 +53,7 @@ extension ClassifierReport {
     else {
       let found = other.configuration.mixture.experts.map(\.name).joined(separator: ", ")
       throw SettingError(
-        key: "--against", value: "\(folder) (experts \(found))",
+        key: "against", value: "\(folder) (experts \(found))",
         expected:
           "a model with the same experts in the same order: \(kinds.map(\.name).joined(separator: ", "))"
       )
@@ -134,7 +134,7 @@ extension ClassifierReport {
       let (actual, predicted): (String, String) =
         switch source.target {
         case .classes(let names): (names[text.label], names[it.label])
-        case .score: ("\(text.score)", "\(((it.score ?? 0) * 100).rounded() / 100)")
+        case .score: ("\(text.score)", NumberText.decimals(it.score ?? 0, 2))
         }
       return Example(
         text: words, actual: actual, predicted: predicted, share: Double(it.gate[expert]))

@@ -1,4 +1,4 @@
-import Foundation
+import MoECore
 
 /// How a diffusion transformer uses its experts on real images, and how their weights differ.
 ///
@@ -161,5 +161,5 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     return result
   }
 
-  private static func text(_ value: Double) -> String { String(format: "%.3f", value) }
+  private static func text(_ value: Double) -> String { NumberText.fixed(value, 3) }
 }

@@ -36,7 +36,7 @@ public struct FidelityMeasurement {
   ) throws {
     guard count ?? Self.leastCount >= Self.leastCount else {
       throw SettingError(
-        key: "--count", value: "\(count ?? 0)", expected: "at least \(Self.leastCount)")
+        key: "count", value: "\(count ?? 0)", expected: "at least \(Self.leastCount)")
     }
     classifier = try ImageClassifier.open(folder)
     let images = try reference.read(classifier, progress: progress)
@@ -45,7 +45,7 @@ public struct FidelityMeasurement {
       images.count >= 2 * Self.leastCount
     else {
       throw SettingError(
-        key: "--count", value: "\(wanted)",
+        key: "count", value: "\(wanted)",
         expected: "from \(Self.leastCount) to the number of real images, \(images.count)")
     }
     self.count = wanted
@@ -128,7 +128,7 @@ public struct FidelityMeasurement {
     let images = try files.read(classifier, progress: progress)
     guard images.count >= count else {
       throw SettingError(
-        key: "--count", value: "\(count)",
+        key: "count", value: "\(count)",
         expected: "at most \(images.count), the number of images to measure")
     }
     let made = try Self.features(classifier, images, of: count, "looking at images", progress)

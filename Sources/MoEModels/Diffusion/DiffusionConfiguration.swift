@@ -1,5 +1,4 @@
 public import MoECore
-import Foundation
 
 /// The architecture of a ``DiffusionTransformer``.
 ///
@@ -144,8 +143,6 @@ extension DiffusionConfiguration {
 
   /// The text of `config.json`.
   public func json() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(object), as: UTF8.self) + "\n"
+    try JSONText.pretty(object)
   }
 }

@@ -1,5 +1,4 @@
 public import MoECore
-import Foundation
 
 /// The architecture of an ``ImageClassifier``, and what its answers mean.
 ///
@@ -109,8 +108,6 @@ extension ImageClassifierConfiguration {
       "mean": .array(mean.map { .number($0) }),
       "deviation": .array(deviation.map { .number($0) }),
     ]
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(values), as: UTF8.self) + "\n"
+    return try JSONText.pretty(values)
   }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 
 extension ConfigurationObject.Value {
@@ -33,9 +32,7 @@ extension ResolvedPlan {
   }
 
   private static func text(_ keys: [String: Value]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(keys), as: UTF8.self) + "\n"
+    try JSONText.pretty(keys)
   }
 
   private var commonKeys: [String: Value] {

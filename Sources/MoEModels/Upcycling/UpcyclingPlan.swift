@@ -44,7 +44,7 @@ extension UpcyclingError: CustomStringConvertible {
       "\(name) is \(value); it must be \(expected)"
     case .unsuitable(let reason): "the model cannot be upcycled: \(reason)"
     case .changedAnswers(let difference, let tolerance):
-      "the new model's logits differ from the dense one's by \(difference), more than \(tolerance); nothing was written, try --dtype f32"
+      "the new model's logits differ from the dense one's by \(difference), more than \(tolerance); nothing was written, choose f32 for the new weights"
     }
   }
 }

@@ -30,3 +30,12 @@ public struct AutomaticSolver: PlacementSolver {
     return try PlacementFinding(best.method, best.plan, of: problem, since: start)
   }
 }
+
+extension PlacementMethod {
+  /// ``AutomaticSolver``.
+  public static let auto = PlacementMethod(
+    "auto", help: "the best method for the size of the problem"
+  ) { settings in
+    AutomaticSolver(seed: settings.seed, timeLimit: settings.limit)
+  }
+}

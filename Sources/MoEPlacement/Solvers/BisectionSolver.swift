@@ -20,7 +20,7 @@ public struct BisectionSolver: PlacementSolver {
 
   /// Bisects the ranks.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
-    try refuseLimits(problem, method: name)
+    try problem.refuseLimits(method: name)
     let start = ContinuousClock.now
     let partition = problem.partition()
     let places = divide(partition, problem.topology.ranks, slots: problem.slotsPerRank) { count in
@@ -56,51 +56,11 @@ public struct BisectionSolver: PlacementSolver {
   }
 }
 
-/// Assigns nodes first, then the ranks within each node, as in the paper: transfers between nodes
-/// are avoided at any price.
-///
-/// - SeeAlso: Yao et al. 2024, section IV, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383).
-public struct StagedSolver: PlacementSolver {
-  /// `staged`.
-  public let name = "staged"
-  /// The seed of the random numbers.
-  public var seed: UInt64
-  /// The time limit of each stage, in seconds.
-  public var timeLimit: Double
-
-  /// Creates the solver.
-  public init(seed: UInt64 = 0, timeLimit: Double = .infinity) {
-    (self.seed, self.timeLimit) = (seed, timeLimit)
-  }
-
-  /// Solves the stages.
-  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
-    try refuseLimits(problem, method: name)
-    let start = ContinuousClock.now
-    let partition = problem.partition()
-    let topology = problem.topology
-    let places = BisectionSolver(seed: seed, timeLimit: timeLimit)
-      .divide(partition, topology.ranks, slots: problem.slotsPerRank) { count in
-        // Split all ranks into nodes, and a node into its ranks.
-        count == topology.ranks && topology.nodes > 1
-          ? Array(repeating: topology.ranksPerNode, count: topology.nodes)
-          : Array(repeating: 1, count: count)
-      }
-    return try PlacementFinding(
-      name, problem.plan(places, of: partition), of: problem, since: start)
-  }
-}
-
-/// Throws for loads and replicas, which methods that divide in stages do not support.
-private func refuseLimits(
-  _ problem: PlacementProblem, method: String
-) throws(PlacementError) {
-  let feature =
-    problem.replicas > 0
-    ? "replicas"
-    : problem.balanceLimit != nil
-      ? "balance limits" : problem.imbalanceWeight > 0 ? "a weight of imbalance" : nil
-  if let feature {
-    throw .unsupported(method: method, feature: feature, instead: "sweep or auto")
+extension PlacementMethod {
+  /// ``BisectionSolver``.
+  public static let bisection = PlacementMethod(
+    "bisection", help: "halves the ranks again and again, as the ExFlow program does"
+  ) { settings in
+    BisectionSolver(seed: settings.seed, timeLimit: settings.limit)
   }
 }

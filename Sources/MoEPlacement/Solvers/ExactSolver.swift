@@ -85,3 +85,12 @@ public struct ExactSolver: PlacementSolver {
     (1...max(1, n)).reduce(1) { $0 * Double($1) }
   }
 }
+
+extension PlacementMethod {
+  /// ``ExactSolver``.
+  public static let exact = PlacementMethod(
+    "exact", help: "the best plan, by a dynamic program; for few experts"
+  ) { _ in
+    ExactSolver()
+  }
+}

@@ -233,3 +233,12 @@ struct PlacementProgram {
     }
   }
 }
+
+extension PlacementMethod {
+  /// ``IntegerProgramSolver``.
+  public static let milp = PlacementMethod(
+    "milp", help: "an integer program; 60 seconds unless the time limit says otherwise"
+  ) { settings in
+    IntegerProgramSolver(form: settings.form, timeLimit: settings.timeLimit ?? 60)
+  }
+}

@@ -210,3 +210,12 @@ public struct LoadBalanceSolver: PlacementSolver {
     return result
   }
 }
+
+extension PlacementMethod {
+  /// ``LoadBalanceSolver``.
+  public static let eplb = PlacementMethod(
+    "eplb", help: "balances the loads and ignores where tokens go"
+  ) { _ in
+    LoadBalanceSolver()
+  }
+}

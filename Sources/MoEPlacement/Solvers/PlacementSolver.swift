@@ -35,8 +35,17 @@ public struct PlacementFinding: Sendable {
   /// The duration of the search in seconds.
   public let seconds: Double
 
-  /// Evaluates a new plan.
-  init(
+  /// Judges a plan that was just found.
+  ///
+  /// - Parameters:
+  ///   - method: Name of the method.
+  ///   - plan: The plan.
+  ///   - problem: What it answers.
+  ///   - start: When the search began.
+  ///   - knownBound: A bound of the objective that the search came upon; infinite where it has none.
+  ///   - isOptimal: Whether the plan was proved best.
+  /// - Throws: ``PlacementError`` for a plan that is not legal for the problem, or not as balanced as it asks.
+  public init(
     _ method: String, _ plan: PlacementPlan, of problem: PlacementProblem,
     since start: ContinuousClock.Instant, knownBound: Double = .infinity, isOptimal: Bool = false
   ) throws(PlacementError) {
@@ -118,6 +127,18 @@ extension PlacementProblem {
     }
   }
 
-  /// The search problem for solvers.
+  /// Refuses what methods that divide in stages do not know: loads and replicas.
+  func refuseLimits(method: String) throws(PlacementError) {
+    let feature =
+      replicas > 0
+      ? "replicas"
+      : balanceLimit != nil
+        ? "balance limits" : imbalanceWeight > 0 ? "a weight of imbalance" : nil
+    if let feature {
+      throw .unsupported(method: method, feature: feature, instead: "sweep or auto")
+    }
+  }
+
+  /// The problem as solvers see it.
   func partition() -> Partition { Partition(self, copies: copies()) }
 }

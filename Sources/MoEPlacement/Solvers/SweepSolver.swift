@@ -124,3 +124,12 @@ struct SolutionPool {
     }
   }
 }
+
+extension PlacementMethod {
+  /// ``SweepSolver``.
+  public static let sweep = PlacementMethod(
+    "sweep", help: "improves many starts layer by layer"
+  ) { settings in
+    SweepSolver(seed: settings.seed, timeLimit: settings.limit)
+  }
+}

@@ -1,3 +1,4 @@
+import MoECore
 public import MoETracing
 
 /// Load and affinity over the steps of a training run, from traces of the same text.
@@ -122,8 +123,8 @@ public struct CheckpointReport: Codable, Hashable, Sendable {
     guard let first = steps.first, let last = steps.last, steps.count > 1 else {
       return ["There is only one model; keep snapshots (checkpoints.snapshots) to see it change."]
     }
-    func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
-    func digits(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+    func percent(_ fraction: Double) -> String { NumberText.percent(fraction, rounding: .scaled) }
+    func digits(_ value: Double) -> String { NumberText.decimals(value, 2) }
     var result = [
       "From step \(first.affinity.step) to \(last.affinity.step) the busiest expert goes from \(digits(first.affinity.imbalance)) to \(digits(last.affinity.imbalance)) times the mean load, and what an expert tells about the next layer's, beyond chance, from \(percent(first.affinity.excessShare)) to \(percent(last.affinity.excessShare))."
     ]

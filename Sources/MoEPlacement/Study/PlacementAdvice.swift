@@ -1,3 +1,4 @@
+import MoECore
 import MoETracing
 
 /// What placement and balancing could gain on a few devices, in numbers and sentences, as a basis
@@ -51,7 +52,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
     public var balance: Double
   }
 
-  /// Weight of imbalance in ``compromise``, as `switchyard place --imbalance-weight` takes it.
+  /// Weight of imbalance in ``compromise``, as ``PlacementProblem/imbalanceWeight`` takes it.
   private static let weight = 0.3
 
   /// Solves and evaluates the plans.
@@ -126,10 +127,13 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       + " Exchanging experts between devices lowers that to \(decimals(balancedBalance)) on unseen tokens, \(percent(savedByBalancing)) less time for the slowest device of a layer."
   }
 
+  /// Whether a plan that saves crossings loads a device so much more that both should be weighed.
+  public var isWorthWeighing: Bool { saved > 0.02 && plannedBalance > linearBalance * 1.05 }
+
   private var together: String? {
-    guard saved > 0.02, plannedBalance > linearBalance * 1.05 else { return nil }
+    guard isWorthWeighing else { return nil }
     return
-      "The plan with the fewest crossings raises that load to \(decimals(plannedBalance)). Weighing both, a plan saves \(percent(compromise.saved)) of the crossings at a load of \(decimals(compromise.balance)) ('switchyard place --ranks \(devices) --imbalance-weight \(compromise.weight)')."
+      "The plan with the fewest crossings raises that load to \(decimals(plannedBalance)). Weighing both, a plan saves \(percent(compromise.saved)) of the crossings at a load of \(decimals(compromise.balance)) (imbalance at a weight of \(compromise.weight))."
   }
 
   private var nothing: String {
@@ -144,10 +148,9 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       : "Doing nothing is right where devices neither wait for traffic nor for one another: \(reasons)."
   }
 
-  private func percent(_ share: Double) -> String {
-    let tenths = Int((share * 1000).rounded())
-    return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
+  private func percent(_ fraction: Double) -> String {
+    NumberText.percent(fraction, rounding: .scaled)
   }
 
-  private func decimals(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+  private func decimals(_ value: Double) -> String { NumberText.decimals(value, 2) }
 }

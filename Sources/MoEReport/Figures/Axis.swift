@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 
 /// An axis of a drawing.

@@ -1,4 +1,6 @@
-/// A bar chart of named values: vertical bars for short names, rows for longer ones.
+public import MoECore
+
+/// Numbers of named things as bars: side by side where names are short, in rows where they are words.
 public struct BarChart: Sendable {
   /// The names.
   public var names: [String]

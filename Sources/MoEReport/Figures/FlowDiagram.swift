@@ -1,5 +1,6 @@
-/// A Sankey diagram: ribbons for the amounts that flow from the nodes of a column to those of the
-/// next.
+public import MoECore
+
+/// How much goes from each place of a column to each place of the next one, as ribbons.
 public struct FlowDiagram: Sendable {
   /// A flow from one column to the next.
   public struct Link: Hashable, Sendable {
@@ -32,7 +33,7 @@ public struct FlowDiagram: Sendable {
   /// Collects nodes and the flows between them.
   public init(
     columns: [String], names: [[String]], sizes: [[Double]], links: [[Link]],
-    format: @escaping @Sendable (Double) -> String = NumberText.percent
+    format: @escaping @Sendable (Double) -> String = NumberText.pagePercent
   ) {
     (self.columns, self.names, self.sizes) = (columns, names, sizes)
     (self.links, self.format) = (links, format)

@@ -1,4 +1,6 @@
-/// A heat map of a table.
+public import MoECore
+
+/// Numbers of a table as colours.
 public struct HeatMap: Sendable {
   /// Names of the rows, from top to bottom.
   public var rows: [String]

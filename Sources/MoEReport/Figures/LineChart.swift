@@ -1,4 +1,6 @@
-/// A chart of lines or dots.
+public import MoECore
+
+/// Numbers along an axis, as lines or as dots.
 public struct LineChart: Sendable {
   /// A line, or a set of dots.
   public struct Series: Sendable {

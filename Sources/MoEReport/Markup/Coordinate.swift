@@ -1,11 +1,9 @@
-import Foundation
+import MoECore
 
 /// Short number text for drawings.
 enum Coordinate {
   static func text(_ value: Double) -> String {
-    guard value.isFinite else { return "0" }
-    let rounded = (value * 10).rounded() / 10
-    return rounded == rounded.rounded() ? String(Int(rounded)) : String(format: "%.1f", rounded)
+    value.isFinite ? NumberText.plain(value, 1) : "0"
   }
 
   /// The approximate width of a text at font size 12.

@@ -59,10 +59,13 @@ public struct Page: Sendable {
   public var summary: String
   /// The sections.
   public var sections: [Section]
-  /// How the page was made, shown at the end.
+  /// What stands at the page's end; a program adds how it made the page.
   public var footer: String
 
-  /// Creates a page.
+  /// What the pages of this module say at their end.
+  static let allNumbers = "All numbers are in the tables below the figures."
+
+  /// Collects sections.
   public init(_ title: String, summary: String, sections: [Section], footer: String = "") {
     (self.title, self.summary, self.sections, self.footer) = (title, summary, sections, footer)
   }

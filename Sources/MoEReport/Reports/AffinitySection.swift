@@ -1,3 +1,4 @@
+import MoECore
 import MoETracing
 
 /// The section on the dependence between experts of neighbouring layers.
@@ -41,7 +42,7 @@ struct AffinitySection {
       [
         series("to the most frequent successor", \.topSuccessorShare),
         series("to the most popular expert", \.independentShare),
-      ], xTitle: "from layer", yTitle: "share of tokens", format: NumberText.percent
+      ], xTitle: "from layer", yTitle: "share of tokens", format: NumberText.pagePercent
     ).figure(
       "Tokens that go where most do",
       note: "The second line is what the first would be without affinity.")
@@ -55,7 +56,7 @@ struct AffinitySection {
       rowTitle: "expert of layer \(from)", columnTitle: "expert of layer \(to)",
       valueTitle: "share of a row's tokens",
       range: 0...max(2 / Double(report.experts), report.affinities[pair].max() ?? 1),
-      format: NumberText.percent
+      format: NumberText.pagePercent
     ).figure(
       "Affinity, layer \(from) to \(to)",
       note: "Stripes down are popular experts; single bright cells are affinity.")
@@ -89,7 +90,7 @@ struct AffinitySection {
     ).figure(
       "Where tokens go",
       note:
-        "The \(min(report.experts, Self.drawnExperts)) busiest first experts of each layer\(report.experts > Self.drawnExperts ? ", the others together" : ""). Ribbons stand out where at least twice as many tokens take them as popularity explains; those of less than \(NumberText.percent(Self.leastShare)) of the tokens are left out."
+        "The \(min(report.experts, Self.drawnExperts)) busiest first experts of each layer\(report.experts > Self.drawnExperts ? ", the others together" : ""). Ribbons stand out where at least twice as many tokens take them as popularity explains; those of less than \(NumberText.pagePercent(Self.leastShare)) of the tokens are left out."
     )
   }
 
@@ -130,8 +131,8 @@ struct AffinitySection {
         [
           String(layer.layer), NumberText.short(it.mutualInformation),
           NumberText.short(it.nullMean),
-          NumberText.percent(it.excessShare), NumberText.percent(it.topSuccessorShare),
-          NumberText.percent(it.independentShare),
+          NumberText.pagePercent(it.excessShare), NumberText.pagePercent(it.topSuccessorShare),
+          NumberText.pagePercent(it.independentShare),
         ]
       })
   }

@@ -1,7 +1,8 @@
+import MoECore
 public import MoEPlacement
 import MoETracing
 
-/// The page of `switchyard inspect` for a training run.
+/// The page about the routing of a training run's models.
 public struct CheckpointPage {
   private let report: CheckpointReport
   private let losses: [LineChart.Series]
@@ -27,8 +28,7 @@ public struct CheckpointPage {
           "Along the steps",
           [.figures(loss + [evenness, entropy, affinity, agreement] + kept), .table(table)]),
       ],
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 
@@ -77,7 +77,7 @@ public struct CheckpointPage {
   private var agreement: Figure {
     chart(
       [("agreement", \.agreement)], "Tokens whose first expert is the final one",
-      y: "share of tokens, mean of layers", format: NumberText.percent)
+      y: "share of tokens, mean of layers", format: NumberText.pagePercent)
   }
 
   private var kept: [Figure] {
@@ -89,7 +89,7 @@ public struct CheckpointPage {
           ("experts placed by number", { $0.keptByNumber ?? 0 }),
         ], "Transitions that stay on their device, of \(report.devices)", y: "share kept",
         note: "Plans are made of one half of the tokens and judged on the other.",
-        format: NumberText.percent)
+        format: NumberText.pagePercent)
     ]
   }
 
@@ -104,8 +104,8 @@ public struct CheckpointPage {
         return [
           NumberText.count(it.step), NumberText.short(it.imbalance), NumberText.short(it.entropy),
           NumberText.short(it.mutualInformation), NumberText.short(it.nullMean),
-          NumberText.percent(it.excessShare), NumberText.percent(it.topSuccessorShare),
-          NumberText.percent(step.agreement), step.kept.map(NumberText.percent) ?? "–",
+          NumberText.pagePercent(it.excessShare), NumberText.pagePercent(it.topSuccessorShare),
+          NumberText.pagePercent(step.agreement), step.kept.map(NumberText.pagePercent) ?? "–",
         ]
       })
   }

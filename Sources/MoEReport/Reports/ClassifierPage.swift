@@ -1,8 +1,8 @@
+import MoECore
 public import MoEEvaluation
 import MoETracing
 
-/// The page of `switchyard inspect MODEL --data FILE --html`: which expert of a classification or
-/// regression model answers what.
+/// The page about a model for classes or scores: which of its experts answers what.
 public struct ClassifierPage {
   private let report: ClassifierReport
 
@@ -19,8 +19,7 @@ public struct ClassifierPage {
         "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
       sections: [overview, experts, groups, certainty].compactMap { $0 }
         + report.experts.compactMap(examples),
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 
@@ -55,14 +54,14 @@ public struct ClassifierPage {
       report.experts.map(name),
       [
         ("texts answered", report.experts.map(\.usage)),
-        ("mean gate probability", report.experts.map(\.share)),
-      ], nameTitle: "expert", valueTitle: "fraction", format: NumberText.percent)
+        ("mean share of the gate", report.experts.map(\.share)),
+      ], nameTitle: "expert", valueTitle: "share", format: NumberText.pagePercent)
     let table = Table(
       ["expert", "texts answered", "mean gate probability", "accuracy on them"],
       report.experts.map {
         [
-          name($0), NumberText.percent($0.usage), NumberText.percent($0.share),
-          $0.accuracy.map(NumberText.percent) ?? "–",
+          name($0), NumberText.pagePercent($0.usage), NumberText.pagePercent($0.share),
+          $0.accuracy.map(NumberText.pagePercent) ?? "–",
         ]
       })
     return Page.Section("The experts", [.figures([chart.figure("Use")]), .table(table)])
@@ -73,11 +72,11 @@ public struct ClassifierPage {
     let map = HeatMap(
       rows: report.groups.map(\.name), columns: report.experts.map(name),
       values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
-      valueTitle: "fraction of the texts", range: 0...1, format: NumberText.percent)
+      valueTitle: "share of the texts", range: 0...1, format: NumberText.pagePercent)
     let table = Table(
       ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
       report.groups.map {
-        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.percent)
+        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.pagePercent)
       })
     return Page.Section("Who answers what", [.figures([map.figure("Routing")]), .table(table)])
   }
@@ -107,7 +106,10 @@ public struct ClassifierPage {
           Table(
             ["text", "right", "answered", "share"],
             expert.examples.map {
-              [String($0.text.prefix(400)), $0.actual, $0.predicted, NumberText.percent($0.share)]
+              [
+                String($0.text.prefix(400)), $0.actual, $0.predicted,
+                NumberText.pagePercent($0.share),
+              ]
             }, wordColumns: 3))
       ])
   }

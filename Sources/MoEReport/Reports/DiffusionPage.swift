@@ -1,7 +1,8 @@
+import MoECore
 public import MoEEvaluation
 import MoETracing
 
-/// The page of `switchyard inspect` for a diffusion transformer.
+/// The page about the experts of a diffusion transformer.
 public struct DiffusionPage {
   private let report: DiffusionReport
   private let curves: [(title: String, y: String, series: [LineChart.Series])]
@@ -37,8 +38,7 @@ public struct DiffusionPage {
       "Experts of \(report.name)",
       summary: "\(report.architecture); \(NumberText.count(report.images)) images looked at",
       sections: sections.compactMap { $0 },
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 
@@ -79,7 +79,7 @@ public struct DiffusionPage {
           let all = Double(max(1, row.reduce(0, +)))
           return row.map { Double($0) / all }
         }, rowTitle: "class", columnTitle: "expert", valueTitle: "share of the class's patches",
-        format: NumberText.percent
+        format: NumberText.pagePercent
       ).figure("Experts by class, block \(block.place)")
     }
     let sets = report.classSets.map { set in
@@ -113,9 +113,9 @@ public struct DiffusionPage {
         Table(
           ["role", "share"],
           [
-            ["routed experts", NumberText.percent(roles.routed)],
-            ["the expert of images without a label", NumberText.percent(roles.unconditional)],
-            ["the shared expert", NumberText.percent(roles.shared)],
+            ["routed experts", NumberText.pagePercent(roles.routed)],
+            ["the expert of images without a label", NumberText.pagePercent(roles.unconditional)],
+            ["the shared expert", NumberText.pagePercent(roles.shared)],
           ])),
     ]
   }

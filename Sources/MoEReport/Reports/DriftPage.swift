@@ -1,6 +1,7 @@
+import MoECore
 public import MoETracing
 
-/// The page of `switchyard inspect --against`.
+/// The page that compares the routing of two traces.
 public struct DriftPage {
   private let report: DriftReport
 
@@ -22,8 +23,7 @@ public struct DriftPage {
       summary:
         "\(tokens) tokens, \(report.layers.count) sparse layers of \(report.experts) experts",
       sections: sections,
-      footer:
-        "Made by 'switchyard inspect --against'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 
@@ -60,7 +60,7 @@ public struct DriftPage {
         ("difference of the traces", report.affinities),
         ("tokens dealt at random", report.affinitiesByChance),
       ], nameTitle: "from layer", valueTitle: "tokens with other successors",
-      format: NumberText.percent
+      format: NumberText.pagePercent
     ).figure("How much affinity differs")
   }
 
@@ -73,7 +73,7 @@ public struct DriftPage {
       report.layers.map { layer in
         [
           String(layer.layer), NumberText.short(layer.drift), NumberText.short(layer.byChance),
-          NumberText.percent(layer.moved), String(layer.risen),
+          NumberText.pagePercent(layer.moved), String(layer.risen),
           NumberText.short(layer.before[layer.risen]),
           NumberText.short(layer.after[layer.risen]), String(layer.fallen),
           NumberText.short(layer.before[layer.fallen]), NumberText.short(layer.after[layer.fallen]),

@@ -1,8 +1,8 @@
+import MoECore
 public import MoEPlacement
 public import MoETracing
 
-/// The page of `switchyard inspect --html`: a trace's report and the placement advice, with
-/// figures.
+/// The page about a trace: what its report and the advice about placement say, drawn.
 public struct InspectionPage {
   private let report: TraceReport
   private let advice: PlacementAdvice?
@@ -43,8 +43,7 @@ public struct InspectionPage {
     ]
     return Page(
       title, summary: summary, sections: sections.compactMap { $0 },
-      footer:
-        "Made by 'switchyard inspect'. All numbers stand in the tables below the figures; the same are in the output of --json."
+      footer: Page.allNumbers
     )
   }
 
@@ -74,26 +73,29 @@ public struct InspectionPage {
         "times the mean load on the busiest expert, mean of the layers"
       ),
       (
-        NumberText.percent(mean(report.layers.map(\.statistics.entropy))),
+        NumberText.pagePercent(mean(report.layers.map(\.statistics.entropy))),
         "of the entropy of an even load, mean of the layers"
       ),
     ]
     if !report.transitions.isEmpty {
       numbers.append(
         (
-          NumberText.percent(mean(report.transitions.map(\.excessShare))),
+          NumberText.pagePercent(mean(report.transitions.map(\.excessShare))),
           "of the next layer's first expert explained by this layer's, beyond chance"
         ))
     }
     if let advice {
       numbers += [
         (
-          NumberText.percent(advice.saved),
+          NumberText.pagePercent(advice.saved),
           "of crossings saved by placement on \(advice.devices) devices, on unseen tokens"
         ),
-        (NumberText.percent(advice.mostSaved), "of crossings is the most that any placement saves"),
         (
-          NumberText.percent(max(0, advice.savedByBalancing)),
+          NumberText.pagePercent(advice.mostSaved),
+          "of crossings is the most that any placement saves"
+        ),
+        (
+          NumberText.pagePercent(max(0, advice.savedByBalancing)),
           "of the slowest device's time saved by balancing"
         ),
       ]

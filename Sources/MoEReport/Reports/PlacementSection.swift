@@ -1,3 +1,4 @@
+import MoECore
 import MoEPlacement
 
 /// The section on what placement and balancing could gain.
@@ -24,11 +25,11 @@ struct PlacementSection {
         (
           "", [advice.linearCrossings, advice.plannedCrossings, advice.fewestCrossings]
         )
-      ], nameTitle: "placement", valueTitle: "crossings", format: NumberText.percent
+      ], nameTitle: "placement", valueTitle: "crossings", format: NumberText.pagePercent
     ).rowFigure(
       "Crossings",
       note:
-        "The plan saves \(NumberText.percent(advice.saved)) of the first bar's; shuffled tokens, where only popularity is left, would save \(NumberText.percent(advice.savedByNull))."
+        "The plan saves \(NumberText.pagePercent(advice.saved)) of the first bar's; shuffled tokens, where only popularity is left, would save \(NumberText.pagePercent(advice.savedByNull))."
     )
   }
 
@@ -51,7 +52,7 @@ struct PlacementSection {
     ).rowFigure(
       "Load of the busiest device",
       note:
-        "Over the mean, mean of the layers. The plan that weighs both saves \(NumberText.percent(advice.compromise.saved)) of the crossings."
+        "Over the mean, mean of the layers. The plan that weighs both saves \(NumberText.pagePercent(advice.compromise.saved)) of the crossings."
     )
   }
 
@@ -61,7 +62,7 @@ struct PlacementSection {
       LineChart(
         [.init("plan", advice.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
         xTitle: "tokens in the profile", yTitle: "crossings on unseen tokens", isLogarithmic: true,
-        reference: (advice.linearCrossings, "by number"), format: NumberText.percent
+        reference: (advice.linearCrossings, "by number"), format: NumberText.pagePercent
       ).figure(
         "How many tokens a profile needs",
         note: advice.tokensNeeded.map {

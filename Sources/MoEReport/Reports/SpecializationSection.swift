@@ -1,3 +1,4 @@
+import MoECore
 import MoETracing
 
 /// The section on which kinds of tokens use different experts.
@@ -23,7 +24,7 @@ struct SpecializationSection {
       report.specializations.map { kind in
         .init(
           kind.kind, zip(report.layers, kind.shares).map { (x: Double($0.layer), y: $1) })
-      }, xTitle: "layer", yTitle: "share told", format: NumberText.percent
+      }, xTitle: "layer", yTitle: "share told", format: NumberText.pagePercent
     ).figure("What experts tell about tokens")
   }
 
@@ -51,7 +52,7 @@ struct SpecializationSection {
         return kind.groups.indices.filter { kind.tokens[$0] > 0 }.map { group in
           [
             kind.kind, kind.groups[group], NumberText.count(kind.tokens[group]),
-            NumberText.percent(mean), NumberText.percent(kind.shares.max() ?? 0),
+            NumberText.pagePercent(mean), NumberText.pagePercent(kind.shares.max() ?? 0),
             String(report.layers[kind.clearest].layer),
           ]
         }

@@ -24,7 +24,7 @@ extension TensorError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .unknownOperation(let name, let message):
-      "libtorch has no operation \(name): \(message); run 'switchyard doctor'"
+      "libtorch has no operation \(name): \(message); it is older or newer than expected"
     case .operationFailed(let name, let arguments, let message):
       "\(name)(\(arguments)): \(message)"
     case .deviceUnavailable(let device):

@@ -1,3 +1,5 @@
+import MoECore
+
 extension BytePairEncoding {
   /// Reads the `model` of a tokenizer file.
   init(_ fields: JSONFields, isByteLevel: Bool) throws(TokenizerError.Reason) {

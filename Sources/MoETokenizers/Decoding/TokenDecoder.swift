@@ -1,4 +1,6 @@
-/// A decoding step from tokens to text.
+import MoECore
+
+/// One step from tokens back to text.
 enum TokenDecoder: Sendable {
   /// Converts GPT-2's byte alphabet to bytes and joins all tokens.
   case byteLevel

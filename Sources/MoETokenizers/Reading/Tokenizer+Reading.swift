@@ -54,7 +54,7 @@ extension Tokenizer {
 
   /// Reads a tokenizer from the bytes of a `tokenizer.json`.
   convenience init(json bytes: [UInt8]) throws(TokenizerError.Reason) {
-    let fields = try JSONFields(try JSONValue(parsing: bytes), at: "")
+    let fields = try JSONFields(try .parsed(bytes), at: "")
     let preTokenizer = try fields.optionalFields("pre_tokenizer").map(PreTokenizer.init)
     let processor = try fields.optionalFields("post_processor").map(PostProcessor.init)
     let decoders = try fields.optionalFields("decoder").map(TokenDecoder.read)
@@ -76,7 +76,7 @@ extension Tokenizer {
   /// - Throws: `FileError` if a file cannot be read, ``TokenizerError`` if it is invalid.
   public convenience init(vocabulary: FilePath, merges: FilePath) throws {
     let tokens = try Self.reporting(vocabulary) { bytes throws(TokenizerError.Reason) in
-      try Vocabulary(try JSONValue(parsing: bytes), at: "vocab")
+      try Vocabulary(try .parsed(bytes), at: "vocab")
     }
     let table = try Self.reporting(merges) { bytes throws(TokenizerError.Reason) in
       try MergeTable(lines: bytes, tokens)

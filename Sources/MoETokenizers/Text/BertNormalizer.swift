@@ -1,5 +1,6 @@
-/// BERT's text cleaning: control characters, spaces around Chinese characters, accents, letter
-/// case.
+import MoECore
+
+/// BERT's cleaning: control characters, space around Chinese characters, accents, letter case.
 struct BertNormalizer: Sendable {
   let cleansText: Bool
   let spacesChineseCharacters: Bool

@@ -1,4 +1,6 @@
-/// SentencePiece's encoding of spaces: each becomes a visible mark, which may also start the text.
+import MoECore
+
+/// Sentencepiece's spelling of text: a visible mark stands for each space, and may open the text.
 struct Metaspace: Sendable {
   /// When a mark is prepended to a text that does not begin with one.
   enum Prefix: String, Sendable {

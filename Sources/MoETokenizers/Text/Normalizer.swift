@@ -1,5 +1,6 @@
-/// A transformation of the text before it is split: Unicode form, letter case, accents, space
-/// marks.
+import MoECore
+
+/// A change to the text before it is cut: code points, letter case, accents, marks for spaces.
 indirect enum Normalizer: Sendable {
   /// One of Unicode's normalization forms.
   case unicode(UnicodeForm)

@@ -1,3 +1,5 @@
+import MoECore
+
 extension PreTokenizer {
   /// Reads the `pre_tokenizer` of a tokenizer file.
   init(_ fields: JSONFields) throws(TokenizerError.Reason) {

@@ -1,4 +1,6 @@
-/// The regular expressions with which tokenizers split text, each with a hand-written scanner.
+import MoECore
+
+/// The regular expressions by which tokenizers cut text, each with a scanner written by hand.
 ///
 /// Swift's and Foundation's regex engines are a hundred times too slow here, so a pattern is
 /// recognised by its exact spelling. Classes (`\s`, `\p{L}`, …) are those of Unicode.

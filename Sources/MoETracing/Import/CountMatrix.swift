@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 public import SystemPackage
 
@@ -68,11 +67,10 @@ public enum CountMatrix {
 
   private static func json(_ path: FilePath) throws -> ([Int], [[Double]]) {
     let file = try MappedFile(path)
-    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
-    if let rows = try? JSONDecoder().decode([[Double]].self, from: data) {
+    if let rows = try? file.json([[Double]].self) {
       return (Array(rows.indices), rows)
     }
-    guard let rows = try? JSONDecoder().decode([String: [Double]].self, from: data),
+    guard let rows = try? file.json([String: [Double]].self),
       !rows.keys.contains(where: { (Int($0) ?? -1) < 0 })
     else {
       throw TracingError.invalidFile(

@@ -1,7 +1,17 @@
 import MoECore
 import SystemPackage
 
-/// llama.cpp's `moe-trace`: a line `layer,expert` per choice, layer by layer and pass by pass.
+extension TraceImporter {
+  /// llama.cpp's `moe-trace`: a CSV line `layer,expert` per choice.
+  public static let llamacpp = TraceImporter(
+    "llamacpp", help: ".csv of llama.cpp's moe-trace",
+    recognises: { $0.extension == "csv" },
+    convert: { request, target in
+      try request.write(LlamaCppRows(request.path, k: request.options.k), to: target)
+    })
+}
+
+/// llama.cpp's `moe-trace`: a line `layer,expert` for each choice, layer after layer, pass after pass.
 ///
 /// The file states neither where passes end nor how many experts a token has. A pass ends where
 /// layer numbers stop increasing; unless given, k is the length of the shortest run of one layer,

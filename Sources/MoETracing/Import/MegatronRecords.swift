@@ -2,7 +2,15 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// Megatron-Core's router trace: one JSON object per line for each step, block and layer.
+extension TraceImporter {
+  /// Megatron-Core's `router_trace`: a line of JSON per step and layer.
+  public static let megatron = TraceImporter(
+    "megatron", help: ".jsonl of Megatron-Core's router trace",
+    recognises: { $0.extension == "jsonl" },
+    convert: { request, target in try request.write(MegatronRecords(request.path), to: target) })
+}
+
+/// Megatron-Core's router trace: a JSON object per line, one for each step, block and layer.
 ///
 /// `{"step": 0, "block": "decoder", "layer": 3, "num_tokens": 128, "topk": 8, "top_indices": [[…],
 /// …], …}`. Records of multi-token prediction (`block` "mtp") are skipped. A layer may occur
@@ -31,8 +39,7 @@ struct MegatronRecords: TraceImport.StepSource {
     }
     let decoder = JSONDecoder()
     try LineReader(file).forEachLine { number, bytes in
-      let data = unsafe bytes.withUnsafeBytes { unsafe Data($0) }
-      guard let record = try? decoder.decode(Record.self, from: data) else {
+      guard let record = try? decoder.decode(Record.self, from: bytes.data) else {
         throw TracingError.invalidFile(
           path, "line \(number) is not a record with 'step', 'layer' and 'top_indices'")
       }

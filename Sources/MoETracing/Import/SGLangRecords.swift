@@ -1,6 +1,14 @@
 import MoECore
 import SystemPackage
 
+extension TraceImporter {
+  /// SGLang's expert distribution recorder, mode per_token: `.pt`.
+  public static let sglang = TraceImporter(
+    "sglang", help: ".pt of SGLang's expert distribution recorder, mode per_token",
+    recognises: { ["pt", "pth"].contains($0.extension) },
+    convert: { request, target in try request.write(SGLangRecords(request.path), to: target) })
+}
+
 /// A dump of SGLang's expert distribution recorder.
 ///
 /// Per token: `{"records": [{"input_ids", "positions", "topk_ids_of_layer": [layers, tokens, k],

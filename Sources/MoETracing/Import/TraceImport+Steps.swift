@@ -1,20 +1,31 @@
 import MoECore
-import SystemPackage
+public import SystemPackage
 
 extension TraceImport {
-  /// The choices of several tokens in each layer, in one pass of a model.
-  struct Step {
-    /// Each layer and the slots of its tokens; a layer with fewer tokens than the pass has the last
-    /// ones.
-    var layers: [(layer: Int, experts: [Int])]
-    var k: Int
-    var tokens: [Int32]?
-    /// The first tokens of sequences in this step; empty if it continues the last sequence.
-    var starts: [Int]
+  /// What several tokens chose in each layer, in one pass of a model.
+  public struct Step {
+    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
+    public var layers: [(layer: Int, experts: [Int])]
+    /// Slots per token, at least 1.
+    public var k: Int
+    /// The tokens' ids, where the file has them.
+    public var tokens: [Int32]?
+    /// First tokens of sequences in this step; empty if it goes on with the last one.
+    public var starts: [Int]
+
+    /// Collects what one pass chose.
+    public init(
+      layers: [(layer: Int, experts: [Int])], k: Int, tokens: [Int32]? = nil, starts: [Int] = []
+    ) {
+      (self.layers, self.k, self.tokens, self.starts) = (layers, k, tokens, starts)
+    }
   }
 
-  /// A file that is read twice, step by step: once for its shape, once for its choices.
-  protocol StepSource {
+  /// A file that is read twice, a step at a time: once for its shape, once for its choices.
+  public protocol StepSource {
+    /// Calls `body` with each step in the order of the tokens, the same ones each time.
+    ///
+    /// - Throws: ``TracingError`` about the file, and what `body` throws.
     func forEachStep(_ body: (Step) throws -> Void) throws
   }
 
@@ -33,12 +44,15 @@ extension TraceImport {
     }
   }
 
-  func write(_ source: some StepSource, to target: FilePath) throws {
+  /// Writes the trace of a file that is read step by step.
+  ///
+  /// - Throws: ``TracingError`` or `FileError`; nothing is left behind then.
+  public func write(_ source: some StepSource, to target: FilePath) throws {
     var shape = Shape()
     try source.forEachStep { shape.add($0) }
     let layers = shape.layers.sorted()
-    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choices") }
-    try checked(layers: layers.count)
+    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choice") }
+    try check(layers: layers.count)
     let writer = try RoutingTraceWriter(
       header(layers: layers, experts: options.experts ?? shape.largest + 1, k: shape.k),
       tokens: shape.hasTokens ?? false, to: target)

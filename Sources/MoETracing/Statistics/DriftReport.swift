@@ -76,8 +76,8 @@ public struct DriftReport: Codable, Hashable, Sendable {
       return ["One of the traces has no tokens, so there is nothing to compare."]
     }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
-    func digits(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
-    func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
+    func digits(_ value: Double) -> String { NumberText.decimals(value, 2) }
+    func percent(_ fraction: Double) -> String { NumberText.percent(fraction, rounding: .scaled) }
     let (drift, chance) = (mean(layers.map(\.drift)), mean(layers.map(\.byChance)))
     var result = [
       "The layer whose loads differ most is \(most.layer): expert \(most.risen) goes from \(digits(most.before[most.risen])) to \(digits(most.after[most.risen])) times the mean load, expert \(most.fallen) from \(digits(most.before[most.fallen])) to \(digits(most.after[most.fallen]))."

@@ -158,7 +158,7 @@ struct TraceDiagnosis {
         + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
     default:
       return text
-        + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings; run 'switchyard place'."
+        + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings."
     }
   }
 
@@ -180,13 +180,6 @@ struct TraceDiagnosis {
 }
 
 extension Double {
-  /// The value with about three significant digits, for sentences.
-  fileprivate var short: String {
-    let digits = abs(self) < 10 ? 100.0 : abs(self) < 100 ? 10 : 1
-    let rounded = (self * digits).rounded() / digits
-    return rounded == rounded.rounded() && abs(rounded) < 1e15
-      ? String(Int(rounded)) : String(rounded)
-  }
-
-  fileprivate var percent: String { (self * 100).short + " %" }
+  fileprivate var short: String { NumberText.brief(self) }
+  fileprivate var percent: String { NumberText.brief(self * 100) + " %" }
 }

@@ -10,8 +10,9 @@ extension RoutingTrace {
 
     init(_ file: SafetensorsFile) throws {
       guard let text = file.header.metadata["switchyard"] else {
-        throw Refusal(
-          "its metadata has no entry 'switchyard'; name a routing trace, or convert another tool's file with 'switchyard import-trace'"
+        throw TracingError.notATrace(
+          file.path,
+          "its metadata have no entry 'switchyard'; name a routing trace, or import another tool's file"
         )
       }
       do {

@@ -95,11 +95,7 @@ extension RoutingTraceHeader: Codable {
 
   /// The JSON text, keys in order.
   var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self)
-    }
+    get throws { try JSONText.line(self) }
   }
 
   /// Reads the JSON text.

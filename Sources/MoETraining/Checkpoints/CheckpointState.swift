@@ -31,8 +31,7 @@ public struct CheckpointState: Hashable, Codable, Sendable {
   /// - Throws: A `FileError`, or ``TrainingError/invalidCheckpoint(path:problem:)``.
   static func read(_ folder: FilePath) throws -> CheckpointState {
     let file = try MappedFile(folder.appending("state.json"))
-    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
-    guard let state = try? JSONDecoder().decode(CheckpointState.self, from: data) else {
+    guard let state = try? file.json(CheckpointState.self) else {
       throw TrainingError.invalidCheckpoint(path: folder, problem: "state.json is broken")
     }
     guard state.version == 1 else {
@@ -46,9 +45,6 @@ public struct CheckpointState: Hashable, Codable, Sendable {
   }
 
   func write(into folder: FilePath) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
-    try AtomicFile.write(text + "\n", to: folder.appending("state.json"))
+    try AtomicFile.write(JSONText.pretty(self), to: folder.appending("state.json"))
   }
 }

@@ -119,7 +119,7 @@ struct ClassificationRecipe: TrainingRecipe {
         isFrozen: isFrozen),
       seed: shared.seed, files: parts.files, device: device)
     let counts = [task.weights, task.buffers].map { weights in
-      ShortCount.text(weights.reduce(0) { $0 + $1.parameter.value.count })
+      NumberText.amount(weights.reduce(0) { $0 + $1.parameter.value.count })
     }
     let kinds = parts.model.configuration.mixture.experts.map(\.name).joined(separator: " + ")
     var prepared = PreparedTask(

@@ -50,10 +50,10 @@ struct ConfigurationTree {
     let place = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, place.allSatisfy({ !$0.isEmpty }) else {
       throw SettingError(
-        key: "--set", value: setting, expected: "key=value, such as training.steps=100")
+        key: "setting", value: setting, expected: "key=value, such as training.steps=100")
     }
     let text = String(parts[1])
-    let value = try? JSONDecoder().decode(ConfigurationObject.Value.self, from: Data(text.utf8))
+    let value = try? ConfigurationObject.Value(parsing: Array(text.utf8))
     return Change(place: place, value: value ?? .string(text))
   }
 
@@ -81,7 +81,7 @@ struct ConfigurationTree {
       return values
     default:
       throw SettingError(
-        key: "--set", value: key, expected: "a key; '\(place[0])' holds no keys")
+        key: "setting", value: key, expected: "a key; '\(place[0])' holds no keys")
     }
   }
 

@@ -138,7 +138,7 @@ struct DiffusionRecipe: TrainingRecipe {
       "\(configuration.sparseBlocks.count) sparse: \($0.count) experts, \($0.router.name)"
     }
     return
-      "\(ShortCount.text(weights)) weights, \(configuration.depth) blocks (\(rule ?? "dense")); \(images.training.count) images of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes"
+      "\(NumberText.amount(weights)) weights, \(configuration.depth) blocks (\(rule ?? "dense")); \(images.training.count) images of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes"
   }
 
   private func makeModel(

@@ -74,7 +74,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     return PreparedTask(
       task: task,
       headline:
-        "\(ShortCount.text(count)) weights, \(depth) layers, \(configuration.features) features; \(images.training.count) images of \(shape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes",
+        "\(NumberText.amount(count)) weights, \(depth) layers, \(configuration.features) features; \(images.training.count) images of \(shape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes",
       unit: "images", examples: images.training.count)
   }
 

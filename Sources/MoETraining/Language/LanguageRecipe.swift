@@ -122,7 +122,7 @@ struct LanguageRecipe: TrainingRecipe {
     var prepared = PreparedTask(
       task: task,
       headline:
-        "\(ShortCount.text(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
+        "\(NumberText.amount(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
       unit: "tokens", examples: data.training.count)
     if configuration.router?.seesFuture == true {
       prepared.notices.append(

@@ -53,8 +53,6 @@ public final class CSVLog: MetricsSink {
 
   /// A number that is only looked at, with six digits.
   private static func short(_ value: Double) -> String {
-    guard value.isFinite, abs(value) < 1e12 else { return "\(value)" }
-    let rounded = (value * 1e6).rounded() / 1e6
-    return Int(exactly: rounded).map(String.init) ?? "\(rounded)"
+    value.isFinite && abs(value) < 1e12 ? NumberText.plain(value, 6) : "\(value)"
   }
 }

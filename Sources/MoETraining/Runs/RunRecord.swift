@@ -34,18 +34,14 @@ struct RunRecord: Codable {
   /// Reads the record of a run.
   static func read(_ path: FilePath) throws -> RunRecord {
     let file = try MappedFile(path)
-    let data = file.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe Data($0) } }
-    guard let record = try? JSONDecoder().decode(RunRecord.self, from: data) else {
+    guard let record = try? file.json(RunRecord.self) else {
       throw ConfigurationError.invalidJSON(path: path, message: "expected the record of a run")
     }
     return record
   }
 
   func write(to path: FilePath) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
-    try AtomicFile.write(text + "\n", to: path)
+    try AtomicFile.write(JSONText.pretty(self), to: path)
   }
 
   /// Where another configuration differs in what decides about losses, in words.

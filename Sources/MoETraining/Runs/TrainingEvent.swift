@@ -34,7 +34,7 @@ public struct TrainingFailure: Error, CustomStringConvertible {
   public var description: String {
     let table = statistics.map { "; statistics of all weights are in \($0)" } ?? ""
     let rest =
-      checkpoint.map { "; the last good checkpoint is \($0), continue from it with --resume" }
+      checkpoint.map { "; the last good checkpoint is \($0), from which the run can be continued" }
       ?? "; there is no checkpoint yet"
     return "\(cause)\(table)\(rest)"
   }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import MoECore
 import MoEModels
 import MoETensor
@@ -108,15 +107,13 @@ struct Classify: ParsableCommand {
 
   private func show(_ answer: Answer) throws {
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-      return Output.line(String(decoding: try encoder.encode(answer), as: UTF8.self))
+      return Output.line(try JSONText.line(answer))
     }
-    let gate = answer.gate.map { String(format: "%.1f %%", $0 * 100) }.joined(separator: ", ")
+    let gate = answer.gate.map { NumberText.percent($0) }.joined(separator: ", ")
     let result =
       if let label = answer.label {
-        "\(label) (\(String(format: "%.1f %%", (answer.probabilities?[label] ?? 0) * 100)))"
-      } else { String(format: "%.2f", answer.score ?? 0) }
+        "\(label) (\(NumberText.percent(answer.probabilities?[label] ?? 0)))"
+      } else { NumberText.fixed(Double(answer.score ?? 0), 2) }
     let note = answer.truncated ? "; cut off at the longest length" : ""
     Output.line(
       "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)

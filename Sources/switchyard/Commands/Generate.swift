@@ -1,3 +1,4 @@
+import MoECore
 import MoETokenizers
 import ArgumentParser
 import Foundation
@@ -68,7 +69,7 @@ struct Generate: ParsableCommand {
   private func report(prompt: Int, made: Int, reading: Duration, making: Duration) {
     func rate(_ tokens: Int, _ time: Duration) -> String {
       let seconds = time / .seconds(1)
-      return seconds > 0 ? "\((Double(tokens) / seconds * 10).rounded() / 10) tokens/s" : "–"
+      return seconds > 0 ? "\(NumberText.decimals(Double(tokens) / seconds, 1)) tokens/s" : "–"
     }
     let text =
       "read \(prompt) tokens (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))\n"

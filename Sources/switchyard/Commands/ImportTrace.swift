@@ -1,4 +1,5 @@
-public import ArgumentParser
+import ArgumentParser
+import MoECore
 public import MoETracing
 import SystemPackage
 
@@ -7,10 +8,7 @@ struct ImportTrace: ParsableCommand {
     commandName: "import-trace",
     abstract: "Bring another tool's record of routing into the trace format.",
     discussion: """
-      Formats: sglang (.pt of its expert distribution recorder, per token), megatron (.jsonl of its router \
-      trace), numpy (.npy [tokens, layers, k], as vLLM returns), exflow (.npy [tokens, layers]), llamacpp \
-      (.csv of its moe-trace). Nothing in a .pt file is executed. Files that hold only counts need no import: \
-      'switchyard inspect' reads them.
+      Nothing in a .pt file is executed. Files that hold only counts need no import: 'switchyard inspect' reads them.
 
       Examples:
         switchyard import-trace recorder.pt --out served.safetensors
@@ -20,7 +18,7 @@ struct ImportTrace: ParsableCommand {
   @Argument(help: "File to import.", completion: .file()) var input: PathArgument
   @Option(help: "Trace to write.", completion: .file(extensions: ["safetensors"])) var out:
     PathArgument
-  @Option(help: "Format (default: by the file's name).") var format: TraceImport.Format?
+  @Option(help: "Format (default: by the file's name).") var format: TraceImporter?
   @Option(help: "Experts per layer (default: the largest id, plus 1).") var experts: Int?
   @Option(help: "Experts per token, for llamacpp (default: the shortest run of a layer).")
   var k: Int?
@@ -50,7 +48,7 @@ struct ImportTrace: ParsableCommand {
     var options = TraceImport.Options()
     (options.experts, options.k, options.layers, options.model) = (experts, k, places, model)
     (options.weights, options.sequenceLengths) = (weights?.path, sequenceLengths?.path)
-    try TraceImport(input.path, format: format, options: options).write(to: out.path)
+    try TraceImport(input.path, with: format, options: options).write(to: out.path)
     let trace = try RoutingTrace(out.path)
     Output.line(
       "\(trace.tokenCount) tokens in \(trace.sequenceStarts.count) sequences, \(trace.header.layers.count) layers, top-\(trace.header.k) of \(trace.header.experts) experts, in \(out.path)"
@@ -58,4 +56,6 @@ struct ImportTrace: ParsableCommand {
   }
 }
 
-extension TraceImport.Format: ExpressibleByArgument {}
+extension TraceImporter: RegistryArgument {
+  static var registry: Registry<TraceImporter> { TraceImporters.registry }
+}

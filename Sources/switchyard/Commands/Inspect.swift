@@ -149,7 +149,7 @@ struct Inspect: ParsableCommand {
   }
 
   private func finish(_ report: some Encodable, text: String, page: Page) throws {
-    if let html { try page.write(to: html.path) }
+    if let html { try page.writeInspection(to: html.path) }
     if json { return try Output.json(report) }
     Output.line(text)
     if let html { Output.line("\nfigures in \(html.path)") }
@@ -160,7 +160,8 @@ struct Inspect: ParsableCommand {
     let page = InspectionPage(
       inspection.report, advice: inspection.placement, layers: layers?.layers
     ).page
-    try finish(inspection, text: InspectionText(inspection.report).text, page: page)
+    try finish(
+      inspection, text: InspectionText(inspection.report, inspection.placement).text, page: page)
   }
 
   private func describeModel() throws {

@@ -1,3 +1,4 @@
+import MoECore
 import MoEData
 import ArgumentParser
 import Foundation
@@ -70,6 +71,18 @@ struct MeasureFidelity: ParsableCommand {
     if let threads = engine.threads { Engine.threadCount = threads }
     let line = ProgressLine()
     defer { line.end() }
+    let (result, features) = try SettingError.renaming(["count": "--count"]) {
+      try measured(line.show)
+    }
+    line.end()
+    if json { return try Output.json(result) }
+    show(result, features: features)
+  }
+
+  /// The measures, and how many features of an image they compare.
+  private func measured(
+    _ progress: @escaping ProgressHandler
+  ) throws -> (fidelity: ImageFidelity, features: Int) {
     // A model that does not fit is refused before real images are read.
     let model = images.isModel ? try StoredDiffusionModel(images.path) : nil
     let method = try model.map { stored in
@@ -78,27 +91,28 @@ struct MeasureFidelity: ParsableCommand {
         guidance: guidance.value(), limitsImages: true)
     }
     if let model, let method {
+      try HintedError.adding("'switchyard sample --out FILE.safetensors' writes them") {
+        try model.checkPictures()
+      }
       try FidelityMeasurement.check(model, sampler: method, classifier: classifier.path)
     }
     let measurement = try FidelityMeasurement(
       classifier: classifier.path, reference: data.files(reference), count: count,
-      progress: line.show)
+      progress: progress)
     let result =
       if let model, let method {
-        try measurement.measure(model, sampler: method, seed: seed, progress: line.show)
-      } else { try measurement.measure(ImageFiles([images.path]), progress: line.show) }
-    line.end()
-    if json { return try Output.json(result) }
-    show(result, features: measurement.classifier.configuration.features)
+        try measurement.measure(model, sampler: method, seed: seed, progress: progress)
+      } else { try measurement.measure(ImageFiles([images.path]), progress: progress) }
+    return (result, measurement.classifier.configuration.features)
   }
 
   private func show(_ it: ImageFidelity, features: Int) {
-    func number(_ value: Double) -> String { String(format: "%.4f", value) }
+    func number(_ value: Double) -> String { NumberText.fixed(value, 4) }
     func share(_ value: Double?) -> String {
-      value.map { String(format: "%.1f %%", $0 * 100) } ?? "–"
+      value.map { NumberText.percent($0) } ?? "–"
     }
     func score(_ score: InceptionScore) -> String {
-      String(format: "%.3f ± %.3f", score.mean, score.deviation)
+      "\(NumberText.fixed(score.mean, 3)) ± \(NumberText.fixed(score.deviation, 3))"
     }
     let rows = [
       ["Fréchet distance", number(it.frechetDistance)],

@@ -25,9 +25,7 @@ struct Place: ParsableCommand {
   @Option(help: "All ranks (devices) together.") var ranks: Int
   @Option(help: "Nodes that the ranks divide into.") var nodes = 1
   @Option(help: "Cost of a way between nodes; one within a node costs 1.") var cost = 1.0
-  @Option(
-    help: "How to solve: \(PlacementMethod.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var method: PlacementMethod = .auto
+  @Option(help: "How to solve.") var method: PlacementMethod = .auto
   @Option(help: "Program of --method milp: tokens, aggregated, strengthened.")
   var form: IntegerProgramSolver.Form = .strengthened
   @Option(help: "Additional slots per layer for copies of busy experts.") var replicas = 0
@@ -38,7 +36,7 @@ struct Place: ParsableCommand {
   @Option(help: "Start of the random numbers.") var seed: UInt64 = 0
   @Flag(help: "Show crossings against balance for rising weights of imbalance.") var pareto = false
   @Option(help: "Write the plan to this file.", completion: .file()) var out: PathArgument?
-  @Option(help: "Write the plan for an engine: exflow=, sglang=, ascend= or tensorrt=FILE.")
+  @Option(help: "Write the plan for an engine: \(PlanFormat.exportForms(without: .plan)).")
   var export: [PlanExport] = []
   @Option(help: "Layers of the whole model, for SGLang (default: up to the last with experts).")
   var modelLayers: Int?
@@ -65,7 +63,8 @@ struct Place: ParsableCommand {
     let problem = try PlacementProblem(
       study.counts(study.fitted), topology: topology, replicas: replicas, balanceLimit: balance,
       imbalanceWeight: imbalanceWeight)
-    let solver = method.solver(timeLimit: timeLimit, form: form, seed: seed)
+    let solver = method.solver(
+      PlacementMethod.Settings(timeLimit: timeLimit, form: form, seed: seed))
     let answer = try solver.solve(problem)
     let report = try PlacementReport(
       answer, problem, study, solver: solver, pareto: pareto ? Self.weights : [])

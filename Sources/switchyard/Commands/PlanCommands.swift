@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoECore
 import MoEPlacement
 import SystemPackage
 
@@ -14,8 +15,7 @@ struct PlanCommand: ParsableCommand {
 
 /// A plan file and what its format leaves open.
 struct PlanArguments: ParsableArguments {
-  @Option(help: "Format: \(PlanFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var format: PlanFormat = .plan
+  @Option(help: "Format of the file.") var format: PlanFormat = .plan
   @Option(help: "Number of ranks, where the format does not say.") var ranks: Int?
   @Option(help: "Experts per layer, where the format does not say.") var experts: Int?
   @Option(help: "The model's layers with experts, such as 1-26, where the format does not say.")
@@ -23,9 +23,12 @@ struct PlanArguments: ParsableArguments {
   @Option(help: "Number of nodes, where the format does not say.") var nodes = 1
 
   func read(_ path: FilePath) throws -> PlacementPlan {
-    try PlacementPlan(
-      contentsOf: path, as: format,
-      hints: PlanHints(ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes))
+    let hints = PlanHints(
+      ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes)
+    let names = ["ranks": "--ranks", "experts": "--experts", "layerIDs": "--layers"]
+    return try SettingError.renaming(names) {
+      try PlacementPlan(contentsOf: path, as: format, hints: hints)
+    }
   }
 }
 
@@ -117,7 +120,7 @@ struct PlanConvert: ParsableCommand {
       """)
 
   @Argument(help: "Plan file.", completion: .file()) var plan: PathArgument
-  @Option(help: "What to write: plan=, exflow=, sglang=, ascend= or tensorrt=FILE.")
+  @Option(help: "What to write: \(PlanFormat.exportForms()).")
   var to: [PlanExport]
   @Option(help: "Layers of the whole model, for SGLang (default: up to the last with experts).")
   var modelLayers: Int?

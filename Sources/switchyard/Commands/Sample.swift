@@ -97,9 +97,13 @@ struct Sample: ParsableCommand {
     if let threads = engine.threads { Engine.threadCount = threads }
     let stored = try StoredDiffusionModel(model.path)
     try AtomicFile.check(out.path)
-    if !writesNumbers { try stored.checkPictures() }
+    if !writesNumbers {
+      try HintedError.adding("--out FILE.safetensors writes them") { try stored.checkPictures() }
+    }
     let network = try stored.model()
-    let labels = try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }
+    let labels = try SettingError.renaming(["classes": "--classes"]) {
+      try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }
+    }
     let method = try DiffusionSampler(
       sampler?.method ?? .default(for: network.objective), steps: steps,
       guidance: guidance.value(inOneBatch: oneBatch), limitsImages: stored.makesPictures)

@@ -72,7 +72,9 @@ struct Train: ParsableCommand {
     var settings = settings
     if let steps { settings.append("training.steps=\(steps)") }
     if let seed { settings.append("training.seed=\(seed)") }
-    let configuration = try TrainingConfiguration(config.path, settings: settings)
+    let configuration = try SettingError.renaming(["setting": "--set"]) {
+      try TrainingConfiguration(config.path, settings: settings)
+    }
     let preparation = ProgressLine()
     defer { preparation.end() }
     let run = try TrainingRun(

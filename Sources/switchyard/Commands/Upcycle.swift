@@ -76,17 +76,8 @@ extension Upcycling.Report {
       family       \(family), \(sparseLayers.count) sparse layers
       parameters   \(parameters) in \(ByteCount(bytes))
       answers      \(noise > 0 ? "changed by noise" : "as before"): logits of \(comparedTokens) tokens differ by at \
-      most \(Self.short(largestDifference)), \(Self.short(share)) of the largest
+      most \(NumberText.significant(largestDifference)), \(NumberText.significant(share)) of the largest
       predictions  \(samePredictions) of \(comparedTokens) the same
       """
-  }
-
-  /// A number with three significant digits.
-  private static func short(_ value: Double) -> String {
-    guard value > 0, value.isFinite else { return "\(value)" }
-    var (scaled, exponent) = (value, 0)
-    while scaled < 100 { (scaled, exponent) = (scaled * 10, exponent - 1) }
-    while scaled >= 1_000 { (scaled, exponent) = (scaled / 10, exponent + 1) }
-    return "\(Double("\(Int(scaled.rounded()))e\(exponent)") ?? value)"
   }
 }

@@ -53,9 +53,6 @@ struct DemoRecord: Codable {
   private static func path(_ setting: DemoSetting) -> FilePath { setting.made("demo.json") }
 
   private func write(_ setting: DemoSetting) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    let text = String(decoding: try encoder.encode(self), as: UTF8.self)
-    try AtomicFile.write(text + "\n", to: Self.path(setting))
+    try AtomicFile.write(JSONText.pretty(self), to: Self.path(setting))
   }
 }

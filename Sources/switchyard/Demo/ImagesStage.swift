@@ -107,7 +107,7 @@ struct ImagesStage: DemoStage {
       HeatMap(
         rows: rows.map { $0[1] }, columns: used.map { table.columns[$0] }, values: shares,
         rowTitle: "digit",
-        columnTitle: "expert", valueTitle: "share of its patches", format: NumberText.percent
+        columnTitle: "expert", valueTitle: "share of its patches", format: NumberText.pagePercent
       ).figure(
         "Which experts draw which digits",
         note:

@@ -45,9 +45,9 @@ struct KindsStage: DemoStage {
     /// Which expert answered, and why it was this one.
     var reason: String {
       let others = answer.gate.indices.filter { $0 != answer.expert }
-        .map { "\(NumberText.percent(Double(answer.gate[$0]))) expert \($0)" }
+        .map { "\(NumberText.pagePercent(Double(answer.gate[$0]))) expert \($0)" }
       return
-        "expert \(answer.expert) (\(answer.kind)) answered, because the gate gave it \(NumberText.percent(Double(answer.gate[answer.expert]))) and \(others.joined(separator: ", "))"
+        "expert \(answer.expert) (\(answer.kind)) answered, because the gate gave it \(NumberText.pagePercent(Double(answer.gate[answer.expert]))) and \(others.joined(separator: ", "))"
     }
   }
 
@@ -64,9 +64,9 @@ struct KindsStage: DemoStage {
 
   func summary() throws -> String {
     let lines = try readings().map {
-      "\($0.answer.label ?? "?") (\(NumberText.percent($0.share))): “\($0.text)”\n   \($0.reason)"
+      "\($0.answer.label ?? "?") (\(NumberText.pagePercent($0.share))): “\($0.text)”\n   \($0.reason)"
     }
-    let accuracy = NumberText.percent(evaluation.last("accuracy") ?? .nan)
+    let accuracy = NumberText.pagePercent(evaluation.last("accuracy") ?? .nan)
     return (["accuracy on texts it has not seen: \(accuracy)"] + lines).joined(separator: "\n")
   }
 
@@ -83,11 +83,11 @@ struct KindsStage: DemoStage {
           .figures(usage + [LossFigure(run).figure("Loss of the classifier")]),
           .measurements([
             .init(
-              NumberText.percent(evaluation.last("accuracy") ?? .nan),
-              "of texts that it has not seen are classified rightly; by chance \(NumberText.percent(1 / Double(SyntheticTexts.labels.count)))",
+              NumberText.pagePercent(evaluation.last("accuracy") ?? .nan),
+              "of texts that it has not seen are classified rightly; by chance \(NumberText.pagePercent(1 / Double(SyntheticTexts.labels.count)))",
               command: result),
             .init(
-              NumberText.percent(evaluation.last("accuracy_temporal") ?? .nan),
+              NumberText.pagePercent(evaluation.last("accuracy_temporal") ?? .nan),
               "of those in which only the order of words decides", command: result),
           ]),
           .paragraph(
@@ -95,7 +95,7 @@ struct KindsStage: DemoStage {
           ),
           .findings(
             readings.map {
-              "“\($0.text)” is of class \($0.answer.label ?? "?") (\(NumberText.percent($0.share))): \($0.reason)."
+              "“\($0.text)” is of class \($0.answer.label ?? "?") (\(NumberText.pagePercent($0.share))): \($0.reason)."
             }), .commands(lines),
         ])
     ]
@@ -125,7 +125,7 @@ struct KindsStage: DemoStage {
             values: table.rows.map { Double($0[column]) ?? 0 }
           )
         }, nameTitle: "class, or kind, of the text", valueTitle: "share answered",
-        format: NumberText.percent
+        format: NumberText.pagePercent
       ).figure("Who answers what", note: "Classes A to D, and the two kinds of texts.")
     ]
   }

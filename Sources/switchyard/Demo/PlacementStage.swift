@@ -32,7 +32,7 @@ struct PlacementStage: DemoStage {
   var steps: [DemoStep] {
     var words = question + ["--out", file("plan.json")]
     for export in Self.exports {
-      words += ["--export", "\(export.format.rawValue)=\(file(export.name))"]
+      words += ["--export", "\(export.format.name)=\(file(export.name))"]
     }
     return [
       setting.step(
@@ -72,16 +72,16 @@ struct PlacementStage: DemoStage {
           .figures([devices(plan), crossings(report)] + profile(report)),
           .measurements([
             .init(
-              NumberText.percent(report.saved),
+              NumberText.pagePercent(report.saved),
               "of the crossings between devices saved, on \(NumberText.count(report.judgedTokens)) tokens that the plan was not made of",
               command: answer),
             .init(
-              NumberText.percent(report.savedByNull),
+              NumberText.pagePercent(report.savedByNull),
               "saved on shuffled tokens, where experts' popularity is all there is",
               command: answer),
             .init(
-              NumberText.percent(total > 0 ? report.bound / total : 0),
-              "of its own tokens' transitions is the most that any plan keeps; this one keeps \(NumberText.percent(total > 0 ? report.fitted.objective / total : 0)) (a way within a node counts in part)",
+              NumberText.pagePercent(total > 0 ? report.bound / total : 0),
+              "of its own tokens' transitions is the most that any plan keeps; this one keeps \(NumberText.pagePercent(total > 0 ? report.fitted.objective / total : 0)) (a way within a node counts in part)",
               command: answer),
           ]),
           .table(Table(["read by", "file", "size"], sizes, wordColumns: 2)), .commands(lines),
@@ -114,7 +114,7 @@ struct PlacementStage: DemoStage {
         ("to the node's other device", [linear.node, plan.node]),
         ("to the other node", [linear.other, plan.other]),
       ], nameTitle: "experts placed", valueTitle: "steps from layer to layer",
-      format: NumberText.percent
+      format: NumberText.pagePercent
     ).figure("Steps that change the device", note: "On tokens that the plan was not made of.")
   }
 
@@ -124,7 +124,7 @@ struct PlacementStage: DemoStage {
       LineChart(
         [.init("plan", report.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
         xTitle: "tokens in the profile", yTitle: "crossings on unseen tokens", isLogarithmic: true,
-        reference: (report.linear.crossingShare, "by number"), format: NumberText.percent
+        reference: (report.linear.crossingShare, "by number"), format: NumberText.pagePercent
       ).figure("How many tokens a plan needs")
     ]
   }

@@ -1,3 +1,4 @@
+import MoECore
 import MoEPlacement
 import MoEReport
 import MoETracing
@@ -52,7 +53,7 @@ struct RoutingStage: DemoStage {
     if !report.transitions.isEmpty {
       numbers.append(
         .init(
-          NumberText.percent(mean(report.transitions.map(\.excessShare))),
+          NumberText.pagePercent(mean(report.transitions.map(\.excessShare))),
           "of the next layer's first expert explained by this layer's, beyond chance",
           command: inspection))
     }

@@ -1,7 +1,6 @@
 import MoEData
 import MoEEvaluation
 import ArgumentParser
-import Foundation
 import MoECore
 import MoEReport
 import MoETracing
@@ -46,9 +45,11 @@ struct LabelledDataOptions: ParsableArguments {
     -> Bool
   {
     guard let data else { return false }
-    let report = try ClassifierReport(
-      of: model, on: data.path, format: format, against: other, examples: examples)
-    if let html { try ClassifierPage(report).page.write(to: html) }
+    let report = try SettingError.renaming(["format": "--format", "against": "--against"]) {
+      try ClassifierReport(
+        of: model, on: data.path, format: format, against: other, examples: examples)
+    }
+    if let html { try ClassifierPage(report).page.writeInspection(to: html) }
     if json {
       try Output.json(report)
     } else {
@@ -67,8 +68,8 @@ private struct ClassifierText {
 
   private var summary: String {
     let cut = report.truncated > 0 ? ", \(report.truncated) cut off" : ""
-    let time = String(format: "%.2f", report.millisecondsPerText)
-    let values = report.values.map { [$0.name, String(format: "%.4f", $0.value)] }
+    let time = NumberText.fixed(report.millisecondsPerText, 2)
+    let values = report.values.map { [$0.name, NumberText.fixed($0.value, 4)] }
     return "\(report.texts) texts\(cut); \(time) ms for one text alone\n\n"
       + TextTable(header: ["measure", "value"], rows: values).text
   }
@@ -102,5 +103,5 @@ private struct ClassifierText {
     }.joined(separator: "\n")
   }
 
-  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
+  private func percent(_ value: Double) -> String { NumberText.percent(value) }
 }

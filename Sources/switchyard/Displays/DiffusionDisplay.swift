@@ -1,5 +1,4 @@
 import MoEEvaluation
-import Foundation
 import MoECore
 import MoEData
 import MoEModels
@@ -56,7 +55,7 @@ struct DiffusionSubject {
 extension DiffusionReport {
   /// The report as people read it in a terminal.
   var text: String {
-    func number(_ value: Double?) -> String { value.map { String(format: "%.3f", $0) } ?? "–" }
+    func number(_ value: Double?) -> String { value.map { NumberText.fixed($0, 3) } ?? "–" }
     let table = TextTable(
       header: [
         "block", "busiest", "unused", "sets differ", "by chance", "gate", "prototypes", "overlap",

@@ -51,3 +51,7 @@ extension CheckpointReport {
     return [title, table.text, diagnosis.joined(separator: "\n")].joined(separator: "\n\n")
   }
 }
+
+private func percent(_ fraction: Double) -> String {
+  NumberText.percent(fraction, rounding: .scaled)
+}

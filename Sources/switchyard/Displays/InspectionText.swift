@@ -1,16 +1,20 @@
-import Foundation
 import MoECore
+import MoEPlacement
 import MoETracing
 
 /// A report as people read it in a terminal.
 struct InspectionText {
   let report: TraceReport
+  private let advice: PlacementAdvice?
 
-  init(_ report: TraceReport) { self.report = report }
+  init(_ report: TraceReport, _ advice: PlacementAdvice? = nil) {
+    (self.report, self.advice) = (report, advice)
+  }
 
   var text: String {
     let parts = [
       title, layers, transitions, specializations, report.diagnosis.joined(separator: "\n"),
+      command,
     ]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
@@ -60,6 +64,14 @@ struct InspectionText {
     ).text
   }
 
+  /// The command that makes the plan which the diagnosis speaks of, where it gains something.
+  private var command: String {
+    guard let advice, max(advice.saved, advice.savedByBalancing) > 0.02 else { return "" }
+    let weight =
+      advice.isWorthWeighing ? " --imbalance-weight \(advice.compromise.weight)" : ""
+    return "To make a plan: switchyard place TRACE --ranks \(advice.devices)\(weight)"
+  }
+
   /// At most 32 bars: the sorted loads, or means of neighbours.
   private func bars(_ load: [Int]) -> String {
     let sorted = load.sorted(by: >)
@@ -73,6 +85,6 @@ struct InspectionText {
     return String(means.map { $0 == 0 ? " " : signs[min(7, Int($0 / most * 8))] })
   }
 
-  private func number(_ value: Double) -> String { String(format: "%.2f", value) }
-  private func percent(_ value: Double) -> String { String(format: "%.1f %%", value * 100) }
+  private func number(_ value: Double) -> String { NumberText.fixed(value, 2) }
+  private func percent(_ value: Double) -> String { NumberText.percent(value) }
 }

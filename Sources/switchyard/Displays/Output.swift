@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 
 /// Standard output, whose failures count.
 enum Output {
@@ -34,9 +35,7 @@ enum Output {
 
   /// Writes a value as JSON that people can read and compare, keys in order.
   static func json(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    text(try JSONText.pretty(value))
   }
 
   /// Writes text at once; a failure shows at the next ``flush()``.

@@ -1,3 +1,4 @@
+import MoECore
 import MoEPlacement
 
 extension PlacementReport {
@@ -46,3 +47,9 @@ extension PlacementReport {
     ).text
   }
 }
+
+private func percent(_ fraction: Double) -> String {
+  NumberText.percent(fraction, rounding: .scaled)
+}
+
+private func decimals(_ value: Double) -> String { NumberText.decimals(value, 3) }

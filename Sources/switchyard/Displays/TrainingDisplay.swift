@@ -56,7 +56,7 @@ final class TrainingDisplay {
     let left = Double(steps - metrics.step) * (seconds.value ?? 0)
     var text = "step \(metrics.step)/\(steps)  loss \(Self.fixed(loss.value ?? metrics.loss))"
     text += "  norm \(Self.fixed(metrics.gradientNorm))"
-    text += "  \(ShortCount.text(Double(metrics.units) / (seconds.value ?? 1))) \(run.unit)/s"
+    text += "  \(NumberText.amount(Double(metrics.units) / (seconds.value ?? 1))) \(run.unit)/s"
     for value in metrics.routingSummary where ["imbalance", "dead_experts"].contains(value.name) {
       if value.name == "imbalance" { text += "  imbalance \(Self.fixed(value.value))" }
       if value.name == "dead_experts", value.value > 0 { text += "  DEAD \(Int(value.value))" }
@@ -78,7 +78,7 @@ final class TrainingDisplay {
 
   private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
-  private static func fixed(_ value: Double) -> String { String(format: "%.3f", value) }
+  private static func fixed(_ value: Double) -> String { NumberText.fixed(value, 3) }
 
   private static func time(_ seconds: Double) -> String {
     let whole = Int(seconds.rounded())

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import MoECore
 public import MoEPlacement
 import SystemPackage
 
@@ -9,35 +10,26 @@ struct PlanExport: ExpressibleByArgument {
 
   init?(argument: String) {
     let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-    guard parts.count == 2, let format = PlanFormat(rawValue: parts[0]),
+    guard parts.count == 2, let format = PlanFormat(argument: parts[0]),
       let path = PathArgument(argument: parts[1])
     else { return nil }
     (self.format, self.path) = (format, path.path)
   }
 }
 
-extension PlanFormat: ExpressibleByArgument {}
+extension PlanFormat: RegistryArgument {
+  static var registry: Registry<PlanFormat> { PlanFormats.registry }
 
-/// A method of placement.
-enum PlacementMethod: String, CaseIterable, ExpressibleByArgument {
-  case auto, exact, sweep, bisection, staged, milp, eplb, linear, random
-
-  func solver(
-    timeLimit: Double?, form: IntegerProgramSolver.Form, seed: UInt64
-  ) -> any PlacementSolver {
-    let limit = timeLimit ?? .infinity
-    return switch self {
-    case .auto: AutomaticSolver(seed: seed, timeLimit: limit)
-    case .exact: ExactSolver()
-    case .sweep: SweepSolver(seed: seed, timeLimit: limit)
-    case .bisection: BisectionSolver(seed: seed, timeLimit: limit)
-    case .staged: StagedSolver(seed: seed, timeLimit: limit)
-    case .milp: IntegerProgramSolver(form: form, timeLimit: timeLimit ?? 60)
-    case .eplb: LoadBalanceSolver()
-    case .linear: LinearSolver()
-    case .random: RandomSolver(seed: seed)
-    }
+  /// How ``PlanExport`` is written, for help: `plan=, exflow= or sglang=FILE`.
+  static func exportForms(without left: PlanFormat? = nil) -> String {
+    let names = registry.names.filter { $0 != left?.name }
+    return names.dropLast().map { "\($0)=" }.joined(separator: ", ")
+      + " or \(names.last ?? "")=FILE"
   }
+}
+
+extension PlacementMethod: RegistryArgument {
+  static var registry: Registry<PlacementMethod> { PlacementMethods.registry }
 }
 
 extension IntegerProgramSolver.Form: ExpressibleByArgument {}
@@ -58,12 +50,3 @@ struct LayerList: ExpressibleByArgument {
     layers = result
   }
 }
-
-/// A share in percent with one decimal.
-func percent(_ share: Double) -> String {
-  let tenths = Int((share * 1000).rounded())
-  return "\(tenths < 0 ? "-" : "")\(tenths.magnitude / 10).\(tenths.magnitude % 10) %"
-}
-
-/// A number with three decimals.
-func decimals(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }

@@ -89,7 +89,7 @@ struct TrainingConfigurationTests {
       ("tokenizer.path=x", "tokenizer.size is 300; it must be absent"),
       ("training.average=1", "training.average is 1"),
       ("checkpoints.snapshots=3", "checkpoints.snapshots is 3"),
-      ("=3", "--set is =3; it must be key=value"), ("a..b=3", "--set is a..b=3"),
+      ("=3", "setting is =3; it must be key=value"), ("a..b=3", "setting is a..b=3"),
     ])
   func refusals(setting: String, expected: String) throws {
     #expect {

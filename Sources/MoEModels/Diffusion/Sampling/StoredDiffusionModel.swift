@@ -81,7 +81,7 @@ public struct StoredDiffusionModel {
       path: path, key: "what the model makes",
       value: "latents of \(configuration.channels) channels",
       expected:
-        "pictures here; 'switchyard sample --out FILE.safetensors' writes latents for a program that decodes them"
+        "pictures here; latents can be written as numbers, for a program that decodes them"
     )
   }
 
@@ -97,7 +97,7 @@ public struct StoredDiffusionModel {
       if let place = classNames.firstIndex(of: name) { return place }
       guard let number = Int(name), classNames.indices.contains(number) else {
         throw SettingError(
-          key: "--classes", value: "'\(name)'",
+          key: "classes", value: "'\(name)'",
           expected:
             "among \(classNames.prefix(20).joined(separator: ", "))\(classNames.count > 20 ? ", …" : "")"
         )
@@ -106,7 +106,7 @@ public struct StoredDiffusionModel {
     }
     guard !labels.isEmpty else {
       throw SettingError(
-        key: "--classes", value: "'\(text)'",
+        key: "classes", value: "'\(text)'",
         expected: "names or numbers of classes, separated by commas")
     }
     return labels

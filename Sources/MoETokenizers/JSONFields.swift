@@ -1,4 +1,6 @@
-/// An object of the file and its path there, so that every error can name the key.
+import MoECore
+
+/// An object of the file and its place there, so that every complaint can name the key.
 struct JSONFields {
   /// The path of the object, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
   let path: String
@@ -120,6 +122,17 @@ struct JSONFields {
         key: key, found: "\(number)",
         expected: "an integer in \(range.lowerBound)…\(range.upperBound)")
     default: throw .wrongType(key: key, expected: "an integer")
+    }
+  }
+}
+
+extension JSONValue {
+  /// The value in the bytes of a file.
+  ///
+  /// - Throws: ``TokenizerError/Reason/invalidJSON(offset:expected:)``.
+  static func parsed(_ bytes: [UInt8]) throws(TokenizerError.Reason) -> JSONValue {
+    do { return try JSONValue(parsing: bytes) } catch {
+      throw .invalidJSON(offset: error.offset, expected: error.expected)
     }
   }
 }

@@ -1,5 +1,9 @@
-import Foundation
-import MoECore
+extension PlanFormat {
+  /// Our own JSON, which keeps everything.
+  public static let plan = PlanFormat(
+    "plan", help: "JSON of Switchyard, which keeps everything", text: { plan, _ in plan.jsonText },
+    plan: { bytes, _ in try PlacementPlan.parseJSON(bytes) })
+}
 
 /// Switchyard's format: `{"version": 1, "layers": [ids], "experts": E, "nodes": N, "ranks": R,
 /// "slots": [[…], …]}`.
@@ -13,7 +17,7 @@ private struct StoredPlan: Decodable {
 }
 
 extension PlacementPlan {
-  var jsonText: String {
+  fileprivate var jsonText: String {
     let rows = slots.map { "    [\(Self.list($0))]" }.joined(separator: ",\n")
     return """
       {
@@ -30,9 +34,7 @@ extension PlacementPlan {
       """
   }
 
-  static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
-
-  static func parseJSON(_ bytes: [UInt8]) throws -> PlacementPlan {
+  fileprivate static func parseJSON(_ bytes: [UInt8]) throws -> PlacementPlan {
     let stored: StoredPlan = try decode(
       bytes,
       expected:
@@ -52,31 +54,6 @@ extension PlacementPlan {
     }
     hints.layerIDs = nil
     return try assemble(rows: stored.slots, layerIDs: stored.layers, ranks: nil, hints)
-  }
-
-  /// Decodes JSON; errors name the key and the expected format.
-  static func decode<Value: Decodable>(_ bytes: [UInt8], expected: String) throws -> Value {
-    do {
-      return try JSONDecoder().decode(Value.self, from: Data(bytes))
-    } catch let error as DecodingError {
-      throw PlanRefusal("\(place(of: error)); expected \(expected)")
-    } catch {
-      throw PlanRefusal("it is not JSON; expected \(expected)")
-    }
-  }
-
-  private static func place(of error: DecodingError) -> String {
-    let path = { (keys: [any CodingKey]) in
-      keys.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
-    }
-    return switch error {
-    case .keyNotFound(let key, let context): "'\(path(context.codingPath + [key]))' is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "'\(path(context.codingPath))' has the wrong type"
-    case .dataCorrupted(let context):
-      context.codingPath.isEmpty ? "it is not JSON" : "'\(path(context.codingPath))' is broken"
-    @unknown default: "it is broken"
-    }
   }
 }
 

@@ -6,15 +6,16 @@ struct JSONParser {
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Reads one value, surrounded only by white space.
-  mutating func document() throws(TokenizerError.Reason) -> JSONValue {
+  /// Reads one value with nothing but white space around it; a byte order mark before it is skipped.
+  mutating func document() throws(JSONError) -> JSONValue {
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     let result = try value()
     skipSpace()
     guard position == bytes.count else { throw expected("nothing after the value") }
     return result
   }
 
-  private mutating func value() throws(TokenizerError.Reason) -> JSONValue {
+  private mutating func value() throws(JSONError) -> JSONValue {
     skipSpace()
     switch peek ?? 0 {
     case UInt8(ascii: "{"): return try object()
@@ -30,9 +31,9 @@ struct JSONParser {
 
   // MARK: Containers
 
-  private mutating func object() throws(TokenizerError.Reason) -> JSONValue {
+  private mutating func object() throws(JSONError) -> JSONValue {
     var members: [JSONValue.Member] = []
-    try list(closing: UInt8(ascii: "}")) { parser throws(TokenizerError.Reason) in
+    try list(closing: UInt8(ascii: "}")) { parser throws(JSONError) in
       guard parser.peek == UInt8(ascii: "\"") else { throw parser.expected("a quoted key") }
       let key = try parser.string()
       parser.skipSpace()
@@ -42,9 +43,9 @@ struct JSONParser {
     return .object(members)
   }
 
-  private mutating func array() throws(TokenizerError.Reason) -> JSONValue {
+  private mutating func array() throws(JSONError) -> JSONValue {
     var elements: [JSONValue] = []
-    try list(closing: UInt8(ascii: "]")) { parser throws(TokenizerError.Reason) in
+    try list(closing: UInt8(ascii: "]")) { parser throws(JSONError) in
       elements.append(try parser.value())
     }
     return .array(elements)
@@ -52,8 +53,8 @@ struct JSONParser {
 
   /// Reads comma-separated elements between brackets.
   private mutating func list(
-    closing: UInt8, _ element: (inout JSONParser) throws(TokenizerError.Reason) -> Void
-  ) throws(TokenizerError.Reason) {
+    closing: UInt8, _ element: (inout JSONParser) throws(JSONError) -> Void
+  ) throws(JSONError) {
     position += 1
     depth += 1
     guard depth <= JSONValue.maximumDepth else {
@@ -75,7 +76,7 @@ struct JSONParser {
 
   // MARK: Strings
 
-  private mutating func string() throws(TokenizerError.Reason) -> String {
+  private mutating func string() throws(JSONError) -> String {
     position += 1
     let start = position
     while position < bytes.count, bytes[position] >= 0x20, bytes[position] != UInt8(ascii: "\\") {
@@ -89,7 +90,7 @@ struct JSONParser {
     return try escapedString(from: start)
   }
 
-  private mutating func escapedString(from start: Int) throws(TokenizerError.Reason) -> String {
+  private mutating func escapedString(from start: Int) throws(JSONError) -> String {
     var buffer = Array(bytes[start..<position])
     while true {
       guard let byte = peek else { throw expected("a closing quote") }
@@ -103,7 +104,7 @@ struct JSONParser {
     }
   }
 
-  private mutating func escape(into buffer: inout [UInt8]) throws(TokenizerError.Reason) {
+  private mutating func escape(into buffer: inout [UInt8]) throws(JSONError) {
     guard let byte = peek else { throw expected("an escape") }
     position += 1
     switch byte {
@@ -120,7 +121,7 @@ struct JSONParser {
     }
   }
 
-  private mutating func escapedScalar() throws(TokenizerError.Reason) -> Unicode.Scalar {
+  private mutating func escapedScalar() throws(JSONError) -> Unicode.Scalar {
     let first = try hexadecimal()
     if let scalar = Unicode.Scalar(first) { return scalar }
     guard first < 0xDC00, take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else {
@@ -133,7 +134,7 @@ struct JSONParser {
     return scalar
   }
 
-  private mutating func hexadecimal() throws(TokenizerError.Reason) -> UInt32 {
+  private mutating func hexadecimal() throws(JSONError) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
       guard let byte = peek, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
@@ -145,14 +146,14 @@ struct JSONParser {
     return value
   }
 
-  private func text(of bytes: ArraySlice<UInt8>) throws(TokenizerError.Reason) -> String {
+  private func text(of bytes: ArraySlice<UInt8>) throws(JSONError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else { throw expected("UTF-8 text") }
     return text
   }
 
   // MARK: Numbers and words
 
-  private mutating func number() throws(TokenizerError.Reason) -> JSONValue {
+  private mutating func number() throws(JSONError) -> JSONValue {
     let start = position
     _ = take(UInt8(ascii: "-"))
     let zero = peek == UInt8(ascii: "0")
@@ -170,11 +171,14 @@ struct JSONParser {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isInteger, let integer = Int(text) { return .integer(integer) }
-    guard let number = Double(text) else { throw expected("a number") }
+    guard let number = Double(text), number.isFinite else {
+      position = start
+      throw expected("a number of at most 1.8e308")
+    }
     return .number(number)
   }
 
-  private mutating func takeDigits() throws(TokenizerError.Reason) -> Int {
+  private mutating func takeDigits() throws(JSONError) -> Int {
     let start = position
     while let byte = peek, UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte { position += 1 }
     guard position > start else { throw expected("a digit") }
@@ -183,7 +187,7 @@ struct JSONParser {
 
   private mutating func word(
     _ word: StaticString, _ value: JSONValue
-  ) throws(TokenizerError.Reason) -> JSONValue {
+  ) throws(JSONError) -> JSONValue {
     let text = word.description
     guard bytes[position...].starts(with: text.utf8) else { throw expected("'\(text)'") }
     position += text.utf8.count
@@ -206,7 +210,7 @@ struct JSONParser {
     }
   }
 
-  private func expected(_ what: String) -> TokenizerError.Reason {
-    .invalidJSON(offset: position, expected: what)
+  private func expected(_ what: String) -> JSONError {
+    JSONError(offset: position, expected: what)
   }
 }

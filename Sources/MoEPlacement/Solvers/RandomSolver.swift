@@ -1,24 +1,6 @@
 import MoECore
 
-/// Experts in order, the same number on each rank: what engines do without a plan, and the baseline
-/// of every comparison.
-public struct LinearSolver: PlacementSolver {
-  /// `linear`.
-  public let name = "linear"
-  /// Creates the solver.
-  public init() {}
-
-  /// Fills the ranks in order.
-  public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
-    let start = ContinuousClock.now
-    let partition = problem.partition()
-    let places = (0..<problem.layers).map { partition.contiguous(layer: $0) }
-    return try PlacementFinding(
-      name, problem.plan(places, of: partition), of: problem, since: start)
-  }
-}
-
-/// Experts in random order, as a baseline.
+/// Experts in random order: what a plan without thought would keep.
 public struct RandomSolver: PlacementSolver {
   /// `random`.
   public let name = "random"
@@ -36,5 +18,14 @@ public struct RandomSolver: PlacementSolver {
     let places = (0..<problem.layers).map { partition.shuffled(layer: $0, using: &generator) }
     return try PlacementFinding(
       name, problem.plan(places, of: partition), of: problem, since: start)
+  }
+}
+
+extension PlacementMethod {
+  /// ``RandomSolver``.
+  public static let random = PlacementMethod(
+    "random", help: "experts in random order"
+  ) { settings in
+    RandomSolver(seed: settings.seed)
   }
 }

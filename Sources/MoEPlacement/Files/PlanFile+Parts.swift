@@ -1,0 +1,72 @@
+import Foundation
+import MoECore
+
+extension PlacementPlan {
+  /// A plan from rows of slots, with what the file leaves open.
+  static func assemble(
+    rows: [[Int]], layerIDs: [Int], ranks: Int?, _ hints: PlanHints
+  ) throws -> PlacementPlan {
+    guard let first = rows.first, !first.isEmpty else {
+      throw PlanRefusal("it holds no layer with slots; expected a list per layer")
+    }
+    guard let ranks = hints.ranks ?? ranks else {
+      throw SettingError(
+        key: "ranks", value: "absent",
+        expected: "the number of ranks, which this format does not say")
+    }
+    var (rows, ids) = (rows, layerIDs)
+    if let wanted = hints.layerIDs {
+      var kept: [[Int]] = []
+      for layer in wanted {
+        guard let place = ids.firstIndex(of: layer) else {
+          throw PlanRefusal("it has no layer \(layer); its layers are \(Self.short(ids))")
+        }
+        kept.append(rows[place])
+      }
+      (rows, ids) = (kept, wanted)
+    }
+    let experts = hints.experts ?? (rows.joined().max() ?? 0) + 1
+    guard experts >= 1, experts <= PlacementProblem.maximumExperts else {
+      throw PlanRefusal(
+        "its largest expert is \(experts - 1); experts are 0…\(PlacementProblem.maximumExperts - 1)"
+      )
+    }
+    guard ranks >= 1, ranks <= PlacementTopology.maximumRanks else {
+      throw PlanRefusal("\(ranks) ranks; there can be 1…\(PlacementTopology.maximumRanks)")
+    }
+    return PlacementPlan(
+      layerIDs: ids, experts: experts, ranks: ranks, nodes: hints.nodes, slots: rows)
+  }
+
+  private static func short(_ ids: [Int]) -> String {
+    ids.count <= 8 ? "\(ids)" : "\(ids.count) from \(ids[0]) to \(ids[ids.count - 1])"
+  }
+
+  /// A row of numbers as most formats write it.
+  static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
+
+  /// Decodes JSON; a failure names the key and what the file should look like.
+  static func decode<Value: Decodable>(_ bytes: [UInt8], expected: String) throws -> Value {
+    do {
+      return try JSONDecoder().decode(Value.self, from: Data(bytes))
+    } catch let error as DecodingError {
+      throw PlanRefusal("\(place(of: error)); expected \(expected)")
+    } catch {
+      throw PlanRefusal("it is no JSON; expected \(expected)")
+    }
+  }
+
+  private static func place(of error: DecodingError) -> String {
+    let path = { (keys: [any CodingKey]) in
+      keys.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+    }
+    return switch error {
+    case .keyNotFound(let key, let context): "'\(path(context.codingPath + [key]))' is missing"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context):
+      "'\(path(context.codingPath))' has the wrong type"
+    case .dataCorrupted(let context):
+      context.codingPath.isEmpty ? "it is no JSON" : "'\(path(context.codingPath))' is broken"
+    @unknown default: "it is broken"
+    }
+  }
+}
