@@ -59,7 +59,7 @@ extension TrainingRun {
       Self.removeLeftovers(in: folder)
       let weights = task.weights.reduce(0) { $0 + $1.parameter.value.count }
       return PreparedTask(
-        task: task, headline: "\(ShortCount.text(weights)) weights", unit: "units",
+        task: task, headline: "\(NumberText.amount(weights)) weights", unit: "units",
         examples: examples)
     }
   }
