@@ -10,10 +10,10 @@ enum Program {
     var errors: String
   }
 
-  /// The program lies beside the tests.
-  private static let executable: URL = {
+  /// Programs are built beside the tests.
+  private static let folder: URL = {
     let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-    return tests.deletingLastPathComponent().appending(path: "switchyard")
+    return tests.deletingLastPathComponent()
   }()
 
   /// Runs the program with the given arguments until it ends; it gets no input.
@@ -23,16 +23,17 @@ enum Program {
   ///
   /// - Parameters:
   ///   - arguments: The arguments.
+  ///   - name: The program, or a snippet.
   ///   - path: A file that takes its output, if that is not wanted.
   ///   - folder: Where it runs; `nil` for here.
   ///   - columns: Width of the lines of its help; `nil` for the usual one.
   /// - Returns: How it ended and what it said.
   /// - Throws: When it cannot be started.
   static func run(
-    _ arguments: [String], output path: String? = nil, in folder: FilePath? = nil,
-    columns: Int? = nil
+    _ arguments: [String], named name: String = "switchyard", output path: String? = nil,
+    in folder: FilePath? = nil, columns: Int? = nil
   ) throws -> Run {
-    let process = prepared(arguments)
+    let process = prepared(arguments, named: name)
     if let folder { process.currentDirectoryURL = URL(filePath: folder.string) }
     if let columns {
       process.environment = ProcessInfo.processInfo.environment.merging(
@@ -66,9 +67,9 @@ enum Program {
     return process
   }
 
-  private static func prepared(_ arguments: [String]) -> Process {
+  private static func prepared(_ arguments: [String], named name: String = "switchyard") -> Process {
     let process = Process()
-    process.executableURL = executable
+    process.executableURL = folder.appending(path: name)
     process.arguments = arguments
     process.standardInput = FileHandle.nullDevice
     return process
