@@ -1,7 +1,7 @@
-import MoEPlacement
 import ArgumentParser
 import Foundation
 import MoECore
+import MoEModels
 import SystemPackage
 
 struct CheckpointList: ParsableCommand {
@@ -23,7 +23,7 @@ struct CheckpointList: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.") var json = false
 
   func run() throws {
-    let checkpoint = try SafetensorsCheckpoint(path.path)
+    let checkpoint = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let report = CheckpointReport(checkpoint)
     if json { try Output.json(report) } else { Output.line(report.table) }
   }

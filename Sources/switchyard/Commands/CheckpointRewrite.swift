@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoECore
+import MoEModels
 import MoETensor
 import SystemPackage
 
@@ -39,8 +40,8 @@ struct CheckpointRewrite: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
-    let source = try SafetensorsCheckpoint(path.path)
+    engine.apply()
+    let source = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let progress = ProgressLine()
     defer { progress.end() }
     try source.rewrite(

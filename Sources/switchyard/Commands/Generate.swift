@@ -39,8 +39,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let model = try arguments.open()
-    let tokenizer = try arguments.tokenizer(for: model)
+    let (model, tokenizer) = try arguments.open()
     let tokens = tokenizer.encode(prompt)
     let room = model.configuration.contextLength - tokens.count
     guard !tokens.isEmpty, room > 0 else {

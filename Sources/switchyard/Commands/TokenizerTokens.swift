@@ -36,7 +36,7 @@ struct TokenizerTokens: ParsableCommand {
 
   func run() throws {
     guard out.path.isMissing else { throw FileError.alreadyExists(out.path) }
-    let folder = tokenizer.path
+    let folder = try ModelLocation.tokenizer(tokenizer.path)
     let named = folder.appending("tokenizer.json")
     let file = named.isMissing ? folder : named
     let tokenizer = try Tokenizer(file)
