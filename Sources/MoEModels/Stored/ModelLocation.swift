@@ -24,11 +24,14 @@ public struct ModelLocation: Hashable, Sendable {
   public init(_ path: FilePath) throws {
     guard path.exists else { throw FileError.notFound(path) }
     let found = ModelLocation(at: path, run: nil)
-    if found.isModel {
+    if found.kind != nil {
       self = found
     } else if let layout = RunLayout(path) {
+      // Its config.json, if there is one, is that of the training.
       guard layout.isFinished else { throw ModelError(unfinished: layout) }
       self.init(at: layout.model, run: path)
+    } else if found.hasConfiguration {
+      self = found
     } else {
       throw ModelError.noModel(path: path, problem: try Self.problem(at: path))
     }
@@ -39,11 +42,12 @@ public struct ModelLocation: Hashable, Sendable {
     (self.path, self.run, modelType) = (path, run, try? json?.optionalString("model_type"))
   }
 
-  private var isModel: Bool { path.appending(Self.configuration).exists || kind != nil }
+  private var hasConfiguration: Bool { path.appending(Self.configuration).exists }
 
   /// Whether a path means a model or a training run, finished or not.
   public static func isNamed(by path: FilePath) -> Bool {
-    ModelLocation(at: path, run: nil).isModel || RunLayout(path) != nil
+    let found = ModelLocation(at: path, run: nil)
+    return found.hasConfiguration || found.kind != nil || RunLayout(path) != nil
   }
 
   /// Where the tokenizer is that a path means: of a run's folder without a tokenizer that of its model; any other path is

@@ -18,7 +18,8 @@ struct CheckpointList: ParsableCommand {
       """)
 
   @Argument(
-    help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
+    help:
+      "A .safetensors file, an .index.json file, or the folder of a model or of its training run.",
     completion: .file()) var path: PathArgument
   @Flag(help: "Print one JSON object instead of a table.") var json = false
 

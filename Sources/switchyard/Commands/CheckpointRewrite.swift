@@ -21,7 +21,8 @@ struct CheckpointRewrite: ParsableCommand {
       """)
 
   @Argument(
-    help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
+    help:
+      "A .safetensors file, an .index.json file, or the folder of a model or of its training run.",
     completion: .file()) var path: PathArgument
   @Option(
     help: "A new file, if the name ends in .safetensors, else a new folder.", completion: .file())

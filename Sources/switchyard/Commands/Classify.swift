@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import MoECore
 import MoEModels
-import MoETensor
 import SystemPackage
 
 struct Classify: ParsableCommand {

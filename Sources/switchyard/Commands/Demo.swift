@@ -1,5 +1,4 @@
 import ArgumentParser
-import MoETensor
 import SystemPackage
 
 struct Demo: ParsableCommand {

@@ -11,7 +11,7 @@ struct Generate: ParsableCommand {
       error. The same seed gives the same text on the same machine and thread count.
 
       Example:
-        switchyard generate model/ --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
+        switchyard generate runs/tiny --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
       """)
 
   @OptionGroup var arguments: ModelArguments

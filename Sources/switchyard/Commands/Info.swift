@@ -1,8 +1,5 @@
 import ArgumentParser
-import Foundation
-import MoECore
 import MoEModels
-import MoETensor
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(

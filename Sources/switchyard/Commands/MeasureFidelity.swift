@@ -3,8 +3,6 @@ import ArgumentParser
 import Foundation
 import MoEEvaluation
 import MoEModels
-import MoETensor
-import MoETraining
 import SystemPackage
 
 /// Real images that an option names.

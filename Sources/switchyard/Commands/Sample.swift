@@ -1,11 +1,8 @@
-import MoEEvaluation
 import ArgumentParser
-import Foundation
 import MoECore
 import MoEData
+import MoEEvaluation
 import MoEModels
-import MoETensor
-import MoETraining
 import SystemPackage
 
 /// A way from noise to an image, by its name.

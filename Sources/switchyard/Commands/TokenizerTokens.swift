@@ -3,7 +3,6 @@ import MoETokenizers
 import ArgumentParser
 import MoECore
 import MoEModels
-import MoETraining
 import SystemPackage
 
 struct TokenizerTokens: ParsableCommand {

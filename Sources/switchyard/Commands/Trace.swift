@@ -1,7 +1,6 @@
 import ArgumentParser
 import MoEEvaluation
 import MoEModels
-import MoETracing
 import SystemPackage
 
 struct Trace: ParsableCommand {

@@ -1,7 +1,6 @@
 import ArgumentParser
 import MoECore
 import MoEModels
-import MoETensor
 
 struct Upcycle: ParsableCommand {
   static let configuration = CommandConfiguration(

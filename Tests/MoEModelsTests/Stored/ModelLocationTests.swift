@@ -85,7 +85,9 @@ struct ModelLocationTests {
     #expect(location.kind is TextClassifiers.Type)
     // Named itself, a model belongs to no run.
     #expect(try ModelLocation(path("run/model")).run == nil)
-    // A folder with both is a model.
+    // A configuration beside it is that of the training, unless it is a model's.
+    try write("{\"task\": \"classification\"}", to: "run/config.json")
+    #expect(try ModelLocation(path("run")) == location)
     try write("{\"model_type\": \"llama\"}", to: "run/config.json")
     #expect(try ModelLocation(path("run")).path == path("run"))
   }
