@@ -59,6 +59,14 @@ struct ClassifyCommandTests {
     #expect(training.errors.contains("accuracy") && training.errors.contains("were cut off there"))
 
     let one = try Program.run("classify", model, "the team won by 3 goals")
+    // The folder of the run means its model.
+    let run = folder.file("out").string
+    #expect(try Program.run("classify", run, "the team won by 3 goals").output == one.output)
+    let described = try Program.run("inspect", run)
+    #expect(
+      described.output == (try Program.run("info", run).output)
+        + "To see its experts: switchyard inspect \(run) --data PATH\n",
+      "\(described.errors)")
     #expect(one.exitCode == 0 && one.output.hasPrefix("Sports ("), "\(one.output)\(one.errors)")
     #expect(one.output.contains("expert ") && one.output.contains("gate "))
 
@@ -82,7 +90,8 @@ struct ClassifyCommandTests {
       #expect(inspected.output.contains(word), "\(inspected.output)")
     }
     let page = folder.file("page.html")
-    let drawn = try Program.run("inspect", model, "--data", news, "--html", page.string)
+    let drawn = try Program.run(
+      "inspect", run, "--data", news, "--against", run, "--html", page.string)
     #expect(drawn.exitCode == 0 && drawn.output.contains("figures in"), "\(drawn.errors)")
     let html = String(decoding: try readBytes(page), as: UTF8.self)
     #expect(html.contains("Who answers what") && html.contains("Sports"))

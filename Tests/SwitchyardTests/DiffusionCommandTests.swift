@@ -24,7 +24,8 @@ struct DiffusionCommandTests {
     #expect(trained.errors.contains("images of 1×8×8, 10 classes"))
 
     let model = out + "/model"
-    let sheets = try ["a.png", "b.png"].map { name in
+    // The folder of the run means its model.
+    let sheets = try [("a.png", model), ("b.png", out)].map { name, model in
       let path = folder.file(name)
       let run = try Program.run(
         "sample", model, "--out", path.string, "--classes", "3,7", "--count", "2", "--steps", "4",
@@ -91,7 +92,7 @@ struct DiffusionCommandTests {
 
   /// What 'info', 'inspect' and 'fidelity' say of the run of three steps.
   private func look(at run: String) throws {
-    let info = try Program.run("info", run + "/model")
+    let info = try Program.run("info", run)
     #expect(info.exitCode == 0 && info.output.contains("ProMoE, tokens choosing"), "\(info.errors)")
     #expect(info.output.contains("images        1×8×8 in patches of 2"), "\(info.output)")
     let page = folder.file("experts.html")
@@ -109,7 +110,7 @@ struct DiffusionCommandTests {
       Fixtures.package.appending("Data/digits-classifier").string,
     ]
     let measured = try Program.run(
-      ["fidelity", run + "/model", "--count", "80", "--steps", "2"] + reference)
+      ["fidelity", run, "--count", "80", "--steps", "2"] + reference)
     #expect(measured.exitCode == 0, "\(measured.errors)")
     #expect(measured.output.contains("Fréchet distance") && measured.output.contains("no ImageNet"))
     let few = try Program.run(["fidelity", run + "/model", "--count", "3"] + reference)

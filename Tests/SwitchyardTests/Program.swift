@@ -67,7 +67,8 @@ enum Program {
     return process
   }
 
-  private static func prepared(_ arguments: [String], named name: String = "switchyard") -> Process {
+  private static func prepared(_ arguments: [String], named name: String = "switchyard") -> Process
+  {
     let process = Process()
     process.executableURL = folder.appending(path: name)
     process.arguments = arguments

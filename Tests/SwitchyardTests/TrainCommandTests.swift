@@ -79,6 +79,44 @@ struct TrainCommandTests {
     #expect(
       try FileManager.default.contentsOfDirectory(
         atPath: small.out.appending("checkpoints").string) == ["step-00000040"])
+    try followRun()
+  }
+
+  /// The folder of the run means its model, for commands and for configurations.
+  private func followRun() throws {
+    let (run, model) = (small.out.string, small.out.appending("model").string)
+    let text = small.folder.file("text.txt").string
+    for arguments in [
+      ["info"], ["perplexity", "--text", text, "--context", "16", "--threads", "1"],
+      ["generate", "--prompt", "Gate 3", "--max-tokens", "5", "--threads", "1"],
+      ["tokenizer", "encode", "Gate 3"], ["checkpoint", "list"],
+    ] {
+      let words = arguments.prefix { !$0.hasPrefix("-") && $0 != "Gate 3" }
+      let rest = Array(arguments.dropFirst(words.count))
+      let (of, from) = (
+        try Program.run(words + [model] + rest), try Program.run(words + [run] + rest)
+      )
+      #expect(from.exitCode == 0 && from.output == of.output, "\(words): \(from.errors)")
+    }
+    let next = small.folder.file("next").string
+    let continued = try Program.run(
+      "train", small.config, "--out", next, "--threads", "1", "--steps", "1", "--set",
+      "model={\"path\": \"\(run)\"}", "--set", "tokenizer={}")
+    #expect(continued.exitCode == 0, "\(continued.errors)")
+    #expect(
+      try readBytes(small.out.appending("tokenizer.json"))
+        == readBytes(FilePath(next).pushing("model/tokenizer.json")))
+    // Without its model it is a run that has not come to its end.
+    try FileManager.default.removeItem(atPath: model)
+    for command in [
+      ["info", run], ["generate", run, "--prompt", "Gate"], ["classify", run, "x"],
+    ] {
+      let refused = try Program.run(command)
+      #expect(refused.exitCode == 1, "\(refused.errors)")
+      for part in ["checkpoints/step-00000040: continue", "snapshots/step-00000002"] {
+        #expect(refused.errors.contains(part), "\(refused.errors)")
+      }
+    }
   }
 
   /// The number of kills; `SWITCHYARD_KILLS=50` for the long test.

@@ -10,17 +10,18 @@ extension ClassifierReport {
   /// Opens a model and lets it answer for the texts of a file.
   ///
   /// - Parameters:
-  ///   - folder: Folder of the model.
+  ///   - folder: Folder of the model or of its training run.
   ///   - data: The file.
   ///   - format: Its format; `nil` for the one whose classes or scores the model has.
-  ///   - other: Folder of another model, trained with another seed for example, whose choice of experts is compared.
+  ///   - other: Folder of another model or run, trained with another seed for example, whose choice of experts is compared.
   ///   - examples: Texts to show per expert.
   /// - Throws: `DataError`, `SettingError`, `ModelError`, `TokenizerError` or `FileError`.
   public init(
     of folder: FilePath, on data: FilePath, format: TextDataFormat? = nil,
     against other: FilePath? = nil, examples: Int = 3
   ) throws {
-    let model = try TextClassifier.open(folder)
+    let location = try ModelLocation(folder)
+    let model = try TextClassifier.open(location.path)
     let target = model.configuration.target
     let classes = target.classNames
     let found = TextDataFormat.allCases.first { $0.target == target }
@@ -34,7 +35,7 @@ extension ClassifierReport {
     let source = try format.read(
       data, supportingFacts: format == .hotpotQA && model.configuration.readsPairs,
       classes: classes)
-    let set = try ClassificationSet(source, with: try model.preparation(folder))
+    let set = try ClassificationSet(source, with: try model.preparation(location.path))
     let name = folder.lastComponent?.string ?? folder.string
     let from = "\(name) on \(data.lastComponent?.string ?? data.string)"
     self.init(model, source, set, examples: examples, from: from)
@@ -46,7 +47,8 @@ extension ClassifierReport {
     _ model: TextClassifier, _ set: ClassificationSet, with folder: FilePath,
     _ source: LabelledTexts
   ) throws -> [Measure] {
-    let other = try TextClassifier.open(folder)
+    let location = try ModelLocation(folder)
+    let other = try TextClassifier.open(location.path)
     let kinds = model.configuration.mixture.experts
     guard other.configuration.mixture.experts == kinds,
       other.configuration.readsPairs == model.configuration.readsPairs
@@ -58,7 +60,7 @@ extension ClassifierReport {
           "a model with the same experts in the same order: \(kinds.map(\.name).joined(separator: ", "))"
       )
     }
-    let theirs = try ClassificationSet(source, with: try other.preparation(folder))
+    let theirs = try ClassificationSet(source, with: try other.preparation(location.path))
     let chosen = [predictions(model, set), predictions(other, theirs)].map { $0.map(\.expert) }
     func agreement(exchangeable: Bool) -> Double {
       GroupedRouting.agreement(

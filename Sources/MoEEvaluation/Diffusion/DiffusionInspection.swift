@@ -33,7 +33,7 @@ public struct DiffusionInspection {
   /// Opens a model and looks.
   ///
   /// - Parameters:
-  ///   - folder: Folder of the model.
+  ///   - folder: Folder of the model or of its training run.
   ///   - images: What it is shown.
   ///   - name: What the report is about.
   ///   - progress: Told what is done.
@@ -44,7 +44,7 @@ public struct DiffusionInspection {
     progress: @escaping ProgressHandler = { _ in }
   ) throws {
     let stored = try StoredDiffusionModel(folder)
-    let model = try DiffusionTransformer.open(folder)
+    let model = try stored.model()
     let set = try Self.open(images, for: model, classes: stored.knownClasses, progress)
     guard set.imageShape == model.imageShape, set.classes <= model.classes else {
       throw SettingError(

@@ -23,7 +23,7 @@ public struct FidelityMeasurement {
   /// Prepares to measure.
   ///
   /// - Parameters:
-  ///   - folder: Folder of the classifier.
+  ///   - folder: Folder of the classifier or of its training run.
   ///   - reference: Real images; they are scaled to what the classifier sees.
   ///   - count: Images of each side; `nil` for as many as there are real ones, at most ``usualCount``. Real images are
   ///     chosen evenly over the data.
@@ -66,7 +66,7 @@ public struct FidelityMeasurement {
     _ stored: StoredDiffusionModel, sampler: DiffusionSampler, classifier folder: FilePath
   ) throws {
     let classifier = try ImageClassifierConfiguration(
-      ConfigurationObject(folder.appending("config.json")))
+      ConfigurationObject(ModelLocation(folder).path.appending("config.json")))
     _ = try sampler.images(from: open(stored, for: classifier), labels: [], seed: 0)
   }
 

@@ -3,6 +3,12 @@ public import SystemPackage
 
 /// Why a model could not be opened.
 public enum ModelError: Error, Hashable {
+  /// Nothing that a path leads to is a model; `problem` says what is there and reads on from the path.
+  case noModel(path: FilePath, problem: String)
+  /// The folder holds a training run that has not come to its end.
+  case unfinishedRun(path: FilePath, checkpoint: FilePath?, snapshot: FilePath?)
+  /// The model is of another kind than the one that is needed.
+  case otherKind(path: FilePath, found: String?, expected: String)
   /// The folder holds a model of another architecture.
   case unsupportedFamily(path: FilePath, name: String, supported: [String])
   /// The checkpoint lacks a weight.
@@ -11,6 +17,8 @@ public enum ModelError: Error, Hashable {
   case wrongShape(path: FilePath, name: String, found: [Int], expected: [Int])
   /// A file holds the weights of another model than it should.
   case otherModel(path: FilePath, found: String, expected: String)
+  /// The tokenizer beside a model has tokens that the model does not know.
+  case otherTokenizer(path: FilePath, tokens: Int, vocabulary: Int)
   /// A weight is not of a floating-point type.
   case wrongType(path: FilePath, name: String, found: DType)
 }
@@ -19,6 +27,11 @@ extension ModelError: CustomStringConvertible {
   /// What is wrong, where, and what to change.
   public var description: String {
     switch self {
+    case .noModel(let path, let problem): "\(path) \(problem)".printable
+    case .unfinishedRun(let path, let checkpoint, let snapshot):
+      "\(path) is a training run without a finished model; \(Self.remedy(checkpoint, snapshot))"
+    case .otherKind(let path, let found, let expected):
+      "\(path) holds \(found ?? "no model of a known kind"), but \(expected) is needed"
     case .unsupportedFamily(let path, let name, let supported):
       "\(path): the model type '\(name)' is not supported; supported are \(supported.joined(separator: ", "))"
     case .missingWeight(let path, let name):
@@ -27,8 +40,17 @@ extension ModelError: CustomStringConvertible {
       "\(path): the weight '\(name)' has the shape \(found), but the configuration says \(expected)"
     case .otherModel(let path, let found, let expected):
       "\(path): it holds \(found), but the configuration describes \(expected)"
+    case .otherTokenizer(let path, let tokens, let vocabulary):
+      "\(path): the tokenizer knows \(tokens) tokens, but the model only \(vocabulary); use the tokenizer that belongs to the model"
     case .wrongType(let path, let name, let found):
       "\(path): the weight '\(name)' has the type \(found); weights must be f32, bf16, f16 or f64"
     }
+  }
+
+  /// What to do about a run without a model.
+  private static func remedy(_ checkpoint: FilePath?, _ snapshot: FilePath?) -> String {
+    guard let checkpoint else { return "it has no checkpoint yet; start it again" }
+    let ways = "its newest checkpoint is \(checkpoint): continue the run to its end"
+    return snapshot.map { "\(ways), or name a snapshot such as \($0)" } ?? ways
   }
 }

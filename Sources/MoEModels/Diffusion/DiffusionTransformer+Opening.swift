@@ -3,7 +3,7 @@ import MoETensor
 public import SystemPackage
 
 extension DiffusionTransformer {
-  /// Opens a model folder, `config.json` and safetensors, or a `.pt` or `.pth` file.
+  /// Opens a model folder (`config.json` and safetensors), the result of a training run, or a `.pt` or `.pth` file.
   ///
   /// Weights of a folder are mapped, not read, unless another type is asked for. Of a file, the running average is
   /// taken where there is one; nothing in it is executed.
@@ -25,6 +25,7 @@ extension DiffusionTransformer {
       return try DiffusionTransformer(
         known, weights: weights(of: CheckpointWeights(file, .elements(nil)), in: dtype))
     }
+    let path = try ModelLocation(path).path
     let known = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let checkpoint = try SafetensorsCheckpoint(path)
     try known.check(checkpoint)

@@ -16,6 +16,7 @@ public struct StoredEncoder {
   ///
   /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
   public init(_ path: FilePath) throws {
+    let path = try ModelLocation(path).path
     self.path = path
     configuration = try EncoderConfiguration(ConfigurationObject(path.appending("config.json")))
     checkpoint = try SafetensorsCheckpoint(path)

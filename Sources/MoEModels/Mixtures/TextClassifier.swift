@@ -34,10 +34,11 @@ public final class TextClassifier {
     mixture = try ExpertMixture(configuration.mixture, weights: weights)
   }
 
-  /// Opens a model folder.
+  /// Opens a model folder, or the result of a training run.
   ///
   /// - Throws: ``ModelError``, `SettingError`, `SafetensorsError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType = .f32) throws -> TextClassifier {
+    let path = try ModelLocation(path).path
     let configuration = try ClassifierConfiguration(
       ConfigurationObject(path.appending("config.json")))
     let checkpoint = try SafetensorsCheckpoint(path)
@@ -45,12 +46,6 @@ public final class TextClassifier {
       weights: checkpoint.encoderWeights(dtype: dtype, prefix: encoderPrefix))
     return try TextClassifier(
       configuration, encoder: encoder, weights: CheckpointWeights(checkpoint, dtype: dtype))
-  }
-
-  /// Whether a folder holds such a model.
-  public static func isClassifier(_ path: FilePath) -> Bool {
-    guard let json = try? ConfigurationObject(path.appending("config.json")) else { return false }
-    return (try? json.optionalString("model_type")) == ClassifierConfiguration.modelType
   }
 
   /// Turns texts into this model's tokens, with the tokenizer of a folder.

@@ -13,21 +13,13 @@ public struct CheckpointStore: Sendable {
   public init(_ folder: FilePath) { self.folder = folder }
 
   /// Folder of the checkpoint after a step.
-  public func path(ofStep step: Int) -> FilePath { folder.appending(Self.name(ofStep: step)) }
+  public func path(ofStep step: Int) -> FilePath { StepFolders(folder).path(ofStep: step) }
 
-  /// `step-00000200`: eight digits, so that names sort like numbers.
-  static func name(ofStep step: Int) -> String {
-    let digits = String(step)
-    return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
-  }
+  /// Name of the folder of a step.
+  static func name(ofStep step: Int) -> String { StepFolders.name(ofStep: step) }
 
   /// Steps that have a checkpoint, in rising order.
-  public func steps() -> [Int] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
-    return names.compactMap { name in
-      Int(name.dropFirst(5)).flatMap { Self.name(ofStep: $0) == name ? $0 : nil }
-    }.sorted()
-  }
+  public func steps() -> [Int] { StepFolders(folder).steps() }
 
   /// A checkpoint that was found, and what was wrong with newer ones.
   public struct Found {

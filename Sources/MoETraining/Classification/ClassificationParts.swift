@@ -96,8 +96,10 @@ struct ClassificationParts {
     guard let given else {
       return try AtomicFile.write(SyntheticTexts.tokenizerJSON(), to: path)
     }
+    let source = try ModelLocation.tokenizer(given)
     try AtomicFile.write(
-      MappedFile(given.isDirectory ? given.appending("tokenizer.json") : given).copied(), to: path)
+      MappedFile(source.isDirectory ? source.appending("tokenizer.json") : source).copied(),
+      to: path)
   }
 }
 

@@ -102,7 +102,7 @@ struct ClassificationRecipe: TrainingRecipe {
 
   func checkFiles() throws {
     if case .folder(let folder, _) = encoder { _ = try StoredEncoder(folder) }
-    if let tokenizer { _ = try Tokenizer(tokenizer) }
+    if let tokenizer { _ = try Tokenizer(ModelLocation.tokenizer(tokenizer)) }
     try data.checkFiles()
   }
 

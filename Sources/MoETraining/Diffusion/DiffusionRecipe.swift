@@ -80,7 +80,10 @@ struct DiffusionRecipe: TrainingRecipe {
     ["evaluation": pictures.resolved]
   }
 
-  func checkFiles() throws { try data.check() }
+  func checkFiles() throws {
+    if case .folder(let folder) = model { _ = try ModelLocation(folder) }
+    try data.check()
+  }
 
   func prepare(
     in folder: FilePath, device: Device, progress: @escaping ProgressHandler
@@ -151,7 +154,8 @@ struct DiffusionRecipe: TrainingRecipe {
     let configuration: DiffusionConfiguration
     let source: any WeightSource
     switch model {
-    case .folder(let folder):
+    case .folder(let given):
+      let folder = try ModelLocation(given).path
       configuration = try DiffusionConfiguration(
         ConfigurationObject(folder.appending("config.json")))
       let checkpoint = try SafetensorsCheckpoint(folder)

@@ -11,8 +11,9 @@ struct LanguageData {
   let training: TokenWindows
   let validation: TokenWindows?
 
-  /// Checks the text files before anything is made of them.
+  /// Checks the model and the text files before anything is made of them.
   static func check(_ configuration: LanguageRecipe) throws {
+    if case .folder(let folder) = configuration.model { _ = try ModelLocation(folder) }
     for path in configuration.train + configuration.validation where !isTokenFile(path) {
       try TextSource(path, field: configuration.field).check()
     }
@@ -49,7 +50,8 @@ struct LanguageData {
     _ configuration: LanguageRecipe, at path: FilePath, _ progress: @escaping ProgressHandler
   ) throws {
     switch configuration.vocabulary {
-    case .file(let given):
+    case .file(let named):
+      let given = try ModelLocation.tokenizer(named)
       let source = given.isDirectory ? given.appending("tokenizer.json") : given
       _ = try Tokenizer(source)
       let bytes = try MappedFile(source).copied()

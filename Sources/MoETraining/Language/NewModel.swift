@@ -14,7 +14,8 @@ enum NewModel {
     let config: [UInt8]
     let source: any WeightSource
     switch configuration.model {
-    case .folder(let folder):
+    case .folder(let given):
+      let folder = try ModelLocation(given).path
       let path = folder.appending("config.json")
       json = try ConfigurationObject(path)
       config = try MappedFile(path).copied()

@@ -1,7 +1,7 @@
-import MoEPlacement
 import ArgumentParser
 import Foundation
 import MoECore
+import MoEModels
 import SystemPackage
 
 struct CheckpointList: ParsableCommand {
@@ -18,12 +18,13 @@ struct CheckpointList: ParsableCommand {
       """)
 
   @Argument(
-    help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
+    help:
+      "A .safetensors file, an .index.json file, or the folder of a model or of its training run.",
     completion: .file()) var path: PathArgument
   @Flag(help: "Print one JSON object instead of a table.") var json = false
 
   func run() throws {
-    let checkpoint = try SafetensorsCheckpoint(path.path)
+    let checkpoint = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let report = CheckpointReport(checkpoint)
     if json { try Output.json(report) } else { Output.line(report.table) }
   }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoECore
+import MoEModels
 import MoETensor
 import SystemPackage
 
@@ -20,7 +21,8 @@ struct CheckpointRewrite: ParsableCommand {
       """)
 
   @Argument(
-    help: "A .safetensors file, an .index.json file, or a folder that holds a model.",
+    help:
+      "A .safetensors file, an .index.json file, or the folder of a model or of its training run.",
     completion: .file()) var path: PathArgument
   @Option(
     help: "A new file, if the name ends in .safetensors, else a new folder.", completion: .file())
@@ -39,8 +41,8 @@ struct CheckpointRewrite: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
-    let source = try SafetensorsCheckpoint(path.path)
+    engine.apply()
+    let source = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let progress = ProgressLine()
     defer { progress.end() }
     try source.rewrite(

@@ -1,7 +1,6 @@
 import ArgumentParser
 import MoECore
 import MoEModels
-import MoETensor
 import SystemPackage
 
 struct Classify: ParsableCommand {
@@ -13,12 +12,13 @@ struct Classify: ParsableCommand {
       text of a pair stands behind a tab.
 
       Examples:
-        switchyard classify runs/hecto-agnews/model "Shares fell after the results."
+        switchyard classify runs/hecto-agnews "Shares fell after the results."
         switchyard classify runs/hecto-stsb/model "A man sings." --pair "A person is singing."
         switchyard classify runs/hecto-agnews/model --file news.txt --json
       """)
 
-  @Argument(help: "Folder of the model.", completion: .directory) var model: PathArgument
+  @Argument(help: "Folder of a model or of its training run.", completion: .directory) var model:
+    PathArgument
   @Argument(help: "The text.") var text: String?
   @Option(help: "The second text of a pair.") var pair: String?
   @Option(help: "A file with a text per line.", completion: .file()) var file: PathArgument?
@@ -47,15 +47,10 @@ struct Classify: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
-    guard TextClassifier.isClassifier(model.path) else {
-      throw TextError(
-        path: model.path.appending("config.json"),
-        problem:
-          "describes no model for classes or scores; train one with \"task\": \"classification\"")
-    }
-    let classifier = try TextClassifier.open(model.path)
-    let preparation = try classifier.preparation(model.path)
+    engine.apply()
+    let location = try ModelLocation(model.path)
+    let classifier = try location.open(as: TextClassifiers.self)
+    let preparation = try classifier.preparation(location.path)
     let pairs = classifier.configuration.readsPairs
     let texts = try texts()
     for (number, (_, second)) in texts.enumerated() where (second != nil) != pairs {

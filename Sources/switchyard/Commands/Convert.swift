@@ -21,13 +21,18 @@ struct Convert: ParsableCommand {
 
   @Argument(help: "The file.", completion: .file(extensions: ["pt", "pth"])) var file: PathArgument
   @Option(help: "A new folder for the result.", completion: .directory) var out: PathArgument
-  @Option(help: "Architecture, a config.json (default: what the tensors show).") var config:
-    PathArgument?
+  @Option(
+    help: "Architecture: a config.json, or the folder of a model (default: what the tensors show).")
+  var config: PathArgument?
   @Flag(help: "Take the trained weights and not their running average.") var trained = false
 
   func run() throws {
     let dictionary = try DiffusionStateDictionary(file.path, trained ? .trained : .average)
-    let known = try config.map { try DiffusionConfiguration(ConfigurationObject($0.path)) }
+    let known = try config.map { given in
+      let path = given.path.isDirectory ? try ModelLocation(given.path).path : given.path
+      return try DiffusionConfiguration(
+        ConfigurationObject(path.isDirectory ? path.appending("config.json") : path))
+    }
     let line = ProgressLine()
     defer { line.end() }
     let assumed = try known == nil ? dictionary.configuration().unseen : []

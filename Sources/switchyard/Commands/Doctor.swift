@@ -7,7 +7,7 @@ struct Doctor: ParsableCommand {
     discussion: """
       Each check runs a small computation whose result is known, in a process of its own, so that one \
       broken part cannot hide the others. The exit code is 1 if any fails, and each failure says how to \
-      mend it.
+      fix it.
 
       Example:
         switchyard doctor

@@ -12,7 +12,7 @@ struct Generate: ParsableCommand {
       error. The same seed gives the same text on the same machine and thread count.
 
       Example:
-        switchyard generate model/ --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
+        switchyard generate runs/tiny --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
       """)
 
   @OptionGroup var arguments: ModelArguments
@@ -40,8 +40,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let model = try arguments.open()
-    let tokenizer = try arguments.tokenizer(for: model)
+    let (model, tokenizer) = try arguments.open()
     let tokens = tokenizer.encode(prompt)
     let room = model.configuration.contextLength - tokens.count
     guard !tokens.isEmpty, room > 0 else {

@@ -1,8 +1,5 @@
 import ArgumentParser
-import Foundation
-import MoECore
 import MoEModels
-import MoETensor
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -16,19 +13,12 @@ struct Info: ParsableCommand {
         switchyard info model.gguf --json
       """)
 
-  @Argument(help: "Folder of the model, or a GGUF file.", completion: .file()) var model:
-    PathArgument
+  @Argument(help: "Folder of a model or of its training run, or a GGUF file.", completion: .file())
+  var model: PathArgument
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func run() throws {
-    if let overview = try ModelOverview(model.path) {
-      return try json ? Output.json(overview) : Output.line(overview.text)
-    }
     let summary = try ModelSummary(model.path)
-    if json {
-      try Output.json(summary)
-    } else {
-      Output.line(summary.text)
-    }
+    try json ? Output.json(summary) : Output.line(summary.text)
   }
 }

@@ -1,15 +1,5 @@
-import MoEEvaluation
-import MoETokenizers
 import ArgumentParser
-import Foundation
-import MoECore
-import MoEModels
 import MoEPlacement
-import MoEReport
-import MoETensor
-import MoETracing
-import MoETraining
-import SystemPackage
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,8 +27,8 @@ struct Inspect: ParsableCommand {
         switchyard inspect monday.safetensors --against sunday.safetensors
         switchyard inspect RUN --text book.txt --html training.html
         switchyard inspect runs/digits --html experts.html
-        switchyard inspect runs/hecto-agnews/model --data ag_news/test.csv --html routing.html
-        switchyard inspect runs/seed-0/model --data ag_news/test.csv --against runs/seed-1/model
+        switchyard inspect runs/hecto-agnews --data ag_news/test.csv --html routing.html
+        switchyard inspect runs/seed-0 --data ag_news/test.csv --against runs/seed-1
       """)
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
@@ -70,114 +60,8 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
-    if let subject = DiffusionSubject(input.path) { return try inspect(subject) }
-    if try labelled.inspect(
-      input.path, against: against?.path, json: json, html: html?.path)
-    {
-      return
+    for type in InspectionSubjects.all {
+      if let subject = try type.init(self) { return try subject.inspect() }
     }
-    if let run = RunFolder(input.path) { return try inspect(run) }
-    guard input.isModel else {
-      guard texts.text.isEmpty else {
-        throw ValidationError(
-          "--text is for models and training runs; \(input.path) is neither.")
-      }
-      if let against { return try compare(against.path) }
-      let tokenizer = try tokenizer.map { try Tokenizer($0.path) }
-      return try show(RoutingSource(input.path), tokenizer)
-    }
-    try refuseComparison()
-    guard !texts.text.isEmpty else { return try describeModel() }
-    let recording = try TextRecording(texts)
-    let arguments = ModelArguments(input, dtype: dtype, engine: engine)
-    try recording.withTrace(of: arguments) { trace, tokenizer in
-      try show(.trace(trace), tokenizer)
-    }
-  }
-
-  private func refuseComparison() throws {
-    guard against == nil else {
-      throw ValidationError(
-        "--against compares traces; record \(input.path) with 'switchyard trace' first.")
-    }
-  }
-
-  private func compare(_ other: FilePath) throws {
-    let (old, new) = (try RoutingSource(input.path), try RoutingSource(other))
-    let names = [input.path, other].map { $0.lastComponent?.string ?? $0.string }
-    let report = try DriftReport(
-      from: old.counts(), to: new.counts(), names: (old: names[0], new: names[1]))
-    try finish(report, text: report.text, page: DriftPage(report).page)
-  }
-
-  private func inspect(_ run: RunFolder) throws {
-    try refuseComparison()
-    guard !texts.text.isEmpty else {
-      throw ValidationError(
-        "\(input.path) is a training run; add --text FILE, which each of its models reads.")
-    }
-    let recording = try TextRecording(texts)
-    let folder = try TemporaryTraces()
-    defer { folder.remove() }
-    let traces = try run.models.map { step, model in
-      let path = folder.path.appending("step-\(step).safetensors")
-      _ = try recording.record(
-        ModelArguments(PathArgument(model), dtype: dtype, engine: engine), to: path)
-      return (step: step, trace: try RoutingTrace(path))
-    }
-    let report = try CheckpointReport(traces, name: run.name, devices: devices)
-    let curves = LossCurves(input.path)
-    let losses = [("training", curves.training), ("validation", curves.validation)].map {
-      LineChart.Series($0, $1.map { (x: Double($0.step), y: $0.loss) })
-    }
-    try finish(report, text: report.text, page: CheckpointPage(report, losses: losses).page)
-  }
-
-  private func inspect(_ subject: DiffusionSubject) throws {
-    try refuseComparison()
-    guard texts.text.isEmpty else {
-      throw ValidationError("\(input.path) makes images; --text is for models that read texts.")
-    }
-    if let threads = engine.threads { Engine.threadCount = threads }
-    let line = ProgressLine()
-    defer { line.end() }
-    guard let found = try subject.inspection(on: labelled.images, line: line) else {
-      return try describeModel()
-    }
-    line.end()
-    try finish(found.report, text: found.report.text, page: subject.page(found))
-  }
-
-  private func finish(_ report: some Encodable, text: String, page: Page) throws {
-    if let html { try page.writeInspection(to: html.path) }
-    if json { return try Output.json(report) }
-    Output.line(text)
-    if let html { Output.line("\nfigures in \(html.path)") }
-  }
-
-  private func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
-    let inspection = try Inspection(source, tokenizer: tokenizer, devices: devices)
-    let page = InspectionPage(
-      inspection.report, advice: inspection.placement, layers: layers?.layers
-    ).page
-    try finish(
-      inspection, text: InspectionText(inspection.report, inspection.placement).text, page: page)
-  }
-
-  private func describeModel() throws {
-    let what = DiffusionSubject(input.path) == nil ? "a text; add --text" : "images; add --data"
-    guard html == nil else {
-      throw ValidationError("a model has no routing without \(what) PATH.")
-    }
-    if let overview = try ModelOverview(input.path) {
-      if json { return try Output.json(overview) }
-      Output.line(overview.text)
-      return Output.line(
-        "To see its experts: switchyard inspect \(input.path) --data PATH".printable)
-    }
-    let summary = try ModelSummary(input.path)
-    if json { return try Output.json(summary) }
-    Output.line(summary.text)
-    Output.line("To see its routing: switchyard inspect \(input.path) --text FILE")
   }
 }

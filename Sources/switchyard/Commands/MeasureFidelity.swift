@@ -4,8 +4,6 @@ import ArgumentParser
 import Foundation
 import MoEEvaluation
 import MoEModels
-import MoETensor
-import MoETraining
 import SystemPackage
 
 /// Real images that an option names.
@@ -39,19 +37,21 @@ struct MeasureFidelity: ParsableCommand {
       bundled digits.
 
       Examples:
-        switchyard fidelity runs/photos/model --reference photos/ --classifier runs/classifier/model --count 500
+        switchyard fidelity runs/photos --reference photos/ --classifier runs/classifier --count 500
         switchyard fidelity made/ --reference photos/ --classifier runs/classifier/model --json
       """)
 
   @Argument(
-    help: "Folder of a diffusion model, or of folders of images by class.", completion: .directory)
+    help: "Folder of a diffusion model or of its training run, or of folders of images by class.",
+    completion: .directory)
   var images: PathArgument
   @Option(
     parsing: .upToNextOption,
     help: "Real images: folders by class, MNIST's file with --labels, or CIFAR's .bin files.",
     completion: .file()) var reference: [PathArgument]
   @OptionGroup var data: ImageDataOptions
-  @Option(help: "Folder of the classifier.", completion: .directory) var classifier: PathArgument
+  @Option(help: "Folder of the classifier or of its training run.", completion: .directory)
+  var classifier: PathArgument
   @Option(
     help:
       "Images of each side (default: as many as there are real ones, at most \(FidelityMeasurement.usualCount))."
@@ -68,7 +68,7 @@ struct MeasureFidelity: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
+    engine.apply()
     let line = ProgressLine()
     defer { line.end() }
     let (result, features) = try SettingError.renaming(["count": "--count"]) {
@@ -84,7 +84,9 @@ struct MeasureFidelity: ParsableCommand {
     _ progress: @escaping ProgressHandler
   ) throws -> (fidelity: ImageFidelity, features: Int) {
     // A model that does not fit is refused before real images are read.
-    let model = images.isModel ? try StoredDiffusionModel(images.path) : nil
+    let model =
+      ModelLocation.isNamed(by: images.path)
+      ? try ModelLocation(images.path).open(as: DiffusionModels.self) : nil
     let method = try model.map { stored in
       try DiffusionSampler(
         sampler?.method ?? .default(for: stored.configuration.objective), steps: steps,

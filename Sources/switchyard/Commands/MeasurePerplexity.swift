@@ -26,8 +26,7 @@ struct MeasurePerplexity: ParsableCommand {
 
   func run() throws {
     let content = try readText(text.path)
-    let model = try arguments.open()
-    let tokenizer = try arguments.tokenizer(for: model)
+    let (model, tokenizer) = try arguments.open()
     let window = context ?? min(2048, model.configuration.contextLength)
     let progress = ProgressLine()
     defer { progress.end() }

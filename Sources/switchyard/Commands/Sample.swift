@@ -1,11 +1,8 @@
-import MoEEvaluation
 import ArgumentParser
-import Foundation
 import MoECore
 import MoEData
+import MoEEvaluation
 import MoEModels
-import MoETensor
-import MoETraining
 import SystemPackage
 
 /// A way from noise to an image, by its name.
@@ -36,13 +33,14 @@ struct Sample: ParsableCommand {
       'labels'. A model of latents makes nothing else.
 
       Examples:
-        switchyard sample runs/digits/model --out digits.png
+        switchyard sample runs/digits --out digits.png
         switchyard sample runs/digits/model --classes 3,7 --count 8 --guidance 2 --steps 100 --out some.png
         switchyard sample promoe-b --latent-scale 0.18215 --guidance 1.5 --out latents.safetensors
       """)
 
   @Argument(
-    help: "Folder of the model, as 'switchyard train' writes it.", completion: .directory)
+    help: "Folder of a model or of its training run, as 'switchyard train' writes it.",
+    completion: .directory)
   var model: PathArgument
   @Option(
     help: "The file to write: PNG, or .safetensors.",
@@ -94,8 +92,8 @@ struct Sample: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
-    let stored = try StoredDiffusionModel(model.path)
+    engine.apply()
+    let stored = try ModelLocation(model.path).open(as: DiffusionModels.self)
     try AtomicFile.check(out.path)
     if !writesNumbers {
       try HintedError.adding("--out FILE.safetensors writes them") { try stored.checkPictures() }

@@ -62,7 +62,7 @@ struct TokenizerEncode: ParsableCommand {
   @Flag(help: "Leave out the tokens that mark begin and end.") var plain = false
 
   func run() throws {
-    let tokenizer = try Tokenizer(tokenizer.path)
+    let tokenizer = try Tokenizer(ModelLocation.tokenizer(tokenizer.path))
     let bytes =
       try text.map { Array($0.utf8) }
       ?? Array(try FileHandle.standardInput.readToEnd() ?? Data())
@@ -85,7 +85,7 @@ struct TokenizerDecode: ParsableCommand {
   @Flag(help: "Print special tokens, too.") var special = false
 
   func run() throws {
-    let tokenizer = try Tokenizer(tokenizer.path)
+    let tokenizer = try Tokenizer(ModelLocation.tokenizer(tokenizer.path))
     Output.line(try tokenizer.decode(tokens, skippingSpecialTokens: !special))
   }
 }

@@ -3,7 +3,6 @@ import MoETokenizers
 import ArgumentParser
 import MoECore
 import MoEModels
-import MoETraining
 import SystemPackage
 
 struct TokenizerTokens: ParsableCommand {
@@ -36,7 +35,7 @@ struct TokenizerTokens: ParsableCommand {
 
   func run() throws {
     guard out.path.isMissing else { throw FileError.alreadyExists(out.path) }
-    let folder = tokenizer.path
+    let folder = try ModelLocation.tokenizer(tokenizer.path)
     let named = folder.appending("tokenizer.json")
     let file = named.isMissing ? folder : named
     let tokenizer = try Tokenizer(file)

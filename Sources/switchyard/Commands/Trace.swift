@@ -1,6 +1,6 @@
 import ArgumentParser
+import MoEEvaluation
 import MoEModels
-import MoETracing
 import SystemPackage
 
 struct Trace: ParsableCommand {
@@ -37,8 +37,13 @@ struct Trace: ParsableCommand {
   }
 
   func run() throws {
-    let recording = try TextRecording(texts, generate: generate, weights: weights)
-    let tokens = try recording.record(arguments, to: out.path)
+    let recording = try texts.recording(generate: generate, weights: weights)
+    arguments.engine.apply()
+    let progress = ProgressLine()
+    defer { progress.end() }
+    let tokens = try recording.record(
+      arguments.model.path, dtype: arguments.dtype?.dtype, to: out.path, progress: progress.show)
+    progress.end()
     if json {
       try Output.json(Summary(trace: out.path.string, tokens: tokens))
     } else {

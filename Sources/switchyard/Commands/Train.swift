@@ -68,7 +68,7 @@ struct Train: ParsableCommand {
 
   /// Trains until the run is finished, or a signal stops it.
   func train() throws -> TrainingOutcome {
-    if let threads = engine.threads { Engine.threadCount = threads }
+    engine.apply()
     var settings = settings
     if let steps { settings.append("training.steps=\(steps)") }
     if let seed { settings.append("training.seed=\(seed)") }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import MoECore
 import MoEModels
-import MoETensor
 
 struct Upcycle: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -28,7 +27,8 @@ struct Upcycle: ParsableCommand {
         switchyard upcycle llama/ --experts 16 --k 8 --split 4 --layers every-2 --out fine/
       """)
 
-  @Argument(help: "Folder of the dense model, or a GGUF file.", completion: .file())
+  @Argument(
+    help: "Folder of the dense model or of its training run, or a GGUF file.", completion: .file())
   var model: PathArgument
   @Option(help: "Experts of each sparse layer.") var experts: Int
   @Option(help: "Experts per token.") var k: Int
@@ -55,7 +55,7 @@ struct Upcycle: ParsableCommand {
   }
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
+    engine.apply()
     var plan = UpcyclingPlan(experts: experts, k: k)
     plan.layers = LayerSelection(parsing: layers) ?? .all
     (plan.split, plan.noise, plan.seed, plan.dtype) = (split, noise, seed, dtype?.dtype)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import MoETensor
 import SystemPackage
 
 struct Demo: ParsableCommand {
@@ -32,7 +31,7 @@ struct Demo: ParsableCommand {
   @OptionGroup var engine: EngineOptions
 
   func run() throws {
-    if let threads = engine.threads { Engine.threadCount = threads }
+    engine.apply()
     let setting = DemoSetting(
       folder: out?.path ?? "demo", source: source?.path, isQuick: quick, threads: engine.threads)
     try DemoRun(setting).run()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoECore
+import MoETensor
 import SystemPackage
 
 /// The path of a file or folder.
@@ -39,5 +40,10 @@ struct EngineOptions: ParsableArguments {
     guard threads ?? 1 >= 1, threads ?? 1 <= 4096 else {
       throw ValidationError("--threads is \(threads ?? 0); it must be in 1…4096.")
     }
+  }
+
+  /// Sets the engine up; to be called before anything is computed.
+  func apply() {
+    if let threads { Engine.threadCount = threads }
   }
 }

@@ -35,8 +35,9 @@ struct GGUFModelTests {
   @Test("are described without reading their weights")
   func summary() throws {
     let summary = try ModelSummary(path)
-    #expect(summary.family == "llama" && summary.sparseLayers == 0 && summary.experts == 0)
-    #expect(summary.tokenizerSize == 300 && summary.warnings.isEmpty)
+    let decoder = try #require(summary.decoder)
+    #expect(summary.family == "llama" && decoder.sparseLayers == 0 && decoder.experts == 0)
+    #expect(decoder.tokenizerSize == 300 && summary.warnings.isEmpty)
     #expect(Set(summary.bytesByType.keys) == ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1"])
     #expect(summary.parameters == summary.activeParameters)
     let model = try MoEDecoder.open(path)

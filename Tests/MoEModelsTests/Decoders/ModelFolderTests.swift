@@ -149,7 +149,11 @@ struct ModelFolderTests {
     _ = try folder.write(Array("[1]".utf8), to: "config.json")
     #expect(throws: ConfigurationError.self) { try MoEDecoder.open(folder.path) }
     try FileManager.default.removeItem(atPath: folder.file("config.json").string)
-    #expect(throws: FileError.self) { try MoEDecoder.open(folder.path) }
+    #expect(
+      throws: ModelError.noModel(
+        path: folder.path,
+        problem: "holds no model: there is no config.json; found model.safetensors")
+    ) { try MoEDecoder.open(folder.path) }
     #expect(throws: FileError.self) { try MoEDecoder.open("/no/such/folder") }
   }
 }

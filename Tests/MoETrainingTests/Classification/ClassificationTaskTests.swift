@@ -79,7 +79,7 @@ struct ClassificationTaskTests {
     let found = try toy.results(
       toy.configuration(.transformer, [.feedForward, .recurrent, .recurrent], steps: 60), in: "run")
     let folder = toy.folder.file("run").appending("model")
-    #expect(TextClassifier.isClassifier(folder))
+    #expect(try ModelLocation(folder).kind is TextClassifiers.Type)
     let model = try TextClassifier.open(folder)
     let preparation = TextPreparation(
       try Tokenizer(folder), limit: model.configuration.maximumLength)

@@ -117,7 +117,8 @@ struct LatentImagesTests {
     #expect(model.latentScale == 0.5 && !model.makesPictures && model.classNames.count == 3)
     #expect(model.configuration.channels == 2 && model.configuration.imageSize == 4)
     #expect(throws: ConfigurationError.self) { try model.checkPictures() }
-    let again = try trained("again", settings: [#"model={"path": "\#(path.string)"}"#])
+    let again = try trained(
+      "again", settings: [#"model={"path": "\#(path.removingLastComponent().string)"}"#])
     #expect(try StoredDiffusionModel(again).latentScale == 0.5)
   }
 

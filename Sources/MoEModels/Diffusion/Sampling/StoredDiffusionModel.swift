@@ -17,10 +17,11 @@ public struct StoredDiffusionModel {
   /// What the latents of the training data were multiplied by; `nil` for pictures, and where the folder does not say.
   public let latentScale: Double?
 
-  /// Reads the small files of a folder.
+  /// Reads the small files of a model's folder, or of the result of a training run.
   ///
   /// - Throws: `ModelError` that says what is wrong, or a `FileError`.
   public init(_ path: FilePath) throws {
+    let path = try ModelLocation(path).path
     self.path = path
     configuration = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let names = path.appending("classes.json")
@@ -52,12 +53,6 @@ public struct StoredDiffusionModel {
   /// The file of a model's folder that says what its latents were multiplied by.
   package static func latentFile(scale: Double) -> ModelFile {
     ModelFile("latents.json", Array("{\"version\": 1, \"scale\": \(scale)}\n".utf8))
-  }
-
-  /// Whether a folder holds such a model, whole or not.
-  public static func isStored(in folder: FilePath) -> Bool {
-    guard let json = try? ConfigurationObject(folder.appending("config.json")) else { return false }
-    return (try? json.optionalString("model_type")) == DiffusionConfiguration.modelType
   }
 
   /// Names by which folders of images find their labels; `nil` where only their order counts.

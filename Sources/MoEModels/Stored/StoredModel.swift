@@ -3,7 +3,7 @@ public import MoECore
 import MoETensor
 public import SystemPackage
 
-/// A model on disk: a folder in Hugging Face's layout, or a GGUF file.
+/// A language model on disk: a folder in Hugging Face's layout, or a GGUF file.
 ///
 /// Headers are read and checked when it is opened; weights when they are asked for.
 public struct StoredModel {
@@ -21,10 +21,17 @@ public struct StoredModel {
     case gguf(LlamaGGUF)
   }
 
-  /// Opens a folder with `config.json` and safetensors, or a GGUF file.
+  /// Opens a folder with `config.json` and safetensors, a GGUF file, or the result of a training run.
   ///
   /// - Throws: ``ModelError``, `SafetensorsError`, `GGUFError` or `FileError`.
   public init(_ path: FilePath) throws {
+    let location = try ModelLocation(path)
+    // A model of an unknown kind gets the list of known families below.
+    if let kind = location.kind, !LanguageModels.holds(location) {
+      throw ModelError.otherKind(
+        path: location.path, found: kind.title, expected: LanguageModels.title)
+    }
+    let path = location.path
     self.path = path
     if GGUFFile.isGGUF(path) {
       let model = try LlamaGGUF(try GGUFFile(path))
@@ -33,7 +40,7 @@ public struct StoredModel {
       json = model.configuration
       configuration = try Llama.configuration(json)
     } else {
-      json = try ConfigurationObject(path.appending("config.json"))
+      json = try ConfigurationObject(path.appending(ModelLocation.configuration))
       let family = try DecoderFamilies.family(of: json)
       names = family.names
       configuration = try family.configuration(json)
@@ -54,6 +61,18 @@ public struct StoredModel {
   ///
   /// - Throws: ``TokenizerError``, `GGUFError` or `FileError`.
   public func tokenizer() throws -> Tokenizer { try Tokenizer(path) }
+
+  /// The tokenizer, after a check that the model knows all of its tokens.
+  ///
+  /// - Throws: ``ModelError/otherTokenizer(path:tokens:vocabulary:)``; as ``tokenizer()``.
+  public func checkedTokenizer() throws -> Tokenizer {
+    let tokenizer = try tokenizer()
+    guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
+      throw ModelError.otherTokenizer(
+        path: path, tokens: tokenizer.vocabularyCount, vocabulary: configuration.vocabularySize)
+    }
+    return tokenizer
+  }
 
   /// The GGUF file, if it is one.
   var ggufFile: GGUFFile? {

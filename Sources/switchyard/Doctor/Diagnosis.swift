@@ -49,7 +49,7 @@ enum Diagnosis {
 
     var line: String {
       let title = name.padding(toLength: 12, withPad: " ", startingAt: 0)
-      let hint = remedy.map { "\n" + String(repeating: " ", count: 18) + "to mend: \($0)" } ?? ""
+      let hint = remedy.map { "\n" + String(repeating: " ", count: 18) + "to fix: \($0)" } ?? ""
       return "\(passed ? "ok  " : "FAIL")  \(title)\(detail)\(hint)"
     }
   }

@@ -1,0 +1,152 @@
+public import MoECore
+import MoEData
+import MoEModels
+import MoETensor
+public import MoETokenizers
+public import MoETracing
+public import SystemPackage
+
+/// Texts that language models read while it is recorded what their routers choose.
+public struct TextRecording: Sendable {
+  private let contents: [String]
+  private let names: [String]
+  private let tokens: Int?
+  private let window: Int?
+  private let generated: Int
+  private let weights: Bool
+
+  /// Tokens of a window where no number is given, unless the model's context is shorter.
+  private static let usualWindow = 512
+
+  /// Reads texts.
+  ///
+  /// - Parameters:
+  ///   - texts: Files with text, UTF-8.
+  ///   - tokens: The most tokens to record of each; `nil` for all.
+  ///   - window: Tokens that are read together, each such window a sequence of the trace; `nil` for what fits the
+  ///     model's context, at most 512.
+  ///   - generated: Tokens that a model adds to each window.
+  ///   - weights: Whether to record the weights of the choices, too.
+  /// - Throws: `DataError` that names the line, or `FileError`.
+  public init(
+    _ texts: [FilePath], tokens: Int? = nil, window: Int? = nil, generated: Int = 0,
+    weights: Bool = false
+  ) throws {
+    contents = try texts.map { String(decoding: try $0.textBytes(), as: UTF8.self) }
+    names = texts.map { $0.lastComponent?.string ?? "" }
+    (self.tokens, self.window) = (tokens, window)
+    (self.generated, self.weights) = (generated, weights)
+  }
+
+  /// Records a model into a file.
+  ///
+  /// - Parameters:
+  ///   - model: Path of the model or of its training run.
+  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  ///   - path: The trace to write.
+  ///   - progress: Told how far each text has been read.
+  /// - Returns: The number of recorded tokens.
+  /// - Throws: `TracingError` when windows do not fit the model's context; `ModelError`, `TokenizerError` or
+  ///   `FileError`.
+  public func record(
+    _ model: FilePath, dtype: DType? = nil, to path: FilePath,
+    progress: ProgressHandler = { _ in }
+  ) throws -> Int {
+    let stored = try StoredModel(model)
+    return try record(
+      stored.decoder(dtype: dtype), stored.checkedTokenizer(), name: model.lastComponent?.string,
+      to: path, progress)
+  }
+
+  /// Records a model into a file that is gone afterwards.
+  ///
+  /// - Parameters:
+  ///   - model: Path of the model or of its training run.
+  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  ///   - progress: Told how far each text has been read.
+  ///   - body: What to do with the trace and the model's tokenizer.
+  /// - Throws: As ``record(_:dtype:to:progress:)``, and what the body throws.
+  public func withTrace(
+    of model: FilePath, dtype: DType? = nil, progress: ProgressHandler = { _ in },
+    _ body: (RoutingTrace, Tokenizer) throws -> Void
+  ) throws {
+    let folder = try ScratchFolder()
+    defer { folder.remove() }
+    let path = folder.path.appending("trace.safetensors")
+    let stored = try StoredModel(model)
+    let (decoder, tokenizer) = (try stored.decoder(dtype: dtype), try stored.checkedTokenizer())
+    _ = try record(decoder, tokenizer, name: model.lastComponent?.string, to: path, progress)
+    try body(RoutingTrace(path), tokenizer)
+  }
+
+  /// Records the models of several steps of a training into files that are gone afterwards.
+  ///
+  /// - Parameters:
+  ///   - models: Steps, and the paths of their models.
+  ///   - dtype: Type to compute in; `nil` for that of the checkpoints.
+  ///   - progress: Told how far each text has been read.
+  ///   - body: What to do with the steps and their traces.
+  /// - Throws: As ``record(_:dtype:to:progress:)``, and what the body throws.
+  public func withTraces(
+    of models: [(step: Int, path: FilePath)], dtype: DType? = nil,
+    progress: ProgressHandler = { _ in },
+    _ body: ([(step: Int, trace: RoutingTrace)]) throws -> Void
+  ) throws {
+    let folder = try ScratchFolder()
+    defer { folder.remove() }
+    let traces = try models.map { step, model in
+      let path = folder.path.appending("step-\(step).safetensors")
+      _ = try record(model, dtype: dtype, to: path, progress: progress)
+      return (step: step, trace: try RoutingTrace(path))
+    }
+    try body(traces)
+  }
+
+  private func record(
+    _ model: MoEDecoder, _ tokenizer: Tokenizer, name: String?, to path: FilePath,
+    _ progress: ProgressHandler
+  ) throws -> Int {
+    let window = try window(for: model)
+    let recorder = TraceRecorder(
+      path, model: name, source: "switchyard trace", sources: names, weights: weights)
+    for (source, content) in contents.enumerated() {
+      let all = tokenizer.encode(content)
+      let ids = Array(all.prefix(tokens ?? all.count))
+      for start in stride(from: 0, to: ids.count, by: window) {
+        let part = Array(ids[start..<min(start + window, ids.count)])
+        recorder.beginSequence(source: source, promptLength: part.count)
+        try read(part, model, tokenizer, recorder)
+        progress(Progress("tracing", completed: start + part.count, total: ids.count))
+      }
+    }
+    try recorder.finish()
+    return recorder.tokenCount
+  }
+
+  private func window(for model: MoEDecoder) throws(TracingError) -> Int {
+    let limit = model.configuration.contextLength
+    let window = window ?? max(1, min(Self.usualWindow, limit - generated))
+    guard window + generated <= limit else {
+      throw .invalidRequest(
+        "a window of \(window) and \(generated) generated tokens exceed the model's context of \(limit); lower --context or --generate"
+      )
+    }
+    return window
+  }
+
+  private func read(
+    _ part: [Int], _ model: MoEDecoder, _ tokenizer: Tokenizer, _ recorder: TraceRecorder
+  ) throws {
+    guard generated > 0 else {
+      withoutGradients {
+        _ = model(Tensor(part, shape: [1, part.count]), lastOnly: true, observer: recorder)
+      }
+      return
+    }
+    var generator = TextGenerator(
+      model, prompt: part, sampler: Sampler(try SamplingSettings(temperature: 0), seed: 0),
+      tokenCount: tokenizer.vocabularyCount, observer: recorder)
+    // One more is chosen than read, so the last chosen token is not part of the trace.
+    for _ in 0...generated where generator.next() == nil { break }
+  }
+}

@@ -1,0 +1,51 @@
+import MoECore
+import MoETokenizers
+public import SystemPackage
+
+/// Language models of any family: a folder in Hugging Face's layout, or a GGUF file.
+public enum LanguageModels: ModelKind {
+  /// What such a model is.
+  public static let title = "a language model"
+
+  /// The registered families.
+  public static var modelTypes: [String] { DecoderFamilies.registry.names }
+
+  /// Whether the model is a GGUF file or of a registered family.
+  public static func holds(_ location: ModelLocation) -> Bool {
+    location.modelType.map(modelTypes.contains) ?? GGUFFile.isGGUF(location.path)
+  }
+
+  /// Opens the headers; weights are read when they are asked for.
+  ///
+  /// - Throws: As ``StoredModel/init(_:)``.
+  public static func open(_ path: FilePath) throws -> StoredModel { try StoredModel(path) }
+
+  /// Sizes of the model, and whether its tokenizer fits.
+  ///
+  /// - Throws: ``ModelError`` when a weight is missing; as ``StoredModel/init(_:)``.
+  public static func summary(of path: FilePath) throws -> ModelSummary {
+    let model = try StoredModel(path)
+    let (c, inventory) = (model.configuration, try model.inventory())
+    var details = DecoderDetails(c)
+    let tokenizer = Result { try model.tokenizer().vocabularyCount }
+    details.tokenizerSize = try? tokenizer.get()
+    var summary = ModelSummary(
+      family: c.family, details: details, weights: inventory.weights, idle: idle(c))
+    summary.warn(ofUnused: inventory.unused)
+    switch tokenizer {
+    case .success(let count) where count > c.vocabularySize:
+      summary.warnings.append(
+        "the tokenizer knows \(count) tokens, the model only \(c.vocabularySize)")
+    case .success: break
+    case .failure(let error): summary.warnings.append("no tokenizer: \(error)")
+    }
+    return summary
+  }
+
+  /// Weights of the experts that do not work on a token.
+  private static func idle(_ c: DecoderConfiguration) -> Int {
+    let matrices = c.form == .gated ? 3 : 2
+    let experts = Double(c.experts) - c.expertsPerToken
+    return Int(experts * Double(matrices * c.expertInner * c.hiddenSize * c.sparseLayers.count))
+  }
+}

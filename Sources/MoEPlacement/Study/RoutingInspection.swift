@@ -1,0 +1,53 @@
+public import MoETracing
+
+/// What routing does, with advice about placement: the whole answer of `switchyard inspect` about a trace.
+///
+/// As JSON it is the report, and the advice beside it under `placement`.
+public struct RoutingInspection: Encodable, Sendable {
+  /// Load, affinity and specialization, and what they mean.
+  public private(set) var report: TraceReport
+  /// What placing experts and balancing could save; `nil` for counts, and where experts do not divide over the devices.
+  public private(set) var placement: PlacementAdvice?
+
+  /// Tokens of each part of a trace beyond which advice does not change.
+  private static let adviceTokens = 1_000_000
+
+  /// Measures routing.
+  ///
+  /// - Parameters:
+  ///   - source: A trace, or counts.
+  ///   - classes: Kinds of the trace's tokens; `nil` to tell none apart.
+  ///   - devices: Devices to place experts on.
+  /// - Throws: `TracingError` for a damaged trace, or ``PlacementError``.
+  public init(_ source: RoutingSource, classes: TokenClasses? = nil, devices: Int) throws {
+    switch source {
+    case .counts(let counts): report = TraceReport(counts)
+    case .trace(let trace):
+      report = try TraceReport(trace, classes: classes)
+      try advise(trace, devices: devices)
+    }
+  }
+
+  private mutating func advise(_ trace: RoutingTrace, devices: Int) throws {
+    guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else { return }
+    guard report.experts.isMultiple(of: devices) else {
+      report.diagnosis.append(
+        "\(report.experts) experts do not divide over \(devices) devices; choose --devices to learn what placement saves."
+      )
+      return
+    }
+    let study = try PlacementStudy(trace, heldOut: 0.5, limit: Self.adviceTokens)
+    let advice = try PlacementAdvice(study, devices: devices)
+    report.diagnosis += advice.sentences
+    placement = advice
+  }
+
+  private enum CodingKeys: String, CodingKey { case placement }
+
+  /// Writes one object: the keys of the report, and `placement`.
+  public func encode(to encoder: any Encoder) throws {
+    try report.encode(to: encoder)
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encodeIfPresent(placement, forKey: .placement)
+  }
+}
