@@ -1,12 +1,12 @@
-# Everything a developer or user does, from a fresh checkout on; each target sets up what it needs.
+# All tasks of developers and users, from a fresh checkout; each target sets up what it needs.
 #
 #   make build     the program, .build/release/switchyard
 #   make test      all tests, including those under mpirun
-#   make demo      everything it can do, on bundled data: demo/report.html, in a few minutes
+#   make demo      all features on bundled data: demo/report.html, in a few minutes
 #   make lint      formatting and documentation rules
 #   make docs      reference documentation of the libraries, in dist/docs
-#   make bench     measurements beside the same work in PyTorch
-#   make install   a tree that can be moved, in PREFIX
+#   make bench     benchmarks against the same work in PyTorch
+#   make install   a relocatable tree, in PREFIX
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -15,10 +15,9 @@ SHELL := /bin/bash
 
 root := $(CURDIR)
 PREFIX ?= $(root)/dist/switchyard
-# SwiftPM finds the native libraries through this; it must be absolute.
+# SwiftPM finds the native libraries through this path, which must be absolute.
 export PKG_CONFIG_PATH := $(root)/.deps/pkgconfig$(if $(PKG_CONFIG_PATH),:$(PKG_CONFIG_PATH))
 
-libraries := MoECore MoETokenizers MoETracing MoEPlacement MoETensor MoERouting MoEModels MoEParallel MoEData MoEEvaluation MoETraining MoEReport
 sources := Package.swift Sources Tests Snippets Benchmarks/Package.swift Benchmarks/Sources
 
 build: setup
@@ -39,7 +38,7 @@ format:
 	swift format --in-place --parallel --recursive $(sources)
 
 docs: setup
-	Scripts/docs $(libraries)
+	Scripts/docs
 
 bench: build
 	Scripts/bench

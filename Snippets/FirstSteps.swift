@@ -1,14 +1,16 @@
-// What README.md shows: a gradient, and a file that is mapped rather than read.
+// What README.md shows: which experts of the bundled model the tokens of a sentence choose. Run it in the checkout.
 
 import MoECore
+import MoEModels
+import MoERouting
 import MoETensor
+import MoETokenizers
 
-let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
-let weight = Parameter(Tensor.identity(2))
+let model = try MoEDecoder.open("Data/bible-moe")
+let tokenizer = try Tokenizer("Data/bible-moe")
+let tokens = tokenizer.encode("In the beginning God created the heaven and the earth.")
 
-let result = try valueAndGradients(
-  of: { x.linear(weight.value).softmax(axis: 1).log().mean() }, for: [weight])
-print(result.value, result.gradients[0])
-
-try SafetensorsFile.write(["weight": weight.value], to: "weight.safetensors")
-let same = try SafetensorsFile("weight.safetensors").tensor(named: "weight")  // mapped, not copied
+let output = withoutGradients { model(Tensor(tokens, shape: [1, tokens.count])) }
+for (layer, sparse) in output.sparse.enumerated() {
+  print("layer \(layer): tokens per expert \(sparse.routing.load.tokens)")
+}

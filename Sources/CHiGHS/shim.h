@@ -1,11 +1,11 @@
-// The functions of HiGHS's C interface that Switchyard uses. The Python wheel brings the library
-// without its header; names, arguments and constants are those of HiGHS 1.15's `highs_c_api.h`.
+// The functions of HiGHS's C interface that Switchyard uses. The Python wheel contains the library
+// but not its header; names, arguments and constants are those of `highs_c_api.h` in HiGHS 1.15.
 #ifndef CHIGHS_SHIM_H
 #define CHIGHS_SHIM_H
 
 #include <stdint.h>
 
-// 32 bits unless the library was built otherwise; Highs_getSizeofHighsInt tells.
+// 32 bits unless the library was built otherwise; Highs_getSizeofHighsInt returns its size.
 typedef int32_t HighsInt;
 
 enum {
@@ -29,13 +29,14 @@ HighsInt Highs_setStringOptionValue(void *highs, const char *option, const char 
 HighsInt Highs_setIntOptionValue(void *highs, const char *option, HighsInt value);
 HighsInt Highs_setDoubleOptionValue(void *highs, const char *option, double value);
 
-/// Arrays have `num_col`, `num_row` or `num_nz` elements; `a_start` has `num_row` for row-wise matrices.
+/// Arrays have `num_col`, `num_row` or `num_nz` elements; `a_start` has `num_row` for row-wise
+/// matrices.
 HighsInt Highs_passMip(void *highs, HighsInt num_col, HighsInt num_row, HighsInt num_nz,
                        HighsInt a_format, HighsInt sense, double offset, const double *col_cost,
                        const double *col_lower, const double *col_upper, const double *row_lower,
                        const double *row_upper, const HighsInt *a_start, const HighsInt *a_index,
                        const double *a_value, const HighsInt *integrality);
-/// Values to start from; arrays of `num_col` and `num_row` elements, null where unknown.
+/// Sets a starting solution; arrays have `num_col` or `num_row` elements, null if unknown.
 HighsInt Highs_setSolution(void *highs, const double *col_value, const double *row_value,
                            const double *col_dual, const double *row_dual);
 HighsInt Highs_run(void *highs);

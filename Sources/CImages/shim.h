@@ -1,5 +1,5 @@
-// libpng's simplified interface and TurboJPEG, as functions of plain memory. Both report errors by return values; no
-// error of a file jumps out of them or ends the process.
+// libpng's simplified interface and TurboJPEG, as functions on plain memory. Errors are return
+// values; a bad file never causes a longjmp or ends the process.
 #ifndef CIMAGES_SHIM_H
 #define CIMAGES_SHIM_H
 
@@ -11,10 +11,10 @@
 
 enum { CIMAGES_MESSAGE_SIZE = 256 };
 
-/// What the header of a file says, and what went wrong if anything did.
+/// What a file's header says, and the error message if reading failed.
 typedef struct {
   uint32_t width, height;
-  /// 1 for shades of grey, 3 for colours.
+  /// 1 for greyscale, 3 for colour.
   uint32_t channels;
   char message[CIMAGES_MESSAGE_SIZE];
 } cimages_header;
@@ -35,7 +35,7 @@ static inline bool cimages_png_header(const void *bytes, size_t count, cimages_h
   return true;
 }
 
-/// Decodes into `width · height · channels` bytes, row by row; what is transparent shows white.
+/// Decodes into `width · height · channels` bytes, row by row; transparent pixels show white.
 static inline bool cimages_png_read(const void *bytes, size_t count, uint32_t channels, uint8_t *pixels,
                                     cimages_header *header) {
   png_image image = {.version = PNG_IMAGE_VERSION};
@@ -47,12 +47,12 @@ static inline bool cimages_png_read(const void *bytes, size_t count, uint32_t ch
   image.format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
   const png_color white = {255, 255, 255};
   if (!png_image_finish_read(&image, &white, pixels, 0, NULL)) return cimages_fail(header, image.message);
-  // Damage that libpng can read past is damage still.
+  // Reject damage even where libpng can continue.
   if (PNG_IMAGE_FAILED(image) || image.warning_or_error) return cimages_fail(header, image.message);
   return true;
 }
 
-/// Encodes; with `into` NULL only `*count` is set, to a size that suffices.
+/// Encodes; if `into` is NULL, only sets `*count` to a sufficient size.
 static inline bool cimages_png_write(const uint8_t *pixels, uint32_t width, uint32_t height, uint32_t channels,
                                      void *into, size_t *count) {
   png_image image = {.version = PNG_IMAGE_VERSION, .width = width, .height = height};
@@ -75,7 +75,7 @@ static inline bool cimages_jpeg_header(const void *bytes, size_t count, cimages_
   int status = tjDecompressHeader3(reader, (const unsigned char *)bytes, count, &width, &height, &sampling, &colours);
   bool found = status == 0 || cimages_fail(header, tjGetErrorStr2(reader));
   if (found && (colours == TJCS_CMYK || colours == TJCS_YCCK))
-    found = cimages_fail(header, "its colours are those of print (CMYK); convert it to RGB");
+    found = cimages_fail(header, "its colours are CMYK, for print; convert it to RGB");
   header->width = (uint32_t)width;
   header->height = (uint32_t)height;
   header->channels = colours == TJCS_GRAY ? 1 : 3;
@@ -88,7 +88,7 @@ static inline bool cimages_jpeg_read(const void *bytes, size_t count, uint32_t c
                                      cimages_header *header) {
   tjhandle reader = tjInitDecompress();
   if (!reader) return cimages_fail(header, "no memory for the decoder");
-  // A small file can ask for scans without end, so their number is limited.
+  // A small file can request an unlimited number of scans, so their number is limited.
   int status = tjDecompress2(reader, (const unsigned char *)bytes, count, pixels, (int)header->width, 0,
                              (int)header->height, channels == 3 ? TJPF_RGB : TJPF_GRAY,
                              TJFLAG_ACCURATEDCT | TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS);

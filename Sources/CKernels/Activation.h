@@ -1,4 +1,4 @@
-// Nonlinear functions of 16 numbers at once.
+// Activation functions of 16 elements at once.
 #ifndef CKERNELS_ACTIVATION_H
 #define CKERNELS_ACTIVATION_H
 
@@ -12,7 +12,7 @@ INLINE __m512 exponential(__m512 x) {
   __m512 bounded = _mm512_max_ps(_mm512_set1_ps(-126.f * 0.693147181f),
                                  _mm512_min_ps(_mm512_set1_ps(89.f), x));
   __m512 n = _mm512_roundscale_ps(_mm512_mul_ps(bounded, _mm512_set1_ps(1.44269504f)), 0);
-  // ln 2 in two parts, so that r keeps its digits.
+  // ln 2 in two parts, so that r keeps full precision.
   __m512 r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), bounded);
   r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
   __m512 p = _mm512_set1_ps(1.f / 5040);
@@ -51,7 +51,7 @@ INLINE __m512 activated_with_slope(int activation, __m512 x, __m512 *slope) {
     *slope = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NLE_UQ), one);
     return activated(activation, x);
   }
-  // Both others are x · σ(z): z is x itself, or that of GELU's approximation.
+  // SiLU and GELU are x · σ(z): z is x itself, or the argument of GELU's tanh approximation.
   __m512 z = x, rise = one;
   if (activation == CKERNELS_GELU_TANH) {
     const __m512 factor = _mm512_set1_ps(2 * 0.7978845608f), cubic = _mm512_set1_ps(0.044715f);

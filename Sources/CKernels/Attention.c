@@ -1,7 +1,7 @@
-// Attention of blocks of queries over blocks of keys, without the matrix of all scores.
+// Attention over blocks of queries and keys, without storing the full matrix of scores.
 //
-// See Dao et al. 2022, FlashAttention, algorithm 1, https://arxiv.org/abs/2205.14135. Queries of one head lie in
-// lanes, so that the running maximum and sum need nothing from neighbouring lanes.
+// See Dao et al. 2022, FlashAttention, algorithm 1, https://arxiv.org/abs/2205.14135. Each lane
+// holds one query of a head, so that running maxima and sums need no reduction across lanes.
 
 #include "Activation.h"
 #include "CKernels.h"
@@ -10,11 +10,11 @@
 #if defined(__x86_64__)
 
 enum {
-  /// Keys that are looked at together; even, since brain floats come in pairs.
+  /// Keys per block; even, because bf16 values are processed in pairs.
   KEYS = 64,
 };
 
-/// One block of queries on its way over the keys.
+/// The state of one block of queries while it passes over the keys.
 typedef struct {
   const ckernels_attention *work;
   /// Keys and values of this head.
@@ -23,7 +23,7 @@ typedef struct {
   size_t position;
   int vectors;
   word *query;      // [width words][lanes]
-  float *scores;    // [KEYS][lanes]; then shares, for brain floats in pairs
+  float *scores;    // [KEYS][lanes]; then exp(score − largest), in pairs for bf16
   float *answer;    // [width][lanes]
   word *pairs;      // [KEYS / 2][width]: neighbouring keys' values side by side
   __m512 largest[LANES / WIDTH], sum[LANES / WIDTH];
@@ -31,7 +31,7 @@ typedef struct {
 
 static size_t words(const ckernels_attention *work, size_t count) { return work->narrow ? count / 2 : count; }
 
-/// The lanes whose queries see a key.
+/// A mask of the lanes whose queries see a key.
 INLINE __mmask16 seeing(const query_block *block, int vector, size_t key) {
   const size_t window = block->work->window;
   __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -43,7 +43,8 @@ INLINE __mmask16 seeing(const query_block *block, int vector, size_t key) {
   return mask;
 }
 
-/// Turns scores into shares of the largest so far, and what was summed before along with them.
+/// Replaces scores by exp(score − largest so far), and rescales the earlier sums to the new
+/// maximum.
 INLINE void shares_of_scores(query_block *block, int vectors, size_t first, size_t count) {
   const ckernels_attention *work = block->work;
   const size_t lanes = (size_t)vectors * WIDTH;
@@ -77,7 +78,8 @@ INLINE void shares_of_scores(query_block *block, int vectors, size_t first, size
   }
 }
 
-/// Shares of two neighbouring keys in one word, in place; a key without a neighbour gets a share of 0.
+/// Packs the exponentials of two neighbouring keys into one word, in place; a missing neighbour
+/// counts as 0.
 FAST static void pair_shares(float *scores, size_t lanes, size_t count) {
   for (size_t j = 0; j < count; j += 2)
     for (size_t i = 0; i < lanes; i += WIDTH) {
@@ -87,7 +89,7 @@ FAST static void pair_shares(float *scores, size_t lanes, size_t count) {
     }
 }
 
-/// Values of two neighbouring keys in one word; a key without a neighbour gets zeros.
+/// Packs the values of two neighbouring keys into one word; a missing neighbour counts as zeros.
 FAST static void pair_values(const query_block *block, size_t first, size_t count) {
   const size_t width = block->work->width, step = block->work->value_step;
   const uint16_t *values = (const uint16_t *)block->values + first * step;
@@ -124,7 +126,7 @@ FAST static void attend(query_block *block, size_t first, size_t count) {
   }
 }
 
-/// Divides by the sums and turns the lanes back into rows.
+/// Divides by the sums and transposes the lanes back into rows.
 FAST static void store_answers(const query_block *block, size_t count, size_t target) {
   const ckernels_attention *work = block->work;
   const size_t lanes = (size_t)block->vectors * WIDTH, step = work->heads * work->width;
@@ -178,7 +180,7 @@ FAST static void one_block(const ckernels_attention *work, size_t index, void *s
     for (size_t i = 0; i < WIDTH; ++i)
       rows[i] = v * WIDTH + i < count ? query + (v * WIDTH + i) * words(work, work->query_step) : NULL;
     pack_rows(rows, words(work, work->width), block.query + v * WIDTH, (size_t)block.vectors * WIDTH);
-    // Finite, so that differences of two of them are numbers.
+    // Finite, so that the difference of two of them is not NaN.
     block.largest[v] = _mm512_set1_ps(-__FLT_MAX__);
     block.sum[v] = _mm512_setzero_ps();
   }

@@ -1,5 +1,5 @@
-// Sums of products of two rows. They read every weight once and so wait for memory; what counts is to keep
-// enough loads under way, which four independent sums per row do.
+// Dot products of two rows. They read every weight once and are limited by memory; four independent
+// sums per row keep enough loads in flight.
 #ifndef CKERNELS_DOT_H
 #define CKERNELS_DOT_H
 
@@ -63,7 +63,7 @@ AVX512 static inline __m512 loaded(const uint16_t *from) {
   return widened(_mm256_loadu_si256((const __m256i *)from));
 }
 
-/// 16 numbers of a row that is brain floats, or f32.
+/// Loads 16 elements of a row: bf16 if `narrow`, f32 otherwise.
 AVX512 static inline __attribute__((always_inline)) __m512 numbers(bool narrow, const void *row, size_t at) {
   return narrow ? loaded((const uint16_t *)row + at) : _mm512_loadu_ps((const float *)row + at);
 }
@@ -89,7 +89,7 @@ AVX512 static inline float dot_bf16_avx512(const uint16_t *a, const uint16_t *b,
   return dot_of_bf16(a, true, b, count);
 }
 
-/// Brain floats times f32.
+/// The dot product of a bf16 row and an f32 row.
 AVX512 static inline float dot_mixed_avx512(const uint16_t *a, const float *b, size_t count) {
   return dot_of_bf16(a, false, b, count);
 }

@@ -1,4 +1,4 @@
-// What the forward and the backward pass of experts share.
+// Helpers shared by the forward and the backward pass of experts.
 #ifndef CKERNELS_EXPERT_BLOCKS_H
 #define CKERNELS_EXPERT_BLOCKS_H
 
@@ -7,15 +7,15 @@
 
 #if defined(__x86_64__)
 
-/// Words in a row of `count` numbers.
+/// The number of 32-bit words in a row of `count` elements.
 static inline size_t words(const ckernels_experts *work, size_t count) { return work->narrow ? count / 2 : count; }
 
-/// The word where row `row` of a weight of `columns` columns starts.
+/// The first word of row `row` in a weight with `columns` columns.
 static inline const word *weight_row(const ckernels_experts *work, const void *weight, size_t row, size_t columns) {
   return (const word *)weight + row * words(work, columns);
 }
 
-/// The rows of [tokens, hidden] that a block works on, side by side.
+/// Packs the rows of [tokens, hidden] that a block works on.
 FAST static inline void pack_block(const ckernels_experts *work, const void *from, const ckernels_block *block,
                                    int vectors, word *packed) {
   const size_t depth = words(work, work->hidden);
@@ -31,7 +31,8 @@ FAST static inline void pack_block(const ckernels_experts *work, const void *fro
   }
 }
 
-/// Fills packed rows with the biases that start at `at`, for a product that adds; false where there are none.
+/// Fills packed rows with the biases from `at` on, for a product that accumulates; false if there
+/// are none.
 FAST static inline bool fill_biases(const ckernels_experts *work, const void *const *biases, size_t expert, size_t at,
                                     size_t rows, int vectors, float *packed) {
   if (!biases) return false;

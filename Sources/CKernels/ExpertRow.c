@@ -1,4 +1,4 @@
-// The chosen experts of one token: every weight is read once, by all threads together.
+// The selected experts of one token: all threads together read each weight once.
 
 #include "Activation.h"
 #include "CKernels.h"

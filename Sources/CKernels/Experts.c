@@ -1,8 +1,8 @@
-// Feed-forward experts on the rows that chose them, one block of rows at a time.
+// Feed-forward experts applied to the rows routed to them, one block of rows at a time.
 //
-// A block's rows are packed side by side, the inner values stay packed, and answers are turned back into
-// rows at the end; so a weight is read once per block, as it lies in memory, and nothing is padded but the
-// lanes of a block's last vector.
+// A block's rows are packed (see Tile.h), the inner values stay packed, and outputs are transposed
+// back into rows at the end. So each weight is read once per block, in the order in which it is
+// stored, and only the lanes of a block's last vector are padded.
 
 #include "Activation.h"
 #include "CKernels.h"
@@ -50,7 +50,7 @@ FAST static void inner_values(const ckernels_experts *work, const ckernels_block
   }
 }
 
-/// answers[assignment] = down · inner, turned back into rows.
+/// answers[assignment] = down · inner, transposed back into rows.
 FAST static void answer_rows(const ckernels_experts *work, const ckernels_block *block, int vectors,
                              const word *inner) {
   const size_t depth = words(work, work->inner);

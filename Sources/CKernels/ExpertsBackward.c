@@ -12,28 +12,28 @@
 
 #if defined(__x86_64__)
 
-/// One block of rows on its way back. "Packed" means [numbers][lanes].
+/// One block of rows in the backward pass. "Packed" means [elements][lanes].
 typedef struct {
   const ckernels_experts_backward *work;
   const ckernels_block *block;
   int vectors;
   size_t lanes;
-  /// Whether the expert's gradients hold sums of earlier blocks.
+  /// Whether the expert's gradients already hold sums of earlier blocks.
   bool adds;
-  float *answers;    // packed gradients of answers, [hidden]
+  float *answers;    // packed gradients of the outputs, [hidden]
   float *gate, *up;  // packed gradients of inner products, [inner]
-  float *inner;      // packed h, then not needed
+  float *inner;      // packed h; later unused
   float *rows;       // x as rows, [lanes][hidden]
   float *inner_rows; // h as rows, [lanes][inner]
 } backward_block;
 
-/// A lane per assignment; lanes without one hold 0.
+/// The weight of each lane's assignment; lanes without an assignment hold 0.
 INLINE __m512 lane_weights(const backward_block *b, int v) {
   size_t start = (size_t)v * WIDTH;
   return _mm512_maskz_loadu_ps(low_lanes(b->block->count - start), b->work->weights + b->block->first + start);
 }
 
-/// Gradients at the activation, and of the assignments' weights.
+/// Gradients through the activation, and of the assignments' weights.
 FAST static void through_activation(const backward_block *b) {
   const ckernels_experts *f = b->work->forward;
   const size_t kept = b->block->lane * f->inner;

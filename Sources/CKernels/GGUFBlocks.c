@@ -1,5 +1,5 @@
-// Blocks of 32 elements as GGUF files store them, turned into f32. Products and sums round once each, as the
-// format's reference does.
+// Converts blocks of 32 elements, as GGUF files store them, to f32. Products and sums round once
+// each, as in the format's reference implementation.
 
 #include "CKernels.h"
 

@@ -1,14 +1,15 @@
-// Products of a weight and few rows.
+// Products of a weight matrix and a few rows.
 //
-// General products first copy a weight into an order of their own, which for a few dozen rows costs as much as
-// the product. Here rows are put side by side instead, and the weight is read as it lies.
+// General matrix products first copy the weight into another layout, which for a few dozen rows
+// costs as much as the product itself. Here the rows are packed instead, and the weight is read in
+// place.
 
 #include "CKernels.h"
 #include "Tile.h"
 
 #if defined(__x86_64__)
 
-/// Rows that are worked on together: nearly equal parts that fill whole vectors.
+/// Rows per block: the blocks are nearly equal and fill whole vectors.
 static size_t block_size(const ckernels_linear *work) {
   const size_t parts = (work->rows + LANES - 1) / LANES;
   return ((work->rows + parts - 1) / parts + WIDTH - 1) / WIDTH * WIDTH;

@@ -1,5 +1,5 @@
-// Steps around the layers of a diffusion transformer that would otherwise be several passes over memory each, and
-// their backward passes.
+// Element-wise steps around the layers of a diffusion transformer, each fused into one pass over
+// memory, and their backward passes.
 
 #include "CKernels.h"
 #include "Tile.h"

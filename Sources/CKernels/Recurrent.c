@@ -1,6 +1,6 @@
-// Gated recurrent units over sequences of different lengths: up to 48 sequences side by side, longest first, so
-// that those still running are the first lanes. Values lie [index][lane]; the products with the state are the
-// tile product, the rest is a pass over lanes.
+// Gated recurrent units (GRU) over sequences of different lengths. Up to 48 sequences, longest
+// first, fill the lanes, so that those still running are the first lanes. Values are stored as
+// [index][lane]; products with the state use the tile product, the rest is element-wise over lanes.
 
 #include "Activation.h"
 #include "CKernels.h"
@@ -8,7 +8,7 @@
 
 #if defined(__x86_64__)
 
-/// Planes of `hidden · lanes` numbers that a step keeps.
+/// The planes of `hidden · lanes` values that a step keeps.
 enum { RESET, UPDATE, NEW, PRODUCT, BEFORE, PLANES };
 
 INLINE __m512 logistic(__m512 x) {
@@ -22,7 +22,7 @@ INLINE __m512 hyperbolic_tangent(__m512 x) {
   return _mm512_sub_ps(_mm512_set1_ps(1), below);
 }
 
-/// The sequences of a block, and what is true of one step.
+/// A block of sequences and the state of one step.
 typedef struct {
   const ckernels_recurrence *work;
   const ckernels_recurrence_block *block;
@@ -38,7 +38,7 @@ INLINE size_t row_of(const recurrence_step *s, size_t lane) {
   return s->work->starts[s->work->order[s->block->first + lane]] + s->step;
 }
 
-/// Finds the lanes that reach a step.
+/// Finds the lanes whose sequences reach a step.
 INLINE void enter(recurrence_step *s, size_t step) {
   s->step = step;
   s->active = s->block->count;
@@ -64,7 +64,8 @@ INLINE void load_lanes(const recurrence_step *s, const float *rows, size_t width
   }
 }
 
-/// 16 lanes of `count` values each, from [index][lane] to rows; lanes whose row is NULL are left out.
+/// Transposes 16 lanes of `count` values each from [index][lane] to rows; lanes whose row is NULL
+/// are skipped.
 INLINE void unpack_rows(const float *values, size_t lanes, size_t count, float *const row[WIDTH]) {
   for (size_t k = 0; k < count; k += WIDTH) {
     size_t part = count - k < WIDTH ? count - k : WIDTH;

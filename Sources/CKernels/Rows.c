@@ -1,4 +1,4 @@
-// Functions of single rows that would otherwise be a handful of passes over memory each.
+// Row-wise functions, each fused into one pass over memory.
 
 #include "CKernels.h"
 #include "Tile.h"

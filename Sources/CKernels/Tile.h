@@ -1,9 +1,12 @@
-// The product that all kernels for several rows are made of, and what they need around it.
+// The matrix product that every kernel for several rows is built on, and its helpers.
 //
-// Lanes are rows of the caller's matrix: up to 48 tokens or queries side by side, one after another in memory
-// ("packed"), so that one number of a weight meets 16 of them at once and weights are read as they lie.
-// Everything counts in words of 32 bits: one f32, or two neighbouring brain floats whose products the
-// processor adds up in one step.
+// A lane is one element of a vector register (16 per register) and holds one row of the caller's
+// matrix: a token or a query. "Packed" data is transposed, [k][lane]: element k of up to 48 rows is
+// contiguous. So one weight is broadcast and multiplied with 16 rows at once, and weights are read
+// in the order in which they are stored.
+//
+// Sizes count 32-bit words: one f32, or two neighbouring bf16 values whose products one instruction
+// adds. `narrow` selects bf16.
 #ifndef CKERNELS_TILE_H
 #define CKERNELS_TILE_H
 
@@ -20,9 +23,9 @@
 typedef float word __attribute__((may_alias, aligned(2)));
 
 enum {
-  /// Lanes of one vector.
+  /// Lanes of one vector register.
   WIDTH = 16,
-  /// Most lanes of one product: three vectors, which with eight rows fill the registers.
+  /// The most lanes of one product: three vectors, which with eight rows fill the registers.
   LANES = 48,
   /// Rows of one product.
   ROWS = 8,
@@ -32,8 +35,9 @@ INLINE __m512 multiply_add(bool narrow, __m512 sum, __m512 a, __m512 b) {
   return narrow ? _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b) : _mm512_fmadd_ps(a, b, sum);
 }
 
-/// Operands of one product, `c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k · a_step + lane]`; rows of c lie
-/// c_step apart.
+/// Operands of one product,
+/// `c[r][lane] (+)= Σ_k b[r · row_step + k · step] · a[k · a_step + lane]`; rows of c are c_step
+/// apart.
 typedef struct {
   const word *b;
   size_t row_step, step;
@@ -44,7 +48,7 @@ typedef struct {
   bool adds;
 } operands;
 
-/// The product for constant numbers of vectors and rows.
+/// The product for numbers of vectors and rows that are known at compile time.
 INLINE void fixed_product(bool narrow, int vectors, int rows, operands o) {
   __m512 sums[ROWS][LANES / WIDTH];
 #pragma clang loop unroll(full)
@@ -53,7 +57,7 @@ INLINE void fixed_product(bool narrow, int vectors, int rows, operands o) {
     for (int v = 0; v < vectors; ++v)
       sums[r][v] = o.adds ? _mm512_loadu_ps(o.c + r * o.c_step + v * WIDTH) : _mm512_setzero_ps();
   for (size_t k = 0; k < o.depth; ++k) {
-    // The rows that come next; eight streams are more than processors foresee on their own.
+    // Prefetch the next rows; hardware prefetchers do not follow eight streams.
     if (rows == ROWS)
       _mm_prefetch((const char *)(o.b + (ROWS + k % ROWS) * o.row_step + k * o.step), _MM_HINT_T0);
     __m512 columns[LANES / WIDTH];
@@ -93,19 +97,19 @@ FAST static inline void strided_product(bool narrow, int vectors, size_t rows, o
 #undef CASE
 }
 
-/// The same where `a` and `c` hold `vectors` vectors side by side.
+/// The same with `a` and `c` stored as [k][vectors · WIDTH], without gaps.
 FAST static inline void product(bool narrow, int vectors, size_t rows, const word *b, size_t row_step, size_t step,
                                 const word *a, size_t depth, float *c, bool adds) {
   const size_t lanes = (size_t)vectors * WIDTH;
   strided_product(narrow, vectors, rows, (operands){b, row_step, step, a, lanes, depth, c, lanes, adds});
 }
 
-/// The low `count` of 16 lanes.
+/// A mask of the low `count` of 16 lanes.
 INLINE __mmask16 low_lanes(size_t count) {
   return count >= WIDTH ? (__mmask16)0xFFFF : (__mmask16)((1u << count) - 1);
 }
 
-/// Turns 16 rows of 16 words around; element j of row i becomes element i of row j.
+/// Transposes a 16×16 block of 32-bit words.
 INLINE void transpose(__m512 rows[WIDTH]) {
   __m512 t[WIDTH];
   for (int i = 0; i < WIDTH; i += 2) {
@@ -135,7 +139,7 @@ INLINE void transpose(__m512 rows[WIDTH]) {
   for (int i = 0; i < WIDTH; ++i) rows[i] = t[i];
 }
 
-/// packed[k][lane] = row(lane)[k] for `depth` words of up to 16 rows; rows that are NULL count as zeros.
+/// packed[k][lane] = row(lane)[k] for `depth` words of up to 16 rows; a NULL row counts as zeros.
 FAST static inline void pack_rows(const word *const row[WIDTH], size_t depth, word *packed, size_t lanes) {
   for (size_t k = 0; k < depth; k += WIDTH) {
     size_t count = depth - k < WIDTH ? depth - k : WIDTH;
@@ -147,7 +151,8 @@ FAST static inline void pack_rows(const word *const row[WIDTH], size_t depth, wo
   }
 }
 
-/// Writes up to 16 packed rows of `count` lanes as columns of rows that lie `step` apart.
+/// Transposes up to 16 packed rows of `count` lanes: each lane becomes a row; rows are `step`
+/// apart.
 FAST static inline void store_turned(const float *packed, size_t rows, int vectors, size_t count, float *to,
                                      size_t step) {
   for (int v = 0; v < vectors; ++v) {
@@ -160,10 +165,10 @@ FAST static inline void store_turned(const float *packed, size_t rows, int vecto
   }
 }
 
-/// Brain floats of the nearest values, ties to even.
+/// Rounds to bf16, to nearest, ties to even.
 INLINE __m256i narrowed(__m512 values) { return (__m256i)_mm512_cvtneps_pbh(values); }
 
-/// One word per lane: the brain floats of `low` in the low halves, those of `high` in the high ones.
+/// One word per lane: `low` rounded to bf16 in the low half, `high` in the high half.
 INLINE __m512 paired(__m512 low, __m512 high) {
   __m512i l = _mm512_cvtepu16_epi32(narrowed(low)), h = _mm512_cvtepu16_epi32(narrowed(high));
   return _mm512_castsi512_ps(_mm512_or_si512(l, _mm512_slli_epi32(h, 16)));

@@ -1,5 +1,6 @@
-// MPI's constants are casts and addresses that Swift cannot import, and its handles differ between
-// implementations; these functions keep both on the C side. All return MPI's error code, 0 for success.
+// MPI's constants are casts and addresses, which Swift cannot import, and its handles differ
+// between implementations; these functions keep both in C. All return MPI's error code, 0 for
+// success.
 #ifndef CMPI_SHIM_H
 #define CMPI_SHIM_H
 
@@ -7,7 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/// Starts MPI for one thread that makes all calls, with errors returned instead of fatal.
+/// Starts MPI for a single thread that makes all calls; errors are returned instead of fatal.
 static inline int cmpi_start(void) {
   int provided = 0;
   int status = MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
@@ -15,7 +16,7 @@ static inline int cmpi_start(void) {
   return MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
 }
 
-/// Whether MPI was started in this process, even if it has ended since; it starts once only.
+/// Whether MPI was ever started in this process, which is possible only once.
 static inline int cmpi_was_started(void) {
   int started = 0;
   return MPI_Initialized(&started) == MPI_SUCCESS && started;
@@ -26,17 +27,17 @@ static inline int cmpi_rank(int *rank) { return MPI_Comm_rank(MPI_COMM_WORLD, ra
 static inline int cmpi_size(int *size) { return MPI_Comm_size(MPI_COMM_WORLD, size); }
 static inline int cmpi_barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
 
-/// One integer to and from every rank.
+/// Exchanges one integer with every rank.
 static inline int cmpi_exchange_counts(const int64_t *sent, int64_t *received) {
   return MPI_Alltoall(sent, 1, MPI_INT64_T, received, 1, MPI_INT64_T, MPI_COMM_WORLD);
 }
 
-/// Whether every rank passes something other than 0; all ranks learn the same.
+/// Whether every rank passes a nonzero value; all ranks get the same result.
 static inline int cmpi_agree(int mine, int *all) {
   return MPI_Allreduce(&mine, all, 1, MPI_INT, MPI_LAND, MPI_COMM_WORLD);
 }
 
-/// Bytes to and from every rank; counts and offsets have one element per rank.
+/// Exchanges bytes with every rank; counts and offsets have one element per rank.
 static inline int cmpi_exchange_bytes(const void *sent, const int *sent_counts,
                                       const int *sent_offsets, void *received,
                                       const int *received_counts, const int *received_offsets) {
@@ -53,7 +54,7 @@ static inline int cmpi_version(char *text, int capacity) {
 
 enum { CMPI_VERSION_CAPACITY = MPI_MAX_LIBRARY_VERSION_STRING };
 
-/// Writes what an error code means.
+/// Writes the description of an error code.
 static inline int cmpi_error_text(int code, char *text, int capacity) {
   int length = 0;
   if (capacity < MPI_MAX_ERROR_STRING) return MPI_ERR_COUNT;

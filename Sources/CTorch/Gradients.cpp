@@ -6,7 +6,7 @@ using namespace ctorch;
 
 namespace {
 
-/// A step of the gradient graph whose backward pass is a function of the caller.
+/// A node of the gradient graph whose backward pass is the caller's function.
 class BlockNode final : public torch::autograd::Node {
  public:
   BlockNode(CTorchBackward backward, void (*release)(void *), void *context)
@@ -14,7 +14,7 @@ class BlockNode final : public torch::autograd::Node {
 
   ~BlockNode() override { BlockNode::release_variables(); }
 
-  /// Called once the backward pass is through, so that results that live on do not keep the block.
+  /// Called after the backward pass, so that results that outlive it do not keep the block alive.
   void release_variables() override {
     if (context_ != nullptr) release_(context_);
     context_ = nullptr;
@@ -48,7 +48,7 @@ class BlockNode final : public torch::autograd::Node {
   void *context_;
 };
 
-/// Hands the gradient of one leaf to the caller instead of keeping it, and then removes itself.
+/// Passes the gradient of one leaf to the caller instead of accumulating it, then removes itself.
 class GradientHook final : public torch::autograd::PostAccumulateGradHook {
  public:
   GradientHook(CTorchGradientReady ready, void *context, size_t index)
@@ -62,7 +62,7 @@ class GradientHook final : public torch::autograd::PostAccumulateGradHook {
     CTorchGradientReady ready = ready_;
     void *context = context_;
     size_t index = index_;
-    // This object ends here; a failure must not leave it behind with a context that is gone.
+    // Remove this hook; a failure must not leave it behind with a context that no longer exists.
     torch::autograd::impl::set_post_acc_grad_hooks(leaf, nullptr);
     TORCH_CHECK(ready(context, index, handle(std::move(gradient))) == 0, "the receiver failed");
   }
@@ -115,7 +115,7 @@ int ctorch_backward(CTorchTensor loss) {
 int ctorch_record_block(const CTorchTensor *inputs, size_t input_count, const CTorchTensor *values,
                         size_t value_count, CTorchBackward backward, void (*release)(void *),
                         void *context, CTorchTensor *outputs) {
-  bool owned = false;  // From here on the node releases the context.
+  bool owned = false;  // From here on, the node releases the context.
   int status = guarded([&] {
     auto node = c10::make_intrusive<BlockNode>(backward, release, context);
     owned = true;

@@ -41,7 +41,7 @@ inline std::vector<at::Tensor> tensors(const CTorchTensor *handles, size_t count
   return result;
 }
 
-/// Runs `body`; every exception becomes a status and a message.
+/// Runs `body` and converts any exception into a status and a message.
 template <typename Body>
 int guarded(Body &&body) noexcept {
   try {

@@ -1,4 +1,4 @@
-// Calling any operator of libtorch's dispatcher by name.
+// Calls any operator of libtorch's dispatcher by name.
 
 #include <deque>
 #include <mutex>
@@ -17,11 +17,11 @@ struct ctorch_generator {
 
 namespace {
 
-// Arguments wait here between the pushes and the call. One stack per thread, cleared by every call,
-// so that nothing survives a failure.
+// Holds the arguments between the pushes and the call. There is one stack per thread, and every
+// call clears it, so that nothing survives a failure.
 thread_local torch::jit::Stack arguments;
 
-// Whether a push failed, which only lack of memory can cause; the call then fails in its place.
+// Whether a push failed, which only lack of memory can cause; the call then reports the failure.
 thread_local bool push_failed = false;
 
 template <typename Make>

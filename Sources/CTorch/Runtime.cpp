@@ -18,7 +18,7 @@ int ctorch_set_thread_count(int count) {
 
 void ctorch_keep_freed_memory(void) {
 #if defined(__GLIBC__)
-  // No mappings of their own for large blocks, no giving back at the end of the heap, and growth in large steps.
+  // Do not map large blocks separately, never trim the heap, and grow it in large steps.
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);  // Never.
   mallopt(M_TOP_PAD, 64 << 20);
@@ -37,8 +37,9 @@ void ctorch_parallel(int64_t count, int64_t grain, void *context,
     body(context, 0, count);
     return;
   }
-  // at::parallel_for is a template that has threads only in sources compiled for libtorch's own OpenMP. A loop
-  // over elements runs inside libtorch, on its threads; the addresses say which elements are meant.
+  // at::parallel_for is a template that uses threads only in sources compiled with libtorch's
+  // OpenMP. This element-wise loop runs inside libtorch, on its threads; the addresses tell which
+  // elements are meant.
   int status = guarded([&] {
     at::Tensor places = at::empty({count}, at::kByte);
     char *start = static_cast<char *>(places.data_ptr());
@@ -49,7 +50,7 @@ void ctorch_parallel(int64_t count, int64_t grain, void *context,
         },
         grain);
   });
-  // Threads could not be started: the work is done without them, over again from the start.
+  // Threads could not be started: do all the work again without them.
   if (status != 0) body(context, 0, count);
 }
 
@@ -61,7 +62,8 @@ int32_t ctorch_device_count(CTorchDeviceKind kind) {
         count = 1;
         break;
       case CTORCH_CUDA: {
-        // The CUDA half of libtorch registers itself when it is loaded; builds without it lack the file.
+        // libtorch's CUDA library registers itself when loaded; CPU-only builds do not have the
+        // file.
         static void *library = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL);
         if (library != nullptr && at::hasCUDA()) count = at::detail::getCUDAHooks().deviceCount();
         break;

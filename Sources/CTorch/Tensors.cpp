@@ -1,4 +1,4 @@
-// Making, reading and freeing tensors.
+// Creates, reads and frees tensors.
 
 #include <cstring>
 
@@ -35,7 +35,8 @@ int ctorch_tensor_copying(const void *bytes, size_t byte_count, CTorchElementTyp
 int ctorch_tensor_borrowing(const void *bytes, CTorchElementType type, const int64_t *sizes,
                             size_t rank, void (*release)(void *), void *context, CTorchTensor *out) {
   return guarded([&] {
-    // The owner releases the memory when the last copy of the deleter goes, whichever way that is.
+    // The owner releases the memory when the last copy of the deleter is destroyed, in any code
+    // path.
     std::shared_ptr<void> owner(context, release);
     at::Tensor result = at::from_blob(const_cast<void *>(bytes), shape(sizes, rank),
                                       [owner](void *) {}, at::TensorOptions(scalar_type(type)));
@@ -74,7 +75,7 @@ bool ctorch_tensor_is_contiguous(CTorchTensor tensor) { return impl(tensor).is_c
 
 bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders) {
   const c10::Storage &storage = impl(tensor).storage();
-  // Operations that have nothing to do return the same tensor, so its own count matters as well.
+  // Operations with nothing to do return the same tensor, so its own reference count matters too.
   bool is_known = c10::raw::intrusive_ptr::use_count(&impl(tensor)) <= holders;
   return is_known && storage.use_count() == 1 && storage.allocator() != nullptr;
 }

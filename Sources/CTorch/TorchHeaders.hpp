@@ -1,4 +1,4 @@
-// libtorch's headers, taken as system headers so that their warnings are not ours.
+// libtorch's headers, included as system headers to silence their warnings.
 #pragma once
 #pragma GCC system_header
 

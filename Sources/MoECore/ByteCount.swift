@@ -6,11 +6,10 @@ public struct ByteCount: Hashable, Codable, Sendable, Comparable {
   /// Wraps a number of bytes.
   public init(_ bytes: Int) { self.bytes = bytes }
 
-  /// Reads an amount as people write it: `4096`, `500MB`, `4 GiB`.
+  /// Parses a human-readable amount: `4096`, `500MB`, `4 GiB`.
   ///
   /// Decimal units (kB, MB, GB, TB) are powers of 1,000, binary ones (KiB, MiB, GiB, TiB) of 1,024;
-  /// letters may have any case. Returns `nil` for anything else, for negative amounts and for amounts
-  /// that do not fit.
+  /// case is ignored. Returns `nil` for anything else, for negative amounts and on overflow.
   public init?(parsing text: String) {
     let trimmed = text.filter { $0 != " " }
     let digits = trimmed.prefix { $0.isNumber || $0 == "." }
@@ -38,7 +37,7 @@ public struct ByteCount: Hashable, Codable, Sendable, Comparable {
 }
 
 extension ByteCount: CustomStringConvertible {
-  /// The amount with three significant digits in the largest fitting decimal unit: `1.05 GB`.
+  /// The amount, to three significant digits, in the largest fitting decimal unit: `1.05 GB`.
   public var description: String {
     var value = Double(bytes)
     var unit = "B"

@@ -1,6 +1,6 @@
 /// Element type of a tensor, in memory and in files.
 ///
-/// The raw value is the short name that people read and type: `f32`, `bf16`, `i64`.
+/// The raw value is the short name shown to and typed by users: `f32`, `bf16`, `i64`.
 public enum DType: String, Hashable, Codable, Sendable, CaseIterable {
   /// Boolean, one byte, 0 or 1.
   case bool
@@ -26,7 +26,7 @@ public enum DType: String, Hashable, Codable, Sendable, CaseIterable {
   case f8e5m2
   /// IEEE 754 binary16.
   case f16
-  /// Brain float: the upper half of a binary32.
+  /// bfloat16: the upper half of a binary32.
   case bf16
   /// IEEE 754 binary32.
   case f32

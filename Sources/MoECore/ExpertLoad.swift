@@ -1,6 +1,6 @@
 /// How many tokens each expert of a layer received.
 public struct ExpertLoad: Hashable, Codable, Sendable {
-  /// Tokens per expert; a token counts once for each expert it was sent to.
+  /// Tokens per expert; a token counts once for each expert it was routed to.
   public var tokens: [Int]
 
   /// Wraps counts, one per expert.
@@ -9,12 +9,14 @@ public struct ExpertLoad: Hashable, Codable, Sendable {
   /// Tokens over all experts.
   public var total: Int { tokens.reduce(0, +) }
 
-  /// The busiest expert's tokens over the mean, 1 for perfect balance; 1 when there are no tokens.
+  /// The maximum over the mean of the counts: 1 for perfect balance, and 1 when there are no
+  /// tokens.
   public var imbalance: Double {
     total == 0 ? 1 : Double(tokens.max() ?? 0) * Double(tokens.count) / Double(total)
   }
 
-  /// Standard deviation of the counts over their mean, 0 for perfect balance; 0 when there are no tokens.
+  /// The standard deviation over the mean of the counts: 0 for perfect balance, and 0 without
+  /// tokens.
   public var coefficientOfVariation: Double {
     guard total > 0 else { return 0 }
     let mean = Double(total) / Double(tokens.count)
@@ -23,7 +25,7 @@ public struct ExpertLoad: Hashable, Codable, Sendable {
     return variance.squareRoot() / mean
   }
 
-  /// Experts that received nothing.
+  /// Experts that received no tokens.
   public var deadExperts: [Int] { tokens.indices.filter { tokens[$0] == 0 } }
 
   /// Adds counts of the same experts.

@@ -1,6 +1,6 @@
 extension String {
-  /// The text with control characters and line breaks spelt out, so that names from files can neither move a
-  /// terminal's cursor nor break a line.
+  /// The text with control characters and line breaks escaped, so that names from files can neither
+  /// move a terminal's cursor nor break a line.
   public var printable: String {
     String(String.UnicodeScalarView(unicodeScalars.flatMap(Self.spelt)))
   }
@@ -8,7 +8,7 @@ extension String {
   private static func spelt(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
     switch scalar.properties.generalCategory {
     case .control, .lineSeparator, .paragraphSeparator, .format:
-      // The joiner of emoji sequences is harmless and needed.
+      // The zero-width joiner of emoji sequences is harmless and needed.
       scalar == "\u{200D}"
         ? [scalar] : Array("\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
     default: [scalar]

@@ -1,10 +1,10 @@
-/// How far a long piece of work has come.
+/// The progress of a long-running operation.
 public struct Progress: Hashable, Sendable {
   /// What is being done, for example "writing tensors".
   public var activity: String
   /// Units done so far, 0 to ``total``.
   public var completed: Int
-  /// Units in all.
+  /// The total number of units.
   public var total: Int
 
   /// States that `completed` of `total` units are done.
@@ -15,5 +15,5 @@ public struct Progress: Hashable, Sendable {
   }
 }
 
-/// Receives progress while work runs; called on the thread that does the work.
+/// Receives progress during an operation, on the thread that performs it.
 public typealias ProgressHandler = (Progress) -> Void

@@ -1,14 +1,14 @@
-/// A small random number generator whose numbers depend on its seed alone, on every machine.
+/// A small random number generator whose output depends only on its seed, on every machine.
 ///
-/// The algorithm is xoshiro256**, seeded through SplitMix64 so that neighbouring seeds give unrelated
-/// sequences. Not for cryptography.
+/// The algorithm is xoshiro256**, seeded through SplitMix64 so that neighbouring seeds give
+/// unrelated sequences. Not for cryptography.
 ///
 /// - SeeAlso: Blackman and Vigna 2021, *Scrambled Linear Pseudorandom Number Generators*,
 ///   [arXiv:1805.01407](https://arxiv.org/abs/1805.01407).
 public struct SeededGenerator: RandomNumberGenerator, Hashable, Codable, Sendable {
   private var state: [UInt64]
 
-  /// Starts the sequence that belongs to `seed`.
+  /// Starts the sequence of `seed`.
   public init(seed: UInt64) {
     var mixer = seed
     state = (0..<4).map { _ in
@@ -20,7 +20,7 @@ public struct SeededGenerator: RandomNumberGenerator, Hashable, Codable, Sendabl
     }
   }
 
-  /// Continues from an encoded state.
+  /// Restores an encoded state.
   ///
   /// - Throws: A decoding error unless there are four words that are not all 0.
   public init(from decoder: any Decoder) throws {

@@ -1,6 +1,6 @@
 /// Checks of bytes that should be UTF-8.
 public enum UTF8Text {
-  /// The place of the first byte that is not part of valid UTF-8, or `nil` if there is none.
+  /// The position of the first byte that is not part of valid UTF-8, or `nil` if there is none.
   ///
   /// - Complexity: O(bytes), without copying them.
   public static func firstInvalidByte(in bytes: RawSpan) -> Int? {
@@ -21,7 +21,7 @@ public enum UTF8Text {
     return nil
   }
 
-  /// Bytes of the scalar at a place; 0 if none begins there.
+  /// The number of bytes of the scalar at a position; 0 if none begins there.
   private static func scalarLength(in bytes: RawSpan, at place: Int) -> Int {
     func byte(_ offset: Int) -> UInt8 {
       place + offset < bytes.byteCount

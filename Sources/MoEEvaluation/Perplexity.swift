@@ -5,22 +5,23 @@ import MoETensor
 
 /// How well a model predicts a text.
 public struct Perplexity: Hashable, Codable, Sendable {
-  /// exp of the mean negative log-likelihood of a scored token.
+  /// exp of the mean negative log-likelihood per scored token.
   public var perplexity: Double
-  /// Sum of negative log-likelihoods, in nats.
+  /// The sum of negative log-likelihoods, in nats.
   public var negativeLogLikelihood: Double
-  /// Tokens that were scored: all but the first.
+  /// The number of scored tokens: all but the first, if windows overlap.
   public var scoredTokens: Int
-  /// Bits per byte of text: the likelihood's sum over the text's bytes, comparable between tokenizers.
+  /// Bits per byte of text: the total negative log-likelihood over the text's bytes, comparable
+  /// between tokenizers.
   public var bitsPerByte: Double
 
-  /// What cannot be measured.
+  /// Why a text cannot be measured.
   public enum Failure: Error, Hashable, CustomStringConvertible {
     /// The text has too few tokens.
     case textTooShort(tokens: Int)
-    /// The windows do not fit the model or one another.
+    /// The window settings are invalid for the model or inconsistent.
     case invalidWindow(context: Int, stride: Int, limit: Int)
-    /// A token is not in the model's vocabulary: model and tokenizer do not belong together.
+    /// A token is not in the model's vocabulary: model and tokenizer do not match.
     case tokenOutsideVocabulary(token: Int, vocabulary: Int)
 
     /// What is wrong and what to change.
@@ -29,7 +30,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
       case .textTooShort(let tokens):
         "the text has \(tokens) tokens; at least 2 are needed to predict one"
       case .invalidWindow(let context, let stride, let limit):
-        "a context of \(context) with a stride of \(stride) cannot be; the context must be in 2…\(limit), and the stride in 1…context"
+        "a context of \(context) with a stride of \(stride) is not possible; the context must be in 2…\(limit), and the stride in 1…context"
       case .tokenOutsideVocabulary(let token, let vocabulary):
         "token \(token) is not among the model's \(vocabulary); use the tokenizer that belongs to the model"
       }
@@ -38,21 +39,23 @@ public struct Perplexity: Hashable, Codable, Sendable {
 
   /// Measures a model on a text, window by window.
   ///
-  /// Windows of `context` tokens begin every `stride` tokens; each scores the tokens that no earlier window
-  /// scored, with all of the window before them as context. Every token but the text's first is scored once,
-  /// unless windows do not overlap: then the first token of each has no context and is not scored.
+  /// Windows of `context` tokens begin every `stride` tokens; each scores the tokens that no
+  /// earlier window scored, with the window's preceding tokens as context. Every token but the
+  /// text's first is scored once, unless windows do not overlap: then the first token of each
+  /// window has no context and is not scored.
   ///
   /// - Parameters:
   ///   - model: The model.
   ///   - tokens: The text's tokens.
   ///   - bytes: The text's length in bytes.
-  ///   - context: Tokens per window, at most the model's context length.
-  ///   - stride: Tokens between the beginnings of windows.
-  ///   - progress: Told the tokens done so far.
-  /// - Returns: The measures.
+  ///   - context: The number of tokens per window, at most the model's context length.
+  ///   - stride: The number of tokens between the starts of windows.
+  ///   - progress: Receives the number of tokens processed so far.
+  /// - Returns: The perplexity and related measures.
   /// - Throws: ``Failure``.
-  /// - SeeAlso: [Perplexity of fixed-length models](https://huggingface.co/docs/transformers/perplexity), whose
-  ///   strided definition this is, with every window weighted by the tokens that it scored.
+  /// - SeeAlso: [Perplexity of fixed-length
+  ///   models](https://huggingface.co/docs/transformers/perplexity), whose strided definition this
+  ///   follows, with every window weighted by its number of scored tokens.
   public static func measure(
     _ model: MoEDecoder, tokens: [Int], bytes: Int, context: Int, stride: Int,
     progress: ProgressHandler = { _ in }
@@ -85,7 +88,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
       bitsPerByte: sum / log(2) / Double(max(1, bytes)))
   }
 
-  /// Sum of the negative log-likelihoods of a window's tokens from place `first` on.
+  /// The sum of the negative log-likelihoods of a window's tokens from position `first` on.
   private static func loss(
     _ model: MoEDecoder, _ window: ArraySlice<Int>, from first: Int
   ) -> Double {

@@ -1,3 +1,4 @@
+import MoECore
 import Foundation
 import MoERouting
 import MoETensor
@@ -106,10 +107,12 @@ final class DecoderBuilder {
 
   private func sparse(_ prefix: String) throws -> MoELayer {
     let (experts, hidden) = (configuration.experts, configuration.hiddenSize)
-    let router = try configuration.router.makeRouter(experts: experts)
+    guard let router = configuration.router else {
+      throw SettingError(key: "router", value: "absent", expected: "a rule for the sparse layers")
+    }
     let gate = try linear(prefix + ".gate", router.gateColumns(experts: experts), hidden)
     let bias =
-      configuration.router.hasSelectionBias
+      router.usesSelectionBias
       ? try weight(prefix + ".gate.e_score_correction_bias", [experts], start: .zeros) : nil
     let routed = try routedExperts(prefix + ".experts")
     var shared: FeedForward?
@@ -121,7 +124,8 @@ final class DecoderBuilder {
       }
     }
     return MoELayer(
-      gate: gate, router: router, selectionBias: bias, experts: routed, shared: shared,
+      gate: gate, router: router, selectionBias: bias,
+      experts: ExpertBanks.bank(of: routed, outputs: hidden), shared: shared,
       sharedGate: sharedGate)
   }
 

@@ -18,21 +18,16 @@ extension MoEDecoder {
         let output = layer(inputs[0], angles: angles, cache: nil, context: context)
         guard let sparse = output.routed else { return [output.hidden] }
         // The choice is the same both times; only the first counts.
-        if routed == nil { routed = sparse }
+        if routed == nil { routed = sparse.detached }
         return [output.hidden, sparse.routing.probabilities, sparse.logits]
       }
       guard var found = routed else { return (results[0], nil) }
-      // What losses look at must be the recorded results, not those of the first, unrecorded pass.
+      // What losses look at must be the recorded results, not the detached ones of the first pass.
       (found.routing.probabilities, found.logits) = (results[1], results[2])
       return (results[0], found)
     }
   }
 
   /// Whether ``recomputing(_:)`` is possible.
-  public var canRecompute: Bool {
-    switch configuration.router {
-    case .tokenChoice, .expertChoice, .dense: true
-    case .noisyTopK, .uniformRandom: false
-    }
-  }
+  public var canRecompute: Bool { configuration.router?.drawsRandomNumbers != true }
 }

@@ -94,7 +94,7 @@ public struct ModelOverview: Hashable, Codable, Sendable {
   }
 
   private static func facts(_ c: ClassifierConfiguration) -> [Fact] {
-    let kinds = c.mixture.experts.map(\.rawValue).joined(separator: ", ")
+    let kinds = c.mixture.experts.map(\.name).joined(separator: ", ")
     let answers =
       switch c.target {
       case .classes(let names):

@@ -58,12 +58,12 @@ public struct ModelSummary: Hashable, Codable, Sendable {
     _ c: DecoderConfiguration, _ weights: [StoredModel.WeightHeader], unused: [String]
   ) {
     (self.family, layers, sparseLayers) = (c.family, c.layers.count, c.sparseLayers.count)
-    (experts, expertsPerToken) = (c.experts, c.router.expertsPerToken)
+    (experts, expertsPerToken) = (c.experts, c.expertsPerToken)
     (hiddenSize, vocabularySize) = (c.hiddenSize, c.vocabularySize)
     contextLength = c.contextLength
     parameters = weights.reduce(0) { $0 + $1.count }
     let matrices = c.form == .gated ? 3 : 2
-    let idle = Double(c.experts) - c.router.expertsPerToken
+    let idle = Double(c.experts) - c.expertsPerToken
     let idleWeights = idle * Double(matrices * c.expertInner * c.hiddenSize * c.sparseLayers.count)
     activeParameters = parameters - Int(idleWeights)
     bytesByType = weights.reduce(into: [:]) { sums, weight in

@@ -64,7 +64,7 @@ public struct StoredModel {
   func weights(dtype: DType?) -> any WeightSource {
     switch storage {
     case .folder(let checkpoint): CheckpointWeights(checkpoint, dtype: dtype)
-    case .gguf(let model): GGUFWeights(model, dtype: dtype ?? .f32)
+    case .gguf(let model): CheckpointWeights(model, .elements(dtype ?? .f32))
     }
   }
 
@@ -110,7 +110,7 @@ public struct StoredModel {
       }
       return (weights, source.unused)
     case .gguf(let gguf):
-      let source = GGUFWeights(gguf, dtype: nil)
+      let source = CheckpointWeights(gguf, .headers)
       let model = try MoEDecoder(configuration, names: names, weights: source)
       let weights = model.parameters.compactMap { name, _ in
         gguf.entry(named: name).map {

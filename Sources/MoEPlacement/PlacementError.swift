@@ -8,29 +8,31 @@ public enum PlacementError: Error, Hashable {
   case infeasible
   /// The objective has no lowest value.
   case unbounded
-  /// There is no best solution, for one of these reasons; the solver could not tell which.
+  /// There is no optimal solution, for one of the two reasons above; the solver could not tell
+  /// which.
   case infeasibleOrUnbounded
-  /// The time was up before any solution was found.
+  /// No solution was found within the time limit.
   case noSolutionInTime(seconds: Double)
-  /// The integer-program solver failed; `status` is its own code.
+  /// The integer-program solver failed; `status` is its code.
   case solverFailed(operation: String, status: Int)
-  /// Counts, topology or limits that make no placement problem.
+  /// Counts, topology or limits that do not form a placement problem.
   case invalidProblem(message: String)
-  /// Experts and replicas cannot be dealt out evenly.
+  /// Experts and replicas cannot be distributed evenly.
   case unevenSlots(experts: Int, replicas: Int, ranks: Int)
-  /// No plan is as balanced as asked; `lowest` is a bound that no plan can beat.
+  /// No plan is as balanced as requested; `lowest` is a lower bound for all plans.
   case impossibleBalance(limit: Double, layer: Int, lowest: Double)
-  /// No plan as balanced as asked was found, though one may exist; `best` is the best one found.
+  /// No plan as balanced as requested was found, though one may exist; `best` is the best one
+  /// found.
   case balanceNotReached(limit: Double, layer: Int, best: Double)
-  /// The method cannot work on a problem of this size; `bound` is its largest.
+  /// The problem is too large for the method; `bound` is the largest size.
   case tooLarge(method: String, size: String, bound: String)
-  /// The method does not know something that the problem asks for.
+  /// The method does not support a feature of the problem.
   case unsupported(method: String, feature: String, instead: String)
-  /// A plan that breaks the rules, with the first of its faults.
+  /// A plan that violates the rules, with the first violation.
   case illegalPlan(message: String)
-  /// The plan and the problem do not belong together.
+  /// The plan and the problem do not match.
   case planMismatch(message: String)
-  /// A file that holds no plan; `place` says where in it.
+  /// A file that is not a plan; `message` says why.
   case invalidFile(path: String, message: String)
 }
 
@@ -43,15 +45,15 @@ extension PlacementError: CustomStringConvertible {
     case .infeasible:
       "no values satisfy all constraints; relax one of them"
     case .unbounded:
-      "the objective can fall without end; bound the variables"
+      "the objective is unbounded below; bound the variables"
     case .infeasibleOrUnbounded:
-      "either no values satisfy all constraints or the objective can fall without end; bound the variables"
+      "either no values satisfy all constraints or the objective is unbounded below; bound the variables"
     case .noSolutionInTime(let seconds):
       "no solution was found in \(seconds) s; allow more time"
     case .solverFailed(let operation, let status):
       "HiGHS failed in \(operation) with status \(status)"
     case .invalidProblem(let message):
-      "this is no placement problem: \(message)"
+      "this is not a placement problem: \(message)"
     case .unevenSlots(let experts, let replicas, let ranks):
       Self.uneven(experts: experts, replicas: replicas, ranks: ranks)
     case .impossibleBalance(let limit, let layer, let lowest):
@@ -59,13 +61,13 @@ extension PlacementError: CustomStringConvertible {
     case .balanceNotReached(let limit, let layer, let best):
       "no plan with a balance of \(limit) was found; the best one has \(Self.short(best)) in layer \(layer); raise the limit or allow replicas"
     case .tooLarge(let method, let size, let bound):
-      "\(method) cannot hold \(size); its bound is \(bound); use sweep or auto"
+      "\(method) cannot solve \(size); its limit is \(bound); use sweep or auto"
     case .unsupported(let method, let feature, let instead):
-      "\(method) does not know \(feature); use \(instead)"
+      "\(method) does not support \(feature); use \(instead)"
     case .illegalPlan(let message):
       "the plan is not legal: \(message)"
     case .planMismatch(let message):
-      "the plan belongs to something else: \(message)"
+      "the plan does not match: \(message)"
     case .invalidFile(let path, let message):
       "\(path): \(message)"
     }

@@ -1,25 +1,29 @@
 import MoECore
 public import MoETensor
 
-/// DiffMoE's way to run experts that chose from a whole batch in training: a small network predicts which tokens
-/// an expert would take, and a threshold turns its predictions into a number of tokens.
+/// DiffMoE's capacity predictor, for inference with experts that chose from a whole batch in
+/// training.
 ///
-/// In training each expert takes its share of the batch's tokens, ``ExpertChoiceRouter`` over one sequence of
-/// all. When images are made, expert i takes the n_i tokens that score highest for it, with
+/// A small network predicts which tokens an expert would take, and a threshold converts its
+/// predictions into a number of tokens.
+///
+/// In training, each expert takes its capacity from the batch's tokens, as in
+/// ``ExpertChoiceRouter`` with all tokens as one sequence. In inference, expert i takes the n_i
+/// tokens with the highest scores for it, where
 ///
 ///     n_i = number of tokens with sigmoid(prediction) > threshold_i
 ///     threshold_i ← decay · threshold_i + (1 − decay) · smallest of the `taken` largest sigmoid(prediction)
 ///
-/// So the number comes from the predictor, but the tokens from the gate.
+/// So the predictor determines the number of tokens, and the gate which tokens.
 ///
 /// - SeeAlso: *DiffMoE: Dynamic Token Selection for Scalable Diffusion Transformers*,
 ///   [arXiv:2503.14487](https://arxiv.org/abs/2503.14487).
 public enum CapacityPrediction {
-  /// Cross-entropy between predictions and what experts took.
+  /// The binary cross-entropy between predictions and the experts' choices.
   ///
   /// - Parameters:
   ///   - predictions: Before the sigmoid, shape `[tokens, experts]`.
-  ///   - routing: What the experts took.
+  ///   - routing: The experts' choices.
   /// - Returns: The mean over tokens and experts, shape `[]`.
   public static func loss(predictions: Tensor, routing: Routing) -> Tensor {
     let experts = routing.expertCount
@@ -31,12 +35,12 @@ public enum CapacityPrediction {
     return (z.softplus() - targets * z).mean()
   }
 
-  /// The thresholds after a batch of training.
+  /// The thresholds after a training batch.
   ///
   /// - Parameters:
   ///   - thresholds: f32, shape `[experts]`.
   ///   - predictions: Before the sigmoid, shape `[tokens, experts]`.
-  ///   - taken: Tokens that each expert took of the batch, at least 1.
+  ///   - taken: The number of tokens that each expert took from the batch, at least 1.
   ///   - decay: From 0 to 1; 0.95 in the paper's code.
   /// - Returns: Shape `[experts]`.
   public static func updated(
@@ -49,13 +53,14 @@ public enum CapacityPrediction {
     }
   }
 
-  /// The assignment when images are made.
+  /// The assignment in inference.
   ///
   /// - Parameters:
   ///   - logits: The gate's scores, shape `[tokens, experts]`.
   ///   - predictions: Before the sigmoid, shape `[tokens, experts]`.
   ///   - thresholds: Shape `[experts]`.
-  /// - Returns: Each expert's tokens, weighted by the softmax of the gate; ties go to the earlier token.
+  /// - Returns: Each expert's tokens, weighted by the softmax of the gate; ties go to the earlier
+  ///   token.
   public static func route(
     _ logits: Tensor, predictions: Tensor, thresholds: Tensor
   ) -> Routing {

@@ -1,46 +1,46 @@
 import MoECore
 public import MoETensor
 
-/// The first step of ProMoE: tokens of samples without a label go to an expert of their own, and only the others
+/// ProMoE's first step: tokens of unlabelled samples go to a dedicated expert, and only the others
 /// are routed.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.1,
-///   [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.1, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 public struct ConditionalSplit: Hashable, Sendable {
-  /// Tokens of each sample.
+  /// The number of tokens per sample.
   public let tokensPerSample: Int
-  /// Samples with a label.
+  /// Indices of samples with a label.
   public let conditionalSamples: [Int]
-  /// Samples without one.
+  /// Indices of samples without a label.
   public let unconditionalSamples: [Int]
 
-  /// Divides a batch.
+  /// Splits a batch.
   ///
   /// - Parameters:
   ///   - isUnconditional: For each sample, whether it has no label.
-  ///   - tokensPerSample: Tokens of each sample.
+  ///   - tokensPerSample: The number of tokens per sample.
   public init(isUnconditional: [Bool], tokensPerSample: Int) {
     self.tokensPerSample = tokensPerSample
     conditionalSamples = isUnconditional.indices.filter { !isUnconditional[$0] }
     unconditionalSamples = isUnconditional.indices.filter { isUnconditional[$0] }
   }
 
-  /// Number of all tokens.
+  /// The number of all tokens.
   public var tokenCount: Int {
     (conditionalSamples.count + unconditionalSamples.count) * tokensPerSample
   }
 
-  /// Tokens of samples with a label, in rising order.
+  /// Tokens of samples with a label, in ascending order.
   public var conditionalTokens: [Int] { tokens(of: conditionalSamples) }
 
-  /// Tokens of samples without a label, in rising order.
+  /// Tokens of samples without a label, in ascending order.
   public var unconditionalTokens: [Int] { tokens(of: unconditionalSamples) }
 
   private func tokens(of samples: [Int]) -> [Int] {
     samples.flatMap { $0 * tokensPerSample..<($0 + 1) * tokensPerSample }
   }
 
-  /// The rows of the tokens with a label.
+  /// The rows of tokens of samples with a label.
   ///
   /// - Parameter x: Shape `[tokens, width]`.
   /// - Returns: Shape `[conditional tokens, width]`.
@@ -52,11 +52,12 @@ public struct ConditionalSplit: Hashable, Sendable {
       .reshaped([conditionalSamples.count * tokensPerSample, width])
   }
 
-  /// One assignment of all tokens: those of a routing of the conditional tokens, and every other token to one
-  /// more expert, the last, with weight 1.
+  /// Extends a routing of the conditional tokens to all tokens: every other token goes to an
+  /// additional, last expert with weight 1.
   ///
-  /// - Parameter routing: Of the conditional tokens, numbered from 0.
-  /// - Returns: Assignments by expert, of one expert more; no gradient flows to its probabilities.
+  /// - Parameter routing: A routing of the conditional tokens, numbered from 0.
+  /// - Returns: Assignments by expert, with one more expert; no gradient flows to its
+  ///   probabilities.
   public func joined(_ routing: Routing) -> Routing {
     let (own, others) = (conditionalTokens, unconditionalTokens)
     require(
@@ -95,11 +96,11 @@ public struct ConditionalSplit: Hashable, Sendable {
 }
 
 extension Routing {
-  /// A routing of samples as one of their tokens: each token goes where its sample goes.
+  /// Converts a routing of samples to one of their tokens: each token goes where its sample goes.
   ///
-  /// - Parameter tokensPerSample: Tokens of each sample.
-  /// - Returns: A routing of the tokens, one sample's after another's.
-  /// - Precondition: Samples chose experts, not experts samples.
+  /// - Parameter tokensPerSample: The number of tokens per sample.
+  /// - Returns: A routing of the tokens, sample by sample.
+  /// - Precondition: Samples chose experts, not vice versa.
   public func spread(tokensPerSample: Int) -> Routing {
     guard case .byToken(let experts, let k) = choice else {
       programmerError("samples chosen by experts cannot be spread over their tokens")

@@ -1,18 +1,18 @@
 import MoECore
 public import MoETensor
 
-/// The routing contrastive loss, which pulls each prototype towards the tokens that chose it and away from the
-/// tokens of other experts.
+/// The routing contrastive loss, which pulls each prototype towards the tokens that chose it and
+/// pushes it away from other experts' tokens.
 ///
 ///     m_i  = mean of the tokens assigned to expert i                             with gradient
 ///     loss = −mean over active i of log [ exp(cos(p_i, m_i) / τ) / Σ_j exp(cos(p_i, m_j) / τ) ]
 ///
 /// Experts without tokens are inactive: they appear neither as i nor as j.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.3,
-///   equation 6, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.3, equation 6, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 extension RoutingLosses {
-  /// The loss of a given assignment; every assignment counts, whatever its weight.
+  /// The loss of a given assignment; every assignment counts, regardless of its weight.
   ///
   /// - Parameters:
   ///   - tokens: Shape `[tokens, width]`.
@@ -29,7 +29,8 @@ extension RoutingLosses {
     let active = assigned.indices.filter { !assigned[$0].isEmpty }
     guard active.count >= 2 else { return Tensor(0 as Float).moved(to: tokens.device) }
     let count = tokens.size(0)
-    // A product with each token's share of its expert's mean; its gradient is a product, too.
+    // A matrix product with each token's weight in its expert's mean; its gradient is a matrix
+    // product too.
     var shares = [Float](repeating: 0, count: active.count * count)
     for (row, expert) in active.enumerated() {
       let share = 1 / Float(assigned[expert].count)
@@ -44,13 +45,14 @@ extension RoutingLosses {
       means: means.expandingAxis(0), prototypes: own, temperature: temperature)
   }
 
-  /// The loss of several groups of tokens, each compared within itself.
+  /// The loss of several groups of tokens, computed within each group.
   ///
   /// - Parameters:
-  ///   - means: Mean token of each expert in each group, shape `[groups, experts, width]`.
+  ///   - means: The mean token of each expert in each group, shape `[groups, experts, width]`.
   ///   - prototypes: Shape `[experts, width]`.
   ///   - temperature: τ, above 0.
-  /// - Returns: The mean over groups and experts, shape `[]`; the constant 0 without groups or for one expert.
+  /// - Returns: The mean over groups and experts, shape `[]`; the constant 0 without groups or for
+  ///   one expert.
   public static func contrastive(
     means: Tensor, prototypes: Tensor, temperature: Double
   ) -> Tensor {

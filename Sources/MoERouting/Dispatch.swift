@@ -5,17 +5,18 @@ public import MoETensor
 ///
 ///     sort → histogram → gather → each expert on its slice → weight → scatter-add
 ///
-/// No capacity and no dropping: every assignment of the routing is carried out.
+/// There is no capacity limit and no token dropping: every assignment is executed.
 ///
-/// - SeeAlso: Gale et al. 2022, *MegaBlocks*, §4, [arXiv:2211.15841](https://arxiv.org/abs/2211.15841).
+/// - SeeAlso: Gale et al. 2022, *MegaBlocks*, §4,
+///   [arXiv:2211.15841](https://arxiv.org/abs/2211.15841).
 public struct Dispatch {
   /// Number of tokens.
   public let tokenCount: Int
   /// Assignments per expert.
   public let counts: [Int]
-  /// The token of each assignment, one expert's after another's.
+  /// The token of each assignment, expert by expert.
   package let rows: [Int32]
-  /// For each choice in the order of the routing's weights, its place among the assignments.
+  /// For each choice, in the order of the routing's weights, its index among the assignments.
   private let places: [Int32]
   private let routing: Routing
 
@@ -56,7 +57,7 @@ public struct Dispatch {
     return (rows, places)
   }
 
-  /// The token of each assignment, i64, shape `[assignments]`, one expert's after another's.
+  /// The token of each assignment, expert by expert, i64, shape `[assignments]`.
   public var tokens: Tensor { Tensor(rows.map(Int.init)).moved(to: routing.weights.device) }
 
   /// The weight of each assignment, shape `[assignments]`, in the same order, differentiable.
@@ -74,7 +75,7 @@ public struct Dispatch {
   /// - Returns: Shape `[assignments, width]`.
   public func gather(_ x: Tensor) -> Tensor { x.selecting(tokens) }
 
-  /// Weights the experts' answers and adds them up per token.
+  /// Weights the experts' outputs and sums them per token.
   ///
   /// - Parameter answers: Shape `[assignments, width]`, in the order of the assignments.
   /// - Returns: Shape `[tokens, width]`; zeros for tokens without an expert.
@@ -85,12 +86,12 @@ public struct Dispatch {
     return zeros.adding(weighted, at: tokens)
   }
 
-  /// Runs every expert on its slice and combines the answers.
+  /// Runs every expert on its slice and combines the outputs.
   ///
   /// - Parameters:
   ///   - x: Shape `[tokens, width]`.
-  ///   - expert: Answers for the rows of one expert, `[rows, width] → [rows, width]`; called in the order of
-  ///     the experts, only for those with rows.
+  ///   - expert: Computes the outputs for the rows of one expert, `[rows, width] → [rows, width]`;
+  ///     called in the order of the experts, only for those with rows.
   /// - Returns: Shape `[tokens, width]`.
   public func run(_ x: Tensor, expert: (_ expert: Int, _ rows: Tensor) -> Tensor) -> Tensor {
     let busy = counts.indices.filter { counts[$0] > 0 }
@@ -100,14 +101,14 @@ public struct Dispatch {
     return combine(answers.count == 1 ? answers[0] : Tensor.concatenated(answers, axis: 0))
   }
 
-  /// Runs every expert on what it reads of its tokens and combines the answers.
+  /// Runs experts that fetch their own inputs and combines the outputs.
   ///
-  /// For experts that read different things: each fetches its own input.
+  /// For experts that read different inputs.
   ///
   /// - Parameters:
-  ///   - answerWidth: Numbers of an answer.
-  ///   - expert: Answers for tokens, `[tokens.count, answerWidth]`; called in the order of the experts, only for
-  ///     those with tokens.
+  ///   - answerWidth: The width of an output.
+  ///   - expert: Computes the outputs for tokens, `[tokens.count, answerWidth]`; called in the
+  ///     order of the experts, only for those with tokens.
   /// - Returns: Shape `[tokens, answerWidth]`.
   public func run(answerWidth: Int, expert: (_ expert: Int, _ tokens: [Int]) -> Tensor) -> Tensor {
     var (answers, start) = ([Tensor](), 0)
@@ -130,13 +131,13 @@ public struct Dispatch {
   package struct ByToken {
     /// Token t has `places[starts[t]..<starts[t + 1]]`.
     package var starts: [Int32]
-    /// Places among the sorted assignments.
+    /// Indices among the sorted assignments.
     package var places: [Int32]
-    /// The factors beside `places`, shape `[assignments]`.
+    /// The weights in the order of `places`, shape `[assignments]`.
     package var weights: Tensor
   }
 
-  /// The assignments once more, sorted by token.
+  /// The assignments sorted by token.
   package var byToken: ByToken {
     switch routing.choice {
     case .byToken(_, let k):
@@ -148,7 +149,8 @@ public struct Dispatch {
       for row in rows { counts[Int(row)] += 1 }
       let sorted = Self.sorted(rows.map(Int.init), k: 1, counts: counts)
       let starts = counts.reduce(into: [0 as Int32]) { $0.append($0[$0.count - 1] + Int32($1)) }
-      // A stable sort of the places by token: `rows` of that sort are the assignments themselves.
+      // A stable sort of the indices by token: the `rows` of that sort are the assignments
+      // themselves.
       return ByToken(
         starts: starts, places: sorted.rows,
         weights: routing.weights.selecting(

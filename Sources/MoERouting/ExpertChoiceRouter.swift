@@ -1,15 +1,16 @@
 public import MoECore
 public import MoETensor
 
-/// Expert-choice routing: in each sequence, each expert takes the tokens that score highest for it.
+/// Expert-choice routing: in each sequence, each expert takes the tokens with the highest scores
+/// for it.
 ///
 ///     p = softmax(logits) over experts, in f32, or another ``Scoring``
 ///     capacity = max(1, ⌊tokens of the sequence · capacityFactor / experts⌋)
 ///     expert e takes the `capacity` tokens with the largest p[·, e], with weight p[token, e]
 ///
-/// Every expert has the same load by construction. A token may get no expert or several. Later tokens of a
-/// sequence influence the choice among earlier ones, so a causal language model that uses this rule sees the
-/// future; it is meant for encoders and diffusion.
+/// Every expert has the same load by construction. A token may get no expert or several. Later
+/// tokens of a sequence influence the choice among earlier ones, so a causal language model with
+/// this rule leaks information about the future; it is meant for encoders and diffusion.
 ///
 /// Ties go to the earlier token.
 ///
@@ -33,7 +34,7 @@ public struct ExpertChoiceRouter: Router, Hashable {
   /// How logits become scores.
   public let scoring: Scoring
 
-  /// Makes a rule.
+  /// Creates a router.
   ///
   /// - Throws: `SettingError` unless the factor is above 0 and at most
   ///   the number of experts.
@@ -48,10 +49,19 @@ public struct ExpertChoiceRouter: Router, Hashable {
     (self.capacityFactor, self.scoring) = (capacityFactor, scoring)
   }
 
-  /// Tokens that each expert takes from a sequence of `tokens` tokens.
+  /// The number of tokens that each expert takes from a sequence of `tokens` tokens.
   public func capacity(tokens: Int, experts: Int) -> Int {
     tokens == 0 ? 0 : max(1, Int(Double(tokens) * capacityFactor / Double(experts)))
   }
+
+  /// The capacity factor.
+  public func expertsPerToken(experts: Int) -> Double { capacityFactor }
+
+  /// Later tokens compete for the same places.
+  public var seesFuture: Bool { true }
+
+  /// The logit itself may be negative.
+  public var hasNegativeWeights: Bool { scoring == .identity }
 
   /// Lets each expert choose its tokens in every sequence.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
@@ -96,5 +106,15 @@ public struct ExpertChoiceRouter: Router, Hashable {
       start += length
     }
     return chosen
+  }
+}
+
+extension ExpertChoiceRouter: ConfigurableRouter {
+  /// Reads `capacity_factor`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: ["type", "capacity_factor"])
+    try self.init(capacityFactor: try json.number("capacity_factor"), experts: experts)
   }
 }

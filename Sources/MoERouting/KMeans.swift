@@ -1,21 +1,24 @@
 import MoECore
 public import MoETensor
 
-/// Routing by clustering: each token goes to the nearest centroid, and centroids follow their tokens.
+/// Routing by clustering: each token goes to the nearest centroid, and centroids follow their
+/// tokens.
 ///
-/// Centroids are no weights: after every batch of training each becomes the mean of its tokens. The paper that
-/// uses this as a baseline says no more; distances are Euclidean, and a centroid without tokens stays.
+/// Centroids are not weights: after every training batch each becomes the mean of its tokens. The
+/// paper that uses this as a baseline gives no further details; here distances are Euclidean, and a
+/// centroid without tokens is unchanged.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §4 and
-///   appendix, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711); Lloyd 1982, *Least Squares Quantization in
-///   PCM*.
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §4 and appendix, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711); Lloyd 1982,
+///   *Least Squares Quantization in PCM*.
 public enum KMeans {
   /// The negative squared distances, shape `[tokens, centroids]`, f32, without gradient.
   ///
   /// - Parameters:
   ///   - tokens: Shape `[tokens, width]`.
   ///   - centroids: Shape `[centroids, width]`.
-  /// - Returns: For a ``TokenChoiceRouter`` of one expert per token, renormalized: the weight is 1.
+  /// - Returns: Scores for a ``TokenChoiceRouter`` with one expert per token, renormalized, so the
+  ///   weight is 1.
   public static func scores(of tokens: Tensor, centroids: Tensor) -> Tensor {
     withoutGradients {
       let (x, c) = (tokens.detached().cast(to: .f32), centroids.cast(to: .f32))
@@ -29,8 +32,8 @@ public enum KMeans {
   /// - Parameters:
   ///   - centroids: f32, shape `[centroids, width]`.
   ///   - tokens: Shape `[tokens, width]`.
-  ///   - routing: Who went where.
-  /// - Returns: Shape `[centroids, width]`; a centroid without tokens is as before.
+  ///   - routing: The assignment of tokens to centroids.
+  /// - Returns: Shape `[centroids, width]`; a centroid without tokens is unchanged.
   public static func updated(_ centroids: Tensor, tokens: Tensor, routing: Routing) -> Tensor {
     withoutGradients {
       let dispatch = Dispatch(routing)
@@ -44,12 +47,12 @@ public enum KMeans {
     }
   }
 
-  /// Different tokens at random, for centroids to start from.
+  /// Initial centroids: distinct random tokens.
   ///
   /// - Parameters:
-  ///   - count: Number of centroids, at most that of the tokens.
+  ///   - count: The number of centroids, at most the number of tokens.
   ///   - tokens: Shape `[tokens, width]`.
-  ///   - random: Chooses.
+  ///   - random: The source of random numbers.
   /// - Returns: Shape `[count, width]`, f32.
   public static func start(_ count: Int, from tokens: Tensor, random: RandomSource) -> Tensor {
     withoutGradients {

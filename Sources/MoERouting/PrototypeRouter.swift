@@ -1,18 +1,19 @@
 public import MoECore
 public import MoETensor
 
-/// Token choice by likeness to prototypes, as ProMoE routes the tokens of images with a label.
+/// Token choice by similarity to prototypes, as ProMoE routes the tokens of labelled images.
 ///
 ///     z = cosine(token, prototype)                    in f32, from ``Prototypes/scores(of:prototypes:)``
 ///     s = z, or sigmoid(z), or softmax(z) over the experts
 ///     chosen = the k largest of s;  weight = s[chosen]
 ///
-/// Weights are not renormalized, and with the identity they may be negative. Ties go to the lower expert index.
+/// Weights are not renormalized, and with the identity they may be negative. Ties go to the lower
+/// expert index.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §3.2,
-///   equations 3–5, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §3.2, equations 3–5, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 public struct PrototypeRouter: Router, Hashable {
-  /// How likeness becomes a weight.
+  /// How a similarity becomes a weight.
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
     /// The cosine itself.
     case identity
@@ -24,10 +25,10 @@ public struct PrototypeRouter: Router, Hashable {
 
   /// Experts per token.
   public let k: Int
-  /// How likeness becomes a weight.
+  /// How a similarity becomes a weight.
   public let scoring: Scoring
 
-  /// Makes a rule for layers of `experts` prototypes.
+  /// Creates a router for layers of `experts` prototypes.
   ///
   /// - Throws: `SettingError` unless `k` is from 1 to `experts`.
   public init(k: Int, experts: Int, scoring: Scoring) throws(SettingError) {
@@ -36,6 +37,12 @@ public struct PrototypeRouter: Router, Hashable {
     }
     (self.k, self.scoring) = (k, scoring)
   }
+
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
+
+  /// A cosine itself may be negative.
+  public var hasNegativeWeights: Bool { scoring == .identity }
 
   /// Assigns each token to the experts of its nearest prototypes.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
@@ -61,19 +68,19 @@ extension PrototypeRouter.Scoring {
   }
 }
 
-/// Learned directions, one per expert, to which tokens are compared.
+/// Learned directions, one per expert, with which tokens are compared.
 public enum Prototypes {
-  /// Keeps rows without length finite.
+  /// Keeps zero rows finite.
   private static let epsilon = 1e-12
 
   /// The cosines between tokens and prototypes.
   ///
-  /// They do not change when a token or a prototype is multiplied by a positive number.
+  /// They are invariant to positive scaling of tokens and prototypes.
   ///
   /// - Parameters:
   ///   - tokens: Shape `[tokens, width]`, of any floating-point type.
   ///   - prototypes: Shape `[experts, width]`.
-  /// - Returns: Shape `[tokens, experts]`, f32, from -1 to 1 but for rounding.
+  /// - Returns: Shape `[tokens, experts]`, f32, from -1 to 1 up to rounding.
   public static func scores(of tokens: Tensor, prototypes: Tensor) -> Tensor {
     normalized(tokens).matmul(normalized(prototypes).transposed())
   }

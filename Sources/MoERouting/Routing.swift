@@ -1,13 +1,13 @@
 public import MoECore
 public import MoETensor
 
-/// Which experts work on which tokens, and with which weight.
+/// Which experts process which tokens, and with which weights.
 public struct Routing {
   /// The two kinds of choice.
   public enum Choice {
-    /// Every token chose `k` experts, `experts[token · k + slot]`, no expert twice.
+    /// Every token chose `k` distinct experts, `experts[token · k + slot]`.
     case byToken(experts: [Int], k: Int)
-    /// Every expert chose tokens, in rising order; the number may differ between experts.
+    /// Every expert chose tokens, in ascending order; the number may differ between experts.
     case byExpert(tokens: [[Int]])
   }
 
@@ -15,15 +15,15 @@ public struct Routing {
   public var tokenCount: Int
   /// Number of experts.
   public var expertCount: Int
-  /// Who chose whom.
+  /// The assignment.
   public var choice: Choice
-  /// The factor of each expert's answer, differentiable.
+  /// The weight of each expert's output, differentiable.
   ///
-  /// Shape `[tokens, k]` if tokens chose, in the order of their choices; `[assignments]` if experts chose,
-  /// one expert's tokens after another's.
+  /// Shape `[tokens, k]` if tokens chose, in the order of their choices; `[assignments]` if experts
+  /// chose, expert by expert.
   public var weights: Tensor
-  /// The scores as shares of each token, shape `[tokens, experts]`, f32, differentiable: what balance losses
-  /// look at.
+  /// The scores as probabilities per token, shape `[tokens, experts]`, f32, differentiable; used by
+  /// balance losses.
   public var probabilities: Tensor
 
   /// Describes an assignment.
@@ -32,6 +32,13 @@ public struct Routing {
   ) {
     (self.tokenCount, self.expertCount, self.choice) = (tokenCount, expertCount, choice)
     (self.weights, self.probabilities) = (weights, probabilities)
+  }
+
+  /// The same without the history of its computation.
+  package var detached: Routing {
+    Routing(
+      tokenCount: tokenCount, expertCount: expertCount, choice: choice,
+      weights: weights.detached(), probabilities: probabilities.detached())
   }
 
   /// Every assignment as `[token, expert]`, in the order of the weights.
@@ -43,7 +50,7 @@ public struct Routing {
     }
   }
 
-  /// How many tokens each expert receives.
+  /// The number of tokens that each expert receives.
   public var load: ExpertLoad {
     switch choice {
     case .byExpert(let tokens): return ExpertLoad(tokens: tokens.map(\.count))

@@ -1,34 +1,36 @@
 public import MoECore
 public import MoETensor
 
-/// Auxiliary losses that keep experts busy and gates calm; functions of scores, all in f32.
+/// Auxiliary losses for balanced experts and small logits, as functions of scores, all in f32.
 public enum RoutingLosses {
-  /// What the shares of ``loadBalance(probabilities:load:denominator:)`` sum to.
+  /// What the fractions f in ``loadBalance(probabilities:load:denominator:)`` are relative to.
   public enum Denominator: String, Hashable, Codable, Sendable, CaseIterable {
-    /// Assignments per token: shares sum to k, and perfect balance gives k. As transformers computes it for
-    /// Mixtral, OLMoE and Qwen.
+    /// Assignments per token: fractions sum to k, and perfect balance gives k. As in the
+    /// transformers library for Mixtral, OLMoE and Qwen.
     case tokens
-    /// Assignments per assignment: shares sum to 1, and perfect balance gives 1. As in the papers on top-1.
+    /// Assignments per assignment: fractions sum to 1, and perfect balance gives 1. As in the
+    /// papers on top-1.
     case assignments
   }
 
-  /// The load-balancing loss: smallest when every expert gets the same share of tokens and of probability.
+  /// The load-balancing loss: minimal when every expert gets the same fraction of tokens and of
+  /// probability.
   ///
   ///     loss = E · Σ_e f_e · P_e
   ///     f_e = assignments to expert e / (tokens, or all assignments)     no gradient
   ///     P_e = mean over tokens of p[token, e]
   ///
-  /// Over several layers or micro-batches, pass the concatenated probabilities and the summed load: the
-  /// loss then asks for balance of the whole only.
+  /// Over several layers or micro-batches, pass the concatenated probabilities and the summed load:
+  /// the loss then requires only overall balance.
   ///
   /// - Parameters:
   ///   - probabilities: p, shape `[tokens, E]`, each row summing to 1.
   ///   - load: Assignments per expert.
-  ///   - denominator: What f is a share of.
+  ///   - denominator: What f is relative to.
   /// - Returns: Shape `[]`; 0 for no tokens.
   /// - SeeAlso: Fedus et al. 2021, *Switch Transformers*, §2.2, equations 4–6,
-  ///   [arXiv:2101.03961](https://arxiv.org/abs/2101.03961); Lepikhin et al. 2020, *GShard*, algorithm 1,
-  ///   [arXiv:2006.16668](https://arxiv.org/abs/2006.16668).
+  ///   [arXiv:2101.03961](https://arxiv.org/abs/2101.03961); Lepikhin et al. 2020, *GShard*,
+  ///   algorithm 1, [arXiv:2006.16668](https://arxiv.org/abs/2006.16668).
   public static func loadBalance(
     probabilities: Tensor, load: ExpertLoad, denominator: Denominator
   ) -> Tensor {
@@ -55,7 +57,8 @@ public enum RoutingLosses {
     return logits.cast(to: .f32).logSumExp(axis: 1).pow(2).mean()
   }
 
-  /// The mean entropy of the tokens' probabilities, in nats: 0 if every token is sure, ln E if none is.
+  /// The mean entropy of the tokens' probabilities, in nats: 0 if every choice is certain, ln E if
+  /// all are uniform.
   ///
   /// - Parameter probabilities: Shape `[tokens, experts]`, each row summing to 1.
   /// - Returns: Shape `[]`; 0 for no tokens.
@@ -63,16 +66,16 @@ public enum RoutingLosses {
     guard probabilities.size(0) > 0 else {
       return Tensor(0 as Float).moved(to: probabilities.device)
     }
-    // The smallest normal number keeps 0 · log 0 at 0.
+    // Clamping to the smallest normal number makes 0 · log 0 equal 0.
     let p = probabilities.cast(to: .f32)
     let logarithm = p.clamped(min: Double(Float.leastNormalMagnitude)).log()
     return -(p * logarithm).sum(axis: 1).mean()
   }
 
-  /// How far the mean probabilities are from even: E · Σ_e P_e² − 1.
+  /// The deviation of the mean probabilities from uniform: E · Σ_e P_e² − 1.
   ///
-  /// 0 if every expert is as likely as any other over the batch, E − 1 if one takes all; unlike
-  /// ``loadBalance(probabilities:load:denominator:)`` it is differentiable in all it looks at.
+  /// 0 if all experts are equally likely over the batch, E − 1 if one takes all; unlike
+  /// ``loadBalance(probabilities:load:denominator:)`` it is fully differentiable.
   ///
   /// - Parameter probabilities: Shape `[tokens, experts]`, each row summing to 1.
   /// - Returns: Shape `[]`; 0 for no tokens.

@@ -1,34 +1,35 @@
 public import MoECore
 public import MoETensor
 
-/// One expert for each token or sample, the likeliest, with a temperature and a choice of how the gate learns.
+/// Routes each token or sample to its most likely expert, with a temperature and a choice of gate
+/// gradient.
 ///
 ///     p = softmax(logits / temperature)        in f32
 ///     k = the largest p, the lower expert of equal ones
 ///     y = weight · E_k                          weight by ``Gradient``
 ///
-/// - SeeAlso: Pandey et al. 2025, *Hecto*, [arXiv:2506.22919](https://arxiv.org/abs/2506.22919), whose gate has a
-///   temperature of 1.5; the paper's text does not say how its gradient is made.
+/// - SeeAlso: Pandey et al. 2025, *Hecto*, [arXiv:2506.22919](https://arxiv.org/abs/2506.22919),
+///   whose gate has a temperature of 1.5; the paper does not say how its gradient is computed.
 public struct SingleExpertRouter: Router, Hashable {
-  /// How the gradient of the answer reaches the gate.
+  /// How the gradient of the output reaches the gate.
   public enum Gradient: String, Hashable, Codable, Sendable, CaseIterable {
-    /// The weight is 1 and has the gradient of p: the answer is the expert's own, and the gate learns
-    /// ∂L/∂logit_j = ⟨∂L/∂y, E_k⟩ · p_k · (1[j = k] − p_j) / temperature.
+    /// The weight is 1 and has the gradient of p: the output is exactly the expert's, and the gate
+    /// learns ∂L/∂logit_j = ⟨∂L/∂y, E_k⟩ · p_k · (1[j = k] − p_j) / temperature.
     case straightThrough = "straight_through"
-    /// The weight is p, as in Switch Transformers; answers shrink with the gate's doubt.
+    /// The weight is p, as in Switch Transformers, so outputs shrink with the gate's uncertainty.
     case scaled
-    /// Every expert answers, weighted by p; for training only, as it costs all experts.
+    /// Every expert is computed and weighted by p; for training only, because it costs all experts.
     case soft
-    /// The weight is 1, and the gate learns from auxiliary losses alone.
+    /// The weight is 1, and the gate learns only from auxiliary losses.
     case hard
   }
 
-  /// Divides the logits; above 1 makes the gate less sure.
+  /// Divides the logits; above 1 makes the gate less certain.
   public let temperature: Double
   /// How the gate learns.
   public let gradient: Gradient
 
-  /// Makes a rule.
+  /// Creates a router.
   ///
   /// - Throws: `SettingError` unless the temperature is finite and above 0.
   public init(temperature: Double = 1, gradient: Gradient = .straightThrough) throws(SettingError) {
@@ -38,7 +39,7 @@ public struct SingleExpertRouter: Router, Hashable {
     (self.temperature, self.gradient) = (temperature, gradient)
   }
 
-  /// The rule as it is used after training: of a soft mixture, the likeliest expert alone.
+  /// The router for inference: a soft mixture becomes its most likely expert.
   public var forInference: SingleExpertRouter {
     gradient == .soft ? SingleExpertRouter(unchecked: temperature, .hard) : self
   }
@@ -47,7 +48,10 @@ public struct SingleExpertRouter: Router, Hashable {
     (self.temperature, self.gradient) = (temperature, gradient)
   }
 
-  /// Assigns each token to its likeliest expert, or to all for a soft mixture.
+  /// One, or all for a soft mixture.
+  public func expertsPerToken(experts: Int) -> Double { gradient == .soft ? Double(experts) : 1 }
+
+  /// Assigns each token to its most likely expert, or to all for a soft mixture.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))
     let p = (logits.cast(to: .f32) * (1 / temperature)).softmax(axis: 1)  // [tokens, experts]

@@ -3,7 +3,7 @@ public import MoETensor
 
 /// Token-choice routing: each token takes its `k` best experts.
 ///
-/// One rule with the options in which the published models differ:
+/// One router with the options by which the published models differ:
 ///
 ///     p = softmax(logits) or sigmoid(logits)                      in f32
 ///     chosen = the k largest of p + selection bias, within the best groups if groups are limited
@@ -14,25 +14,25 @@ public import MoETensor
 /// - DeepSeek-V2: softmax, best groups by their largest score, scaled.
 /// - DeepSeek-V3: sigmoid, selection bias, best groups by their two largest, renormalized, scaled.
 ///
-/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization every
-/// weight is exactly 1, and no gradient reaches the gate through the weights.
+/// Ties go to the lower expert index, as do ties between groups. With `k` of 1 and renormalization
+/// every weight is exactly 1, and no gradient reaches the gate through the weights.
 ///
 /// - Complexity: O(tokens × experts × `k`).
-/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538); Jiang et al.
-///   2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088); DeepSeek-AI 2024
-///   (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
+/// - SeeAlso: Shazeer et al. 2017, §2.1, [arXiv:1701.06538](https://arxiv.org/abs/1701.06538);
+///   Jiang et al. 2024 (Mixtral), §2.1, [arXiv:2401.04088](https://arxiv.org/abs/2401.04088);
+///   DeepSeek-AI 2024 (DeepSeek-V3), §2.1.2, [arXiv:2412.19437](https://arxiv.org/abs/2412.19437).
 public struct TokenChoiceRouter: Router, Hashable {
   /// How logits become scores.
   public enum Scoring: String, Hashable, Codable, Sendable, CaseIterable {
     /// exp(logit) over the sum of all experts.
     case softmax
-    /// 1 / (1 + exp(−logit)), each expert for itself.
+    /// 1 / (1 + exp(−logit)), independently for each expert.
     case sigmoid
   }
 
-  /// Restricts each token to experts of its best groups.
+  /// Restricts each token to the experts of its best groups.
   public struct GroupLimit: Hashable, Codable, Sendable {
-    /// How a group's score is made of its experts' scores.
+    /// How a group's score is computed from its experts' scores.
     public enum Score: String, Hashable, Codable, Sendable, CaseIterable {
       /// The largest (DeepSeek-V2).
       case largest
@@ -40,9 +40,9 @@ public struct TokenChoiceRouter: Router, Hashable {
       case twoLargest
     }
 
-    /// Number of groups; neighbouring experts form a group.
+    /// The number of groups; neighbouring experts form a group.
     public var groups: Int
-    /// Groups that a token may use.
+    /// The number of groups that a token may use.
     public var kept: Int
     /// How groups are compared.
     public var score: Score
@@ -59,19 +59,22 @@ public struct TokenChoiceRouter: Router, Hashable {
   public let scoring: Scoring
   /// Whether weights are divided by their sum over the chosen experts.
   public let renormalizes: Bool
-  /// Factor of all weights.
+  /// A factor applied to all weights.
   public let scale: Double
-  /// Limit to the best groups, if any.
+  /// The limit to the best groups, if any.
   public let groupLimit: GroupLimit?
+  /// Whether a layer keeps a bias per expert for the choice.
+  public let usesSelectionBias: Bool
 
-  /// Makes a rule for layers of `experts` experts.
+  /// Creates a router for layers of `experts` experts.
   ///
-  /// - Throws: `SettingError` for options that do not fit.
+  /// - Throws: `SettingError` for inconsistent options.
   public init(
     k: Int, experts: Int, scoring: Scoring = .softmax, renormalizes: Bool, scale: Double = 1,
-    groupLimit: GroupLimit? = nil
+    groupLimit: GroupLimit? = nil, usesSelectionBias: Bool = false
   ) throws(SettingError) {
     (self.k, self.scoring, self.renormalizes) = (k, scoring, renormalizes)
+    self.usesSelectionBias = usesSelectionBias
     (self.scale, self.groupLimit) = (scale, groupLimit)
     guard experts >= 1 else {
       throw SettingError(key: "number of experts", value: "\(experts)", expected: "at least 1")
@@ -111,6 +114,9 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
   }
 
+  /// Exactly `k`.
+  public func expertsPerToken(experts: Int) -> Double { Double(k) }
+
   /// Assigns each token to its best experts.
   public func route(_ logits: Tensor, in context: RoutingContext) -> Routing {
     let (tokens, experts) = (logits.size(0), logits.size(1))
@@ -140,7 +146,7 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
   }
 
-  /// Puts scores outside each token's best groups below all others.
+  /// Moves scores outside each token's best groups below all others.
   private static func limited(_ scores: Tensor, _ limit: GroupLimit) -> Tensor {
     let (tokens, experts) = (scores.size(0), scores.size(1))
     let grouped = scores.reshaped([tokens, limit.groups, experts / limit.groups])
@@ -154,5 +160,29 @@ public struct TokenChoiceRouter: Router, Hashable {
     }
     let mask = Tensor(dropped, shape: [tokens, limit.groups, 1]).moved(to: scores.device)
     return grouped.filled(with: -.infinity, where: mask).reshaped([tokens, experts])
+  }
+}
+
+extension TokenChoiceRouter: ConfigurableRouter {
+  /// Reads `k` and `renormalize`, and if they are there `scoring`, `scale`, `groups` with `kept_groups` and
+  /// `group_score`, and `selection_bias`.
+  ///
+  /// - Throws: `ConfigurationError` or `SettingError`.
+  public init(_ json: ConfigurationObject, experts: Int) throws {
+    try json.refuseKeys(except: [
+      "type", "k", "scoring", "renormalize", "scale", "groups", "kept_groups", "group_score",
+      "selection_bias",
+    ])
+    var limit: GroupLimit?
+    if let groups = try json.optionalInt("groups", in: 1...experts) {
+      limit = GroupLimit(
+        groups: groups, kept: try json.int("kept_groups", in: 1...groups),
+        score: json.has("group_score") ? try json.choice("group_score") : .largest)
+    }
+    try self.init(
+      k: try json.int("k", in: 1...experts), experts: experts,
+      scoring: json.has("scoring") ? try json.choice("scoring") : .softmax,
+      renormalizes: try json.bool("renormalize"), scale: try json.optionalNumber("scale") ?? 1,
+      groupLimit: limit, usesSelectionBias: try json.optionalBool("selection_bias") ?? false)
   }
 }

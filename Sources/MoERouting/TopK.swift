@@ -1,8 +1,8 @@
 import MoETensor
 
-/// Chooses the `k` largest scores of every row.
+/// Selects the `k` largest scores of every row.
 enum TopK {
-  /// Columns of the `k` largest scores of each row, largest first.
+  /// The columns of the `k` largest scores of each row, largest first.
   ///
   /// Equal scores go to the lower column; NaN counts as smaller than everything.
   ///
@@ -25,7 +25,7 @@ enum TopK {
           let score = raw.isNaN ? -Float.infinity : raw
           guard filled < k || score > best[k - 1] else { continue }
           var place = filled < k ? filled : k - 1
-          // A new score moves only before strictly smaller ones, so that ties keep their order.
+          // A new score moves only before strictly smaller ones, so ties keep their order.
           while place > 0, best[place - 1] < score {
             best[place] = best[place - 1]
             result[row * k + place] = result[row * k + place - 1]

@@ -3,9 +3,10 @@ import CTorch
 public import MoECore
 
 extension GGUFFile {
-  /// A tensor of this file: plain elements over the mapped bytes, without copying them; blocks as f32.
+  /// A tensor of this file: plain elements share the mapped bytes; blocks are decoded to f32.
   ///
-  /// - Throws: `GGUFError` when there is no tensor of this name, ``TensorError`` when its storage is invalid.
+  /// - Throws: `GGUFError` when there is no tensor of this name, ``TensorError`` when its storage
+  ///   is invalid.
   public func elements(of name: String) throws -> Tensor {
     let entry = try tensor(named: name)
     if let dtype = entry.type.dtype {
@@ -28,7 +29,7 @@ extension GGUFFile {
 }
 
 extension GGUFTensorType {
-  /// Turns `count` blocks into elements.
+  /// Decodes `count` blocks into elements.
   @unsafe fileprivate func decode(
     _ blocks: UnsafePointer<UInt8>, into values: UnsafeMutablePointer<Float>, count: Int
   ) {

@@ -2,9 +2,10 @@ import MoECore
 
 private let copyOperator = Operator("copy_")
 
-/// A tensor that grows along one axis, for caches: appending costs time in what is appended only.
+/// A tensor that grows along one axis, for caches: appending takes time only for the new elements.
 ///
-/// What was read before stays as it was: appending writes behind the elements that anyone can see.
+/// Values that were read before are unaffected: appending writes after the elements visible in
+/// them.
 public final class GrowingTensor {
   /// The axis along which it grows.
   public let axis: Int
@@ -12,7 +13,7 @@ public final class GrowingTensor {
   public private(set) var count = 0
   private var buffer: Tensor?
 
-  /// An empty tensor that will grow along an axis, counted from 0.
+  /// Creates an empty tensor that grows along an axis, counted from 0.
   public init(axis: Int) {
     require(axis >= 0, "axis \(axis); it must count from the start")
     self.axis = axis
@@ -26,9 +27,10 @@ public final class GrowingTensor {
     return buffer.slice(axis: axis, 0..<count)
   }
 
-  /// Adds elements at the end and returns all of them.
+  /// Appends elements and returns all of them.
   ///
-  /// - Parameter part: All parts have the same shape but for the axis, the same type and device.
+  /// - Parameter part: The new elements; all parts have the same type, device and shape except
+  ///   along the axis.
   /// - Returns: All elements so far.
   /// - Complexity: O(elements of `part`), amortized.
   public func append(_ part: Tensor) -> Tensor {
@@ -50,7 +52,7 @@ public final class GrowingTensor {
     }
   }
 
-  /// Forgets all elements; tensors that were read before keep theirs.
+  /// Removes all elements; tensors that were read before keep theirs.
   public func removeAll() { (buffer, count) = (nil, 0) }
 }
 

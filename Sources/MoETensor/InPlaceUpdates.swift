@@ -6,7 +6,7 @@ private let foreachMultiply = Operator("_foreach_mul", "Tensor")
 private let foreachScale = Operator("_foreach_mul_", "Scalar")
 private let foreachAdd = Operator("_foreach_add_", "List")
 
-/// Constants of one AdamW update.
+/// The constants of one AdamW update.
 package struct AdamWUpdate {
   package var learningRate: Double
   package var beta1: Double
@@ -21,7 +21,7 @@ package struct AdamWUpdate {
     (self.weightDecay, self.epsilon) = (weightDecay, epsilon)
   }
 
-  /// Updates weights and both moments in place, all in one call of the engine; `step` counts from 1.
+  /// Updates weights and both moments in place, in one call of the engine; `step` counts from 1.
   package func apply(
     to weights: [Parameter], gradients: [Tensor], firstMoments: [Parameter],
     secondMoments: [Parameter], step: Int
@@ -34,7 +34,7 @@ package struct AdamWUpdate {
     }
     withoutGradients {
       let count = Tensor(Float(step)).moved(to: device)
-      // The fused operation walks through memory and takes no notice of strides.
+      // The fused operation ignores strides.
       let gradients = gradients.map { $0.contiguous() }
       fusedAdamW.update(
         weights.map { $0.uniqueValue() }, gradients, firstMoments.map { $0.uniqueValue() },
@@ -48,7 +48,7 @@ package struct AdamWUpdate {
 extension Tensor {
   /// The Euclidean norm of each tensor, shape `[tensors]`, f32.
   ///
-  /// Sums of squares of narrow types are taken in f32.
+  /// Squares of 16-bit types are summed in f32.
   ///
   /// - Precondition: There is at least one tensor.
   package static func norms(of tensors: [Tensor]) -> Tensor {
@@ -57,7 +57,7 @@ extension Tensor {
     return Tensor.stacked(norms.map { $0.cast(to: .f32) })
   }
 
-  /// Every tensor multiplied by the same number, shape `[]`.
+  /// Every tensor multiplied by the same scalar, shape `[]`.
   package static func scaled(_ tensors: [Tensor], by factor: Tensor) -> [Tensor] {
     foreachMultiply.results(tensors.count, tensors, factor)
   }

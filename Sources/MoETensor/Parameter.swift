@@ -2,19 +2,20 @@ import CTorch
 
 private let copyOperator = Operator("copy_")
 
-/// A tensor that training changes: a weight of a model.
+/// A trainable weight of a model.
 ///
-/// A model's layers hold parameters, so that an optimizer can change them in one place. To the outside
-/// ``value`` is an ordinary value: tensors that were read from it before an update keep their elements.
+/// A model's layers hold parameters, so that an optimizer can change them in one place. From
+/// outside, ``value`` is an ordinary value: tensors that were read from it before an update keep
+/// their elements.
 public final class Parameter {
   /// The current elements.
   public private(set) var value: Tensor
 
-  /// Whether the gradient graph of a backward pass that is under way holds the value, for nothing but to know where its
-  /// gradient goes.
+  /// Whether the graph of a running backward pass holds the value, only to know where its gradient
+  /// belongs.
   var isHeldByGraph = false
 
-  /// Starts with the given elements.
+  /// Creates a parameter with the given elements.
   public init(_ value: Tensor) { self.value = Self.constant(value) }
 
   /// Replaces the elements by others of the same shape and type.
@@ -26,14 +27,15 @@ public final class Parameter {
     isHeldByGraph = false
   }
 
-  /// The elements row-major, as updates in place need them, and without the history of their computation.
+  /// The elements, row-major as in-place updates require, and detached from the gradient graph.
   private static func constant(_ tensor: Tensor) -> Tensor {
     withoutGradients { (tensor.requiresGradient ? tensor.detached() : tensor).contiguous() }
   }
 
-  /// The tensor to change in place.
+  /// The tensor to be changed in place.
   ///
-  /// It is ``value`` itself if nobody else can see its elements, else a copy that becomes the value. Weights over a mapped file are copied at their first change.
+  /// It is ``value`` itself if its elements are not shared, otherwise a copy that becomes the
+  /// value. Weights in a mapped file are copied on their first change.
   package func uniqueValue() -> Tensor {
     let ownsElements = unsafe value.withHandle {
       unsafe ctorch_tensor_owns_elements($0, isHeldByGraph ? 2 : 1)

@@ -8,14 +8,14 @@ private let integersOperator = Operator("randint", "low_generator")
 private let permutationOperator = Operator("randperm", "generator")
 private let multinomialOperator = Operator("multinomial")
 
-/// A source of random tensors whose numbers depend on its seed alone.
+/// A source of random tensors that depend only on its seed.
 ///
-/// Numbers are drawn on the CPU (by libtorch's Mersenne Twister) and moved, so that every device sees the
-/// same ones. Nothing in this package draws from a global source.
+/// Numbers are drawn on the CPU (by libtorch's Mersenne Twister) and moved, so that they are the
+/// same on every device. Nothing in this package uses a global source.
 @safe public final class RandomSource {
   private let handle: OpaquePointer
 
-  /// Starts the sequence that belongs to `seed`.
+  /// Starts the sequence of `seed`.
   public init(seed: UInt64) {
     var handle: OpaquePointer?
     let status = unsafe ctorch_generator_new(seed, &handle)
@@ -34,16 +34,17 @@ private let multinomialOperator = Operator("multinomial")
     return unsafe Tensor(owning: result)
   }
 
-  /// Continues from a saved state.
+  /// Restores a saved state.
   ///
-  /// - Throws: ``TensorError/invalidRandomState(message:)`` when the bytes are no state of a source.
+  /// - Throws: ``TensorError/invalidRandomState(message:)`` when the bytes are not the state of a
+  ///   source.
   public func restore(_ state: Tensor) throws(TensorError) {
     guard unsafe state.withHandle({ unsafe ctorch_generator_set_state(handle, $0) }) == 0 else {
       throw .invalidRandomState(message: Engine.lastError)
     }
   }
 
-  /// Numbers spread evenly over `[low, high)`.
+  /// Values uniformly distributed over `[low, high)`.
   public func uniform(
     _ shape: [Int], low: Double = 0, high: Double = 1, dtype: DType = .f32, on device: Device = .cpu
   ) -> Tensor {
@@ -52,7 +53,7 @@ private let multinomialOperator = Operator("multinomial")
     return result.moved(to: device)
   }
 
-  /// Numbers of a normal distribution.
+  /// Normally distributed values.
   public func normal(
     _ shape: [Int], mean: Double = 0, standardDeviation: Double = 1, dtype: DType = .f32,
     on device: Device = .cpu
@@ -92,7 +93,7 @@ private let multinomialOperator = Operator("multinomial")
   ///   - weights: Non-negative, finite, not all 0 in a row; shape `[rows, columns]`.
   ///   - count: Draws per row.
   ///   - replacement: Whether a column may be drawn again.
-  /// - Returns: Column numbers, i64, shape `[rows, count]`.
+  /// - Returns: Column indices, i64, shape `[rows, count]`.
   public func categorical(_ weights: Tensor, count: Int = 1, replacement: Bool = false) -> Tensor {
     multinomialOperator(weights.moved(to: .cpu), count, replacement, self).moved(to: weights.device)
   }

@@ -4,7 +4,7 @@ public import SystemPackage
 extension Tensor: ByteSource {}
 
 extension SafetensorsFile {
-  /// A tensor of this file, over its mapped bytes, without copying them.
+  /// A tensor of this file, which shares its mapped bytes without copying them.
   ///
   /// - Throws: `SafetensorsError` when there is no tensor of this name.
   public func tensor(named name: String) throws -> Tensor {
@@ -13,13 +13,13 @@ extension SafetensorsFile {
       mapping: file, range: fileRange(of: entry), dtype: entry.dtype, shape: entry.shape)
   }
 
-  /// Writes tensors into one file, which appears whole or not at all.
+  /// Writes tensors into one file atomically.
   ///
   /// - Parameters:
   ///   - tensors: The tensors by name.
   ///   - metadata: Free text by key.
   ///   - path: The file, which is replaced if it exists.
-  /// - Throws: `FileError`; the file is then as it was before.
+  /// - Throws: `FileError`; the file is unchanged in that case.
   public static func write(
     _ tensors: [String: Tensor], metadata: [String: String] = [:], to path: FilePath
   ) throws {
@@ -32,7 +32,7 @@ extension SafetensorsFile {
 }
 
 extension SafetensorsCheckpoint {
-  /// A tensor of this checkpoint, over its mapped bytes, without copying them.
+  /// A tensor of this checkpoint, which shares its mapped bytes without copying them.
   ///
   /// - Throws: `SafetensorsError` when there is no tensor of this name.
   public func tensor(named name: String) throws -> Tensor {

@@ -4,7 +4,7 @@ public import SystemPackage
 extension SafetensorsCheckpoint {
   /// How ``rewrite(to:as:progress:)`` changes a checkpoint.
   public struct Rewriting: Hashable, Sendable {
-    /// New type of all floating-point tensors; `nil` leaves them as they are.
+    /// The new type of all floating-point tensors; `nil` keeps their types.
     public var floatingPointType: DType?
     /// The most data in one file of a folder.
     public var shardLimit: ByteCount
@@ -19,14 +19,15 @@ extension SafetensorsCheckpoint {
     }
   }
 
-  /// Writes the tensors of this checkpoint again, one after another, so that memory holds one at a time.
+  /// Writes a copy of this checkpoint, one tensor after another, so that only one is in memory at a
+  /// time.
   ///
   /// - Parameters:
-  ///   - path: A new file, if it ends in `.safetensors`, else a new folder.
+  ///   - path: A new file if it ends in `.safetensors`, otherwise a new folder.
   ///   - change: What to change.
-  ///   - progress: Told the bytes written so far.
-  /// - Throws: `FileError`, or ``TensorError/castOverflow(name:dtype:)`` when a finite number has no finite
-  ///   counterpart in the new type; nothing is left behind then.
+  ///   - progress: Receives the number of bytes written so far.
+  /// - Throws: `FileError`, or ``TensorError/castOverflow(name:dtype:)`` when a finite element
+  ///   would become infinite in the new type; nothing is left behind in that case.
   public func rewrite(
     to path: FilePath, as change: Rewriting, progress: @escaping ProgressHandler = { _ in }
   ) throws {
@@ -71,7 +72,7 @@ extension SafetensorsCheckpoint {
 }
 
 extension Tensor {
-  /// The elements in another type, none of which has become infinite.
+  /// The elements in another type, if no finite one becomes infinite.
   package func castKeepingFinite(to dtype: DType, name: String) throws(TensorError) -> Tensor {
     let result = cast(to: dtype)
     guard dtype.byteSize < self.dtype.byteSize, dtype.isFloatingPoint else { return result }

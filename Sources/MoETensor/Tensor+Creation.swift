@@ -10,7 +10,7 @@ extension Tensor {
   /// A CPU tensor with the given elements.
   ///
   /// - Parameters:
-  ///   - elements: The elements, row-major; their number is the product of `shape`.
+  ///   - elements: The elements, row-major; their count is the product of `shape`.
   ///   - shape: Dimensions, outermost first; by default one dimension.
   public init<Element: TensorScalar>(_ elements: [Element], shape: [Int]? = nil) {
     self = unsafe elements.withUnsafeBytes {
@@ -21,7 +21,7 @@ extension Tensor {
   /// A CPU tensor with the elements of a span.
   ///
   /// - Parameters:
-  ///   - elements: The elements, row-major; their number is the product of `shape`.
+  ///   - elements: The elements, row-major; their count is the product of `shape`.
   ///   - shape: Dimensions, outermost first.
   public init<Element: TensorScalar>(_ elements: Span<Element>, shape: [Int]) {
     self = unsafe elements.withUnsafeBytes {
@@ -29,7 +29,7 @@ extension Tensor {
     }
   }
 
-  /// A CPU tensor without dimensions that holds one number.
+  /// A CPU tensor without dimensions that holds a scalar.
   public init<Element: TensorScalar>(_ element: Element) {
     self.init([element], shape: [])
   }
@@ -46,13 +46,14 @@ extension Tensor {
     unsafe self.init(owning: handle)
   }
 
-  /// A CPU tensor over bytes of a mapped file, which stays open as long as the tensor needs it.
+  /// A CPU tensor that uses the bytes of a mapped file, which stays open as long as needed.
   ///
-  /// No byte is copied, unless the place in the file is not a multiple of the element size.
+  /// No bytes are copied, unless the offset in the file is not a multiple of the element size.
   ///
   /// - Parameters:
   ///   - file: The file.
-  ///   - range: Where the elements lie, row-major and little-endian, in bytes from the file's start.
+  ///   - range: The range of the elements, row-major and little-endian, in bytes from the file's
+  ///     start.
   ///   - dtype: Element type.
   ///   - shape: Dimensions, outermost first.
   /// - Throws: ``TensorError/invalidStorage(message:)`` when range, shape and type disagree.
@@ -88,13 +89,13 @@ extension Tensor {
     unsafe self.init(owning: handle)
   }
 
-  /// A tensor whose elements all are `value`.
+  /// A tensor whose elements are all `value`.
   ///
   /// - Parameters:
   ///   - value: The number; integers are written without a fraction.
   ///   - shape: Dimensions, outermost first.
   ///   - dtype: Element type.
-  ///   - device: Where the tensor lives.
+  ///   - device: The tensor's device.
   /// - Returns: The tensor.
   public static func full(
     _ value: Double, _ shape: [Int], dtype: DType = .f32, on device: Device = .cpu
@@ -113,7 +114,7 @@ extension Tensor {
     full(1, shape, dtype: dtype, on: device)
   }
 
-  /// A tensor whose elements are whatever the memory holds; for functions that fill it.
+  /// A tensor with uninitialized elements, for functions that fill it.
   package static func uninitialized(_ shape: [Int], dtype: DType) -> Tensor {
     emptyOperator(shape, dtype, none, Device.cpu)
   }

@@ -1,7 +1,7 @@
 import MoECore
 
 extension Tensor: CustomStringConvertible {
-  /// Type, shape, device and, row by row, the elements; long axes show their first and last three.
+  /// Type, shape, device and the elements, row by row; long axes show their first and last three.
   public var description: String {
     let place = device == .cpu ? "" : " on \(device)"
     let head = "\(dtype) \(shape)\(place)"
@@ -10,11 +10,11 @@ extension Tensor: CustomStringConvertible {
   }
 }
 
-/// Lays out elements in nested brackets.
+/// Formats elements in nested brackets.
 private struct TensorPrinter {
-  /// Axes longer than this are shortened.
+  /// Longer axes are shortened.
   private static let longestAxis = 8
-  /// Elements shown at each end of a shortened axis.
+  /// The number of elements shown at each end of a shortened axis.
   private static let shown = 3
 
   private let shape: [Int]
@@ -38,7 +38,7 @@ private struct TensorPrinter {
     width = cells.map(\.count).max() ?? 0
   }
 
-  /// The indices shown along an axis of this size; `nil` stands for those left out.
+  /// The indices shown along an axis of this size; `nil` stands for omitted ones.
   private static func indices(_ size: Int) -> [Int?] {
     size <= longestAxis
       ? Array(0..<size) : Array(0..<shown) + [nil] + Array(size - shown..<size)

@@ -26,7 +26,7 @@ extension Tensor {
     return array(of: type)[0]
   }
 
-  /// Reads the elements, row-major, without copying them if they already lie that way on the CPU.
+  /// Reads the elements, row-major, without copying them if they are contiguous on the CPU.
   ///
   /// - Parameters:
   ///   - type: The Swift type of ``dtype``.
@@ -41,7 +41,7 @@ extension Tensor {
     let start = unsafe source.withHandle { unsafe ctorch_tensor_elements($0) }?.assumingMemoryBound(
       to: Element.self)
     let buffer = unsafe UnsafeBufferPointer(start: start, count: source.count)
-    // The local keeps the elements alive during the call.
+    // The local variable keeps the elements alive during the call.
     defer { extendLifetime(source) }
     return try body(unsafe buffer.span)
   }

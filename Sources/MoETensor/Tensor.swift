@@ -4,16 +4,17 @@ public import MoECore
 /// An n-dimensional array of numbers of one type on one device.
 ///
 /// A tensor is a value: no function changes the elements of an existing one. (Optimizers change the
-/// tensor inside a ``Parameter`` in place, but only when nobody else can see it.) Copies share memory,
-/// and so do views such as slices and transposes.
+/// tensor inside a ``Parameter`` in place, but only if it is not shared.) Copies share memory, and
+/// so do views such as slices and transposes.
 ///
-/// Two tensors in one operation must have the same device, and where the documentation does not say
-/// otherwise the same element type. Wrong shapes are errors of the program, not of its input: they end
-/// it with a message that names both shapes. Whatever comes from a file or a person is checked before.
+/// Tensors in one operation must be on the same device and, unless documented otherwise, have the
+/// same element type. Wrong shapes are programming errors, not input errors: they end the program
+/// with a message that names both shapes. Input from files and users is checked before.
 ///
 /// Axes count from 0; negative ones count from the end, as in NumPy.
 ///
-/// Tensors are not `Sendable`: a model and its tensors live in one place, and work is sent there.
+/// Tensors are not `Sendable`: a model and its tensors stay in one isolation domain, and work is
+/// sent there.
 public struct Tensor {
   /// Owns one reference to a libtorch tensor.
   @safe final class Storage {
@@ -26,30 +27,31 @@ public struct Tensor {
 
   var storage: Storage
 
-  /// Takes over a handle that the caller owns.
+  /// Takes ownership of a handle.
   @inline(__always)
   @unsafe init(owning handle: OpaquePointer) { storage = unsafe Storage(owning: handle) }
 
-  /// Takes a reference of its own to a tensor whose handle the caller keeps.
+  /// Retains a tensor whose handle the caller keeps.
   @unsafe init(sharing handle: OpaquePointer) {
     unsafe self.init(owning: ctorch_tensor_retain(handle))
   }
 
-  /// A handle of its own for the caller, who frees it.
+  /// A new handle, which the caller must free.
   @unsafe func sharedHandle() -> OpaquePointer {
     unsafe withHandle { unsafe ctorch_tensor_retain($0) }
   }
 
-  /// Passes the native handle on.
+  /// Calls `body` with the native handle.
   ///
-  /// The one way to it, because Swift may otherwise release the storage as soon as the handle is read.
+  /// The only access to it, because otherwise Swift may release the storage as soon as the handle
+  /// is read.
   @inline(__always)
   func withHandle<Result>(_ body: (OpaquePointer) -> Result) -> Result {
     defer { extendLifetime(storage) }
     return unsafe body(storage.handle)
   }
 
-  /// Passes a list of native handles on, with NULL for absent tensors.
+  /// Calls `body` with a list of native handles, with NULL for absent tensors.
   static func withHandles<Result>(
     _ tensors: [Tensor?], _ body: (UnsafePointer<OpaquePointer?>?, Int) -> Result
   ) -> Result {
@@ -58,7 +60,7 @@ public struct Tensor {
     return unsafe handles.withUnsafeBufferPointer { unsafe body($0.baseAddress, $0.count) }
   }
 
-  /// Dimensions, outermost first; empty for a single number.
+  /// Dimensions, outermost first; empty for a scalar.
   public var shape: [Int] {
     let rank = self.rank
     return unsafe [Int](unsafeUninitializedCapacity: rank) { buffer, count in
@@ -79,7 +81,7 @@ public struct Tensor {
   /// Element type.
   public var dtype: DType { DType(native: unsafe withHandle { unsafe ctorch_tensor_type($0) }) }
 
-  /// Where the elements live.
+  /// The device that stores the elements.
   public var device: Device {
     var kind = CTORCH_CPU
     var index: Int32 = 0
@@ -87,7 +89,7 @@ public struct Tensor {
     return Device(kind: kind, index: index)
   }
 
-  /// Bytes that the elements take.
+  /// The size of the elements in bytes.
   public var byteCount: ByteCount { ByteCount(count * dtype.byteSize) }
 
   /// The size of one dimension.

@@ -2,7 +2,7 @@ public import MoECore
 
 /// A Swift type whose values are elements of tensors.
 public protocol TensorScalar: BitwiseCopyable, Sendable {
-  /// The element type with the same bytes.
+  /// The element type with the same representation.
   static var dtype: DType { get }
 }
 
@@ -61,7 +61,7 @@ extension Double: TensorScalar {
   public static var dtype: DType { .f64 }
 }
 
-/// A brain float: the upper 16 bits of a binary32, with its range and 8 bits of precision.
+/// A bfloat16 number: the upper 16 bits of a binary32, with its range and 8 bits of precision.
 public struct BFloat16: TensorScalar, Hashable {
   /// `bf16`.
   public static var dtype: DType { .bf16 }
@@ -72,7 +72,7 @@ public struct BFloat16: TensorScalar, Hashable {
   /// Wraps a bit pattern.
   public init(bitPattern: UInt16) { self.bitPattern = bitPattern }
 
-  /// The nearest brain float; ties go to the even one, and NaN stays NaN.
+  /// Rounds to the nearest bf16 value, ties to even; NaN stays NaN.
   public init(_ value: Float) {
     let bits = value.bitPattern
     guard !value.isNaN else {

@@ -4,15 +4,15 @@ import MoECore
 struct AddedToken: Sendable {
   let content: String
   let id: Int
-  /// Left out of decoded text on request.
+  /// Omitted from decoded text on request.
   let isSpecial: Bool
-  /// Found only where no word character touches it.
+  /// Matched only if no word character is adjacent.
   let isSingleWord: Bool
-  /// Takes the white space before it along.
+  /// Includes the white space before it.
   let stripsLeft: Bool
-  /// Takes the white space after it along.
+  /// Includes the white space after it.
   let stripsRight: Bool
-  /// Looked for in the normalized text instead of the text as given.
+  /// Matched in the normalized text instead of the original text.
   let isNormalized: Bool
 
   init(content: String, id: Int, isSpecial: Bool) {
@@ -43,22 +43,22 @@ struct AddedToken: Sendable {
 struct AddedTokens: Sendable {
   /// Tokens by id.
   private(set) var byID: [Int: AddedToken] = [:]
-  /// What tokens that are looked for in normalized text decode to, by id.
+  /// The decoded text of tokens that are matched in normalized text, by id.
   private let normalizedText: [Int: String]
   private var table = TokenTable()
-  /// Finds tokens in the text as given.
+  /// Finds tokens in the original text.
   let raw: TokenMatcher
   /// Finds tokens in the normalized text.
   let normalized: TokenMatcher
 
-  /// Takes tokens that agree with the vocabulary.
+  /// Collects tokens that agree with the vocabulary.
   ///
-  /// - Throws: ``TokenizerError/Reason`` when a token stands twice, has another id in the vocabulary, or
-  ///   has an id of another token.
+  /// - Throws: ``TokenizerError/Reason`` if a token occurs twice, has another id in the vocabulary,
+  ///   or has another token's id.
   init(
     _ tokens: [AddedToken], _ vocabulary: Vocabulary, normalizer: Normalizer?
   ) throws(TokenizerError.Reason) {
-    // The reference library adds no empty tokens.
+    // The reference library ignores empty tokens.
     let found = tokens.filter { !$0.content.isEmpty }
     raw = TokenMatcher(found.filter { !$0.isNormalized }.map { (Array($0.content.utf8), $0) })
     let changed = found.filter(\.isNormalized).map { token in
@@ -95,7 +95,8 @@ struct AddedTokens: Sendable {
     }
   }
 
-  /// What a token decodes to; the reference library, too, gives the normalized text where it looked for that.
+  /// The decoded text of a token; like the reference library, the normalized text if that was
+  /// matched.
   func text(_ id: Int) -> String? { normalizedText[id] ?? byID[id]?.content }
 
   /// The id of a token, compared byte by byte.

@@ -2,13 +2,13 @@ import MoECore
 
 /// An object of the file and its place there, so that every complaint can name the key.
 struct JSONFields {
-  /// Where the object stands, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
+  /// The path of the object, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
   let path: String
   private let members: [JSONValue.Member]
 
-  /// Takes an object with few keys.
+  /// Wraps an object with few keys.
   ///
-  /// - Throws: ``TokenizerError/Reason`` when `value` is no object, or a key stands in it twice.
+  /// - Throws: ``TokenizerError/Reason`` if `value` is not an object, or has a duplicate key.
   init(_ value: JSONValue, at path: String) throws(TokenizerError.Reason) {
     guard case .object(let members) = value else {
       throw .wrongType(key: path.isEmpty ? "the file" : path, expected: "an object")
@@ -24,14 +24,14 @@ struct JSONFields {
   /// The full name of a key in this object.
   func key(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 
-  /// The value of a key; `nil` when it is absent or null.
+  /// The value of a key; `nil` if it is absent or null.
   func value(_ name: String) -> JSONValue? {
     guard let member = members.first(where: { JSONValue.same($0.key, name) }) else { return nil }
     if case .null = member.value { return nil }
     return member.value
   }
 
-  /// The value of a key that must be there.
+  /// The value of a required key.
   func required(_ name: String) throws(TokenizerError.Reason) -> JSONValue {
     guard let value = value(name) else { throw .missing(key: key(name)) }
     return value
@@ -40,18 +40,18 @@ struct JSONFields {
   /// The name of the component that this object describes.
   func type() throws(TokenizerError.Reason) -> String { try string("type") }
 
-  /// A string that must be there.
+  /// A required string.
   func string(_ name: String) throws(TokenizerError.Reason) -> String {
     try Self.string(try required(name), at: key(name))
   }
 
-  /// A string that may be absent.
+  /// An optional string.
   func optionalString(_ name: String) throws(TokenizerError.Reason) -> String? {
     guard let value = value(name) else { return nil }
     return try Self.string(value, at: key(name))
   }
 
-  /// A Boolean that may be absent.
+  /// An optional Boolean.
   func optionalBoolean(_ name: String) throws(TokenizerError.Reason) -> Bool? {
     guard let value = value(name) else { return nil }
     guard case .boolean(let boolean) = value else {
@@ -60,23 +60,23 @@ struct JSONFields {
     return boolean
   }
 
-  /// An integer in a range that must be there.
+  /// A required integer in a range.
   func integer(_ name: String, in range: ClosedRange<Int>) throws(TokenizerError.Reason) -> Int {
     try Self.integer(try required(name), in: range, at: key(name))
   }
 
-  /// An object that must be there.
+  /// A required object.
   func fields(_ name: String) throws(TokenizerError.Reason) -> JSONFields {
     try JSONFields(try required(name), at: key(name))
   }
 
-  /// An object that may be absent.
+  /// An optional object.
   func optionalFields(_ name: String) throws(TokenizerError.Reason) -> JSONFields? {
     guard let value = value(name) else { return nil }
     return try JSONFields(value, at: key(name))
   }
 
-  /// A list of objects that must be there.
+  /// A required list of objects.
   func list(_ name: String) throws(TokenizerError.Reason) -> [JSONFields] {
     guard case .array(let elements) = try required(name) else {
       throw .wrongType(key: key(name), expected: "a list")
@@ -88,14 +88,14 @@ struct JSONFields {
     return result
   }
 
-  /// Keys with their values, in the order of the file.
+  /// Calls a closure for each key and value, in the order of the file.
   func each(
     _ body: (String, JSONValue) throws(TokenizerError.Reason) -> Void
   ) throws(TokenizerError.Reason) {
     for member in members { try body(member.key, member.value) }
   }
 
-  /// States that this object's component, or one of its settings, is unknown here.
+  /// The error that this object's component, or one of its settings, is not supported.
   func unsupported(_ component: String) -> TokenizerError.Reason {
     .unsupported(key: path, component: component)
   }

@@ -2,9 +2,9 @@ import MoECore
 
 /// The special tokens around an encoded text.
 struct PostProcessor: Sendable {
-  /// Ids before the text's, for example of a begin-of-sequence token.
+  /// Ids before the text, for example a begin-of-sequence token.
   private(set) var prefix: [Int] = []
-  /// Ids after it.
+  /// Ids after the text.
   private(set) var suffix: [Int] = []
 
   /// Adds nothing.
@@ -14,7 +14,7 @@ struct PostProcessor: Sendable {
   init(_ fields: JSONFields) throws(TokenizerError.Reason) {
     let type = try fields.type()
     switch type {
-    case "ByteLevel": break  // It only changes offsets, which are not kept.
+    case "ByteLevel": break  // It only changes offsets, which are not stored.
     case "BertProcessing", "RobertaProcessing":
       prefix = [try Self.pair(fields, "cls")]
       suffix = [try Self.pair(fields, "sep")]
@@ -29,7 +29,7 @@ struct PostProcessor: Sendable {
     }
   }
 
-  /// Checks that every id belongs to a token.
+  /// Checks that every id is that of a token.
   func check(_ isToken: (Int) -> Bool) throws(TokenizerError.Reason) {
     for id in prefix + suffix where !isToken(id) {
       throw .unknownToken(key: "post_processor", token: "of id \(id)")
@@ -62,7 +62,7 @@ struct PostProcessor: Sendable {
       if texts == 0 { prefix += ids } else { suffix += ids }
     }
     guard texts == 1 else {
-      throw fields.unsupported("a template that holds the text \(texts) times")
+      throw fields.unsupported("a template that contains the text \(texts) times")
     }
   }
 

@@ -1,6 +1,6 @@
-/// Finds added tokens in a text: from left to right, at each place the longest.
+/// Finds added tokens in a text, from left to right, longest first.
 struct TokenMatcher: Sendable {
-  /// Longest token in bytes; each place of a text costs at most so many steps.
+  /// The longest token in bytes, which bounds the number of steps per position of a text.
   static let longestToken = 1_024
 
   /// A part of the text.
@@ -12,7 +12,7 @@ struct TokenMatcher: Sendable {
   private let tokens: [AddedToken]
   private var trie = ByteTrie()
 
-  /// Looks for each text on behalf of its token; empty texts are never found.
+  /// Creates a matcher for texts and their tokens; empty texts are never found.
   init(_ tokens: [(text: [UInt8], token: AddedToken)]) {
     self.tokens = tokens.map(\.token)
     for (index, entry) in tokens.enumerated() {
@@ -35,7 +35,7 @@ struct TokenMatcher: Sendable {
         position += 1
         continue
       }
-      // A match that does not count still uses up its text.
+      // A rejected match still consumes its text.
       defer { position = end }
       let token = tokens[Int(index)]
       guard let range = place(of: token, position..<end, text), range.upperBound > done else {
@@ -48,8 +48,8 @@ struct TokenMatcher: Sendable {
     if done < text.count { body(.text(done..<text.count)) }
   }
 
-  /// The text that a token takes, with white space if it wants it; `nil` when it must be a word of its own
-  /// but is not.
+  /// The range of a match, with white space if the token includes it; `nil` if it must be a whole
+  /// word but is not.
   private func place(
     of token: AddedToken, _ match: Range<Int>, _ text: Span<UInt8>
   ) -> Range<Int>? {

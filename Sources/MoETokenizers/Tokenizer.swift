@@ -1,17 +1,19 @@
 import Synchronization
 
-/// Turns text into the ids that a model reads, and back.
+/// Converts text to a model's token ids and back.
 ///
-/// Gives the ids of the Hugging Face tokenizers library for byte-level BPE (GPT-2, GPT-NeoX, Llama 3, Qwen,
-/// DeepSeek), sentencepiece-style BPE (Llama 2, Mixtral) and WordPiece (BERT). Settings for padding and
-/// truncation are not applied: what to do with long texts is decided where batches are made.
+/// Produces the same ids as the Hugging Face tokenizers library for byte-level BPE (GPT-2,
+/// GPT-NeoX, Llama 3, Qwen, DeepSeek), SentencePiece-style BPE (Llama 2, Mixtral) and WordPiece
+/// (BERT). Padding and truncation settings are ignored: the code that makes batches handles long
+/// texts.
 ///
-/// Three differences from that library are known. Its table of character categories is older for BERT's
-/// punctuation and control characters, which shows for characters assigned since. A special token that is looked
-/// for in normalized text is left out of decoded text here even where normalization changes its spelling. And
-/// Metaspace's scheme `first` puts its mark also where a normalizer removed the very first character.
+/// Three differences from that library are known. For BERT's punctuation and control characters,
+/// its table of character categories is older, which affects characters assigned since. A special
+/// token that is matched in normalized text is omitted from decoded text here even if normalization
+/// changes its spelling. And Metaspace's scheme `first` also inserts its mark if a normalizer
+/// removed the very first character.
 ///
-/// May be used by several threads at once.
+/// A tokenizer may be used by several threads concurrently.
 public final class Tokenizer: Sendable {
   private let normalizer: Normalizer?
   private let preTokenizer: PreTokenizer?
@@ -19,14 +21,14 @@ public final class Tokenizer: Sendable {
   private let added: AddedTokens
   let postProcessor: PostProcessor
   private let decoders: [TokenDecoder]
-  /// Caches that no call is using at the moment.
+  /// Caches that are not currently in use.
   private let idle = Mutex<[EncodingScratch]>([])
   private static let idleLimit = 16
 
-  /// One more than the highest id: the rows that an embedding needs.
+  /// One more than the highest id: the number of rows that an embedding needs.
   public let vocabularyCount: Int
 
-  /// Puts parts together that fit each other.
+  /// Assembles a tokenizer from consistent parts.
   init(_ parts: TokenizerParts) throws(TokenizerError.Reason) {
     normalizer = parts.normalizer
     preTokenizer = parts.preTokenizer
@@ -49,18 +51,18 @@ public final class Tokenizer: Sendable {
   ///
   /// - Parameters:
   ///   - text: Any text.
-  ///   - addingSpecialTokens: Whether to add what the model expects around a text, such as a
-  ///     begin-of-sequence token. Special tokens that stand in the text itself are always found.
+  ///   - addingSpecialTokens: Whether to add the tokens that the model expects around a text, such
+  ///     as a begin-of-sequence token. Special tokens in the text itself are always recognised.
   /// - Returns: Ids below ``vocabularyCount``, in the order of the text.
-  /// - Complexity: O(n log n) at worst, O(n) for ordinary text.
+  /// - Complexity: At worst O(n log n), O(n) for ordinary text.
   public func encode(_ text: String, addingSpecialTokens: Bool = true) -> [Int] {
     encode(bytes: Array(text.utf8), addingSpecialTokens: addingSpecialTokens)
   }
 
   /// The ids of bytes that should be UTF-8.
   ///
-  /// A byte-level tokenizer without a normalizer encodes invalid bytes as they are; all others put U+FFFD
-  /// in their place.
+  /// A byte-level tokenizer without a normalizer encodes invalid bytes unchanged; all others
+  /// replace them by U+FFFD.
   public func encode(bytes: [UInt8], addingSpecialTokens: Bool = true) -> [Int] {
     let takesAnyBytes = normalizer == nil && preTokenizer?.isByteLevel ?? false
     let isText = takesAnyBytes || String(validating: bytes, as: UTF8.self) != nil
@@ -81,7 +83,7 @@ public final class Tokenizer: Sendable {
     return ids
   }
 
-  /// Adds the ids of text that holds no raw added token.
+  /// Appends the ids of text without raw added tokens.
   private func encodeText(
     _ text: [UInt8], startsText: Bool, _ scratch: inout EncodingScratch, into ids: inout [Int]
   ) {
@@ -111,13 +113,13 @@ public final class Tokenizer: Sendable {
 
   // MARK: Decoding
 
-  /// The text of ids.
+  /// Decodes ids to text.
   ///
   /// - Parameters:
   ///   - ids: Any ids of this tokenizer; bytes that do not form characters become U+FFFD.
-  ///   - skippingSpecialTokens: Whether special tokens are left out of the text.
-  /// - Returns: The text, with the decoder's own rules for spaces.
-  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has one of the ids.
+  ///   - skippingSpecialTokens: Whether to omit special tokens from the text.
+  /// - Returns: The text, with spaces according to the decoder's rules.
+  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if any id is not that of a token.
   /// - Complexity: O(bytes).
   public func decode(
     _ ids: [Int], skippingSpecialTokens: Bool = true
@@ -128,33 +130,33 @@ public final class Tokenizer: Sendable {
     return text + decoder.finish()
   }
 
-  /// A decoder for ids that come one at a time.
+  /// A decoder for ids that arrive one at a time.
   public func streamingDecoder(skippingSpecialTokens: Bool = true) -> StreamingDecoder {
     StreamingDecoder(self, decoders, skippingSpecialTokens: skippingSpecialTokens)
   }
 
   // MARK: Tokens
 
-  /// The token of an id as the vocabulary spells it; `nil` when the id is not used.
+  /// The token of an id as spelled in the vocabulary; `nil` if the id is unused.
   public func token(_ id: Int) -> String? {
     if let token = added.byID[id] { return token.content }
     let tokens = model.vocabulary.tokens
     return tokens.indices.contains(id) ? tokens[id] : nil
   }
 
-  /// What the decoders see of an id.
+  /// The token of an id as passed to the decoders.
   func decodedToken(_ id: Int) -> String? { added.text(id) ?? token(id) }
 
-  /// The id of a token, spelled as in the vocabulary; `nil` when there is none.
+  /// The id of a token, spelled as in the vocabulary; `nil` if there is none.
   public func id(of token: String) -> Int? {
     added.id(of: token) ?? model.vocabulary.id(of: token).map { Int($0) }
   }
 
-  /// Whether an id belongs to a special token, such as the end of a text.
+  /// Whether an id is that of a special token, such as the end of a text.
   public func isSpecial(_ id: Int) -> Bool { added.byID[id]?.isSpecial ?? false }
 }
 
-/// What a ``Tokenizer`` is made of.
+/// The parts of a ``Tokenizer``.
 struct TokenizerParts {
   var normalizer: Normalizer?
   var preTokenizer: PreTokenizer?
@@ -165,7 +167,7 @@ struct TokenizerParts {
 }
 
 extension Tokenizer {
-  /// What the tokenizer puts around a text.
+  /// The tokens that the tokenizer adds around a text.
   package var surroundingTokens: (prefix: [Int], suffix: [Int]) {
     (postProcessor.prefix, postProcessor.suffix)
   }

@@ -3,7 +3,7 @@ public import SystemPackage
 
 /// Why a tokenizer could not be read, used, or trained.
 public struct TokenizerError: Error, Hashable {
-  /// The file or folder; `nil` where no file is involved.
+  /// The file or folder; `nil` if no file is involved.
   public var path: FilePath?
   /// What is wrong.
   public var reason: Reason
@@ -14,9 +14,9 @@ public struct TokenizerError: Error, Hashable {
     self.reason = reason
   }
 
-  /// One case for each kind of problem; `key` is the place in the file, such as `model.merges[7]`.
+  /// One case per kind of problem; `key` is the path in the file, such as `model.merges[7]`.
   public enum Reason: Error, Hashable {
-    /// The folder holds no tokenizer.
+    /// The folder contains no tokenizer.
     case noTokenizer
     /// The file is not JSON; `offset` counts bytes.
     case invalidJSON(offset: Int, expected: String)
@@ -24,29 +24,29 @@ public struct TokenizerError: Error, Hashable {
     case invalidText
     /// A required key is absent.
     case missing(key: String)
-    /// A key, or a token of the vocabulary, stands twice in one object.
+    /// A key, or a token of the vocabulary, occurs twice in one object.
     case duplicateKey(key: String)
     /// The value has the wrong JSON type.
     case wrongType(key: String, expected: String)
-    /// The value has the right type, but may not be what it is.
+    /// The value has the right type, but is not allowed.
     case invalidValue(key: String, found: String, expected: String)
-    /// A component, or a setting of one, that this program does not know.
+    /// A component, or a setting of one, that is not supported.
     case unsupported(key: String, component: String)
     /// A regular expression for which there is no scanner.
     case unknownPattern(key: String, pattern: String)
     /// Two tokens share one id.
     case duplicateID(key: String, id: Int)
-    /// A token is named that the vocabulary does not hold.
+    /// A token that is not in the vocabulary.
     case unknownToken(key: String, token: String)
     /// There is no token of this id.
     case noSuchID(Int)
-    /// A setting of the training is impossible.
+    /// A training setting is invalid.
     case invalidSetting(name: String, found: String, expected: String)
   }
 }
 
 extension TokenizerError: CustomStringConvertible {
-  /// What, where, what was expected, and what to change.
+  /// What is wrong, where, what was expected, and what to change.
   public var description: String {
     path.map { "\($0): \(reason)" } ?? reason.description
   }
@@ -59,23 +59,23 @@ extension TokenizerError.Reason: CustomStringConvertible {
     case .noTokenizer:
       "the folder holds neither tokenizer.json nor vocab.json with merges.txt; name the folder of a model, or a file"
     case .invalidJSON(let offset, let expected):
-      "the file is not valid JSON at byte \(offset): expected \(expected); fetch it again"
+      "the file is not valid JSON at byte \(offset): expected \(expected); download it again"
     case .invalidText:
       "the file is not UTF-8 text; convert it first"
     case .missing(let key):
       "'\(key)' is missing; this is not a complete tokenizer file, save it again with a current tokenizers library"
     case .duplicateKey(let key):
-      "'\(key)' stands twice; remove one of them"
+      "'\(key)' occurs twice; remove one of them"
     case .wrongType(let key, let expected):
       "'\(key)' must be \(expected)"
     case .invalidValue(let key, let found, let expected):
       "'\(key)' is \(found); it must be \(expected)"
     case .unsupported(let key, let component):
-      "'\(key)' asks for \(component), which is unknown here; choose a tokenizer without it"
+      "'\(key)' needs \(component), which is not supported; choose a tokenizer without it"
     case .unknownPattern(let key, let pattern):
-      "'\(key)' holds the regular expression '\(pattern)', which is none of the known ones (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
+      "'\(key)' holds the regular expression '\(pattern)', which is not one of those supported (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
     case .duplicateID(let key, let id):
-      "'\(key)' uses the id \(id) of another token; give each token its own"
+      "'\(key)' uses the id \(id) of another token; give each token a unique id"
     case .unknownToken(let key, let token):
       "'\(key)' names the token '\(token)', which is not in the vocabulary; add it there or remove the entry"
     case .noSuchID(let id):

@@ -12,7 +12,7 @@ enum TokenizerModel: Sendable {
     }
   }
 
-  /// Adds the ids of one piece of text.
+  /// Appends the ids of one piece of text.
   func encode(
     _ text: Span<UInt8>, _ range: Range<Int>, _ scratch: inout EncodingScratch,
     into output: inout [Int]
@@ -23,7 +23,7 @@ enum TokenizerModel: Sendable {
     }
   }
 
-  /// Reads the `model` of a tokenizer file; very old files do not name their BPE.
+  /// Reads the `model` of a tokenizer file; very old files with BPE have no type.
   init(_ fields: JSONFields, isByteLevel: Bool) throws(TokenizerError.Reason) {
     let isUnnamed = fields.value("type") == nil && fields.value("merges") != nil
     let type = isUnnamed ? "BPE" : try fields.type()

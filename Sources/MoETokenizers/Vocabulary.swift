@@ -2,20 +2,21 @@ import MoECore
 
 /// The tokens of a model and their ids.
 struct Vocabulary: Sendable {
-  /// Ids above this are refused: real vocabularies have less than a million tokens.
+  /// The highest id: real vocabularies have fewer than a million tokens.
   static let highestID = 1 << 22
 
-  /// The tokens by id; `nil` where an id is not used.
+  /// The tokens by id; `nil` for unused ids.
   private(set) var tokens: [String?] = []
   private var table: TokenTable
-  /// Number of tokens.
+  /// The number of tokens.
   var count: Int { table.count }
 
   init(capacity: Int = 0) { table = TokenTable(capacity: capacity) }
 
   /// Adds a token.
   ///
-  /// - Throws: ``TokenizerError/Reason`` when token or id exist already; `key` is where the token stands.
+  /// - Throws: ``TokenizerError/Reason`` if the token or the id already exists; `key` is the path
+  ///   of the token.
   mutating func insert(
     _ token: String, id: Int, at key: @autoclosure () -> String
   ) throws(TokenizerError.Reason) {
@@ -35,7 +36,7 @@ struct Vocabulary: Sendable {
   /// The id of the token with the bytes of a range.
   func id(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int32? { table.id(bytes, range) }
 
-  /// Reads the object that names each token's id.
+  /// Reads the object that maps tokens to ids.
   init(_ value: JSONValue, at key: String) throws(TokenizerError.Reason) {
     guard case .object(let members) = value else {
       throw .wrongType(key: key, expected: "an object")

@@ -5,11 +5,11 @@ import MoECore
 /// - SeeAlso: Devlin et al. 2019, *BERT*, §3, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805).
 struct WordPiece: Sendable {
   let vocabulary: Vocabulary
-  /// The token of a word that cannot be put together.
+  /// The token for words that cannot be composed.
   private let unknown: Int32
   /// Tokens that begin a word.
   private var first = ByteTrie()
-  /// Tokens that do not, without what stands before them in the vocabulary, usually `##`.
+  /// Tokens that continue a word, without their prefix in the vocabulary, usually `##`.
   private var continued = ByteTrie()
   /// Longer words, in characters, are unknown.
   private let longestWord: Int
@@ -23,7 +23,7 @@ struct WordPiece: Sendable {
     }
     self.unknown = unknown
     let prefix = Array(try fields.string("continuing_subword_prefix").utf8)
-    // Each word may cost the square of its length.
+    // A word may cost the square of its length.
     longestWord = try fields.integer("max_input_chars_per_word", in: 1...1_000)
     for (id, token) in vocabulary.tokens.enumerated() {
       guard let bytes = token.map({ Array($0.utf8) }) else { continue }
@@ -34,7 +34,7 @@ struct WordPiece: Sendable {
     }
   }
 
-  /// Adds the ids of one word.
+  /// Appends the ids of one word.
   ///
   /// - Complexity: O(n · longest token), where n is the word's length, which is limited.
   func encode(_ text: Span<UInt8>, _ range: Range<Int>, into output: inout [Int]) {
@@ -52,7 +52,7 @@ struct WordPiece: Sendable {
     }
   }
 
-  /// Number of characters, as far as it matters.
+  /// The number of characters, up to just above the limit.
   private func count(_ text: Span<UInt8>, _ range: Range<Int>) -> Int {
     var position = range.lowerBound
     var count = 0

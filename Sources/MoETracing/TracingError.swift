@@ -1,20 +1,20 @@
 import MoECore
 public import SystemPackage
 
-/// Why a trace, or what should become one, was refused.
+/// Why a trace, or a file to be converted to one, was refused.
 public enum TracingError: Error, Hashable {
-  /// A file breaks a rule of its format; the text says which, where, and what was expected.
+  /// A file violates its format; the text says how, where, and what was expected.
   case invalidFile(FilePath, String)
   /// A safetensors file is not a routing trace; the text says what it lacks.
   case notATrace(FilePath, String)
   /// A token chose an expert that the layer does not have.
   case expertOutOfRange(FilePath, token: Int, layer: Int, expert: Int, experts: Int)
-  /// What was to be written or asked for cannot be; the text says why and what to change.
+  /// A request cannot be fulfilled; the text says why and what to change.
   case invalidRequest(String)
 }
 
 extension TracingError: CustomStringConvertible {
-  /// What, where, what was expected, and what to change.
+  /// What is wrong, where, what was expected, and what to change.
   public var description: String { text.printable }
 
   private var text: String {
@@ -22,7 +22,7 @@ extension TracingError: CustomStringConvertible {
     case .invalidFile(let path, let problem), .notATrace(let path, let problem):
       "\(path): \(problem)"
     case .expertOutOfRange(let path, let token, let layer, let expert, let experts):
-      "\(path): token \(token) chose expert \(expert) in layer \(layer), which has experts 0…\(experts - 1); the trace is damaged or of another model"
+      "\(path): token \(token) chose expert \(expert) in layer \(layer), which has experts 0…\(experts - 1); the trace is damaged or belongs to another model"
     case .invalidRequest(let problem): problem
     }
   }

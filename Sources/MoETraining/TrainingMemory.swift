@@ -12,7 +12,7 @@ enum TrainingMemory {
   ///   - batch: The batches, in words.
   /// - Throws: `SettingError`.
   static func check(
-    weights: Int, trained settings: SharedSettings, other: Double, of batch: String
+    weights: Int, trained settings: TrainingSettings, other: Double, of batch: String
   ) throws(SettingError) {
     // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
     let gradient = settings.loop.fusesUpdates ? settings.dtype.byteSize : 0

@@ -1,21 +1,23 @@
-import MoECore
+public import MoECore
 
-/// All kinds of models that can be trained.
-enum TrainingRecipes {
-  static let all: [any TrainingRecipe.Type] = [
-    LanguageRecipe.self, DiffusionRecipe.self, ClassificationRecipe.self,
-    ImageClassificationRecipe.self,
-  ]
+/// The kinds of models that can be trained from a configuration.
+public enum TrainingRecipes {
+  /// The recipes by the value of the root key `task`.
+  ///
+  /// Other packages register theirs before they read configurations.
+  public static let registry = Registry<any TrainingRecipe.Type>(
+    "task",
+    [
+      "language": LanguageRecipe.self, "diffusion": DiffusionRecipe.self,
+      "classification": ClassificationRecipe.self,
+      "image_classification": ImageClassificationRecipe.self,
+    ])
 
-  /// The recipe that a configuration asks for; language models where it does not say.
+  /// The recipe that a configuration asks for; that of language models where it names none.
+  ///
+  /// - Throws: `ConfigurationError` that lists the known tasks.
   static func recipe(of json: ConfigurationObject) throws -> any TrainingRecipe.Type {
-    let name = try json.optionalString("task") ?? LanguageRecipe.name
-    guard let recipe = all.first(where: { $0.name == name }) else {
-      throw json.invalid("task", "one of \(all.map { $0.name }.joined(separator: ", "))")
-    }
-    return recipe
+    guard json.has("task") else { return LanguageRecipe.self }
+    return try json.entry("task", in: registry).entry
   }
-
-  /// Dotted keys whose values are paths, in any recipe.
-  static var pathKeys: Set<String> { Set(all.flatMap { $0.pathKeys }) }
 }

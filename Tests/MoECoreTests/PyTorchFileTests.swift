@@ -78,8 +78,8 @@ struct PyTorchFileTests {
     #expect(try message(".").contains("nothing is left"))
     #expect(try message("h\u{5}.").contains("memo"))
     #expect(try message("e.").contains("no mark"))
-    #expect(try message("K\u{1}K\u{2}a.").contains("no list"))
-    #expect(try message("K\u{1})R.").contains("no function"))
+    #expect(try message("K\u{1}K\u{2}a.").contains("not a list"))
+    #expect(try message("K\u{1})R.").contains("not a function"))
     #expect(try message("]q\u{0}h\u{0}a.").contains("too deeply"))
     #expect(try message("X\u{FF}\u{FF}\u{FF}\u{7F}a.").contains("ends in the middle"))
     // Lists of the same list twice, thirty levels deep: a billion values in a hundred bytes.

@@ -107,7 +107,7 @@ struct PlacementPlanTests {
     #expect(faults([[0, 1, 2, -1]]).count == 2)
     #expect(
       faults([[0, 1, 0, 2, 3, 1]]) == [
-        "rank 0 holds expert 0 twice; a second copy there helps nobody"
+        "rank 0 holds expert 0 twice; a second copy on the same rank is useless"
       ])
     #expect(faults([[0, 1, 2]]).count == 1)
     #expect(faults([[0, 1, 2, 3], [0, 1, 2, 3, 0, 1]]).count == 1)

@@ -121,7 +121,7 @@ struct PlacementSolverTests {
   func refusals() throws {
     let large = try SyntheticTraffic(layers: 2, experts: 32, tokens: 100, seed: 0).problem(ranks: 4)
     let error = #expect(throws: PlacementError.self) { try ExactSolver().solve(large) }
-    #expect("\(error, default: "")".contains("its bound is"))
+    #expect("\(error, default: "")".contains("its limit is"))
     let replicas = try SyntheticTraffic(layers: 2, experts: 4, seed: 0).problem(
       ranks: 2, replicas: 2)
     for solver in [ExactSolver(), BisectionSolver(), StagedSolver(), IntegerProgramSolver()]

@@ -1,3 +1,4 @@
+import SystemPackage
 import MoECore
 import MoERouting
 import MoETensor
@@ -34,7 +35,9 @@ func checkLaws(
     }
   }
   let weights = routing.weights.cast(to: .f32).array(of: Float.self)
-  #expect(weights.allSatisfy { $0 >= 0 && $0.isFinite }, sourceLocation: sourceLocation)
+  #expect(
+    weights.allSatisfy { ($0 >= 0 || router.hasNegativeWeights) && $0.isFinite },
+    sourceLocation: sourceLocation)
   #expect(routing.probabilities.shape == [tokens, experts], sourceLocation: sourceLocation)
   let sums = routing.probabilities.sum(axis: 1).array(of: Float.self)
   #expect(
@@ -68,8 +71,79 @@ struct RouterLawTests {
         ("expert choice", try ExpertChoiceRouter(capacityFactor: 2, experts: 8)),
         ("noisy", try NoisyTopKRouter(k: 2, experts: 8)),
         ("random", try UniformRandomRouter(k: 3, experts: 8)),
+        (
+          "biased",
+          try TokenChoiceRouter(k: 2, experts: 8, renormalizes: true, usesSelectionBias: true)
+        ),
       ]
+        + (try ExpertChoiceRouter.Scoring.allCases.map {
+          (
+            "expert choice, \($0)",
+            try ExpertChoiceRouter(capacityFactor: 1.5, experts: 8, scoring: $0)
+          )
+        })
+        + (try PrototypeRouter.Scoring.allCases.map {
+          ("prototypes, \($0)", try PrototypeRouter(k: 2, experts: 8, scoring: $0))
+        })
+        + (try SingleExpertRouter.Gradient.allCases.map {
+          ("single, \($0)", try SingleExpertRouter(temperature: 1.5, gradient: $0))
+        })
     }
+  }
+
+  @Test("says truly how many experts work on a token")
+  func expertsPerToken() throws {
+    for (name, router) in try Self.routers {
+      let logits = RandomSource(seed: 2).normal([64, router.gateColumns(experts: 8)])
+      let found = Double(router.route(logits).load.total) / 64
+      #expect(found == router.expertsPerToken(experts: 8), "\(name)")
+    }
+  }
+
+  @Test("says truly whether later tokens matter, and whether random numbers do")
+  func dependence() throws {
+    for (name, router) in try Self.routers {
+      let logits = RandomSource(seed: 3).normal([64, router.gateColumns(experts: 8)])
+      let whole = router.route(logits).assignments.filter { $0[0] < 16 }
+      let prefix = router.route(logits[0..<16]).assignments
+      if !router.seesFuture { #expect(Set(whole) == Set(prefix), "\(name)") }
+      if router.seesFuture { #expect(Set(whole) != Set(prefix), "\(name)") }
+      let drawn = (1...2).map {
+        router.route(logits, in: RoutingContext(random: RandomSource(seed: $0))).assignments
+      }
+      #expect((drawn[0] != drawn[1]) == router.drawsRandomNumbers, "\(name)")
+    }
+  }
+
+  @Test("says truly whether it follows a selection bias")
+  func selectionBias() throws {
+    var bias = [Float](repeating: 0, count: 8)
+    bias[5] = 100
+    for (name, router) in try Self.routers where router.usesSelectionBias {
+      let logits = RandomSource(seed: 4).normal([32, router.gateColumns(experts: 8)])
+      let routing = router.route(logits, in: RoutingContext(selectionBias: Tensor(bias)))
+      #expect(routing.load.tokens[5] == 32, "\(name)")
+      let plain = router.route(logits)
+      #expect(plain.load.tokens[5] < 32, "\(name)")
+    }
+  }
+
+  @Test("is listed, and an unknown name lists the known ones")
+  func names() throws {
+    let known = ["token_choice", "expert_choice", "noisy_top_k", "uniform_random"]
+    #expect(Routers.registry.names.prefix(4).elementsEqual(known))
+    func router(_ text: String) throws -> any Router {
+      try Routers.router(
+        of: ConfigurationObject(parsing: Array(text.utf8), in: "config.json"), experts: 8)
+    }
+    let found = try router(
+      #"{"router": {"type": "token_choice", "k": 2, "renormalize": true, "selection_bias": true}}"#)
+    #expect(found.usesSelectionBias && found.expertsPerToken(experts: 8) == 2)
+    let error = #expect(throws: ConfigurationError.self) {
+      try router(#"{"router": {"type": "hash"}}"#)
+    }
+    let text = error?.description ?? ""
+    #expect(text.contains("router.type is 'hash'") && known.allSatisfy(text.contains))
   }
 
   @Test("obeys the laws", arguments: [0, 1, 2, 7, 64])

@@ -148,6 +148,7 @@ private func forwardGrowth(_ forward: (Tensor) throws -> Tensor) throws -> Int {
       of: {
         let before = try privateMemory()
         let result = try forward(x)
+        giveBackFreedMemory()
         growth = try privateMemory() - before
         return result.sum()
       }, for: [x])

@@ -1,5 +1,9 @@
 import Foundation
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// Memory of this process that nobody else shares and no file backs, in bytes.
 package func privateMemory() throws -> Int {
   let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
@@ -7,4 +11,14 @@ package func privateMemory() throws -> Int {
     let kilobytes = line.split(whereSeparator: \.isWhitespace).compactMap({ Int($0) }).first
   else { return 0 }
   return kilobytes * 1024
+}
+
+/// Gives memory that the heap keeps for later back to the system, so that what remains is in use.
+package func giveBackFreedMemory() {
+  #if canImport(Glibc)
+  // Its header is not part of Swift's module.
+  guard let found = unsafe dlsym(nil, "malloc_trim") else { return }
+  let trim = unsafe unsafeBitCast(found, to: (@convention(c) (Int) -> CInt).self)
+  _ = trim(0)
+  #endif
 }

@@ -50,7 +50,7 @@ enum TokenizerCorpus {
     ("no model", "{}", "'model' is missing"),
     ("model null", file(model: "null"), "'model' is missing"),
     ("model a string", file(model: #""BPE""#), "'model' must be an object"),
-    ("model twice", file(extra: #", "model": {}"#), "stands twice"),
+    ("model twice", file(extra: #", "model": {}"#), "occurs twice"),
     ("model without type", file(model: "{}"), "'model.type' is missing"),
     ("unknown model", file(model: #"{"type": "Unigram"}"#), "the model Unigram"),
     ("no vocabulary", file(model: #"{"type": "BPE", "merges": []}"#), "'model.vocab' is missing"),
@@ -62,7 +62,7 @@ enum TokenizerCorpus {
     ("huge id", file(vocab: #"{"a": 4194305}"#), "'model.vocab.a' is 4194305"),
     ("id above 64 bits", file(vocab: #"{"a": 99999999999999999999}"#), "an integer in"),
     ("two tokens of one id", file(vocab: #"{"a": 0, "b": 0}"#), "uses the id 0"),
-    ("one token twice", file(vocab: #"{"a": 0, "a": 1}"#), "stands twice"),
+    ("one token twice", file(vocab: #"{"a": 0, "a": 1}"#), "occurs twice"),
     ("merges an object", file(merges: "{}"), "'model.merges' must be a list"),
     ("merge a number", file(merges: "[1]"), "'model.merges[0]'"),
     ("merge of one", file(merges: #"["ab"]"#), "two tokens"),
@@ -108,7 +108,7 @@ enum TokenizerCorpus {
     (
       "replacement by regex",
       with("normalizer", #"{"type": "Replace", "pattern": {"Regex": "a+"}, "content": ""}"#),
-      "Replace of something else"
+      "Replace of something other"
     ),
     (
       "text that explodes",
@@ -148,7 +148,7 @@ enum TokenizerCorpus {
       "split by a string",
       with(
         "pre_tokenizer", #"{"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated"}"#),
-      "Split by something else"
+      "Split by something other"
     ),
     (
       "unknown behaviour",
@@ -213,7 +213,7 @@ enum TokenizerCorpus {
     ("known token of another id", added(#"{"id": 9, "content": "a"}"#), "must be 0"),
     (
       "added token twice",
-      added(#"{"id": 5, "content": "x"}, {"id": 6, "content": "x"}"#), "stands twice"
+      added(#"{"id": 5, "content": "x"}, {"id": 6, "content": "x"}"#), "occurs twice"
     ),
     (
       "added id twice", added(#"{"id": 5, "content": "x"}, {"id": 5, "content": "y"}"#),

@@ -92,7 +92,7 @@ struct TraceImportTests {
     #expect(try trace(rising + [5, 3]).listsExpertsByNumber() == false)
     #expect(try trace(Array(rising.prefix(40))).listsExpertsByNumber() == false)
     let report = try TraceReport(try trace(rising))
-    #expect(report.diagnosis.contains { $0.contains("by rising number") })
+    #expect(report.diagnosis.contains { $0.contains("by ascending index") })
   }
 
   @Test("from ExFlow: one expert per token and layer")

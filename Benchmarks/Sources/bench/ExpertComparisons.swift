@@ -36,11 +36,12 @@ enum ExpertComparisons {
     let layer = MoELayer(
       gate: linear(experts, hidden),
       router: try TokenChoiceRouter(k: k, experts: experts, renormalizes: true),
-      experts: (0..<experts).map { _ in
-        FeedForward(
-          gate: linear(inner, hidden), up: linear(inner, hidden), down: linear(hidden, inner),
-          activation: .silu)
-      })
+      experts: ExpertBanks.bank(
+        of: (0..<experts).map { _ in
+          FeedForward(
+            gate: linear(inner, hidden), up: linear(inner, hidden), down: linear(hidden, inner),
+            activation: .silu)
+        }, outputs: hidden))
     let x = source.normal([tokens, hidden]).cast(to: dtype)
     let context = RoutingContext(sequenceLengths: [tokens])
     return { iterations in

@@ -1,5 +1,5 @@
-// Kernels of our own, each beside a plain version in the tests. They neither allocate nor print, and choose
-// among instruction sets when they run.
+// Switchyard's CPU kernels; the tests compare each with a plain version. They neither allocate nor
+// print, and choose the instruction set at run time.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
@@ -11,11 +11,12 @@
 void ckernels_matrix_vector_f32(const float *weight, const float *x, float *y, size_t rows,
                                 size_t columns);
 
-/// The same for brain floats, given and returned as their bits; sums are f32 and round to nearest even.
+/// The same for bf16, passed and returned as raw bits; sums are f32 and are rounded to nearest
+/// even.
 void ckernels_matrix_vector_bf16(const uint16_t *weight, const uint16_t *x, uint16_t *y, size_t rows,
                                  size_t columns);
 
-/// Whether this processor runs the kernels below; without them their callers use libtorch.
+/// Whether this processor supports the kernels below; otherwise their callers use libtorch.
 bool ckernels_has_tiles(void);
 
 // Products of few rows ----------------------------------------------------------------------------
@@ -25,48 +26,51 @@ typedef struct {
   size_t rows, inputs, outputs;
   /// [rows, inputs].
   const float *x;
-  /// [outputs, inputs], read as it lies, once for every 48 rows.
+  /// [outputs, inputs], row-major, read once for every 48 rows.
   const float *weight;
   /// [outputs]; NULL if there is none.
   const float *bias;
-  /// `ckernels_linear_packed_count` numbers, written by the first step and read by the second.
+  /// `ckernels_linear_packed_count` elements, written by the first step and read by the second.
   float *packed;
   /// [rows, outputs], written.
   float *result;
 } ckernels_linear;
 
-/// Numbers of `packed`.
+/// The number of elements of `packed`.
 size_t ckernels_linear_packed_count(const ckernels_linear *work);
-/// Puts the rows of x side by side.
+/// Packs the rows of x.
 void ckernels_linear_pack(const ckernels_linear *work);
-/// Outputs 16 · first to 16 · last - 1, as far as there are so many; different ones may be worked on at the same time.
+/// Computes outputs 16 · first to 16 · last - 1, clipped to `outputs`; different ranges may be
+/// computed concurrently.
 void ckernels_linear_outputs(const ckernels_linear *work, size_t first, size_t last);
 
 // Experts -----------------------------------------------------------------------------------------
 
 typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activation;
 
-/// Rows of one expert that are worked on together: at most 48 assignments in a row.
+/// One block of rows of an expert: at most 48 consecutive assignments.
 typedef struct {
   size_t expert, first, count;
-  /// Lanes of the blocks before it: `count` rounded up to whole vectors of 16.
+  /// The number of lanes of all earlier blocks, each with `count` rounded up to whole vectors of
+  /// 16.
   size_t lane;
 } ckernels_block;
 
-/// Feed-forward experts on the rows that chose them; all matrices row-major, f32 or brain floats.
+/// Feed-forward experts applied to the rows routed to them; all matrices are row-major, f32 or
+/// bf16.
 typedef struct {
-  /// Brain floats; then `hidden` and `inner` are even and sums are f32 still.
+  /// Whether weights and rows are bf16; then `hidden` and `inner` are even. Sums are always f32.
   bool narrow;
   ckernels_activation activation;
   size_t hidden, inner;
-  /// Per expert [inner, hidden]; the list is NULL where experts have no gate.
+  /// Per expert [inner, hidden]; the list is NULL if experts have no gate.
   const void *const *gate;
   /// Per expert [inner, hidden].
   const void *const *up;
   /// Per expert [hidden, inner].
   const void *const *down;
-  /// Per expert [inner] and [hidden], of the weights' type; both lists are NULL where experts have no biases, as
-  /// those with a gate.
+  /// Per expert [inner] and [hidden], in the weights' type; both lists are NULL if experts have no
+  /// biases; experts with a gate have none.
   const void *const *up_bias, *const *down_bias;
   /// [tokens, hidden].
   const void *x;
@@ -75,53 +79,53 @@ typedef struct {
   const ckernels_block *blocks;
   /// [assignments, hidden], written.
   float *answers;
-  /// The products of gate and up before the activation, [lanes of all blocks · inner], written for the
-  /// backward pass; NULL if there is none, the first also without a gate.
+  /// The products of gate and up before the activation, [lanes of all blocks · inner], written for
+  /// the backward pass; both NULL if there is none, and the first also without a gate.
   float *gate_values, *up_values;
 } ckernels_experts;
 
-/// Bytes that one call of `ckernels_experts_blocks` needs for itself.
+/// Bytes of scratch memory for one call of `ckernels_experts_blocks`.
 size_t ckernels_experts_scratch(const ckernels_experts *work);
-/// Works on blocks `first` to `last - 1`; different blocks may be worked on at the same time.
+/// Computes blocks `first` to `last - 1`; different blocks may be computed concurrently.
 void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t last, void *scratch);
 
-/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and `inner` are
-/// multiples of 16.
+/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and
+/// `inner` are multiples of 16.
 typedef struct {
-  /// With the values that the forward pass wrote.
+  /// The forward work, with the values that the forward pass wrote.
   const ckernels_experts *forward;
-  /// Weight of each assignment, sorted as `rows`.
+  /// The weight of each assignment, in the order of `rows`.
   const float *weights;
-  /// Gradients of the layer's answers, [tokens, hidden].
+  /// Gradients of the layer's outputs, [tokens, hidden].
   const float *gradient;
-  /// Per expert, the blocks starts[e] to starts[e + 1] - 1; experts + 1 starts.
+  /// Expert e has the blocks starts[e] to starts[e + 1] - 1; experts + 1 elements.
   const size_t *starts;
-  /// Per expert gradients of the weights, written; NULL for experts without rows. The first list is NULL
-  /// without a gate.
+  /// The gradients of each expert's weights, written; NULL for experts without rows. The first list
+  /// is NULL without a gate.
   float *const *gate, *const *up, *const *down;
-  /// The same of the biases; NULL where there are none.
+  /// The same for the biases; NULL if there are none.
   float *const *up_bias, *const *down_bias;
-  /// Gradients of the weights of assignments, [assignments], written.
+  /// Gradients of the assignments' weights, [assignments], written.
   float *weight_gradients;
   /// Gradients of each assignment's row of x, [assignments, hidden], written.
   float *row_gradients;
 } ckernels_experts_backward;
 
-/// Bytes that one call of `ckernels_experts_backward_of` needs for itself.
+/// Bytes of scratch memory for one call of `ckernels_experts_backward_of`.
 size_t ckernels_experts_backward_scratch(const ckernels_experts_backward *work);
-/// The gradients of one expert; different experts may be worked on at the same time.
+/// Computes the gradients of one expert; different experts may be computed concurrently.
 void ckernels_experts_backward_of(const ckernels_experts_backward *work, size_t expert, void *scratch);
 
-/// The chosen experts of one token.
+/// The selected experts of one token.
 typedef struct {
   bool narrow;
   ckernels_activation activation;
   size_t hidden, inner, chosen;
-  /// As in `ckernels_experts`, of the chosen experts only.
+  /// As in `ckernels_experts`, for the selected experts only.
   const void *const *gate, *const *up, *const *down;
   /// [chosen].
   const float *weights;
-  /// [hidden], f32 also for narrow weights.
+  /// [hidden], f32 even if weights are bf16.
   const float *x;
   /// [chosen, inner], written by the first step and read by the second.
   float *values;
@@ -129,43 +133,46 @@ typedef struct {
   void *result;
 } ckernels_expert_row;
 
-/// Inner values `first` to `last - 1` of the `chosen · inner`; a multiple of 16 starts each part.
+/// Computes inner values `first` to `last - 1` of `chosen · inner`; `first` is a multiple of 16.
 void ckernels_expert_row_inner(const ckernels_expert_row *work, size_t first, size_t last);
-/// Results `first` to `last - 1`, when all inner values are there.
+/// Computes results `first` to `last - 1`, once all inner values have been computed.
 void ckernels_expert_row_result(const ckernels_expert_row *work, size_t first, size_t last);
 
-/// Weighted sums of answers per token.
+/// The weighted sum of each token's expert outputs.
 typedef struct {
-  /// Whether results are brain floats.
+  /// Whether results are bf16.
   bool narrow;
   size_t width;
   /// [assignments, width].
   const float *answers;
-  /// Token t's assignments are places[starts[t]] to places[starts[t + 1] - 1]; tokens + 1 starts.
+  /// Token t's assignments are places[starts[t]] to places[starts[t + 1] - 1]; `starts` has tokens
+  /// + 1 elements.
   const int32_t *starts, *places;
-  /// Beside `places`.
+  /// One weight per element of `places`.
   const float *weights;
   /// [tokens, width], written.
   void *result;
 } ckernels_combination;
 
-/// Works on tokens `first` to `last - 1`.
+/// Computes tokens `first` to `last - 1`.
 void ckernels_combine(const ckernels_combination *work, size_t first, size_t last);
 
 // Attention ---------------------------------------------------------------------------------------
 
-/// Attention of the last `queries` of `keys` positions; f32 or brain floats.
+/// Attention of the last `queries` of `keys` positions; f32 or bf16.
 typedef struct {
-  /// Whether every query sees every key; otherwise those up to its own position.
+  /// Whether every query sees every key; otherwise attention is causal.
   bool sees_all;
-  /// Brain floats; then `width` and all distances are even.
+  /// Whether values are bf16; then `width` and all strides are even.
   bool narrow;
   size_t batch, heads, key_heads, width, queries, keys;
-  /// Keys up to its own that a query sees; 0 for all of them. 0 where `sees_all`.
+  /// The number of keys, its own included, that a query sees; 0 for all of them, and 0 if
+  /// `sees_all`.
   size_t window;
   float scale;
   const void *query, *key, *value;
-  /// Distances in numbers between rows of a batch, heads, and positions; a head's numbers lie side by side.
+  /// Strides in elements between rows of a batch, heads and positions; a head's elements are
+  /// contiguous.
   size_t query_batch, query_head, query_step;
   size_t key_batch, key_head, key_step;
   size_t value_batch, value_head, value_step;
@@ -173,11 +180,11 @@ typedef struct {
   void *result;
 } ckernels_attention;
 
-/// Pieces of work.
+/// The number of pieces of work.
 size_t ckernels_attention_blocks(const ckernels_attention *work);
-/// Bytes that one call of `ckernels_attention_run` needs for itself.
+/// Bytes of scratch memory for one call of `ckernels_attention_run`.
 size_t ckernels_attention_scratch(const ckernels_attention *work);
-/// Works on pieces `first` to `last - 1`.
+/// Computes pieces `first` to `last - 1`.
 void ckernels_attention_run(const ckernels_attention *work, size_t first, size_t last, void *scratch);
 
 // Rows --------------------------------------------------------------------------------------------
@@ -197,10 +204,10 @@ typedef struct {
 
 void ckernels_rms_norm(const ckernels_norm *work, size_t first, size_t last);
 
-/// Rotates pairs of numbers that lie half a head apart, computed in f32.
+/// Rotary position embedding: rotates pairs of elements half a head apart, computed in f32.
 typedef struct {
   bool narrow;
-  /// `width` numbers per head, even; row r is at position r mod `positions`.
+  /// `width` elements per head, even; row r is at position r mod `positions`.
   size_t heads, width, positions;
   /// [rows, heads, width].
   const void *x;
@@ -214,58 +221,61 @@ void ckernels_rotate(const ckernels_rotation *work, size_t first, size_t last);
 
 // Recurrence --------------------------------------------------------------------------------------
 
-/// Sequences that are worked on together: `count` of them, at most `lanes`, in the order of `order`.
+/// A block of `count` sequences, at most `lanes`, in the order of `order`.
 typedef struct {
   size_t first, count;
-  /// Where the block's values begin in `kept`.
+  /// Offset of the block's values in `kept`.
   size_t kept;
 } ckernels_recurrence_block;
 
-/// Gated recurrent units from a state of zeros, f32; gates in the order reset, update, new.
+/// Gated recurrent units that start from a zero state, f32; gates in the order reset, update, new.
 typedef struct {
   size_t hidden;
   /// 16, 32 or 48.
   size_t lanes;
-  /// The input's part of all gates, its bias included: [rows, 3 · hidden].
+  /// The input's contribution to all gates, its bias included: [rows, 3 · hidden].
   const float *projections;
-  /// Applied to the state, [3 · hidden, hidden], and its bias, [3 · hidden].
+  /// The weight applied to the state, [3 · hidden, hidden], and its bias, [3 · hidden].
   const float *weight, *bias;
-  /// Numbers of the sequences, longest first.
+  /// Indices of the sequences, longest first.
   const size_t *order;
-  /// First row and number of rows, at least 1, of each sequence.
+  /// The first row and the number of rows (at least 1) of each sequence.
   const size_t *starts, *lengths;
   const ckernels_recurrence_block *blocks;
-  /// State after the last row of each sequence, [sequences, hidden], written.
+  /// The state after the last row of each sequence, [sequences, hidden], written.
   float *last;
-  /// For the backward pass, written: per block and step `ckernels_recurrence_kept` numbers; NULL if there is none.
+  /// Written for the backward pass: `ckernels_recurrence_kept` elements per block and step; NULL if
+  /// there is none.
   float *kept;
 } ckernels_recurrence;
 
-/// Numbers that one step of a block keeps.
+/// The number of elements that one step of a block keeps.
 size_t ckernels_recurrence_kept(size_t hidden, size_t lanes);
-/// Bytes that one call of either of the following needs for itself.
+/// Bytes of scratch memory for one call of either function below.
 size_t ckernels_recurrence_scratch(const ckernels_recurrence *work);
-/// Works on one block; different blocks may be worked on at the same time.
+/// Computes one block; different blocks may be computed concurrently.
 void ckernels_recurrence_forward(const ckernels_recurrence *work, size_t block, void *scratch);
 
 /// The backward pass of `ckernels_recurrence`.
 typedef struct {
-  /// With the values that the forward pass wrote.
+  /// The forward work, with the values that the forward pass wrote.
   const ckernels_recurrence *forward;
   /// Gradients of `last`, [sequences, hidden].
   const float *gradient;
-  /// Gradients of the projections, and of the state's part of the gates: [rows, 3 · hidden], written.
+  /// Gradients of the projections, and of the state's contribution to the gates: [rows, 3 ·
+  /// hidden], written.
   float *input_changes, *state_changes;
-  /// State before each row, [rows, hidden], written.
+  /// The state before each row, [rows, hidden], written.
   float *states;
 } ckernels_recurrence_backward;
 
-/// Works on one block; different blocks may be worked on at the same time.
+/// Computes one block; different blocks may be computed concurrently.
 void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, size_t block, void *scratch);
 
 // Modulation --------------------------------------------------------------------------------------
 
-/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. Row r belongs to image r / `tokens`.
+/// (x − mean) / √(variance + ε) · (1 + scale) + shift for every row; f32. The image of row r is r /
+/// `tokens`.
 typedef struct {
   size_t width, tokens;
   float epsilon;
@@ -279,22 +289,22 @@ typedef struct {
   float *means, *factors;
 } ckernels_modulation;
 
-/// Works on rows `first` to `last - 1`.
+/// Computes rows `first` to `last - 1`.
 void ckernels_modulate(const ckernels_modulation *work, size_t first, size_t last);
 
 typedef struct {
-  /// With what the forward pass wrote; its result is not read.
+  /// The forward work, with what the forward pass wrote; its result is not read.
   const ckernels_modulation *forward;
   /// [images · tokens, width].
   const float *gradient;
-  /// Of x, shift and scale, in their shapes, written.
+  /// Gradients of x, shift and scale, in their shapes, written.
   float *x_gradient, *shift_gradient, *scale_gradient;
 } ckernels_modulation_backward;
 
-/// Works on images `first` to `last - 1`.
+/// Computes images `first` to `last - 1`.
 void ckernels_modulate_backward(const ckernels_modulation_backward *work, size_t first, size_t last);
 
-/// x + gate · y for every row; f32. Row r belongs to image r / `tokens`.
+/// x + gate · y for every row; f32. The image of row r is r / `tokens`.
 typedef struct {
   size_t width, tokens;
   /// [images · tokens, width].
@@ -305,24 +315,25 @@ typedef struct {
   float *result;
 } ckernels_gated_sum;
 
-/// Works on rows `first` to `last - 1`.
+/// Computes rows `first` to `last - 1`.
 void ckernels_add_gated(const ckernels_gated_sum *work, size_t first, size_t last);
 
 typedef struct {
-  /// Its x and result are not read.
+  /// The forward work; its x and result are not read.
   const ckernels_gated_sum *forward;
   /// [images · tokens, width]; it is also the gradient of x.
   const float *gradient;
-  /// Of y and gate, in their shapes, written.
+  /// Gradients of y and gate, in their shapes, written.
   float *y_gradient, *gate_gradient;
 } ckernels_gated_sum_backward;
 
-/// Works on images `first` to `last - 1`.
+/// Computes images `first` to `last - 1`.
 void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, size_t first, size_t last);
 
 // Files -------------------------------------------------------------------------------------------
 
-/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1: 20), as f32.
+/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1:
+/// 20), as f32.
 void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_1(const uint8_t *blocks, float *values, size_t count);

@@ -1,12 +1,13 @@
-// The C face of libtorch: tensors, operator calls, gradients, random generators, settings.
+// A C interface to libtorch: tensors, operator calls, gradients, random generators, settings.
 //
 // Conventions
-// - Functions that can fail return 0 on success and 1 on failure; `ctorch_last_error` then holds the
-//   message of this thread's last failure, until the next failing call on the same thread.
+// - Functions that can fail return 0 on success and 1 on failure; `ctorch_last_error` then holds
+//   the message of this thread's last failure, until the next failing call on the same thread.
 // - A tensor or generator that a function writes through an `out` parameter belongs to the caller,
-//   who frees it. Handles that are passed in stay the caller's. On failure nothing is written.
-// - No C++ exception leaves any function.
-// - Element types travel as the numbers of `c10::ScalarType`; see CTorchElementType.
+//   who frees it. The caller keeps ownership of handles that it passes in. On failure nothing is
+//   written.
+// - No function lets a C++ exception escape.
+// - Element types are the raw values of `c10::ScalarType`; see CTorchElementType.
 #ifndef CTORCH_H
 #define CTORCH_H
 
@@ -55,13 +56,13 @@ const char *ctorch_last_error(void);
 int ctorch_tensor_copying(const void *bytes, size_t byte_count, CTorchElementType type,
                           const int64_t *sizes, size_t rank, CTorchTensor *out);
 
-/// A CPU tensor over memory that it does not own. `release(context)` is called once, when the last
-/// tensor that uses the memory is gone, and also when this function fails.
+/// A CPU tensor over memory that it does not own. `release(context)` is called once: when the last
+/// tensor that uses the memory is freed, or when this function fails.
 int ctorch_tensor_borrowing(const void *bytes, CTorchElementType type, const int64_t *sizes,
                             size_t rank, void (*release)(void *context), void *context,
                             CTorchTensor *out);
 
-/// Another handle of the same tensor, which the caller frees.
+/// Another handle to the same tensor, which the caller frees.
 CTorchTensor ctorch_tensor_retain(CTorchTensor tensor);
 
 void ctorch_tensor_free(CTorchTensor tensor);
@@ -73,27 +74,29 @@ CTorchElementType ctorch_tensor_type(CTorchTensor tensor);
 void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *index);
 bool ctorch_tensor_is_contiguous(CTorchTensor tensor);
 
-/// True when no other tensor shares the elements and they lie in memory that libtorch allocated, so
-/// that changing them in place is invisible to everyone else. At most `holders` references to this very tensor are allowed, this handle
-/// among them.
+/// True when no other tensor shares the elements and libtorch allocated their memory, so that
+/// changing them in place is visible to no one else. At most `holders` references to this very
+/// tensor are allowed, this handle among them.
 bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders);
 
 /// First element of a contiguous CPU tensor, or NULL for any other tensor.
 const void *ctorch_tensor_elements(CTorchTensor tensor);
 
-/// First element of a CPU tensor in any order, or NULL, and the distances in elements along each axis.
+/// The first element of a CPU tensor in any layout, or NULL, and the strides in elements of each
+/// axis.
 const void *ctorch_tensor_strided_elements(CTorchTensor tensor, int64_t *strides);
 
-/// Copies the elements, row-major, from any device. Fails when `byte_count` is not their exact size.
+/// Copies the elements, row-major, from any device. Fails when `byte_count` is not their exact
+/// size.
 int ctorch_tensor_read(CTorchTensor tensor, void *bytes, size_t byte_count);
 
-/// Handles that were given out and not yet freed, over all threads.
+/// The number of handles that were returned and not yet freed, over all threads.
 int64_t ctorch_live_tensors(void);
 
 // Operators ---------------------------------------------------------------------------------------
 
-/// Looks an operator up by name ("aten::add") and overload ("Tensor", or "" for none). The result is
-/// valid for the life of the process.
+/// Looks up an operator by name ("aten::add") and overload ("Tensor", or "" for none). The result
+/// is valid for the life of the process.
 int ctorch_operator_find(const char *name, const char *overload, CTorchOperator *out);
 
 // Arguments of the next call on this thread, in the order of the operator's schema.
@@ -113,7 +116,7 @@ void ctorch_push_generator(CTorchGenerator generator);
 /// Calls the operator with the arguments pushed so far; missing trailing ones take their defaults.
 /// Writes up to `capacity` result tensors and their number. A list counts as its elements, a number
 /// or Boolean as a tensor without dimensions, an absent optional result as NULL. The pushed
-/// arguments are gone afterwards, also on failure.
+/// arguments are consumed, also on failure.
 int ctorch_call(CTorchOperator op, CTorchTensor *results, size_t capacity, size_t *count);
 
 // Gradients ---------------------------------------------------------------------------------------
@@ -122,36 +125,37 @@ bool ctorch_gradients_enabled(void);
 void ctorch_set_gradients_enabled(bool enabled);
 
 bool ctorch_tensor_requires_gradient(CTorchTensor tensor);
-/// Fails for tensors of integers and for results of recorded operations.
+/// Fails for integer tensors and for results of recorded operations.
 int ctorch_tensor_set_requires_gradient(CTorchTensor tensor, bool required);
 
 /// Gradients of Σ outputs[i] · seeds[i] with respect to `inputs`; a NULL seed stands for ones.
-/// Inputs that do not take part get NULL.
+/// Inputs that did not contribute get NULL.
 int ctorch_gradients(const CTorchTensor *outputs, const CTorchTensor *seeds, size_t output_count,
                      const CTorchTensor *inputs, size_t input_count, CTorchTensor *gradients);
 
-/// Receives the gradient of a watched leaf, as an owned handle. Returns 0, or 1 to have the backward pass fail.
+/// Receives the gradient of a watched leaf, as an owned handle. Returns 0, or 1 to make the
+/// backward pass fail.
 typedef int (*CTorchGradientReady)(void *context, size_t index, CTorchTensor gradient);
 
-/// Has `ready(context, index, …)` called in the next `ctorch_backward`, once the gradient of a leaf is complete and
-/// nothing in that pass needs the leaf any more. It is called at most once.
+/// Requests one call of `ready(context, index, …)` in the next `ctorch_backward`, when the gradient
+/// of a leaf is complete and the pass no longer needs the leaf.
 int ctorch_watch_gradient(CTorchTensor leaf, CTorchGradientReady ready, void *context,
                           size_t index);
-/// Takes the request back if it was not fulfilled.
+/// Withdraws the request if it has not been fulfilled.
 void ctorch_unwatch_gradient(CTorchTensor leaf);
-/// Goes back from a number to all leaves, which must be watched.
+/// Runs the backward pass from a scalar to all leaves, which must be watched.
 int ctorch_backward(CTorchTensor loss);
 
-/// Computes gradients of a recomputed block. `output_gradients` may hold NULL where an output was not
-/// used; the function writes one owned handle or NULL per input and returns 0, or returns 1 after
-/// freeing what it made, with a message that stays valid until its next call.
+/// Computes gradients of a recomputed block. `output_gradients` may hold NULL where an output was
+/// not used; the function writes one owned handle or NULL per input and returns 0, or returns 1
+/// after freeing what it made, with a message that stays valid until its next call.
 typedef int (*CTorchBackward)(void *context, const CTorchTensor *output_gradients,
                               size_t output_count, CTorchTensor *input_gradients,
                               size_t input_count, const char **message);
 
 /// Records that `values` were computed from `inputs` by a block whose gradients `backward` knows.
-/// Writes one tensor per value, tied into the gradient graph. `release(context)` is called once, when
-/// the graph is gone, and also when this function fails.
+/// Writes one tensor per value, connected to the gradient graph. `release(context)` is called once:
+/// when the graph is freed, or when this function fails.
 int ctorch_record_block(const CTorchTensor *inputs, size_t input_count, const CTorchTensor *values,
                         size_t value_count, CTorchBackward backward, void (*release)(void *),
                         void *context, CTorchTensor *outputs);
@@ -168,16 +172,16 @@ int ctorch_generator_set_state(CTorchGenerator generator, CTorchTensor state);
 
 int ctorch_thread_count(void);
 int ctorch_set_thread_count(int count);
-/// Keeps memory that is freed for the next allocations instead of giving it back to the system.
+/// Keeps freed memory for later allocations instead of returning it to the system.
 void ctorch_keep_freed_memory(void);
-/// Gives what is free at the moment back, wherever it lies between blocks in use.
+/// Returns all memory that is currently free to the system, also between blocks in use.
 void ctorch_give_back_freed_memory(void);
-/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's threads; the
-/// body must not fail.
+/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's
+/// threads; the body must not fail.
 void ctorch_parallel(int64_t count, int64_t grain, void *context,
                      void (*body)(void *context, int64_t begin, int64_t end));
 
-/// Devices of a kind that this libtorch can use on this machine.
+/// The number of devices of a kind that this libtorch can use on this machine.
 int32_t ctorch_device_count(CTorchDeviceKind kind);
 /// "2.13.0".
 const char *ctorch_version(void);

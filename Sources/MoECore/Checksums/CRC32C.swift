@@ -1,6 +1,6 @@
-/// The CRC-32C checksum (Castagnoli's polynomial), which finds damaged bytes, not forged ones.
+/// The CRC-32C checksum (Castagnoli's polynomial), which detects damage, not forgery.
 ///
-/// Eight bytes are taken at a time through eight tables ("slicing by 8").
+/// Processes eight bytes at a time with eight tables ("slicing by 8").
 ///
 /// - SeeAlso: [RFC 3720](https://www.rfc-editor.org/rfc/rfc3720), appendix B.4, for test vectors.
 public struct CRC32C: Hashable, Sendable {
@@ -19,7 +19,7 @@ public struct CRC32C: Hashable, Sendable {
     return sum.value
   }
 
-  /// Takes more bytes in.
+  /// Adds bytes.
   ///
   /// - Complexity: O(bytes).
   public mutating func update(_ bytes: RawSpan) {
@@ -45,7 +45,7 @@ public struct CRC32C: Hashable, Sendable {
     register = crc
   }
 
-  /// `tables[slice · 256 + byte]`: the effect of a byte that `slice` bytes follow.
+  /// `tables[slice · 256 + byte]`: the effect of a byte that is followed by `slice` bytes.
   private static let tables: [UInt32] = {
     var tables = (0..<256).map { byte in
       (0..<8).reduce(UInt32(byte)) { crc, _ in crc >> 1 ^ (crc & 1 == 1 ? 0x82F6_3B78 : 0) }

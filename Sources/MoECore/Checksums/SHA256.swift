@@ -1,4 +1,4 @@
-/// The SHA-256 hash, by which files are told apart.
+/// The SHA-256 hash, which identifies files.
 ///
 /// - SeeAlso: [FIPS 180-4](https://csrc.nist.gov/pubs/fips/180-4/upd1/final), §6.2.
 public enum SHA256 {

@@ -1,9 +1,10 @@
-/// The 64-bit hash xxHash, which finds damaged bytes at the speed of memory; not for cryptography.
+/// The 64-bit hash xxHash, which detects damage at memory speed; not for cryptography.
 ///
 /// Four independent lanes of eight bytes each keep the multipliers of a processor busy.
 ///
-/// - SeeAlso: Collet, [xxHash fast digest algorithm](https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md),
-///   version 0.1.1, XXH64 with seed 0.
+/// - SeeAlso: Collet, [xxHash fast digest
+///   algorithm](https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md), version 0.1.1,
+///   XXH64 with seed 0.
 public struct XXHash64: Sendable {
   private static let primes: (UInt64, UInt64, UInt64, UInt64, UInt64) = (
     0x9E37_79B1_85EB_CA87, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63,
@@ -12,14 +13,14 @@ public struct XXHash64: Sendable {
   private var lanes: (UInt64, UInt64, UInt64, UInt64) = (
     Self.primes.0 &+ Self.primes.1, Self.primes.1, 0, 0 &- Self.primes.0
   )
-  /// Bytes that do not fill a stripe of 32 yet.
+  /// Bytes that do not yet fill a stripe of 32.
   private var rest: [UInt8] = []
   private var count = 0
 
   /// Starts with no bytes.
   public init() {}
 
-  /// Takes more bytes in.
+  /// Adds bytes.
   ///
   /// - Complexity: O(bytes).
   public mutating func update(_ bytes: RawSpan) {
@@ -68,7 +69,7 @@ public struct XXHash64: Sendable {
     return hash ^ hash >> 32
   }
 
-  /// Takes whole stripes of 32 bytes in.
+  /// Processes whole stripes of 32 bytes.
   private mutating func absorb(_ bytes: RawSpan, from start: Int) {
     var (a, b, c, d) = lanes
     var place = start

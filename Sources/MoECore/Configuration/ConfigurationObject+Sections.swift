@@ -1,8 +1,14 @@
-package import SystemPackage
+public import SystemPackage
 
 extension ConfigurationObject {
-  /// A section of the file, empty if it is absent, with only known keys.
-  package func section(_ name: String, _ keys: [String]) throws -> ConfigurationObject {
+  /// An object inside this one, empty if it is absent, with only known keys.
+  ///
+  /// - Parameters:
+  ///   - name: The section's key.
+  ///   - keys: All keys that it may have.
+  /// - Returns: The section, whose messages name keys as `name.key`.
+  /// - Throws: ``ConfigurationError`` when it is not an object, or has an unknown key.
+  public func section(_ name: String, _ keys: [String]) throws -> ConfigurationObject {
     let object =
       try optionalObject(name) ?? ConfigurationObject([:], path: path, prefix: name + ".")
     try object.refuseKeys(except: keys)
@@ -10,7 +16,9 @@ extension ConfigurationObject {
   }
 
   /// A path, or a list of paths; empty if the key is absent.
-  package func paths(_ key: String) throws -> [FilePath] {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another or a path is empty.
+  public func paths(_ key: String) throws -> [FilePath] {
     guard let value = values[key], value != .null else { return [] }
     let texts: [String]
     if case .string(let text) = value {
@@ -22,15 +30,24 @@ extension ConfigurationObject {
     return texts.map { FilePath($0) }
   }
 
-  /// A number from 0 to below 1.
-  package func share(_ key: String) throws -> Double? {
+  /// A number from 0 to below 1, or `nil` when the key is absent or null.
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func fraction(_ key: String) throws -> Double? {
     let value = try optionalNumber(key, above: -.leastNonzeroMagnitude)
     guard value ?? 0 < 1 else { throw invalid(key, "from 0 to below 1") }
     return value
   }
 
   /// Throws an error about a setting as one about the key of this section that set it.
-  package func renaming<Result>(
+  ///
+  /// - Parameters:
+  ///   - keys: Keys by the names of settings, as messages show them: `["peak": "optimizer.learning_rate"]`; other names
+  ///     stay.
+  ///   - body: What may refuse a setting.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws, a ``SettingError`` as ``ConfigurationError``.
+  public func renaming<Result>(
     _ keys: [String: String], _ body: () throws -> Result
   ) throws -> Result {
     do {

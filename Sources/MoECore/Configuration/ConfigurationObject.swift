@@ -6,7 +6,8 @@ public struct ConfigurationObject {
   public let path: FilePath
   /// What stands before a key in messages, for objects inside others.
   private let prefix: String
-  package let values: [String: Value]
+  /// The values by key, unchecked.
+  public let values: [String: Value]
 
   /// Reads a file.
   ///
@@ -32,13 +33,18 @@ public struct ConfigurationObject {
     (self.path, prefix) = (path, "")
   }
 
-  /// Wraps values that stand in, or were derived from, a file.
-  package init(_ values: [String: Value], path: FilePath, prefix: String = "") {
+  /// Wraps values that come, or were derived, from a file.
+  ///
+  /// - Parameters:
+  ///   - values: The values by key.
+  ///   - path: The file, for messages.
+  ///   - prefix: What messages put before a key: for the object of the key `data`, `data.`.
+  public init(_ values: [String: Value], path: FilePath, prefix: String = "") {
     (self.values, self.path, self.prefix) = (values, path, prefix)
   }
 
-  /// A key as messages name it, with the objects around it.
-  package func fullKey(_ key: String) -> String { prefix + key }
+  /// A key as messages name it, with the objects around it: `data.train`.
+  public func fullKey(_ key: String) -> String { prefix + key }
 
   /// The first of these keys that has a value other than null.
   private func find(_ keys: [String]) -> (key: String, value: Value)? {
@@ -48,22 +54,25 @@ public struct ConfigurationObject {
     return nil
   }
 
-  /// The value of a key as it stands there; null when there is none.
-  package func value(_ key: String) -> Value { values[key] ?? .null }
+  /// The value of a key as it is in the file; null when there is none.
+  public func value(_ key: String) -> Value { values[key] ?? .null }
 
   /// Whether one of these keys has a value other than null.
-  package func has(_ keys: String...) -> Bool { find(keys) != nil }
+  public func has(_ keys: String...) -> Bool { find(keys) != nil }
 
   /// A whole number in a range, or `nil` when all keys are absent or null.
-  package func optionalInt(
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalInt(
     _ keys: String..., in range: ClosedRange<Int>
   ) throws(ConfigurationError) -> Int? {
     try optionalInt(keys, in: range)
   }
 
   /// A whole number in a range.
-  package func int(_ keys: String..., in range: ClosedRange<Int>) throws(ConfigurationError) -> Int
-  {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or all keys are absent or null.
+  public func int(_ keys: String..., in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
     guard let value = try optionalInt(keys, in: range) else { throw missing(keys) }
     return value
   }
@@ -80,7 +89,9 @@ public struct ConfigurationObject {
   }
 
   /// A finite number above a limit, or `nil` when all keys are absent or null.
-  package func optionalNumber(
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalNumber(
     _ keys: String..., above limit: Double = 0
   ) throws(ConfigurationError) -> Double? {
     guard let (key, value) = find(keys) else { return nil }
@@ -91,7 +102,9 @@ public struct ConfigurationObject {
   }
 
   /// A finite number of at least 0, or `nil` when the key is absent or null.
-  package func optionalAmount(_ key: String) throws(ConfigurationError) -> Double? {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalAmount(_ key: String) throws(ConfigurationError) -> Double? {
     guard let (key, value) = find([key]) else { return nil }
     guard case .number(let number) = value, number.isFinite, number >= 0 else {
       throw invalid(key, value, "a number of at least 0")
@@ -100,33 +113,47 @@ public struct ConfigurationObject {
   }
 
   /// A finite number above a limit.
-  package func number(_ key: String, above limit: Double = 0) throws(ConfigurationError) -> Double {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or the key is absent or null.
+  public func number(_ key: String, above limit: Double = 0) throws(ConfigurationError) -> Double {
     guard let value = try optionalNumber(key, above: limit) else { throw missing([key]) }
     return value
   }
 
   /// True or false, or `nil` when the key is absent or null.
-  package func optionalBool(_ key: String) throws(ConfigurationError) -> Bool? {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalBool(_ key: String) throws(ConfigurationError) -> Bool? {
     guard let (key, value) = find([key]) else { return nil }
     guard case .bool(let flag) = value else { throw invalid(key, value, "true or false") }
     return flag
   }
 
   /// True or false.
-  package func bool(_ key: String) throws(ConfigurationError) -> Bool {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or the key is absent or null.
+  public func bool(_ key: String) throws(ConfigurationError) -> Bool {
     guard let value = try optionalBool(key) else { throw missing([key]) }
     return value
   }
 
   /// A string, or `nil` when all keys are absent or null.
-  package func optionalString(_ keys: String...) throws(ConfigurationError) -> String? {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalString(_ keys: String...) throws(ConfigurationError) -> String? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .string(let text) = value else { throw invalid(key, value, "a string") }
     return text
   }
 
   /// One of the named cases.
-  package func choice<Choice: RawRepresentable<String> & CaseIterable>(
+  ///
+  /// - Parameters:
+  ///   - key: The key, whose value is the raw value of a case.
+  ///   - type: The cases.
+  /// - Returns: The case.
+  /// - Throws: ``ConfigurationError`` that lists the cases, when the value is none of them or missing.
+  public func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ key: String, _ type: Choice.Type = Choice.self
   ) throws(ConfigurationError) -> Choice {
     guard let text = try optionalString(key) else { throw missing([key]) }
@@ -138,7 +165,9 @@ public struct ConfigurationObject {
   }
 
   /// A list of whole numbers in a range, empty when the key is absent or null.
-  package func ints(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> [Int] {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func ints(_ key: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> [Int] {
     guard let (key, value) = find([key]) else { return [] }
     guard case .array(let items) = value else {
       throw invalid(key, value, "a list of whole numbers")
@@ -156,7 +185,9 @@ public struct ConfigurationObject {
   }
 
   /// A list of strings, or `nil` when the key is absent or null.
-  package func optionalStrings(_ key: String) throws(ConfigurationError) -> [String]? {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalStrings(_ key: String) throws(ConfigurationError) -> [String]? {
     guard let (key, value) = find([key]) else { return nil }
     guard case .array(let items) = value else { throw invalid(key, value, "a list of strings") }
     var result: [String] = []
@@ -168,23 +199,31 @@ public struct ConfigurationObject {
   }
 
   /// An object inside this one, or `nil` when all keys are absent or null.
-  package func optionalObject(_ keys: String...) throws(ConfigurationError) -> ConfigurationObject?
-  {
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalObject(_ keys: String...) throws(ConfigurationError) -> ConfigurationObject? {
     guard let (key, value) = find(keys) else { return nil }
     guard case .object(let values) = value else { throw invalid(key, value, "an object") }
     return ConfigurationObject(values, path: path, prefix: key + ".")
   }
 
   /// Refuses keys that are not in the list; for Switchyard's own files.
-  package func refuseKeys(except known: [String]) throws(ConfigurationError) {
+  ///
+  /// - Throws: ``ConfigurationError`` that names an unknown key and the nearest known one.
+  public func refuseKeys(except known: [String]) throws(ConfigurationError) {
     for key in values.keys.sorted() where !known.contains(key) {
       let nearest = known.min { Self.distance($0, key) < Self.distance($1, key) } ?? ""
       throw .unknownKey(path: path, key: prefix + key, nearest: prefix + nearest)
     }
   }
 
-  /// An error about a value that this object holds.
-  package func invalid(_ key: String, _ expected: String) -> ConfigurationError {
+  /// An error about a value that this object holds, to be thrown.
+  ///
+  /// - Parameters:
+  ///   - key: The key.
+  ///   - expected: What the value must be, to follow "it must be": "a power of two".
+  /// - Returns: The error, with the value that the key has.
+  public func invalid(_ key: String, _ expected: String) -> ConfigurationError {
     invalid(prefix + key, values[key] ?? .null, expected)
   }
 

@@ -1,14 +1,21 @@
 extension ConfigurationObject {
   /// Any JSON value, as settings need it: objects without order, and numbers as 64-bit floating point.
-  package enum Value: Codable, Hashable, Sendable {
+  public enum Value: Codable, Hashable, Sendable {
+    /// `null`.
     case null
+    /// `true` or `false`.
     case bool(Bool)
+    /// A number; whole ones are written without a fraction.
     case number(Double)
+    /// A text.
     case string(String)
+    /// A list.
     case array([Value])
+    /// Values by key.
     case object([String: Value])
 
-    package init(from decoder: any Decoder) throws {
+    /// Reads any value.
+    public init(from decoder: any Decoder) throws {
       let container = try decoder.singleValueContainer()
       if container.decodeNil() {
         self = .null
@@ -25,7 +32,8 @@ extension ConfigurationObject {
       }
     }
 
-    package func encode(to encoder: any Encoder) throws {
+    /// Writes the value.
+    public func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
       switch self {
       case .null: try container.encodeNil()
@@ -113,7 +121,7 @@ extension JSONValue {
 
 extension ConfigurationObject.Value {
   /// The value as a message shows it.
-  package var text: String {
+  public var text: String {
     switch self {
     case .null: "null"
     case .bool(let value): "\(value)"

@@ -1,15 +1,15 @@
 import Foundation
 public import SystemPackage
 
-/// A folder that appears with all its files or not at all.
+/// Creates a folder atomically: it appears with all its files or not at all.
 public enum AtomicDirectory {
-  /// Creates a folder with what `body` writes into it.
+  /// Creates a folder with the files that `body` writes into it.
   ///
-  /// `body` receives the path of a hidden temporary folder beside `path`, which is renamed at the end.
-  /// Only a process that is killed outright can leave that folder behind; its name ends in `.partial`.
+  /// `body` receives the path of a hidden temporary folder beside `path`, which is renamed at the
+  /// end. Only a process that is killed can leave that folder behind; its name ends in `.partial`.
   ///
-  /// - Throws: ``FileError/alreadyExists(_:)`` when `path` is anything but an empty folder, any other
-  ///   ``FileError``, or what `body` throws; nothing is left behind then.
+  /// - Throws: ``FileError/alreadyExists(_:)`` when `path` is anything but an empty folder, any
+  ///   other ``FileError``, or what `body` throws; nothing is left behind in that case.
   public static func write<Result>(
     to path: FilePath, _ body: (FilePath) throws -> Result
   ) throws -> Result {
@@ -33,7 +33,7 @@ public enum AtomicDirectory {
     }
   }
 
-  /// Where the folder will really stand, after checks that it can.
+  /// The folder's resolved path, after checking that it can be created there.
   private static func checkedTarget(_ path: FilePath) throws(FileError) -> FilePath {
     guard path.isMissingOrEmptyDirectory else { throw .alreadyExists(path) }
     guard let target = path.resolved else { return path }
@@ -45,7 +45,7 @@ public enum AtomicDirectory {
   }
 }
 
-/// Temporary folders that exist at the moment, for a program that is interrupted.
+/// The temporary folders that exist now, for cleaning up when the program is interrupted.
 public enum PartialFolders {
   private static let lock = NSLock()
   nonisolated(unsafe) private static var paths: Set<FilePath> = []
@@ -54,7 +54,7 @@ public enum PartialFolders {
 
   static func remove(_ path: FilePath) { _ = lock.withLock { unsafe paths.remove(path) } }
 
-  /// Removes all of them, before the program ends.
+  /// Removes all of them before the program exits.
   public static func removeAll() {
     for path in lock.withLock({ unsafe paths }) {
       try? FileManager.default.removeItem(atPath: path.string)

@@ -11,24 +11,24 @@ import Darwin
 private let namelessFile: CInt = 0o20_000_000 | O_DIRECTORY
 #endif
 
-/// A file that appears whole or not at all.
+/// Writes a file atomically: it appears complete or not at all.
 ///
-/// Bytes go to a nameless file in the target's folder (to a hidden temporary one where the file system
-/// has no nameless files). Only ``AtomicFile/write(to:_:)`` gives it its name, after its contents have
-/// reached the disk. Whatever happens before, an older file at the path stays as it was; with nameless
-/// files even a process that is killed while it writes leaves nothing behind.
+/// Bytes go to an unnamed file in the target's folder (or to a hidden temporary file if the file
+/// system does not support unnamed ones). Only ``AtomicFile/write(to:_:)`` gives it its name, after
+/// its contents have reached the disk. Until then, an existing file at the path is unchanged; with
+/// unnamed files, even a process that is killed while it writes leaves nothing behind.
 ///
-/// A new file gets the permissions that the user's mask allows, a replaced one keeps its own. A link at the
-/// path stays, and the file that it leads to is replaced.
+/// A new file gets the permissions that the umask allows, a replaced one keeps its own. A link at
+/// the path is kept, and the file that it points to is replaced.
 public struct AtomicFile: ~Copyable {
   private let path: FilePath
   private let descriptor: CInt
-  /// Name of the temporary file; `nil` while the file is nameless.
+  /// Name of the temporary file; `nil` while the file is unnamed.
   private var temporary: FilePath?
 
   /// Creates the file at `path`, or replaces it, with the bytes that `body` writes.
   ///
-  /// - Throws: ``FileError``, or what `body` throws; the path then is as it was before.
+  /// - Throws: ``FileError``, or what `body` throws; the path is unchanged in that case.
   public static func write<Result>(
     to path: FilePath, _ body: (borrowing AtomicFile) throws -> Result
   ) throws -> Result {
@@ -51,7 +51,7 @@ public struct AtomicFile: ~Copyable {
     try write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
   }
 
-  /// Checks that a file could be created at `path`, or replaced, and leaves everything as it is.
+  /// Checks that a file could be created or replaced at `path`, without changing anything.
   ///
   /// - Throws: ``FileError``, as writing would.
   public static func check(_ path: FilePath) throws(FileError) { _ = try AtomicFile(path) }
@@ -64,7 +64,7 @@ public struct AtomicFile: ~Copyable {
     self.temporary = temporary
   }
 
-  /// Opens a nameless file for `path`, or a temporary one and its name.
+  /// Opens an unnamed file for `path`, or a temporary one and returns its name.
   private static func open(_ path: FilePath) throws(FileError) -> (CInt, FilePath?) {
     guard !path.isDirectory else { throw .isDirectory(path) }
     #if os(Linux)
@@ -85,7 +85,7 @@ public struct AtomicFile: ~Copyable {
     if let temporary { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
   }
 
-  /// Adds bytes at the end.
+  /// Appends bytes.
   public func append(_ bytes: RawSpan) throws(FileError) {
     try writeAll(bytes, to: descriptor, path)
   }

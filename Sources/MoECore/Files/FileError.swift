@@ -4,24 +4,24 @@ public import SystemPackage
 public enum FileError: Error, Hashable {
   /// Nothing exists at the path.
   case notFound(FilePath)
-  /// A folder stands where a file was expected.
+  /// The path is a folder, but a file was expected.
   case isDirectory(FilePath)
-  /// Something that is neither file nor folder, for example a pipe or a device.
+  /// The path is neither a file nor a folder, for example a pipe or a device.
   case notRegular(FilePath)
-  /// Something already exists where a new file or folder was to appear.
+  /// Something already exists where a new file or folder was to be created.
   case alreadyExists(FilePath)
-  /// Another file system is mounted on the folder, so that no other folder can take its place.
+  /// Another file system is mounted on the folder, so it cannot be replaced.
   case mountPoint(FilePath)
-  /// This user may not read or write there.
+  /// This user lacks permission to read or write there.
   case permissionDenied(FilePath)
-  /// Another process works with the folder; its number, if it is known.
+  /// Another process uses the folder; `process` is its ID, if known.
   case inUse(FilePath, process: Int?)
   /// The disk or the quota is full.
   case noSpace(FilePath)
-  /// Any other refusal of the operating system; `code` is its error number.
+  /// Any other error of the operating system; `code` is its `errno`.
   case system(operation: String, path: FilePath, code: CInt)
 
-  /// Sorts an operating-system error into the cases above.
+  /// Maps an operating-system error to the cases above.
   package init(operation: String, path: FilePath, code: CInt) {
     switch Errno(rawValue: code) {
     case .noSuchFileOrDirectory, .notDirectory: self = .notFound(path)
@@ -36,14 +36,14 @@ public enum FileError: Error, Hashable {
     }
   }
 
-  /// Says why nothing new can be created in a folder.
+  /// The reason why nothing can be created in a folder.
   init(creatingIn folder: FilePath, for path: FilePath, code: CInt) {
     guard Errno(rawValue: code) == .noSuchFileOrDirectory || Errno(rawValue: code) == .notDirectory
     else {
       self.init(operation: "creation", path: path, code: code)
       return
     }
-    // Some file systems of the kernel say "not found" when they mean that nobody may create anything.
+    // Some kernel file systems report "not found" when creating files is not permitted at all.
     self = folder.isDirectory ? .permissionDenied(path) : .notFound(folder)
   }
 
@@ -68,7 +68,7 @@ extension FileError {
 }
 
 extension FileError: CustomStringConvertible {
-  /// What, where, and what to change.
+  /// What went wrong, where, and what to change.
   public var description: String { text.printable }
 
   private var text: String {
@@ -86,7 +86,7 @@ extension FileError: CustomStringConvertible {
     case .permissionDenied(let path):
       "\(path) cannot be accessed by this user; change its permissions or choose another place"
     case .inUse(let path, let process):
-      "\(path) is in use by another run\(process.map { " (process \($0))" } ?? ""); wait for its end, or choose another folder"
+      "\(path) is in use by another run\(process.map { " (process \($0))" } ?? ""); wait until it ends, or choose another folder"
     case .noSpace(let path):
       "no space is left for \(path); free some, or choose another disk"
     case .system(let operation, let path, let code):

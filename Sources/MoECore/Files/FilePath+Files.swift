@@ -13,13 +13,13 @@ extension FilePath {
     return parent.isEmpty ? "." : parent
   }
 
-  /// A hidden, unused name in the same folder; short, so that it is valid wherever this name is.
+  /// A hidden, unused name in the same folder; short, so that it is valid wherever this path is.
   package var temporarySibling: FilePath {
     let tag = String(UInt64.random(in: .min ... .max), radix: 36)
     return folder.appending(".\(tag).partial")
   }
 
-  /// The path of what exists here, without links and relative parts; `nil` if nothing does.
+  /// The path without links and relative components; `nil` if nothing exists here.
   var resolved: FilePath? {
     guard let path = unsafe withPlatformString({ unsafe realpath($0, nil) }) else { return nil }
     defer { unsafe free(path) }
@@ -31,7 +31,7 @@ extension FilePath {
     (try? stat().type) == .directory
   }
 
-  /// Creates this folder, and those that hold it, unless they exist.
+  /// Creates this folder and its parents, unless they exist.
   package func createFolders() throws(FileError) {
     if isDirectory { return }
     if !folder.isDirectory, folder != self { try folder.createFolders() }
@@ -40,16 +40,16 @@ extension FilePath {
     }
   }
 
-  /// Whether something is at this path, or where a link there leads.
+  /// Whether something exists at this path, following links.
   package var exists: Bool { (try? stat()) != nil }
 
-  /// Whether nothing is at this path, not even a link.
+  /// Whether nothing exists at this path, not even a link.
   public var isMissing: Bool { (try? stat(followTargetSymlink: false)) == nil }
 
-  /// Whether nothing, or an empty folder, is at this path.
+  /// Whether nothing, or only an empty folder, exists at this path.
   package var isMissingOrEmptyDirectory: Bool {
     guard let stream = unsafe withPlatformString({ unsafe opendir($0) }) else {
-      // A link that leads nowhere is something, too.
+      // A dangling link counts as something, too.
       return errno == ENOENT && isMissing
     }
     defer { unsafe _ = closedir(stream) }
@@ -58,7 +58,7 @@ extension FilePath {
     return entries <= 2  // "." and ".."
   }
 
-  /// Gives what is at this path another path on the same disk, replacing what is there.
+  /// Renames this file or folder on the same disk, replacing what is at the target.
   package func rename(to target: FilePath) throws(FileError) {
     let status = unsafe withPlatformString { from in
       unsafe target.withPlatformString { unsafe posixRename(from, $0) }
@@ -66,9 +66,9 @@ extension FilePath {
     guard status == 0 else { throw FileError(operation: "rename", path: target, code: errno) }
   }
 
-  /// Waits until this folder's entries are on disk, where the file system and the permissions allow it.
+  /// Flushes this folder's entries to disk, if the file system and the permissions allow it.
   ///
-  /// What was written is in place either way, so a refusal is no failure.
+  /// What was written is in place either way, so a refusal is not an error.
   func synchronize() {
     let descriptor = posixOpen(self, O_RDONLY)
     guard descriptor >= 0 else { return }
@@ -77,7 +77,7 @@ extension FilePath {
   }
 }
 
-// The C functions below share their names with members, which hides them inside those types.
+// Inside types with members of the same names, these C functions would be hidden.
 
 private func posixRename(
   _ from: UnsafePointer<CInterop.PlatformChar>, _ to: UnsafePointer<CInterop.PlatformChar>
@@ -85,17 +85,17 @@ private func posixRename(
   unsafe rename(from, to)
 }
 
-/// Opens a file with the usual permissions for a new one; negative on failure.
+/// Opens a file, with the usual permissions if it is new; negative on failure.
 func posixOpen(_ path: FilePath, _ flags: CInt) -> CInt {
   unsafe path.withPlatformString { unsafe open($0, flags | O_CLOEXEC, 0o666) }
 }
 
-/// Writes all bytes to an open file; `path` is for errors, before which part of them may have been written.
+/// Writes all bytes to an open file; `path` is for errors, which may follow a partial write.
 func writeAll(_ bytes: RawSpan, to descriptor: CInt, _ path: FilePath) throws(FileError) {
   var written = 0
   while written < bytes.byteCount {
     let count = unsafe bytes.withUnsafeBytes { bytes in
-      // Linux moves at most 2 GiB per call.
+      // Linux writes at most 2 GiB per call.
       let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...].prefix(1 << 30))
       return unsafe write(descriptor, rest.baseAddress, rest.count)
     }

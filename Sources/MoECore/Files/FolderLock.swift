@@ -6,19 +6,19 @@ import Glibc
 import Darwin
 #endif
 
-/// Keeps other processes out of a folder.
+/// Locks a folder against other processes.
 ///
-/// The lock ends with this object, and with the process, however that ends: the file `lock` that stays behind
-/// means nothing.
+/// The lock is released with this object and when the process ends, in whatever way; the file
+/// `lock` that stays behind has no meaning.
 ///
-/// - SeeAlso: flock(2). Some network file systems do not pass locks on to other machines.
+/// - SeeAlso: flock(2). Some network file systems do not propagate locks to other machines.
 public final class FolderLock: Sendable {
   private let descriptor: CInt
 
   /// Locks an existing folder.
   ///
-  /// - Throws: ``FileError/inUse(_:process:)`` when another process, or another object of this one, holds the
-  ///   lock, or any other ``FileError``.
+  /// - Throws: ``FileError/inUse(_:process:)`` when another process, or another object of this one,
+  ///   holds the lock, or any other ``FileError``.
   public init(_ folder: FilePath) throws(FileError) {
     let path = folder.appending("lock")
     descriptor = posixOpen(path, O_RDWR | O_CREAT)
@@ -32,7 +32,7 @@ public final class FolderLock: Sendable {
       }
       throw .inUse(folder, process: holder)
     }
-    // The number only helps people; the lock holds without it, for example on a full disk.
+    // The process ID is informational; the lock works without it, for example on a full disk.
     _ = ftruncate(descriptor, 0)
     let text = Array("\(getpid())\n".utf8)
     _ = unsafe pwrite(descriptor, text, text.count, 0)

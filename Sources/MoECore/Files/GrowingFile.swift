@@ -6,7 +6,7 @@ import Glibc
 import Darwin
 #endif
 
-/// A file that grows at its end, for logs: what was appended before stays whatever happens later.
+/// An append-only file, for logs: what was appended stays, whatever happens later.
 public final class GrowingFile {
   private let path: FilePath
   private let descriptor: CInt
@@ -22,9 +22,9 @@ public final class GrowingFile {
 
   deinit { close(descriptor) }
 
-  /// Adds bytes at the end.
+  /// Appends bytes.
   ///
-  /// - Throws: ``FileError``; part of the bytes may have been written then.
+  /// - Throws: ``FileError``; some of the bytes may have been written.
   public func append(_ bytes: [UInt8]) throws(FileError) {
     unsafe try writeAll(bytes.span.bytes, to: descriptor, path)
   }

@@ -6,25 +6,26 @@ import Glibc
 import Darwin
 #endif
 
-/// A file's bytes, mapped read-only into memory: opening costs no memory, pages come as they are used.
+/// A file mapped read-only into memory: opening costs no memory, pages are loaded when used.
 ///
-/// Another process that shortens the file while it is mapped makes later accesses beyond its new end
-/// fatal (the operating system offers no other way); Switchyard itself replaces files by renaming,
-/// which leaves open mappings whole.
+/// If another process truncates the file while it is mapped, accesses beyond its new end are fatal
+/// (the operating system offers no alternative). Switchyard itself replaces files by renaming,
+/// which leaves open mappings intact.
 @safe public final class MappedFile: Sendable {
-  /// Where the file was when it was opened.
+  /// The file's path when it was opened.
   public let path: FilePath
   /// Length in bytes at the time of opening.
   public let count: Int
 
-  // The address is constant and the memory read-only, so concurrent readers are safe.
+  // The address is constant and the memory is read-only, so concurrent reads are safe.
   private nonisolated(unsafe) let address: UnsafeRawPointer?
 
   /// Maps a regular file.
   ///
-  /// - Throws: ``FileError`` when there is no such file, it is not a regular file, or it cannot be read.
+  /// - Throws: ``FileError`` when there is no such file, it is not a regular file, or it cannot be
+  ///   read.
   public init(_ path: FilePath) throws(FileError) {
-    // Non-blocking, because opening a pipe would otherwise wait for a writer.
+    // Non-blocking, because otherwise opening a pipe would wait for a writer.
     let descriptor = posixOpen(path, O_RDONLY | O_NONBLOCK)
     guard descriptor >= 0 else { throw FileError(operation: "open", path: path, code: errno) }
     defer { close(descriptor) }
@@ -76,14 +77,14 @@ import Darwin
     return try body(unsafe part.bytes)
   }
 
-  /// The bytes of `range`, or of the whole file, in memory of their own.
+  /// A copy of the bytes of `range`, or of the whole file.
   ///
   /// - Precondition: `range` lies inside the file.
   package func copied(_ range: Range<Int>? = nil) -> [UInt8] {
     withBytes(in: range) { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
   }
 
-  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  /// Releases the memory of pages that were read; they are read again when needed.
   package func discardPages() {
     guard let address = unsafe address else { return }
     unsafe madvise(UnsafeMutableRawPointer(mutating: address), count, MADV_DONTNEED)

@@ -6,13 +6,13 @@ import Glibc
 import Darwin
 #endif
 
-/// Bytes that are kept on disk until they are needed again, in a file without a name.
+/// Bytes that are kept on disk, in an unnamed file, until they are needed again.
 ///
-/// The file vanishes with this object and with the process, however that ends.
+/// The file disappears with this object and when the process ends, in whatever way.
 package final class SpooledBytes {
   private let path: FilePath
   private let descriptor: CInt
-  /// Bytes so far.
+  /// The number of bytes so far.
   package private(set) var count = 0
   private var buffer: [UInt8] = []
 
@@ -29,7 +29,7 @@ package final class SpooledBytes {
 
   deinit { close(descriptor) }
 
-  /// Adds the bytes of some numbers.
+  /// Appends the bytes of some elements.
   package func append<Element: BitwiseCopyable>(_ elements: [Element]) throws(FileError) {
     unsafe elements.withUnsafeBytes { unsafe buffer.append(contentsOf: $0) }
     if buffer.count >= Self.bufferSize { try flush() }
@@ -42,7 +42,7 @@ package final class SpooledBytes {
     buffer.removeAll(keepingCapacity: true)
   }
 
-  /// Copies everything to the end of a file.
+  /// Appends everything to a file.
   package func copy(to file: borrowing AtomicFile) throws(FileError) {
     try forEachPart { part throws(FileError) in unsafe try file.append(part.span.bytes) }
   }

@@ -1,7 +1,7 @@
-/// Reads the parts of a GGUF file one after another and never beyond its end.
+/// Reads the parts of a GGUF file in order, never beyond its end.
 struct GGUFCursor {
   typealias Reason = GGUFError.Reason
-  /// Levels of lists inside lists; real files have one.
+  /// The most levels of nested lists; real files have one.
   static let deepest = 4
 
   let file: MappedFile
@@ -13,7 +13,7 @@ struct GGUFCursor {
   /// Bytes that are left.
   var remaining: Int { file.count - offset }
 
-  /// Takes the bytes of a part.
+  /// Reads the byte range of a part.
   mutating func range(_ count: UInt64, of what: String) throws(Reason) -> Range<Int> {
     guard count <= UInt64(remaining) else { throw .truncated(what: what, offset: offset) }
     let range = offset..<offset + Int(count)
@@ -21,7 +21,7 @@ struct GGUFCursor {
     return range
   }
 
-  /// Takes a little-endian number.
+  /// Reads a little-endian number.
   mutating func number<Number: FixedWidthInteger & BitwiseCopyable>(
     _ type: Number.Type = Number.self, of what: String
   ) throws(Reason) -> Number {
@@ -31,12 +31,12 @@ struct GGUFCursor {
     }
   }
 
-  /// Takes the length of a text, and the place of its bytes.
+  /// Reads the length of a text and returns the range of its bytes.
   mutating func textRange(of what: String) throws(Reason) -> Range<Int> {
     try range(try number(UInt64.self, of: what), of: what)
   }
 
-  /// Takes a text.
+  /// Reads a text.
   mutating func text(of what: String, atMost limit: Int = .max) throws(Reason) -> String {
     let range = try textRange(of: what)
     guard range.count <= limit else {
@@ -45,7 +45,7 @@ struct GGUFCursor {
     return try file.text(in: range, of: what)
   }
 
-  /// Takes a count of parts, each of which has at least `size` bytes.
+  /// Reads a count of parts, each of which has at least `size` bytes.
   mutating func count(of what: String, each size: Int) throws(Reason) -> Int {
     let count = try number(UInt64.self, of: "the number of \(what)")
     guard count <= UInt64(remaining / size) else {
@@ -54,7 +54,7 @@ struct GGUFCursor {
     return Int(count)
   }
 
-  /// Takes a value of the metadata.
+  /// Reads a metadata value.
   mutating func value(ofKey key: String) throws(Reason) -> GGUFValue {
     let what = "the value of '\(key)'"
     switch try valueType(key) {
@@ -85,7 +85,7 @@ struct GGUFCursor {
     return known
   }
 
-  /// Takes a list without reading its elements into memory, after checking that they are there.
+  /// Reads a list's position, and checks that its elements are complete, without loading them.
   private mutating func list(ofKey key: String, level: Int) throws(Reason) -> GGUFList {
     guard level <= Self.deepest else { throw .nestedTooDeeply(key: key) }
     let type = try valueType(key)

@@ -1,9 +1,9 @@
 public import SystemPackage
 
-/// A GGUF file, mapped into memory and checked in full when it is opened.
+/// A GGUF file, mapped into memory and fully checked when it is opened.
 ///
-/// Opening reads the header only; a tensor's bytes, and the elements of lists in the metadata, come from the
-/// disk when they are used.
+/// Opening reads the header only; a tensor's bytes, and the elements of metadata lists, are read
+/// from disk when they are used.
 public final class GGUFFile: Sendable {
   /// Version of the format: 2 or 3.
   public let version: Int
@@ -17,8 +17,8 @@ public final class GGUFFile: Sendable {
 
   /// Opens the file at `path`.
   ///
-  /// - Throws: ``FileError`` when the file cannot be read, ``GGUFError`` when it breaks a rule of the format
-  ///   or holds a tensor of a type that is not read here.
+  /// - Throws: ``FileError`` when the file cannot be read, ``GGUFError`` when it breaks a rule of
+  ///   the format or contains a tensor of an unsupported type.
   public init(_ path: FilePath) throws {
     file = try MappedFile(path)
     do {
@@ -30,10 +30,10 @@ public final class GGUFFile: Sendable {
     placeByName = Dictionary(uniqueKeysWithValues: tensors.enumerated().map { ($1.name, $0) })
   }
 
-  /// Where the file was when it was opened.
+  /// The file's path when it was opened.
   public var path: FilePath { file.path }
 
-  /// Whether a path leads to a GGUF file, by its name or its first bytes.
+  /// Whether a path is a GGUF file, judged by its name or its first bytes.
   public static func isGGUF(_ path: FilePath) -> Bool {
     guard !path.isDirectory, let file = try? MappedFile(path) else { return false }
     if path.extension?.lowercased() == "gguf" { return true }
@@ -90,8 +90,8 @@ extension GGUFFile {
     return number
   }
 
-  /// A finite number above 0, or `nil` when the key is absent; a binary32 counts as the shortest decimal
-  /// number that rounds to it, because that is what it was made of.
+  /// A finite number above 0, or `nil` when the key is absent; a binary32 is read as the shortest
+  /// decimal number that rounds to it, because it was made from that number.
   ///
   /// - Throws: ``GGUFError`` that names the key.
   public func optionalPositive(_ key: String) throws(GGUFError) -> Double? {
@@ -133,7 +133,7 @@ extension GGUFFile {
     return list
   }
 
-  /// A list that must be there.
+  /// A required list.
   ///
   /// - Throws: ``GGUFError`` that names the key.
   public func list(_ key: String) throws(GGUFError) -> GGUFList {
@@ -141,7 +141,7 @@ extension GGUFFile {
     return list
   }
 
-  /// An error about a value of the metadata.
+  /// An error about a metadata value.
   package func invalid(_ key: String, _ expected: String) -> GGUFError {
     error(
       .invalidValue(

@@ -4,9 +4,9 @@ public struct GGUFTensor: Hashable, Sendable {
   public var name: String
   /// How the elements are stored.
   public var type: GGUFTensorType
-  /// Dimensions, outermost first, so the other way round than in the file.
+  /// Dimensions, outermost first: the reverse of their order in the file.
   public var shape: [Int]
-  /// Where the elements lie, in bytes from the start of the file.
+  /// The range of the elements, in bytes from the start of the file.
   public var range: Range<Int>
 
   /// Describes a tensor that occupies `range` of the file.
@@ -23,10 +23,10 @@ public struct GGUFTensor: Hashable, Sendable {
 /// - SeeAlso: [The GGUF format](https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 struct GGUFHeader {
   typealias Reason = GGUFError.Reason
-  /// More dimensions do not exist in ggml.
+  /// ggml's limit on the number of dimensions.
   static let largestRank = 4
   private static let longestKey = 65_535
-  /// Longer than ggml's own limit of 63, which other writers do not keep.
+  /// More than ggml's limit of 63, which other writers exceed.
   private static let longestName = 1_024
   private static let largestAlignment = 1 << 20
 
@@ -34,14 +34,14 @@ struct GGUFHeader {
   private(set) var metadata: [String: GGUFValue] = [:]
   private(set) var tensors: [GGUFTensor] = []
 
-  /// Reads everything before the data and checks every rule that concerns it.
+  /// Reads everything before the data and checks every rule that applies to it.
   ///
   /// - Complexity: O(header + n log n) for n tensors.
   init(_ file: MappedFile) throws(Reason) {
     var cursor = GGUFCursor(file)
     version = try Self.version(&cursor)
     let tensorCount = try cursor.number(UInt64.self, of: "the number of tensors")
-    // A key's length, a type and a value of one byte.
+    // At least: a key's length, a type and a one-byte value.
     let keyCount = try cursor.count(of: "keys", each: 8 + 4 + 1)
     for _ in 0..<keyCount { try readKey(&cursor) }
     let alignment = try alignment()
@@ -83,7 +83,7 @@ struct GGUFHeader {
     return Int(number)
   }
 
-  /// An entry as it stands in the file.
+  /// An entry as stored in the file.
   fileprivate struct Entry {
     var name: String
     var sizes: [UInt64]
@@ -94,7 +94,7 @@ struct GGUFHeader {
   private static func entries(
     _ count: UInt64, _ cursor: inout GGUFCursor
   ) throws(Reason) -> [Entry] {
-    // A name's length, a rank, one size, a type and an offset.
+    // At least: a name's length, a rank, one size, a type and an offset.
     let limit = cursor.remaining / (8 + 4 + 8 + 4 + 8)
     guard count <= UInt64(limit) else {
       throw .tooMany(what: "tensors", count: count, limit: limit)
@@ -136,7 +136,7 @@ extension GGUFHeader.Entry {
     offset = try cursor.number(UInt64.self, of: what)
   }
 
-  /// The entry with its place in the file, after all checks that concern it alone.
+  /// The entry with its position in the file, after all checks that need no other entry.
   func checked(
     dataStart: Int, fileBytes: Int, alignment: Int
   ) throws(GGUFError.Reason) -> GGUFTensor {

@@ -14,10 +14,10 @@ public enum GGUFTensorType: UInt32, Hashable, Codable, Sendable, CaseIterable {
   case q4x1 = 3
   /// Blocks of 8-bit codes: `scale · code`.
   case q8x0 = 8
-  /// Brain float.
+  /// bfloat16.
   case bf16 = 30
 
-  /// Elements that are stored together.
+  /// The number of elements in a block.
   public var blockSize: Int {
     switch self {
     case .f32, .f16, .bf16: 1
@@ -25,7 +25,7 @@ public enum GGUFTensorType: UInt32, Hashable, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Bytes of a block.
+  /// The number of bytes in a block.
   public var blockBytes: Int {
     switch self {
     case .f32: 4
@@ -46,7 +46,7 @@ public enum GGUFTensorType: UInt32, Hashable, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// The format's name of a type, also of one that cannot be read here.
+  /// The format's name of a type, supported or not.
   static func name(of number: UInt32) -> String {
     names[number] ?? "of number \(number), which is unknown"
   }

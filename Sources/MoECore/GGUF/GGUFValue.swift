@@ -15,7 +15,7 @@ public enum GGUFValue: Sendable {
   /// Values of one type.
   case list(GGUFList)
 
-  /// The value as a message shows it.
+  /// The value as error messages show it.
   var summary: String {
     switch self {
     case .unsigned(let value): "\(value)"
@@ -33,7 +33,7 @@ public enum GGUFValue: Sendable {
 enum GGUFValueType: UInt32, Sendable {
   case u8, i8, u16, i16, u32, i32, f32, truth, text, list, u64, i64, f64
 
-  /// Bytes of a value, or the fewest where they vary.
+  /// The size of a value in bytes, or the smallest size if it varies.
   var smallestSize: Int {
     switch self {
     case .u8, .i8, .truth: 1
@@ -45,7 +45,7 @@ enum GGUFValueType: UInt32, Sendable {
   }
 }
 
-/// A list in the metadata, which stays in the file until its elements are asked for.
+/// A metadata list, which stays in the file until its elements are requested.
 public struct GGUFList: Sendable {
   let key: String
   let type: GGUFValueType

@@ -1,4 +1,4 @@
-/// Reads JSON as RFC 8259 defines it, from bytes, with a bound on nesting.
+/// Parses JSON (RFC 8259) from bytes, with a limit on nesting.
 struct JSONParser {
   private let bytes: [UInt8]
   private var position = 0
@@ -51,7 +51,7 @@ struct JSONParser {
     return .array(elements)
   }
 
-  /// Reads what stands between brackets, separated by commas.
+  /// Reads comma-separated elements between brackets.
   private mutating func list(
     closing: UInt8, _ element: (inout JSONParser) throws(JSONError) -> Void
   ) throws(JSONError) {

@@ -24,7 +24,7 @@ package enum JSONText {
 }
 
 extension String {
-  /// The text as JSON spells it, in quotes: only what must be escaped is.
+  /// The text as a quoted JSON string, with only the necessary escapes.
   package var jsonQuoted: String {
     var result = "\""
     for scalar in unicodeScalars {

@@ -16,19 +16,19 @@ public struct PickleError: Error, Hashable {
   public enum Reason: Error, Hashable {
     /// The zip container is not what PyTorch writes.
     case invalidContainer(String)
-    /// An opcode that this program does not interpret.
+    /// An opcode that is not supported.
     case unknownOpcode(UInt8, offset: Int)
-    /// A function or class that is not on the list of those that tensors need.
+    /// A function or class that is not on the allow list.
     case forbiddenGlobal(String)
-    /// The program of the pickle is cut short or makes no sense.
+    /// The pickle program is cut short or invalid.
     case invalidPickle(offset: Int, String)
-    /// More work or memory than any real file needs.
+    /// The pickle needs more work or memory than any real file.
     case tooLarge(String)
   }
 }
 
 extension PickleError: CustomStringConvertible {
-  /// What, where, what was expected, and what to change.
+  /// What is wrong, where, what was expected, and what to change.
   public var description: String { "\(path): \(text)".printable }
 
   private var text: String {
@@ -36,7 +36,7 @@ extension PickleError: CustomStringConvertible {
     case .invalidContainer(let problem):
       "\(problem); expected the uncompressed zip that torch.save writes since PyTorch 1.6"
     case .unknownOpcode(let code, let offset):
-      "its pickle uses opcode 0x\(String(code, radix: 16)) at byte \(offset), which is not interpreted; save plain tensors, lists and dictionaries"
+      "its pickle uses opcode 0x\(String(code, radix: 16)) at byte \(offset), which is not supported; save plain tensors, lists and dictionaries"
     case .forbiddenGlobal(let name):
       "its pickle asks for '\(name)', which is refused: only tensors and plain containers are read, and nothing is executed"
     case .invalidPickle(let offset, let problem):

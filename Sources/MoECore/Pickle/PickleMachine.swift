@@ -1,7 +1,7 @@
-/// Interprets the opcodes that plain data and tensors need; anything else is refused by name.
+/// Interprets the opcodes that plain data and tensors need, and rejects all others by name.
 ///
-/// Objects never become more than ``PickleValue``s: a global is a name on a list, and calling one builds a tensor
-/// description or a container. Steps, depth and sizes are bounded.
+/// The only results are ``PickleValue``s: a global is a name on an allow list, and calling one
+/// builds a tensor description or a container. Steps, depth and sizes are bounded.
 ///
 /// - SeeAlso: Python's `pickletools.py`, which documents the opcodes.
 struct PickleMachine {
@@ -11,7 +11,7 @@ struct PickleMachine {
     case global(Global)
     case mark
     case storage(dtype: DType, name: String, count: Int)
-    /// A container that later opcodes still fill, shared through the memo.
+    /// A container that later opcodes may still fill, shared through the memo.
     case open(Int)
   }
 
@@ -34,14 +34,14 @@ struct PickleMachine {
   private var containers: [Container] = []
   private var built = 0
 
-  /// How deep values may nest.
+  /// The maximum nesting depth of values.
   private static let depthLimit = 64
-  /// The most values that a pickle may make: real ones need fewer than they have bytes.
+  /// The most values that a pickle may create: real ones need fewer than they have bytes.
   private var valueLimit: Int { 1000 + 8 * bytes.count }
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Runs the program and returns what it made.
+  /// Runs the program and returns its result.
   mutating func run() throws(PickleError.Reason) -> PickleValue {
     while true {
       let start = place
@@ -117,7 +117,7 @@ struct PickleMachine {
       try global("\(module).\(name)")
     case UInt8(ascii: "Q"): try persistent()
     case UInt8(ascii: "R"): try call()
-    // An object's state: state dictionaries carry their metadata here, which nobody needs.
+    // An object's state: for state dictionaries, metadata that is not needed.
     case UInt8(ascii: "b"): _ = try pop()
     default: throw .unknownOpcode(code, offset: start)
     }
@@ -154,14 +154,14 @@ struct PickleMachine {
   }
 
   private mutating func makeTuple(_ items: [Item]) throws(PickleError.Reason) {
-    // A tuple may hold storages and globals, as arguments of calls, so it stays open until it is used.
+    // A tuple may hold storages and globals as call arguments, so it stays open until it is used.
     containers.append(Container(list: items, isDictionary: false))
     stack.append(.open(containers.count - 1))
   }
 
   private mutating func extend(_ items: [Item]) throws(PickleError.Reason) {
     guard case .open(let index)? = stack.last, !containers[index].isDictionary else {
-      throw broken("elements are added to what is no list")
+      throw broken("elements are added to something that is not a list")
     }
     containers[index].list += items
   }
@@ -169,7 +169,7 @@ struct PickleMachine {
   private mutating func fill(_ items: [Item]) throws(PickleError.Reason) {
     guard case .open(let index)? = stack.last, containers[index].isDictionary,
       items.count.isMultiple(of: 2)
-    else { throw broken("entries are added to what is no dictionary") }
+    else { throw broken("entries are added to something that is not a dictionary") }
     for place in stride(from: 0, to: items.count, by: 2) {
       containers[index].pairs.append((items[place], items[place + 1]))
     }
@@ -185,11 +185,11 @@ struct PickleMachine {
     stack.append(item)
   }
 
-  /// What an item is once the program has ended.
+  /// The value of an item after the program has ended.
   private mutating func value(_ item: Item, depth: Int) throws(PickleError.Reason) -> PickleValue {
     built += 1
     guard depth <= Self.depthLimit, built <= valueLimit else {
-      throw .tooLarge("the pickle's values nest too deeply or are too many")
+      throw .tooLarge("the pickle's values are too deeply nested or too many")
     }
     switch item {
     case .value(let value): return value
@@ -206,7 +206,7 @@ struct PickleMachine {
       var elements: [PickleValue] = []
       for item in containers[index].list { elements.append(try value(item, depth: depth + 1)) }
       return .list(elements)
-    case .storage, .global, .mark: throw broken("a storage or a function stands where data belong")
+    case .storage, .global, .mark: throw broken("a storage or a function where data is expected")
     }
   }
 
@@ -244,7 +244,7 @@ struct PickleMachine {
 
   /// `("storage", type, name, device, count)`.
   private mutating func persistent() throws(PickleError.Reason) {
-    guard case .open(let index) = try pop() else { throw broken("a storage without description") }
+    guard case .open(let index) = try pop() else { throw broken("a storage without a description") }
     let items = containers[index].list
     guard items.count == 5, case .value(.string("storage")) = items[0],
       case .global(.storage(let dtype)) = items[1], case .value(.string(let name)) = items[2],
@@ -256,7 +256,7 @@ struct PickleMachine {
   private mutating func call() throws(PickleError.Reason) {
     let arguments = try argumentItems(try pop())
     guard case .global(let function) = try pop() else {
-      throw broken("a call of what is no function")
+      throw broken("a call of something that is not a function")
     }
     switch function {
     case .orderedDict:
@@ -265,7 +265,7 @@ struct PickleMachine {
       for argument in arguments {
         for pair in try argumentItems(argument) {
           let items = try argumentItems(pair)
-          guard items.count == 2 else { throw broken("an OrderedDict of what are no pairs") }
+          guard items.count == 2 else { throw broken("an OrderedDict whose items are not pairs") }
           containers[target].pairs.append((items[0], items[1]))
         }
       }
@@ -277,7 +277,7 @@ struct PickleMachine {
     case .rebuildTensor: stack.append(.value(.tensor(try tensor(arguments))))
     case .rebuildParameter:
       guard let data = arguments.first, case .value(.tensor) = data else {
-        throw broken("a parameter without tensor")
+        throw broken("a parameter without a tensor")
       }
       stack.append(data)
     case .storage, .dtype: throw broken("a type is called")
@@ -288,7 +288,7 @@ struct PickleMachine {
     switch item {
     case .open(let index) where !containers[index].isDictionary: return containers[index].list
     case .value(.list(let values)): return values.map { .value($0) }
-    default: throw broken("arguments are no tuple")
+    default: throw broken("call arguments are not a tuple")
     }
   }
 
@@ -296,7 +296,7 @@ struct PickleMachine {
     var result: [Int] = []
     for element in try argumentItems(item) {
       guard case .value(.integer(let number)) = element, number >= 0 else {
-        throw broken("a size or stride is no natural number")
+        throw broken("a size or stride is not a non-negative integer")
       }
       result.append(number)
     }
@@ -320,7 +320,7 @@ struct PickleMachine {
       last = sum
     }
     guard shape.contains(0) || last < count else {
-      throw broken("a tensor of shape \(shape) reaches beyond its storage of \(count) elements")
+      throw broken("a tensor of shape \(shape) extends beyond its storage of \(count) elements")
     }
     return PickleTensor(dtype: dtype, shape: shape, strides: strides, offset: offset, storage: name)
   }
@@ -361,7 +361,7 @@ struct PickleMachine {
 
   private mutating func text(_ count: Int) throws(PickleError.Reason) -> String {
     guard let text = String(validating: try raw(count), as: UTF8.self) else {
-      throw broken("a text is no UTF-8")
+      throw broken("a text is not UTF-8")
     }
     return text
   }

@@ -4,7 +4,7 @@ public indirect enum PickleValue: Hashable, Sendable {
   case none
   /// True or false.
   case bool(Bool)
-  /// A whole number of at most 64 bits.
+  /// An integer of at most 64 bits.
   case integer(Int)
   /// A floating-point number.
   case float(Double)
@@ -14,20 +14,20 @@ public indirect enum PickleValue: Hashable, Sendable {
   case bytes([UInt8])
   /// A list, set or tuple.
   case list([PickleValue])
-  /// A dictionary, in its order, keys as they come.
+  /// A dictionary, in insertion order, with keys of any kind.
   case dictionary([Entry])
-  /// A tensor, whose elements lie in the file.
+  /// A tensor, whose elements are in the file.
   case tensor(PickleTensor)
 
   /// An entry of a dictionary.
   public struct Entry: Hashable, Sendable {
     /// The key.
     public var key: PickleValue
-    /// What it leads to.
+    /// The value.
     public var value: PickleValue
   }
 
-  /// What a text key leads to, if this is a dictionary that has it.
+  /// The value of a text key, if this is a dictionary that has it.
   public subscript(key: String) -> PickleValue? {
     guard case .dictionary(let entries) = self else { return nil }
     return entries.last { $0.key == .string(key) }?.value
@@ -39,7 +39,7 @@ public indirect enum PickleValue: Hashable, Sendable {
     return elements
   }
 
-  /// The number, if this is a whole one.
+  /// The number, if this is an integer.
   public var integer: Int? {
     guard case .integer(let value) = self else { return nil }
     return value
@@ -52,15 +52,15 @@ public indirect enum PickleValue: Hashable, Sendable {
   }
 }
 
-/// Where a tensor of a `.pt` file lies; checked to be inside its storage.
+/// The position of a tensor in a `.pt` file, checked to be inside its storage.
 public struct PickleTensor: Hashable, Sendable {
   /// Element type.
   public var dtype: DType
   /// Dimensions, outermost first.
   public var shape: [Int]
-  /// Elements between neighbours along each axis.
+  /// Strides: elements between neighbours along each axis.
   public var strides: [Int]
-  /// First element in the storage.
+  /// Index of the first element in the storage.
   public var offset: Int
   /// Name of the storage, a record of the container.
   public var storage: String
@@ -68,7 +68,7 @@ public struct PickleTensor: Hashable, Sendable {
   /// Number of elements.
   public var count: Int { shape.reduce(1, *) }
 
-  /// Whether the elements lie one after another, the last axis innermost.
+  /// Whether the elements are contiguous in row-major order.
   var isRowMajor: Bool {
     var step = 1
     for (size, stride) in zip(shape, strides).reversed() {

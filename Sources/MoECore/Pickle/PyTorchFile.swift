@@ -4,8 +4,9 @@ public import SystemPackage
 ///
 /// Nothing in it is executed.
 ///
-/// A fixed set of opcodes is interpreted, and a fixed list of names is understood: `OrderedDict`, `set`, the
-/// functions that rebuild tensors and parameters, storage and element types. Everything else is refused by name.
+/// A fixed set of opcodes is interpreted, and a fixed list of names is known: `OrderedDict`, `set`,
+/// the functions that rebuild tensors and parameters, storage and element types. Everything else is
+/// rejected by name.
 public final class PyTorchFile: Sendable {
   /// What was saved.
   public let value: PickleValue
@@ -13,7 +14,7 @@ public final class PyTorchFile: Sendable {
   private let records: [String: Range<Int>]
   private let prefix: String
 
-  /// The longest pickle that is read, in bytes; tensors' elements lie outside of it.
+  /// The longest pickle that is read, in bytes; tensors' elements are not part of it.
   private static let pickleLimit = 500_000_000
 
   /// Opens a file.
@@ -46,10 +47,10 @@ public final class PyTorchFile: Sendable {
     }
   }
 
-  /// Where the file is.
+  /// The file's path.
   public var path: FilePath { file.path }
 
-  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  /// Releases the memory of pages that were read; they are read again when needed.
   package func discardPages() { file.discardPages() }
 
   /// The bytes of a tensor's elements, row-major and little-endian.
@@ -93,17 +94,18 @@ public final class PyTorchFile: Sendable {
     }
   }
 
-  /// The most elements of a tensor: strides of 0 could otherwise make much of little.
+  /// The most elements of a tensor: with strides of 0, a small file could otherwise claim any
+  /// number.
   private static let elementLimit = 4_000_000_000
 
-  /// A tensor's elements as whole numbers, row-major.
+  /// A tensor's elements as integers, row-major.
   ///
-  /// - Throws: ``PickleError`` when they are no whole numbers, or as ``bytes(of:)``.
+  /// - Throws: ``PickleError`` when they are not integers, or as ``bytes(of:)``.
   public func integers(of tensor: PickleTensor) throws(PickleError) -> [Int] {
     guard !tensor.dtype.isFloatingPoint else {
       throw PickleError(
         path: path,
-        reason: .invalidContainer("a tensor of \(tensor.dtype) stands where whole numbers belong"))
+        reason: .invalidContainer("a tensor of \(tensor.dtype) where integers are expected"))
     }
     let (bytes, size) = (try bytes(of: tensor), tensor.dtype.byteSize)
     let isSigned = [.i8, .i16, .i32, .i64].contains(tensor.dtype)

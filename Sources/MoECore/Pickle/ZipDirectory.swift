@@ -2,7 +2,7 @@
 ///
 /// - SeeAlso: PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12, 4.3.16 and 4.5.3.
 struct ZipDirectory {
-  /// Where each record's bytes lie in the file.
+  /// The range of each record's bytes in the file.
   private(set) var records: [String: Range<Int>] = [:]
 
   private static let endLength = 22
@@ -36,7 +36,7 @@ struct ZipDirectory {
     where bytes.u32(place) == 0x0605_4B50 {
       return place
     }
-    throw .invalidContainer("it is no zip file")
+    throw .invalidContainer("it is not a zip file")
   }
 
   private static func wideEnd(
@@ -51,7 +51,7 @@ struct ZipDirectory {
     return (count, start)
   }
 
-  /// A record's name and data, and where the next entry begins.
+  /// A record's name and data, and the start of the next entry.
   private static func record(
     _ bytes: RawSpan, at place: Int, end: Int
   ) throws(PickleError.Reason) -> (String, Range<Int>, Int) {
@@ -86,7 +86,7 @@ struct ZipDirectory {
     else { throw .invalidContainer("its record '\(name)' is damaged") }
     let start = local + localLength + Int(bytes.u16(local + 26)) + Int(bytes.u16(local + 28))
     guard start <= bytes.byteCount, size <= bytes.byteCount - start else {
-      throw .invalidContainer("its record '\(name)' reaches beyond the file")
+      throw .invalidContainer("its record '\(name)' extends beyond the file")
     }
     return (name, start..<start + size, next)
   }

@@ -1,13 +1,13 @@
 import Foundation
 public import SystemPackage
 
-/// The tensors of a checkpoint, whether it is one safetensors file or a folder of shards with an index.
+/// The tensors of a checkpoint: one safetensors file, or a folder of shards with an index.
 public final class SafetensorsCheckpoint: Sendable {
   /// The file or folder that was opened.
   public let path: FilePath
   /// The files, in the order of their names.
   public let shards: [SafetensorsFile]
-  /// Every tensor's entry, by file and then by place in the file.
+  /// Every tensor's entry, by file and then by position in the file.
   public var entries: [SafetensorsEntry] { shards.flatMap(\.header.entries) }
   private let shardByName: [String: Int]
 
@@ -16,11 +16,11 @@ public final class SafetensorsCheckpoint: Sendable {
   /// Name of the only file in a folder without an index.
   static let singleName = "model.safetensors"
 
-  /// Opens a safetensors file, an index (`….index.json`), or a folder that holds
+  /// Opens a safetensors file, an index (`….index.json`), or a folder with
   /// `model.safetensors.index.json` or `model.safetensors`.
   ///
-  /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a file or
-  ///   the index breaks a rule.
+  /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a
+  ///   file or the index breaks a rule.
   public init(_ path: FilePath) throws {
     self.path = path
     var file = path
@@ -46,7 +46,7 @@ public final class SafetensorsCheckpoint: Sendable {
     }
   }
 
-  /// The file that holds a tensor.
+  /// The file that contains a tensor.
   ///
   /// - Throws: ``SafetensorsError`` when there is no tensor of this name.
   public func shard(holding name: String) throws(SafetensorsError) -> SafetensorsFile {
@@ -76,11 +76,11 @@ public final class SafetensorsCheckpoint: Sendable {
     }
     for shard in Set(weightMap.values) where !shard.hasSuffix(".safetensors") {
       throw SafetensorsError(
-        path: path, reason: .invalidIndex("'\(shard)' is no .safetensors file"))
+        path: path, reason: .invalidIndex("'\(shard)' is not a .safetensors file"))
     }
     for shard in Set(weightMap.values)
     where FilePath.Component(shard).map({ $0.kind != .regular || $0.string != shard }) ?? true {
-      // A path could lead out of the folder.
+      // A path could point outside the folder.
       throw SafetensorsError(
         path: path, reason: .invalidIndex("'\(shard)' is not the plain name of a file beside it"))
     }
@@ -90,7 +90,7 @@ public final class SafetensorsCheckpoint: Sendable {
     return weightMap
   }
 
-  /// Checks that index and files agree; returns the position of every tensor's file.
+  /// Checks that the index and the files agree; returns the position of every tensor's file.
   private static func checked(
     _ weightMap: [String: String], in shards: [SafetensorsFile], index: FilePath
   ) throws(SafetensorsError) -> [String: Int] {

@@ -1,20 +1,20 @@
 public import SystemPackage
 
 extension SafetensorsCheckpoint {
-  /// Writes tensors into an existing folder, as `model.safetensors` or, above the size limit, as numbered
-  /// shards with an index; the names are those of the transformers library.
+  /// Writes tensors into an existing folder, as `model.safetensors` or, above the size limit, as
+  /// numbered shards with an index; the names are those of the transformers library.
   ///
-  /// Each file appears whole or not at all and the index last. To make the folder itself appear at once,
+  /// Each file is written atomically, the index last. To make the folder itself appear at once,
   /// call this inside ``AtomicDirectory/write(to:_:)``.
   ///
   /// - Parameters:
   ///   - items: The tensors, in the order in which they fill the shards.
   ///   - metadata: Free text by key, written into every file.
-  ///   - folder: The folder, which must exist and hold no checkpoint: a mixture of old and new files would be
-  ///     read without complaint.
-  ///   - shardLimit: The most data in one file; a larger tensor gets a file of its own.
-  ///   - progress: Told the bytes written so far.
-  ///   - contents: Gives the elements of a tensor when its turn to be written comes.
+  ///   - folder: The folder, which must exist and contain no checkpoint: a mixture of old and new
+  ///     files would be read without an error.
+  ///   - shardLimit: The most data in one file; a larger tensor gets a separate file.
+  ///   - progress: Receives the number of bytes written so far.
+  ///   - contents: Provides the elements of a tensor when it is about to be written.
   /// - Throws: ``FileError``, or what `contents` throws.
   public static func write(
     _ items: [SafetensorsItem], metadata: [String: String] = ["format": "pt"],

@@ -19,19 +19,20 @@ public struct SafetensorsError: Error, Hashable {
     case truncated(bytes: Int, needed: Int)
     /// A header longer than the format's limit of 100 MB.
     case headerTooLong(bytes: UInt64)
-    /// The header is not the JSON that the format asks for; `offset` counts from the header's start.
+    /// The header is not the JSON that the format asks for; `offset` counts from the header's
+    /// start.
     case invalidHeader(offset: Int, expected: String)
     /// A name occurs twice.
     case duplicateName(String)
-    /// An element type that this program does not know.
+    /// An unknown element type.
     case unknownDType(tensor: String, dtype: String)
-    /// More dimensions than a tensor can have here.
+    /// More dimensions than a tensor can have.
     case tooManyDimensions(tensor: String, count: Int)
     /// The number of elements or bytes does not fit into 64 bits.
     case shapeOverflow(tensor: String, shape: [Int])
     /// The offsets run backwards or beyond the data.
     case offsetsOutOfRange(tensor: String, begin: Int, end: Int, dataBytes: Int)
-    /// Shape and element type need another number of bytes than the offsets span.
+    /// Shape and element type need a different number of bytes than the offsets span.
     case sizeMismatch(tensor: String, needed: Int, spanned: Int)
     /// Two tensors use the same bytes.
     case overlap(tensor: String, begin: Int, previousEnd: Int)
@@ -43,13 +44,13 @@ public struct SafetensorsError: Error, Hashable {
     case noSuchTensor(String)
     /// The index of a sharded checkpoint is not what the format asks for.
     case invalidIndex(String)
-    /// The index of a sharded checkpoint places a tensor in a file that does not hold it.
+    /// The index of a sharded checkpoint places a tensor in a file that does not contain it.
     case missingFromShard(tensor: String, shard: String)
   }
 }
 
 extension SafetensorsError: CustomStringConvertible {
-  /// What, where, what was expected, and what to change.
+  /// What is wrong, where, what was expected, and what to change.
   public var description: String { "\(path): \(reason)".printable }
 }
 
@@ -58,7 +59,7 @@ extension SafetensorsError.Reason: CustomStringConvertible {
   public var description: String {
     switch self {
     case .truncated(let bytes, let needed):
-      "the file has \(bytes) bytes, but needs at least \(needed); it was cut short or is not a safetensors file, fetch it again"
+      "the file has \(bytes) bytes, but needs at least \(needed); it was cut short or is not a safetensors file; download it again"
     case .headerTooLong(let bytes):
       "the header claims \(bytes) bytes, more than the 100 MB that the format allows; this is not a safetensors file"
     case .invalidHeader(let offset, let expected):

@@ -1,21 +1,21 @@
 public import SystemPackage
 
-/// A safetensors file, mapped into memory and checked in full when it is opened.
+/// A safetensors file, mapped into memory and fully checked when it is opened.
 ///
-/// Opening reads the header only; a tensor's bytes come from the disk when they are used.
+/// Opening reads the header only; a tensor's bytes are read from disk when they are used.
 public final class SafetensorsFile: Sendable {
   /// Tensors and metadata.
   public let header: SafetensorsHeader
   /// The mapped file.
   package let file: MappedFile
-  /// Where the data begin in the file.
+  /// Offset of the data in the file.
   private let dataStart: Int
   private let entryByName: [String: Int]
 
   /// Opens the file at `path`.
   ///
-  /// - Throws: ``FileError`` when the file cannot be read, ``SafetensorsError`` when it breaks a rule of
-  ///   the format.
+  /// - Throws: ``FileError`` when the file cannot be read, ``SafetensorsError`` when it breaks a
+  ///   rule of the format.
   public init(_ path: FilePath) throws {
     file = try MappedFile(path)
     do {
@@ -29,7 +29,7 @@ public final class SafetensorsFile: Sendable {
       uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
   }
 
-  /// Where the file was when it was opened.
+  /// The file's path when it was opened.
   public var path: FilePath { file.path }
 
   /// The entry of a tensor.
@@ -54,15 +54,15 @@ public final class SafetensorsFile: Sendable {
     try file.withBytes(in: fileRange(of: try entry(named: name)), body)
   }
 
-  /// Where a tensor's bytes lie in the file.
+  /// The range of a tensor's bytes in the file.
   package func fileRange(of entry: SafetensorsEntry) -> Range<Int> {
     dataStart + entry.range.lowerBound..<dataStart + entry.range.upperBound
   }
 
-  /// Where a tensor's bytes begin in the file.
+  /// The offset of a tensor's bytes in the file.
   package func start(of entry: SafetensorsEntry) -> Int { fileRange(of: entry).lowerBound }
 
-  /// Gives the memory of the pages that were read back; they are read again when they are used again.
+  /// Releases the memory of pages that were read; they are read again when needed.
   package func discardPages() { file.discardPages() }
 
   private static func headerBytes(of file: MappedFile) throws(SafetensorsError.Reason) -> [UInt8] {

@@ -4,9 +4,9 @@ public struct SafetensorsEntry: Hashable, Sendable {
   public var name: String
   /// Element type.
   public var dtype: DType
-  /// Dimensions, outermost first; empty for a single number.
+  /// Dimensions, outermost first; empty for a scalar.
   public var shape: [Int]
-  /// Where the elements lie, in bytes from the start of the data (behind the header).
+  /// The range of the elements, in bytes from the start of the data (after the header).
   public var range: Range<Int>
 
   /// Describes a tensor that occupies `range` of the data.
@@ -22,7 +22,8 @@ public struct SafetensorsEntry: Hashable, Sendable {
 
   /// Bytes that `shape` elements of `dtype` need, or `nil` for negative sizes and beyond 64 bits.
   ///
-  /// Zero dimensions count as one in the overflow check, because strides are products of the others.
+  /// A dimension of 0 counts as 1 in the overflow check, because strides are products of the
+  /// others.
   package static func byteCount(shape: [Int], dtype: DType) -> Int? {
     var product = dtype.byteSize
     for size in shape {
@@ -37,9 +38,9 @@ public struct SafetensorsEntry: Hashable, Sendable {
 
 /// The decoded and checked header of a safetensors file.
 ///
-/// The rules are those of the reference implementation: a header of at most 100 MB, offsets inside the
-/// data, no overlap, no hole, nothing behind the last tensor, no duplicate name, and a size that agrees
-/// with shape and type.
+/// The rules are those of the reference implementation: a header of at most 100 MB, offsets inside
+/// the data, no overlaps, no gaps, nothing after the last tensor, no duplicate names, and sizes
+/// that agree with shape and type.
 ///
 /// - SeeAlso: [The safetensors format](https://github.com/huggingface/safetensors#format).
 public struct SafetensorsHeader: Hashable, Sendable {
@@ -50,15 +51,15 @@ public struct SafetensorsHeader: Hashable, Sendable {
 
   /// The format's limit on the length of the header, in bytes.
   static let maximumLength = 100_000_000
-  /// What libtorch's kernels can iterate over.
+  /// The most dimensions that libtorch's kernels can iterate over.
   static let maximumRank = 64
 
-  /// Decodes the JSON text of a header and checks every rule that concerns it.
+  /// Decodes the JSON text of a header and checks every rule that applies to it.
   ///
   /// - Parameters:
   ///   - json: The header's bytes.
-  ///   - dataBytes: How many bytes of data follow the header.
-  /// - Throws: ``SafetensorsError/Reason``, the broken rule.
+  ///   - dataBytes: The number of bytes of data after the header.
+  /// - Throws: ``SafetensorsError/Reason``.
   /// - Complexity: O(length + n log n) for n tensors.
   init(json: [UInt8], dataBytes: Int) throws {
     var parser = SafetensorsHeaderParser(json)
@@ -73,7 +74,7 @@ public struct SafetensorsHeader: Hashable, Sendable {
     try Self.checkCoverage(of: entries, dataBytes: dataBytes)
   }
 
-  /// Checks what can be known of one tensor alone.
+  /// Checks all rules that concern a single tensor.
   private static func checked(
     _ tensor: SafetensorsHeaderParser.Tensor, dataBytes: Int
   ) throws(SafetensorsError.Reason) -> SafetensorsEntry {
@@ -97,7 +98,7 @@ public struct SafetensorsHeader: Hashable, Sendable {
       name: tensor.name, dtype: dtype, shape: tensor.shape, range: begin..<end)
   }
 
-  /// Checks that the tensors follow one another from the first to the last byte of the data.
+  /// Checks that the tensors cover the data from the first to the last byte, without gaps.
   private static func checkCoverage(
     of entries: [SafetensorsEntry], dataBytes: Int
   ) throws(SafetensorsError.Reason) {

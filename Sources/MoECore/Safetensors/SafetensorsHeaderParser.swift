@@ -1,8 +1,8 @@
 /// Reads the JSON of a safetensors header: one object of objects, nothing deeper.
 ///
-/// A parser of our own because the rules ask for what general JSON decoders hide: duplicate keys, the
-/// exact spelling of numbers, and the place of the first error. The grammar has fixed depth, so no
-/// input can exhaust the stack.
+/// A dedicated parser, because the rules need what general JSON decoders hide: duplicate keys, the
+/// exact spelling of numbers, and the position of the first error. The grammar has fixed depth, so
+/// no input can exhaust the stack.
 struct SafetensorsHeaderParser {
   /// A tensor as the header states it, unchecked.
   struct Tensor {
@@ -28,7 +28,7 @@ struct SafetensorsHeaderParser {
     var tensors: [Tensor] = []
     var metadata: [String: String] = [:]
     var names: Set<String> = []
-    // The format asks for an opening brace as the very first byte.
+    // The format requires an opening brace as the very first byte.
     guard bytes.first == UInt8(ascii: "{") else { throw expected("'{'") }
     try object { parser, name in
       guard names.insert(name).inserted else { throw SafetensorsError.Reason.duplicateName(name) }

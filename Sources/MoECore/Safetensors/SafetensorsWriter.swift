@@ -1,8 +1,8 @@
 public import SystemPackage
 
-/// A tensor to be written: what the header says of it.
+/// The header entry of a tensor to be written.
 ///
-/// Its bytes are asked for when their turn comes.
+/// Its bytes are requested when it is written.
 public struct SafetensorsItem: Hashable, Sendable {
   /// The tensor's name, unique in the file.
   public var name: String
@@ -18,11 +18,11 @@ public struct SafetensorsItem: Hashable, Sendable {
     self.shape = shape
   }
 
-  /// Bytes that the elements take.
+  /// The size of the elements in bytes.
   public var byteCount: Int { shape.contains(0) ? 0 : shape.reduce(dtype.byteSize, *) }
 }
 
-/// Something whose bytes can be read in one piece.
+/// Something whose bytes can be read as one contiguous span.
 public protocol ByteSource {
   /// Calls `body` with all bytes: the elements row-major, each little-endian.
   ///
@@ -37,20 +37,20 @@ extension [UInt8]: ByteSource {
   }
 }
 
-/// Writes safetensors files, each whole or not at all.
+/// Writes safetensors files atomically.
 public enum SafetensorsWriter {
   /// Writes one file.
   ///
-  /// The bytes are those that the reference implementation writes: tensors in falling order of element
-  /// size, so that each is aligned to its type, then by type and name.
+  /// The output is identical to the reference implementation's: tensors in descending order of
+  /// element size, so that each is aligned to its type, then by type and name.
   ///
   /// - Parameters:
   ///   - items: The tensors, in any order.
   ///   - metadata: Free text by key.
   ///   - path: The file, which is replaced if it exists.
-  ///   - contents: Gives the elements of a tensor when its turn to be written comes.
-  /// - Throws: ``FileError``, ``SafetensorsError`` for what the format cannot hold, or what `contents`
-  ///   throws; the file is then as it was before.
+  ///   - contents: Provides the elements of a tensor when it is about to be written.
+  /// - Throws: ``FileError``, ``SafetensorsError`` for what the format cannot represent, or what
+  ///   `contents` throws; the file is unchanged in that case.
   /// - Precondition: Names are unique and every tensor has as many bytes as announced.
   public static func write(
     _ items: [SafetensorsItem], metadata: [String: String] = [:], to path: FilePath,
@@ -104,7 +104,7 @@ extension SafetensorsWriter {
 package struct SafetensorsHeaderText {
   package let bytes: [UInt8]
 
-  /// Spells out a header for tensors whose data follow one another in this order.
+  /// Creates a header for tensors whose data are stored in this order.
   package init(_ items: [SafetensorsItem], metadata: [String: String]) {
     var fields: [String] = []
     if !metadata.isEmpty {
@@ -126,7 +126,7 @@ package struct SafetensorsHeaderText {
     }
     precondition(Set(items.map(\.name)).count == items.count, "tensor names must be unique")
     var json = Array("{\(fields.joined(separator: ","))}".utf8)
-    // Spaces bring the data to a multiple of the largest element size.
+    // Spaces align the data to the largest element size.
     json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
     bytes = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json
   }

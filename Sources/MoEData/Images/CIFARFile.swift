@@ -1,7 +1,7 @@
 import MoECore
 public import SystemPackage
 
-/// The binary format of CIFAR-10: per image a byte with its label, then 32×32 red, green and blue bytes.
+/// CIFAR-10's binary format: per image a label byte, then 32×32 red, green and blue bytes.
 ///
 /// - SeeAlso: Krizhevsky 2009, *Learning Multiple Layers of Features from Tiny Images*.
 public enum CIFARFile {
@@ -13,7 +13,7 @@ public enum CIFARFile {
 
   /// Reads files.
   ///
-  /// - Returns: The images of all files, in their order.
+  /// - Returns: The images of all files, in order.
   /// - Throws: ``ImageError`` that names the file, or a `FileError`.
   public static func read(_ paths: [FilePath]) throws -> LabelledImages {
     var bytes: [UInt8] = []
@@ -24,7 +24,7 @@ public enum CIFARFile {
         throw ImageError.invalidFile(
           path,
           problem:
-            "it has \(file.count) bytes, which is no multiple of the \(1 + imageSize) of an image with its label"
+            "it has \(file.count) bytes, which is not a multiple of the \(1 + imageSize) of an image with its label"
         )
       }
       file.withBytes { span in

@@ -1,7 +1,7 @@
 import MoECore
 public import SystemPackage
 
-/// The format of MNIST: a file of images and one of labels, each a header and bytes.
+/// The format of MNIST: a file of images and a file of labels, each a header and bytes.
 ///
 ///     0, 0, 8 (unsigned bytes), number of axes, then the size of each axis as a big-endian u32, then the bytes
 ///
@@ -10,11 +10,11 @@ public enum IDXFile {
   /// Reads a pair of files.
   ///
   /// - Parameters:
-  ///   - images: `[images, rows, columns]`, shades from 0 (black) to 255.
+  ///   - images: `[images, rows, columns]`, grey levels from 0 (black) to 255.
   ///   - labels: `[images]`.
-  ///   - classes: Names of the classes; `nil` for their numbers.
+  ///   - classes: Names of the classes; `nil` to use their indices.
   /// - Returns: The images, with one channel.
-  /// - Throws: ``ImageError`` that says what is wrong with which file, or a `FileError`.
+  /// - Throws: ``ImageError`` that names the file and the problem, or a `FileError`.
   public static func read(
     images: FilePath, labels: FilePath, classes: [String]? = nil
   ) throws -> LabelledImages {
@@ -45,7 +45,7 @@ public enum IDXFile {
     }
     let header = 4 + 4 * axes
     guard bytes.count >= header, bytes.starts(with: [0, 0, 8, UInt8(axes)]) else {
-      throw invalid("it is no IDX file of unsigned bytes with \(axes) axes")
+      throw invalid("it is not an IDX file of unsigned bytes with \(axes) axes")
     }
     let shape = (0..<axes).map { axis in
       bytes[4 + 4 * axis..<8 + 4 * axis].reduce(0) { $0 << 8 | Int($1) }
@@ -59,7 +59,7 @@ public enum IDXFile {
     return (Array(bytes[header...]), shape)
   }
 
-  /// The bytes of a file of images and of one of labels.
+  /// The bytes of an image file and of a label file.
   public static func bytes(of set: LabelledImages) -> (images: [UInt8], labels: [UInt8]) {
     precondition(set.channels == 1 && set.classes.count <= 256)
     func header(_ shape: [Int]) -> [UInt8] {

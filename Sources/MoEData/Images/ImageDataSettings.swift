@@ -37,7 +37,7 @@ package struct ImageDataSettings: Sendable {
       ? try data.choice("format") : Format(of: first, hasLabels: labels != nil)
     validation = try data.paths("validation")
     validationLabels = try data.paths("validation_labels").first
-    validationShare = try data.share("validation_share") ?? 0
+    validationShare = try data.fraction("validation_share") ?? 0
     guard validation.isEmpty || validationShare == 0 else {
       throw data.invalid("validation_share", "absent where data.validation names a file")
     }

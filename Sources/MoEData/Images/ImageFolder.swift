@@ -2,9 +2,9 @@ import Foundation
 public import MoECore
 public import SystemPackage
 
-/// Images in folders that are named after their classes: `FOLDER/cat/0001.png`.
+/// Images in folders named after their classes: `FOLDER/cat/0001.png`.
 public enum ImageFolder {
-  /// A picture on disk and its class.
+  /// An image on disk and its class.
   private struct Entry {
     var path: FilePath
     var label: Int
@@ -13,11 +13,12 @@ public enum ImageFolder {
   /// Reads all PNG and JPEG files.
   ///
   /// - Parameters:
-  ///   - folder: Holds a folder per class; classes are numbered in the order of their names.
-  ///   - side: Pixels per side to which the middle square of each image is scaled; `nil` if all have one size.
+  ///   - folder: Contains a folder per class; classes are numbered in the order of their names.
+  ///   - side: The size in pixels to which the central square of each image is scaled; `nil` if all
+  ///     have the same size.
   ///   - channels: 1 or 3; `nil` if all have the same.
-  ///   - limit: Most images per class, the first by name; `nil` for all.
-  ///   - progress: Told how many images are read.
+  ///   - limit: The most images per class, the first by name; `nil` for all.
+  ///   - progress: Receives the number of images read.
   /// - Returns: The images, ordered by class and name.
   /// - Throws: ``ImageError`` that names the file or the folder.
   public static func read(
@@ -49,7 +50,7 @@ public enum ImageFolder {
     }
     guard let first else {
       throw ImageError.invalidFolder(
-        folder, problem: "there is no PNG or JPEG file in its folders of classes")
+        folder, problem: "there are no PNG or JPEG files in its class folders")
     }
     return LabelledImages(
       width: first.width, height: first.height, channels: first.channels, bytes: bytes,
@@ -72,7 +73,7 @@ public enum ImageFolder {
       }
       guard !files.isEmpty else {
         throw ImageError.invalidFolder(
-          inner, problem: "this class has no PNG or JPEG file; add some, or remove the folder")
+          inner, problem: "this class has no PNG or JPEG files; add some, or remove the folder")
       }
       entries += files.prefix(limit ?? files.count).map {
         Entry(path: inner.appending($0), label: label)

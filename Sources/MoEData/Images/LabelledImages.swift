@@ -2,22 +2,23 @@ public import SystemPackage
 
 /// Labelled images of one size, in memory.
 public struct LabelledImages: Sendable {
-  /// Pixels per row.
+  /// The number of pixels per row.
   public let width: Int
-  /// Rows.
+  /// The number of rows.
   public let height: Int
   /// 1 or 3.
   public let channels: Int
   /// All pixels, shape `[images, channels, height, width]`.
   public private(set) var bytes: [UInt8]
-  /// The class of each image, from 0 on.
+  /// The class of each image, from 0.
   public private(set) var labels: [Int]
   /// Names of the classes.
   public let classes: [String]
 
   /// Wraps images.
   ///
-  /// - Precondition: There are `width · height · channels` bytes per label, and labels name classes.
+  /// - Precondition: There are `width · height · channels` bytes per label, and labels are indices
+  ///   of classes.
   public init(
     width: Int, height: Int, channels: Int, bytes: [UInt8], labels: [Int], classes: [String]
   ) {
@@ -27,9 +28,9 @@ public struct LabelledImages: Sendable {
     (self.bytes, self.labels, self.classes) = (bytes, labels, classes)
   }
 
-  /// Images.
+  /// The number of images.
   public var count: Int { labels.count }
-  /// Bytes of one image.
+  /// The number of bytes of one image.
   public var imageSize: Int { width * height * channels }
 
   /// One image.
@@ -39,7 +40,7 @@ public struct LabelledImages: Sendable {
       planes: Array(bytes[place * imageSize..<(place + 1) * imageSize]))
   }
 
-  /// Some of the images, in the order given.
+  /// Some of the images, in the given order.
   public func selecting(_ places: [Int]) -> LabelledImages {
     var chosen: [UInt8] = []
     chosen.reserveCapacity(places.count * imageSize)
@@ -49,13 +50,14 @@ public struct LabelledImages: Sendable {
       labels: places.map { labels[$0] }, classes: classes)
   }
 
-  /// The same images with the numbers that another list gives to the names of their classes.
+  /// The same images, with class indices from another list of names.
   ///
   /// - Parameters:
-  ///   - known: Names of classes in the order of their new numbers; more than there are here may be known.
-  ///   - path: Where the images lie, for messages.
+  ///   - known: Names of classes in the order of their new indices; it may contain more classes
+  ///     than this set.
+  ///   - path: The location of the images, for error messages.
   /// - Returns: The images; their ``classes`` are `known`.
-  /// - Throws: ``ImageError/otherClasses(_:found:known:)`` when the list lacks a class.
+  /// - Throws: ``ImageError/otherClasses(_:found:known:)`` if the list lacks a class.
   public func relabelled(
     as known: [String], from path: FilePath
   ) throws(ImageError)
@@ -70,14 +72,14 @@ public struct LabelledImages: Sendable {
       labels: labels.map { numbers[$0] }, classes: known)
   }
 
-  /// Places of the images of each class.
+  /// The indices of the images of each class.
   public var placesByClass: [[Int]] {
     var places = [[Int]](repeating: [], count: classes.count)
     for (place, label) in labels.enumerated() { places[label].append(place) }
     return places
   }
 
-  /// The images scaled to squares, each cut from its middle.
+  /// The central squares of the images, scaled.
   public func scaled(side: Int, channels: Int) -> LabelledImages {
     guard width != side || height != side || channels != self.channels else { return self }
     var all: [UInt8] = []

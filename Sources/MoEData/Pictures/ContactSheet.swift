@@ -1,12 +1,12 @@
-/// Lays images of one size out in rows, on a page of one shade.
+/// Arranges images of one size in rows, on a uniform background.
 public struct ContactSheet {
-  /// Images per row.
+  /// The number of images per row.
   public var columns: Int
-  /// Pixels between images and around them.
+  /// The number of pixels between images and around them.
   public var gap: Int
-  /// Each pixel becomes a square of this side, so that small images can be seen.
+  /// The enlargement factor: each pixel becomes a square of this side.
   public var enlargement: Int
-  /// Shade of the page.
+  /// The grey level of the background.
   public var shade: UInt8
 
   /// Describes a layout.

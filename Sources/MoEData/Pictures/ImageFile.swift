@@ -4,14 +4,14 @@ public import SystemPackage
 
 /// Reads and writes single images.
 public enum ImageFile {
-  /// Most pixels per side that are read.
+  /// The largest supported number of pixels per side.
   public static let largestSide = 16_384
 
   private enum Format { case png, jpeg }
 
   /// Reads a PNG or JPEG file; its first bytes decide which.
   ///
-  /// Transparent parts show white, 16-bit channels become 8-bit ones.
+  /// Transparent parts become white, and 16-bit channels are reduced to 8 bits.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -67,7 +67,7 @@ public enum ImageFile {
     }
   }
 
-  /// The bytes of a PNG file; the same pixels give the same bytes.
+  /// The bytes of a PNG file; equal pixels give equal bytes.
   public static func png(_ image: Pixels) -> [UInt8] {
     let (width, height) = (UInt32(image.width), UInt32(image.height))
     let channels = UInt32(image.channels)
@@ -85,7 +85,7 @@ public enum ImageFile {
     }
   }
 
-  /// Writes a PNG file, which appears whole or not at all.
+  /// Writes a PNG file atomically.
   ///
   /// - Throws: A `FileError`.
   public static func write(_ image: Pixels, to path: FilePath) throws {

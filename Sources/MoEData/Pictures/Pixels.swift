@@ -1,10 +1,10 @@
-/// An image in memory: 8 bits per channel, rows from top to bottom, channels of a pixel side by side.
+/// An image in memory: 8 bits per channel, rows from top to bottom, interleaved channels.
 public struct Pixels: Hashable, Sendable {
-  /// Pixels per row.
+  /// The number of pixels per row.
   public let width: Int
-  /// Rows.
+  /// The number of rows.
   public let height: Int
-  /// 1 for shades of grey, 3 for red, green and blue.
+  /// 1 for greyscale, 3 for red, green and blue.
   public let channels: Int
   /// Shape `[height, width, channels]`.
   public var bytes: [UInt8]
@@ -18,16 +18,16 @@ public struct Pixels: Hashable, Sendable {
     (self.width, self.height, self.channels, self.bytes) = (width, height, channels, bytes)
   }
 
-  /// Makes an image of one shade.
+  /// Creates an image of one grey level.
   public init(width: Int, height: Int, channels: Int, shade: UInt8) {
     self.init(
       width: width, height: height, channels: channels,
       bytes: [UInt8](repeating: shade, count: width * height * channels))
   }
 
-  /// The part that begins at a column and row.
+  /// The part that starts at a column and row.
   ///
-  /// - Precondition: It lies inside the image.
+  /// - Precondition: It is inside the image.
   public func cropped(column: Int, row: Int, width: Int, height: Int) -> Pixels {
     precondition(
       column >= 0 && row >= 0 && column + width <= self.width && row + height <= self.height)
@@ -40,7 +40,7 @@ public struct Pixels: Hashable, Sendable {
     return Pixels(width: width, height: height, channels: channels, bytes: part)
   }
 
-  /// The largest square in the middle, scaled to `side` pixels.
+  /// The largest central square, scaled to `side` pixels.
   public func centreSquare(side: Int) -> Pixels {
     let edge = min(width, height)
     let square =
@@ -51,7 +51,8 @@ public struct Pixels: Hashable, Sendable {
     return square.scaled(width: side, height: side)
   }
 
-  /// Scales to another size; each new pixel is the mean of the area that it covers.
+  /// Scales to another size by area averaging: each new pixel is the mean of the area that it
+  /// covers.
   public func scaled(width newWidth: Int, height newHeight: Int) -> Pixels {
     guard newWidth != width || newHeight != height else { return self }
     let columns = Self.coverage(from: width, to: newWidth)
@@ -66,7 +67,7 @@ public struct Pixels: Hashable, Sendable {
     return Pixels(width: newWidth, height: newHeight, channels: channels, bytes: result)
   }
 
-  /// What one new row or column covers of the old ones; shares sum to 1.
+  /// The old rows or columns that one new one covers, with weights that sum to 1.
   private struct Cover {
     var first: Int
     var shares: [Double]
@@ -97,7 +98,7 @@ public struct Pixels: Hashable, Sendable {
 
   /// The same image with another number of channels.
   ///
-  /// Shades are weighted as ITU-R BT.601 weights colours.
+  /// Greyscale uses the colour weights of ITU-R BT.601.
   public func converted(channels target: Int) -> Pixels {
     guard target != channels else { return self }
     let converted: [UInt8]
@@ -113,7 +114,7 @@ public struct Pixels: Hashable, Sendable {
     return Pixels(width: width, height: height, channels: target, bytes: converted)
   }
 
-  /// The same image with its bytes in the order `[channels, height, width]`, as networks take them.
+  /// The bytes in the order `[channels, height, width]`, as neural networks expect them.
   public var planes: [UInt8] {
     guard channels > 1 else { return bytes }
     return (0..<channels).flatMap { channel in
@@ -121,7 +122,7 @@ public struct Pixels: Hashable, Sendable {
     }
   }
 
-  /// Makes an image from bytes in the order `[channels, height, width]`.
+  /// Creates an image from bytes in the order `[channels, height, width]`.
   public init(width: Int, height: Int, channels: Int, planes: [UInt8]) {
     let area = width * height
     let bytes = (0..<area).flatMap { place in (0..<channels).map { planes[$0 * area + place] } }

@@ -42,8 +42,8 @@ package struct ClassificationSource: Sendable {
     let range = 1...(1 << 30)
     trainSamples = try object.optionalInt("train_samples", in: range)
     testSamples = try object.optionalInt("test_samples", in: range)
-    testShare = try object.share("test_share") ?? 0
-    validationShare = try object.share("validation_share") ?? 0
+    testShare = try object.fraction("test_share") ?? 0
+    validationShare = try object.fraction("validation_share") ?? 0
     let evaluation = try json.section("evaluation", ["every", "on"])
     evaluatesOnValidation = try Self.evaluatesOnValidation(evaluation, share: validationShare)
     sampleSeed = UInt64(try object.optionalInt("sample_seed", in: 0...(1 << 53)) ?? 0)

@@ -1,6 +1,6 @@
-/// How well classes are predicted.
+/// Metrics of predicted classes.
 public struct ClassificationMetrics: Hashable, Codable, Sendable {
-  /// Cases of class `c` that were predicted as `d`, at `c · classes + d`.
+  /// The number of cases of class `c` predicted as `d`, at `c · classes + d`.
   public let confusion: [Int]
   /// Number of classes.
   public let classes: Int
@@ -8,8 +8,8 @@ public struct ClassificationMetrics: Hashable, Codable, Sendable {
   /// Counts predictions.
   ///
   /// - Parameters:
-  ///   - predicted: A class from 0 per case.
-  ///   - actual: The right classes, in the same order.
+  ///   - predicted: The predicted class of each case, from 0.
+  ///   - actual: The true classes, in the same order.
   ///   - classes: Number of classes.
   /// - Precondition: Both have the same length, and all classes are below `classes`.
   public init(predicted: [Int], actual: [Int], classes: Int) {
@@ -22,13 +22,14 @@ public struct ClassificationMetrics: Hashable, Codable, Sendable {
   /// Number of cases.
   public var count: Int { confusion.reduce(0, +) }
 
-  /// Share of cases that were predicted rightly; 0 without cases.
+  /// The fraction of correctly predicted cases; 0 without cases.
   public var accuracy: Double {
     let right = (0..<classes).reduce(0) { $0 + confusion[$1 * classes + $1] }
     return Double(right) / Double(max(1, count))
   }
 
-  /// The harmonic mean of precision and recall of each class; 0 for a class that is neither predicted nor there.
+  /// The harmonic mean of precision and recall of each class; 0 for a class that is neither
+  /// predicted nor present.
   public var f1: [Double] {
     (0..<classes).map { index in
       let right = confusion[index * classes + index]
@@ -42,16 +43,16 @@ public struct ClassificationMetrics: Hashable, Codable, Sendable {
   public var macroF1: Double { f1.reduce(0, +) / Double(max(1, classes)) }
 }
 
-/// How well numbers are predicted.
+/// Metrics of predicted numbers.
 public struct RegressionMetrics: Hashable, Codable, Sendable {
   /// Mean squared error.
   public let meanSquaredError: Double
-  /// Pearson's correlation, −1 to 1; 0 where one side does not vary.
+  /// Pearson's correlation, −1 to 1; 0 if either side is constant.
   public let pearson: Double
-  /// Pearson's correlation of the ranks, equal numbers sharing their mean rank; 0 where one side does not vary.
+  /// Spearman's rank correlation, with mean ranks for ties; 0 if either side is constant.
   public let spearman: Double
 
-  /// Compares predictions with what is right.
+  /// Compares predictions with true values.
   ///
   /// - Precondition: Both have the same length.
   /// - Complexity: O(n log n).

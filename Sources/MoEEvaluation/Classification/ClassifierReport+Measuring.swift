@@ -51,11 +51,11 @@ extension ClassifierReport {
     guard other.configuration.mixture.experts == kinds,
       other.configuration.readsPairs == model.configuration.readsPairs
     else {
-      let found = other.configuration.mixture.experts.map(\.rawValue).joined(separator: ", ")
+      let found = other.configuration.mixture.experts.map(\.name).joined(separator: ", ")
       throw SettingError(
         key: "against", value: "\(folder) (experts \(found))",
         expected:
-          "a model with the same experts in the same order: \(kinds.map(\.rawValue).joined(separator: ", "))"
+          "a model with the same experts in the same order: \(kinds.map(\.name).joined(separator: ", "))"
       )
     }
     let theirs = try ClassificationSet(source, with: try other.preparation(folder))
@@ -90,7 +90,7 @@ extension ClassifierReport {
       greatestEntropy: log(Double(kinds.count)),
       experts: kinds.enumerated().map { number, kind in
         Expert(
-          number: number, kind: kind.rawValue, usage: usage.usage[number],
+          number: number, kind: kind.name, usage: usage.usage[number],
           share: usage.shares[number], accuracy: accuracy?[number],
           certainty: Self.certainty(of: number, predictions),
           examples: Self.examples(examples, of: number, predictions, source))

@@ -1,7 +1,7 @@
-/// What a model for classes or scores does with texts whose answers are known: how well, how fast, and which expert
-/// answers what.
+/// The evaluation of a classification or regression model on labelled texts: quality, speed, and
+/// which expert answers what.
 public struct ClassifierReport: Codable, Hashable, Sendable {
-  /// A number and its name.
+  /// A named number.
   public struct Measure: Codable, Hashable, Sendable {
     /// The name, in lower case with underscores.
     public var name: String
@@ -14,19 +14,19 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
 
   /// One expert of the model.
   public struct Expert: Codable, Hashable, Sendable {
-    /// Its place, from 0.
+    /// Its index, from 0.
     public var number: Int
     /// Its kind.
     public var kind: String
-    /// Share of all texts that it answers.
+    /// The fraction of all texts that it answers.
     public var usage: Double
-    /// Mean of the gate's share.
+    /// The mean gate probability.
     public var share: Double
-    /// Share of its texts with the right class; `nil` for scores.
+    /// The fraction of its texts that are classified correctly; `nil` for scores.
     public var accuracy: Double?
-    /// Its texts by the gate's share of it, in ten equal steps from 0 to 1.
+    /// A histogram of its texts by gate probability, in ten equal bins from 0 to 1.
     public var certainty: [Int]
-    /// Texts of which the gate was surest that they are its own.
+    /// The texts that the gate assigned to it with the highest probability.
     public var examples: [Example]
 
     /// Describes an expert.
@@ -43,11 +43,11 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
   public struct Example: Codable, Hashable, Sendable {
     /// The text.
     public var text: String
-    /// What is right.
+    /// The correct answer.
     public var actual: String
-    /// What the expert said.
+    /// The expert's answer.
     public var predicted: String
-    /// The gate's share of the expert.
+    /// The gate probability of the expert.
     public var share: Double
 
     /// Describes an answer.
@@ -62,7 +62,7 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
     public var name: String
     /// Number of texts.
     public var texts: Int
-    /// Share of its texts on each expert.
+    /// The fraction of its texts on each expert.
     public var usage: [Double]
 
     /// Describes a class or kind.
@@ -71,26 +71,26 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
     }
   }
 
-  /// Where the model or the texts come from, for people.
+  /// A readable description of the origin of the model or the texts.
   public var source: String
   /// Number of texts.
   public var texts: Int
-  /// Texts that were longer than the model reads.
+  /// The number of texts that exceeded the model's length limit.
   public var truncated: Int
   /// Quality, usage and information by name.
   public var values: [Measure]
-  /// Mean entropy of the gate's shares, in nats.
+  /// The mean entropy of the gate probabilities, in nats.
   public var entropy: Double
-  /// The entropy of a gate that does not know: ln experts.
+  /// The entropy of a uniform gate: ln experts.
   public var greatestEntropy: Double
-  /// The experts, in their order.
+  /// The experts, in order.
   public var experts: [Expert]
-  /// The classes; kinds behind them.
+  /// The classes, then the kinds.
   public var groups: [Group]
-  /// Median time of one text alone, encoder included.
+  /// The median time for a single text, including the encoder.
   public var millisecondsPerText: Double
 
-  /// Collects what was measured.
+  /// Collects measurements.
   public init(
     source: String, texts: Int, truncated: Int, values: [Measure], entropy: Double,
     greatestEntropy: Double, experts: [Expert], groups: [Group], millisecondsPerText: Double

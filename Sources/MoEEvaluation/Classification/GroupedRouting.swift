@@ -1,28 +1,29 @@
 import Foundation
 import MoETracing
 
-/// Who worked on what, for inputs of known groups and one expert each.
+/// Expert usage by group, for inputs of known groups with one expert each.
 public struct GroupedRouting: Hashable, Codable, Sendable {
   /// Names of the groups, such as classes.
   public let groups: [String]
   /// Number of experts.
   public let experts: Int
-  /// Inputs of group `g` on expert `e`, at `g · experts + e`.
+  /// The number of inputs of group `g` on expert `e`, at `g · experts + e`.
   public let counts: [Int]
-  /// Mean of the gate's share of each expert.
+  /// The mean gate probability of each expert.
   public let shares: [Double]
-  /// Mean entropy of the gate's shares per input, in nats: 0 if the gate is always sure, ln experts if never.
+  /// The mean entropy of the gate probabilities per input, in nats: 0 if the gate is always
+  /// certain, ln experts if it is uniform.
   public let entropy: Double
 
   /// Counts choices.
   ///
   /// - Parameters:
   ///   - chosen: The expert of each input.
-  ///   - gate: The gate's shares, `experts` numbers per input, in the order of the inputs.
+  ///   - gate: The gate probabilities, `experts` numbers per input, in the order of the inputs.
   ///   - group: The group of each input.
   ///   - groups: Names of the groups.
   ///   - experts: Number of experts.
-  /// - Precondition: All describe the same inputs.
+  /// - Precondition: All arrays describe the same inputs.
   public init(chosen: [Int], gate: [Float], group: [Int], groups: [String], experts: Int) {
     precondition(
       chosen.count == group.count && gate.count == chosen.count * experts,
@@ -44,7 +45,7 @@ public struct GroupedRouting: Hashable, Codable, Sendable {
     self.entropy = entropy / total
   }
 
-  /// Share of inputs on each expert.
+  /// The fraction of inputs on each expert.
   public var usage: [Double] {
     let total = Double(max(1, counts.reduce(0, +)))
     return (0..<experts).map { expert in
@@ -52,26 +53,26 @@ public struct GroupedRouting: Hashable, Codable, Sendable {
     }
   }
 
-  /// Share of a group's inputs on each expert: P(expert | group); zeros for an empty group.
+  /// The fraction of a group's inputs on each expert: P(expert | group); zeros for an empty group.
   public func usage(ofGroup group: Int) -> [Double] {
     let row = counts[group * experts..<(group + 1) * experts]
     let total = Double(max(1, row.reduce(0, +)))
     return row.map { Double($0) / total }
   }
 
-  /// Bits that the expert says about the group: 0 if nothing.
+  /// The mutual information between expert and group, in bits.
   ///
-  /// Of a sample, chance alone gives about `(G − 1)(E − 1) / (2 N ln 2)`; nothing is subtracted.
+  /// Chance alone gives about `(G − 1)(E − 1) / (2 N ln 2)` for a sample, which is not subtracted.
   public var mutualInformation: Double { Information.mutual(counts, columns: experts) }
 
-  /// Share of inputs on which two trainings choose the same expert.
+  /// The fraction of inputs on which two training runs choose the same expert.
   ///
   /// - Parameters:
-  ///   - first: The expert of each input in one training.
+  ///   - first: The expert of each input in one run.
   ///   - second: The same in another.
   ///   - experts: Number of experts.
-  ///   - exchangeable: Whether experts may be renamed, as those of one kind may; the best renaming counts. For more
-  ///     than eight experts, names stay.
+  ///   - exchangeable: Whether experts are interchangeable, as those of one kind are; then the best
+  ///     permutation counts. With more than eight experts, none is tried.
   /// - Returns: 0 to 1; 1 for no inputs.
   /// - Complexity: O(inputs + experts! · experts).
   public static func agreement(
@@ -86,7 +87,7 @@ public struct GroupedRouting: Hashable, Codable, Sendable {
     return Double(best) / Double(first.count)
   }
 
-  /// The largest sum of cells, one of each row and column.
+  /// The largest sum of cells with one from each row and column.
   private static func bestMatching(_ table: [[Int]], _ used: Set<Int>, _ row: Int) -> Int {
     guard row < table.count else { return 0 }
     return table.indices.filter { !used.contains($0) }.map { column in

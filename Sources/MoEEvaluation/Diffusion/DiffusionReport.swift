@@ -1,28 +1,30 @@
 import MoECore
 
-/// What the experts of a diffusion transformer do with real images, and how their weights differ.
+/// How a diffusion transformer uses its experts on real images, and how their weights differ.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §2 and
-///   appendices, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose measures these are.
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §2 and appendices, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose
+///   measures these are.
 public struct DiffusionReport: Codable, Hashable, Sendable {
   /// A sparse block.
   public struct Block: Codable, Hashable, Sendable {
-    /// Its number in the model, from 0.
+    /// Its index in the model, from 0.
     public var place: Int
     /// Assignments of tokens to routed experts by class, `[classes][experts]`.
     public var usage: [[Int]]
-    /// The same for every second image, from the first and from the second on, which tell what chance does.
+    /// The same for the images with even and odd indices, as an estimate of chance.
     public var halves: [[Int]]
-    /// Mean factor of the routed experts' answers.
+    /// The mean weight of the routed experts' outputs.
     public var gate: Double
-    /// Cosines between prototypes, `[experts][experts]`; empty for rules without any.
+    /// Cosines between prototypes, `[experts][experts]`; empty for routers without prototypes.
     public var prototypes: [[Double]]
-    /// Overlap of the subspaces of expert weights, 0 to 1, `[experts][experts]`; the expert of images without a label,
-    /// if there is one, is the last.
+    /// Overlap of the subspaces of expert weights, 0 to 1, `[experts][experts]`; the expert for
+    /// images without a label, if there is one, is the last.
     public var subspaces: [[Double]]
-    /// What the overlap of subspaces at random would be.
+    /// The expected overlap of random subspaces.
     public var subspaceChance: Double
-    /// Mean distance between centres of clusters of the block's tokens over that of tokens to their centre.
+    /// The mean distance between cluster centres of the block's tokens over that of tokens to their
+    /// centre.
     public var separation: Double
 
     /// Collects measures.
@@ -35,18 +37,18 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
       (self.subspaceChance, self.separation) = (subspaceChance, separation)
     }
 
-    /// Tokens of each routed expert.
+    /// The number of tokens of each routed expert.
     public var load: [Int] {
       usage.dropFirst().reduce(usage.first ?? []) { zip($0, $1).map { $0 + $1 } }
     }
 
-    /// Numbers of routed experts that no token chose.
+    /// Indices of routed experts that no token chose.
     public var unused: [Int] { load.indices.filter { load[$0] == 0 } }
 
-    /// How differently two sets of classes use the experts.
+    /// How different the expert usage of two sets of classes is.
     ///
-    /// - Parameter sets: Numbers of classes.
-    /// - Returns: The total variation distance: 0 alike, 1 without a common expert.
+    /// - Parameter sets: Sets of class indices.
+    /// - Returns: The total variation distance: 0 for equal usage, 1 without a common expert.
     public func variation(between sets: [[Int]]) -> Double {
       let loads = sets.map { set in
         load.indices.map { expert in set.reduce(0) { $0 + usage[$1][expert] } }
@@ -54,10 +56,10 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
       return Self.variation(loads[0], loads[1])
     }
 
-    /// The same between two halves of the images, which have the same classes: what chance does.
+    /// The same between two halves of the images with the same classes, as an estimate of chance.
     public var variationByChance: Double { Self.variation(halves[0], halves[1]) }
 
-    /// Total variation distance of two distributions given as counts.
+    /// The total variation distance between two distributions given as counts.
     static func variation(_ first: [Int], _ second: [Int]) -> Double {
       let totals = [first, second].map { Double(max(1, $0.reduce(0, +))) }
       return zip(first, second).reduce(0) {
@@ -65,7 +67,7 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
       } / 2
     }
 
-    /// Mean of a square matrix without its diagonal; `nil` for fewer than two rows.
+    /// The mean of a square matrix without its diagonal; `nil` for fewer than two rows.
     static func meanOutside(_ matrix: [[Double]]) -> Double? {
       guard matrix.count > 1 else { return nil }
       let all = matrix.indices.reduce(0.0) { $0 + matrix[$1].reduce(0, +) - matrix[$1][$1] }
@@ -78,16 +80,16 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
     public var meanSubspaceOverlap: Double? { Self.meanOutside(subspaces) }
   }
 
-  /// Share of the experts' work by role, counted while labels are left out as often as in training.
+  /// The fraction of the experts' work by role, with labels dropped as often as in training.
   public struct Roles: Codable, Hashable, Sendable {
-    /// On experts that the router chose.
+    /// Done by routed experts.
     public var routed: Double
-    /// On the expert of images without a label.
+    /// Done by the expert for images without a label.
     public var unconditional: Double
-    /// On the expert that all tokens share.
+    /// Done by the shared expert.
     public var shared: Double
 
-    /// States shares, which sum to 1.
+    /// Collects fractions, which sum to 1.
     public init(routed: Double, unconditional: Double, shared: Double) {
       (self.routed, self.unconditional, self.shared) = (routed, unconditional, shared)
     }
@@ -97,18 +99,18 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
   public var name: String
   /// The architecture in a line.
   public var architecture: String
-  /// Images that were looked at.
+  /// The number of images.
   public var images: Int
   /// Names of the classes.
   public var classes: [String]
-  /// Two sets of classes, by number, whose use of experts is compared.
+  /// Two sets of class indices whose expert usage is compared.
   public var classSets: [[Int]]
-  /// Who does the work; `nil` for a dense model.
+  /// The experts' work by role; `nil` for a dense model.
   public var roles: Roles?
   /// The sparse blocks, in order.
   public var blocks: [Block]
 
-  /// Collects measures; classes are divided in the middle of their list.
+  /// Collects measures; the two class sets are the halves of the list of classes.
   public init(
     name: String, architecture: String, images: Int, classes: [String], roles: Roles?,
     blocks: [Block]
@@ -121,22 +123,22 @@ public struct DiffusionReport: Codable, Hashable, Sendable {
 
   /// Mean of the blocks.
   ///
-  /// - Parameter value: What to average; blocks without it do not count.
-  /// - Returns: The mean, or `nil` where no block has it.
+  /// - Parameter value: The value to average; blocks without it are skipped.
+  /// - Returns: The mean, or `nil` if no block has the value.
   public func mean(_ value: (Block) -> Double?) -> Double? {
     let values = blocks.compactMap(value)
     return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
   }
 
-  /// What the numbers say, in sentences.
+  /// The interpretation, in sentences.
   public var diagnosis: [String] {
-    guard !blocks.isEmpty else { return ["The model is dense: there are no experts to look at."] }
+    guard !blocks.isEmpty else { return ["The model is dense: there are no experts to inspect."] }
     var result: [String] = []
     let unused = blocks.reduce(0) { $0 + $1.unused.count }
     result.append(
       unused == 0
         ? "Every expert works on some tokens of these images."
-        : "Experts without a token of these images: \(unused) (\(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; ")))."
+        : "Experts without any token of these images: \(unused) (\(blocks.filter { !$0.unused.isEmpty }.map { "block \($0.place): \($0.unused.map(String.init).joined(separator: ", "))" }.joined(separator: "; ")))."
     )
     if let variation = mean({ $0.variation(between: classSets) }),
       let chance = mean({ $0.variationByChance })

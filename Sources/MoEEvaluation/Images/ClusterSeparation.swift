@@ -1,15 +1,15 @@
 import MoECore
 public import MoETensor
 
-/// How clearly vectors fall into clusters that nobody named.
+/// How clearly vectors separate into unlabelled clusters.
 ///
 ///     ratio = mean distance between centres / mean distance of vectors to the centre of their cluster
 ///
-/// The clusters are those of k-means: Lloyd's iterations from random vectors, the best of several starts.
+/// Clusters come from k-means: Lloyd's iterations from random vectors, the best of several starts.
 ///
-/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §2.2, which
-///   gives such ratios for the tokens of language and of image models without a formula,
-///   [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
+/// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing
+///   Guidance*, §2.2, which reports such ratios for tokens of language and image models without a
+///   formula, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
 public enum ClusterSeparation {
   private static let starts = 4
   private static let iterations = 50
@@ -19,8 +19,8 @@ public enum ClusterSeparation {
   /// - Parameters:
   ///   - vectors: Shape `[vectors, width]`, more than `clusters` of them.
   ///   - clusters: Number of clusters, at least 2.
-  ///   - seed: Decides the starts.
-  /// - Returns: The ratio; 0 where all vectors are alike.
+  ///   - seed: The seed of the initial centres.
+  /// - Returns: The ratio; 0 if all vectors are equal.
   public static func ratio(of vectors: Tensor, clusters: Int = 10, seed: UInt64 = 0) -> Double {
     precondition(
       clusters >= 2 && vectors.size(0) > clusters, "\(clusters) clusters of \(vectors.shape)")
@@ -46,7 +46,7 @@ public enum ClusterSeparation {
       let belongs = members.oneHot(classes: clusters).cast(to: .f64)  // [vectors, clusters]
       let counts = belongs.sum(axis: 0).reshaped([clusters, 1])
       let means = belongs.transposed().matmul(x) / counts.clamped(min: 1)
-      // A centre without vectors stays.
+      // A centre without vectors is unchanged.
       centres = (counts .> 0).select(means, else: centres)
       let next = (-x.squaredDistances(to: centres)).argmax(axis: 1)
       let isStable = (next .== members).all()

@@ -1,26 +1,28 @@
 import MoECore
 public import MoETensor
 
-/// How far apart two sets of vectors lie, taken as normal distributions.
+/// The Fréchet distance between two sets of vectors, treated as normal distributions.
 ///
 ///     d² = |μ₁ − μ₂|² + tr(C₁ + C₂ − 2 (C₁ C₂)^½)
 ///
-/// With the features of a network that sees images it measures how much made images look like real ones, as a set:
-/// with those of Inception-v3 it is the FID. Distances are comparable only between sets of the same size measured
-/// with the same network, because small sets lie too far apart: about in inverse proportion to their size.
+/// With the features of an image network it measures how similar generated images are to real ones,
+/// as a set; with those of Inception-v3 it is the FID. Distances are comparable only for sets of
+/// the same size and the same network, because small sets have a positive bias, about inversely
+/// proportional to their size.
 ///
 /// - SeeAlso: Heusel et al. 2017, *GANs Trained by a Two Time-Scale Update Rule*, §2,
-///   [arXiv:1706.08500](https://arxiv.org/abs/1706.08500); Dowson and Landau 1982, *The Fréchet Distance between
-///   Multivariate Normal Distributions*.
+///   [arXiv:1706.08500](https://arxiv.org/abs/1706.08500); Dowson and Landau 1982, *The Fréchet
+///   Distance between Multivariate Normal Distributions*.
 public enum FrechetDistance {
   /// The squared distance between two sets.
   ///
-  /// The root is taken of √C₁ C₂ √C₁, which has the same trace and is symmetric; eigenvalues that rounding made
-  /// negative count as 0. Covariances are divided by the number of vectors less one.
+  /// The root is taken of √C₁ C₂ √C₁, which has the same trace and is symmetric; eigenvalues that
+  /// are negative due to rounding count as 0. Covariances are divided by the number of vectors
+  /// minus one.
   ///
   /// - Parameters:
   ///   - first: Shape `[vectors, width]`, at least two, finite.
-  ///   - second: Shape `[vectors, width]`; the number may differ.
+  ///   - second: Shape `[vectors, width]`; the number of vectors may differ.
   /// - Returns: d², at least 0.
   /// - Complexity: O(vectors · width² + width³), in f64.
   public static func between(_ first: Tensor, _ second: Tensor) -> Double {
@@ -43,7 +45,7 @@ public enum FrechetDistance {
     return scaled.matmul(eigen.vectors.transposed())
   }
 
-  /// Mean and covariance in f64.
+  /// The mean and the covariance, in f64.
   private struct Moments {
     let mean: Tensor
     let covariance: Tensor

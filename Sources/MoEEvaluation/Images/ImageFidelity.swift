@@ -1,34 +1,34 @@
 public import MoEModels
 public import MoETensor
 
-/// What a classifier says of a set of images.
+/// A classifier's outputs for a set of images.
 public struct ImageFeatures {
-  /// What describes each image, shape `[images, features]`, f32.
+  /// The features of each image, shape `[images, features]`, f32.
   public var features: Tensor
   /// Scores before the softmax, shape `[images, classes]`, f32.
   public var logits: Tensor
-  /// The class that each image is meant to show, by the classifier's numbers; `nil` where it is not known.
+  /// The class that each image should show, as the classifier's index; `nil` if unknown.
   public var labels: [Int]?
 
-  /// Collects answers.
+  /// Collects outputs.
   public init(features: Tensor, logits: Tensor, labels: [Int]? = nil) {
     (self.features, self.logits, self.labels) = (features, logits, labels)
   }
 
-  /// Lets a classifier look at images.
+  /// Runs a classifier on images.
   ///
   /// - Parameters:
-  ///   - classifier: Who looks.
+  ///   - classifier: The classifier.
   ///   - images: Shape `[images, channels, rows, columns]`, f32, pixels from -1 to 1.
-  ///   - labels: What they are meant to show.
+  ///   - labels: The classes that they should show.
   public init(_ classifier: ImageClassifier, _ images: Tensor, labels: [Int]? = nil) {
     let output = withoutGradients { classifier(images) }
     self.init(features: output.features, logits: output.logits, labels: labels)
   }
 
-  /// Several sets as one.
+  /// Joins several sets.
   ///
-  /// - Precondition: There is at least one; all know their labels, or none does.
+  /// - Precondition: There is at least one set; either all have labels or none.
   public static func joined(_ sets: [ImageFeatures]) -> ImageFeatures {
     precondition(
       Set(sets.map { $0.labels == nil }).count == 1, "sets with and without labels, or none")
@@ -41,7 +41,7 @@ public struct ImageFeatures {
   /// Number of images.
   public var count: Int { features.size(0) }
 
-  /// Share of images whose likeliest class is the one that they are meant to show.
+  /// The fraction of images whose most likely class is the one they should show.
   public var accuracy: Double? {
     guard let labels, !labels.isEmpty else { return nil }
     let predicted = logits.argmax(axis: 1).array(of: Int.self)
@@ -49,7 +49,7 @@ public struct ImageFeatures {
     return Double(right) / Double(labels.count)
   }
 
-  /// Every second image, from the first or from the second on.
+  /// Every second image, starting with the first or the second.
   func half(_ start: Int) -> ImageFeatures {
     let places = Array(stride(from: start, to: count / 2 * 2, by: 2))
     let rows = Tensor(places)
@@ -59,39 +59,40 @@ public struct ImageFeatures {
   }
 }
 
-/// How close made images come to real ones, by the eyes of one classifier.
+/// How close generated images are to real ones, according to one classifier.
 ///
-/// The numbers are no ImageNet FIDs: they can be compared only with others of the same classifier, the same real
-/// images and the same number of images.
+/// The values are not ImageNet FIDs: they are comparable only for the same classifier, the same
+/// real images and the same number of images.
 public struct ImageFidelity: Hashable, Codable, Sendable {
-  /// Made images; as many as real ones.
+  /// The number of generated images, equal to that of real ones.
   public var images: Int
-  /// The Fréchet distance between features of made and of real images.
+  /// The Fréchet distance between features of generated and real images.
   public var frechetDistance: Double
-  /// The same between two halves of real images, which nothing that is made will beat by much.
+  /// The same between two halves of real images: about the best possible value.
   public var frechetFloor: Double
-  /// Images of each half; with fewer than ``images`` the floor lies too high.
+  /// The number of images in each half; with fewer than ``images`` the floor is too high.
   public var floorImages: Int
-  /// How sure the classifier is of made images, and how varied they are.
+  /// The Inception Score of generated images.
   public var inceptionScore: InceptionScore
-  /// The same of real images.
+  /// The Inception Score of real images.
   public var realInceptionScore: InceptionScore
-  /// Share of made images that lie among real ones.
+  /// The fraction of generated images in the region of real ones.
   public var precision: Double
-  /// Share of real images that lie among made ones.
+  /// The fraction of real images in the region of generated ones.
   public var recall: Double
-  /// Share of made images that show the class that was asked for, as the classifier sees it.
+  /// The fraction of generated images that the classifier assigns to the requested class.
   public var accuracy: Double?
   /// The classifier's accuracy on the real images.
   public var realAccuracy: Double?
 
-  /// Compares made with real images.
+  /// Compares generated with real images.
   ///
   /// - Parameters:
-  ///   - made: Made images.
-  ///   - real: As many real ones.
-  ///   - others: Real images in an order without meaning, whose halves give the floor; best twice as many.
-  /// - Precondition: There are at least ten of each.
+  ///   - made: Generated images.
+  ///   - real: The same number of real images.
+  ///   - others: Real images in arbitrary order, whose halves give the floor; ideally twice as
+  ///     many.
+  /// - Precondition: There are at least ten images in each set.
   public init(made: ImageFeatures, real: ImageFeatures, others: ImageFeatures) {
     precondition(
       made.count == real.count && made.count >= 10 && others.count >= 10,

@@ -2,26 +2,27 @@ import Foundation
 import MoECore
 public import MoETensor
 
-/// How sure a classifier is of single images, and how evenly it spreads over the classes.
+/// How certain a classifier is of single images, and how evenly its classes are used.
 ///
 ///     score = exp(mean of KL(p(class | image) ‖ mean of p))
 ///
-/// It lies between 1 and the number of classes. With Inception-v3 on ImageNet it is the Inception Score; with another
-/// classifier the numbers are comparable only among themselves.
+/// It is between 1 and the number of classes. With Inception-v3 on ImageNet it is the Inception
+/// Score; values of another classifier are comparable only with each other.
 ///
 /// - SeeAlso: Salimans et al. 2016, *Improved Techniques for Training GANs*, §4,
 ///   [arXiv:1606.03498](https://arxiv.org/abs/1606.03498).
 public struct InceptionScore: Hashable, Codable, Sendable {
-  /// Mean over the parts.
+  /// The mean over the parts.
   public var mean: Double
-  /// Standard deviation over the parts; 0 for a single one.
+  /// The standard deviation over the parts; 0 for a single part.
   public var deviation: Double
 
-  /// Measures a classifier's answers.
+  /// Computes the score of a classifier's outputs.
   ///
   /// - Parameters:
   ///   - logits: Scores before the softmax, shape `[images, classes]`.
-  ///   - parts: Number of parts of the images, one after another, whose scores are averaged; at most the images.
+  ///   - parts: The number of consecutive parts whose scores are averaged; at most the number of
+  ///     images.
   public init(logits: Tensor, parts: Int = 10) {
     let count = logits.size(0)
     precondition(1...Swift.max(1, count) ~= parts && count > 0, "\(parts) parts of \(count) images")
@@ -30,7 +31,7 @@ public struct InceptionScore: Hashable, Codable, Sendable {
       withoutGradients {
         let rows = all[part * count / parts..<(part + 1) * count / parts]
         let shares = rows.exp()
-        // Shares can be 0, and 0 · log 0 counts as 0.
+        // Probabilities can be 0, and 0 · log 0 counts as 0.
         let mean = shares.mean(axis: 0, keepAxes: true).clamped(min: 1e-300).log()
         return exp((shares * (rows - mean)).sum(axis: 1).mean().item(as: Double.self))
       }

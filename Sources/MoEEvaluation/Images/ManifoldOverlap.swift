@@ -1,20 +1,21 @@
 import MoECore
 public import MoETensor
 
-/// How much of one set of vectors lies where another does.
+/// Precision and recall of one set of vectors with respect to another.
 ///
-/// The region of a set is the union of balls around its vectors, each as large as the distance to the vector's k-th
-/// nearest neighbour in the set.
+/// The region of a set is the union of balls around its vectors, with the distance to the vector's
+/// k-th nearest neighbour in the set as radius.
 ///
-/// - SeeAlso: Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing Generative Models*, §2,
-///   [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
+/// - SeeAlso: Kynkäänniemi et al. 2019, *Improved Precision and Recall Metric for Assessing
+///   Generative Models*, §2, [arXiv:1904.06991](https://arxiv.org/abs/1904.06991).
 public struct ManifoldOverlap: Hashable, Codable, Sendable {
-  /// Share of made vectors in the region of the real ones: how real they look.
+  /// The fraction of generated vectors in the region of the real ones: how real they look.
   public var precision: Double
-  /// Share of real vectors in the region of the made ones: how much of reality is covered.
+  /// The fraction of real vectors in the region of the generated ones: how much of reality is
+  /// covered.
   public var recall: Double
 
-  /// Rows whose distances are computed together.
+  /// The number of rows whose distances are computed together.
   private static let blockSize = 1024
 
   /// Compares two sets.
@@ -22,7 +23,7 @@ public struct ManifoldOverlap: Hashable, Codable, Sendable {
   /// - Parameters:
   ///   - made: Shape `[vectors, width]`.
   ///   - real: Shape `[vectors, width]`.
-  ///   - neighbours: k, at least 1 and below the number of vectors of either set.
+  ///   - neighbours: k, at least 1 and below the number of vectors in each set.
   /// - Complexity: O(vectors² · width), in f64.
   public init(made: Tensor, real: Tensor, neighbours: Int = 3) {
     precondition(
@@ -35,7 +36,7 @@ public struct ManifoldOverlap: Hashable, Codable, Sendable {
 
   private static func share(of vectors: Tensor, inside set: Tensor, _ neighbours: Int) -> Double {
     withoutGradients {
-      // The nearest vector to each of the set is itself.
+      // The nearest vector in the set to each of its vectors is the vector itself.
       let radii = Tensor.concatenated(
         blocks(of: set).map {
           $0.squaredDistances(to: set).sorted(axis: 1).values.at(neighbours, axis: 1)

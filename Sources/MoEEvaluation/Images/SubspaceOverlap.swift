@@ -1,11 +1,12 @@
 import MoECore
 public import MoETensor
 
-/// How much the main directions of two matrices have in common.
+/// How much the principal subspaces of two matrices overlap.
 ///
 ///     φ = ‖Uₐᵀ U_b‖²_F / k,      U: the first k left singular vectors
 ///
-/// φ is 1 for the same subspace and 0 for orthogonal ones; for random ones it is k over the number of rows.
+/// φ is 1 for the same subspace and 0 for orthogonal ones; for random ones it is k over the number
+/// of rows.
 ///
 /// - SeeAlso: Hu et al. 2021, *LoRA*, §7.2, [arXiv:2106.09685](https://arxiv.org/abs/2106.09685).
 public enum SubspaceOverlap {
@@ -20,7 +21,7 @@ public enum SubspaceOverlap {
       let wide = matrix.cast(to: .f64)
       let rows = wide.size(0)
       precondition(1...rows ~= count, "\(count) directions of \(rows) rows")
-      // They are the eigenvectors of W Wᵀ, whose values rise.
+      // They are the last eigenvectors of W Wᵀ, whose eigenvalues are in ascending order.
       return wide.matmul(wide.transposed()).symmetricEigen().vectors
         .slice(axis: 1, rows - count..<rows)
     }
@@ -31,7 +32,7 @@ public enum SubspaceOverlap {
   /// - Parameters:
   ///   - matrices: Shape `[rows, columns]` each.
   ///   - count: k.
-  /// - Returns: Numbers from 0 to 1, `[matrices][matrices]`.
+  /// - Returns: Values from 0 to 1, `[matrices][matrices]`.
   public static func overlaps(of matrices: [Tensor], count: Int) -> [[Double]] {
     let bases = matrices.map { basis(of: $0, count: count) }
     return bases.map { first in

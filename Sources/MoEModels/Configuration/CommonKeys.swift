@@ -76,17 +76,16 @@ struct CommonKeys {
   func configuration(
     family: String, experts: Int, expertInner: Int, renormalizes: Bool,
     layers: [DecoderConfiguration.LayerKind]? = nil
-  ) throws(ConfigurationError) -> DecoderConfiguration {
-    let router = RouterConfiguration.tokenChoice(
-      k: try k(experts: experts), scoring: .softmax, renormalizes: renormalizes, scale: 1,
-      groupLimit: nil, hasSelectionBias: false)
+  ) throws -> DecoderConfiguration {
+    let router = try TokenChoiceRouter(
+      k: try k(experts: experts), experts: experts, renormalizes: renormalizes)
     return try architecture(
       family: family, experts: experts, expertInner: expertInner, router: router, layers: layers)
   }
 
   /// The usual architecture, for a family to change.
   func architecture(
-    family: String, experts: Int, expertInner: Int, router: RouterConfiguration,
+    family: String, experts: Int, expertInner: Int, router: (any Router)?,
     layers: [DecoderConfiguration.LayerKind]? = nil
   ) throws(ConfigurationError) -> DecoderConfiguration {
     let rotary = try RotaryKeys(json, headSize: headSize, contextLength: contextLength)

@@ -1,5 +1,7 @@
+public import MoERouting
+
 /// Everything that decides the architecture of a ``MoEDecoder``, whatever family it comes from.
-public struct DecoderConfiguration: Hashable, Sendable {
+public struct DecoderConfiguration: Sendable {
   /// What a layer has behind its attention.
   public enum LayerKind: Hashable, Sendable {
     /// One feed-forward network of this inner width.
@@ -72,14 +74,17 @@ public struct DecoderConfiguration: Hashable, Sendable {
   public var experts: Int
   /// Inner width of a routed expert; 0 where no layer is sparse.
   public var expertInner: Int
-  /// The rule that chooses.
-  public var router: RouterConfiguration
+  /// The rule that chooses experts; `nil` where no layer is sparse.
+  public var router: (any Router)?
   /// Experts that work on every token, if any.
   public var shared: SharedExperts?
   /// Factor of the load-balancing loss in training.
   public var balanceCoefficient: Double
   /// Tokens that end a text.
   public var endTokens: [Int]
+
+  /// Experts that work on a token, on average; 0 where no layer is sparse.
+  public var expertsPerToken: Double { router?.expertsPerToken(experts: experts) ?? 0 }
 
   /// Places of the sparse layers.
   public var sparseLayers: [Int] { layers.indices.filter { layers[$0] == .sparse } }

@@ -37,14 +37,13 @@ final class DiffusionBuilder {
   }
 
   /// The patch embedding, stored as a convolution's weight.
-  func patches() throws -> Linear {
+  func patches() throws -> (weight: Parameter, bias: Parameter) {
     let c = configuration
     let inputs = c.channels * c.patchSize * c.patchSize
-    return Linear(
-      weight: try weight(
-        "x_embedder.proj.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize],
-        start: .xavier(c.hiddenSize, inputs)),
-      bias: try weight("x_embedder.proj.bias", [c.hiddenSize], start: .zeros))
+    let weight = try weight(
+      "x_embedder.proj.weight", [c.hiddenSize, c.channels, c.patchSize, c.patchSize],
+      start: .xavier(c.hiddenSize, inputs))
+    return (weight, try self.weight("x_embedder.proj.bias", [c.hiddenSize], start: .zeros))
   }
 
   func positions() throws -> Parameter {
@@ -97,79 +96,19 @@ final class DiffusionBuilder {
   private func sparse(
     _ prefix: String, _ experts: DiffusionExpertsConfiguration
   ) throws -> DiffusionExperts {
-    let (gate, router) = try gate(prefix, experts)
-    // The code names the projections of experts with roles otherwise than those of the baselines.
-    let names = experts.router.hasRoles ? ("up_proj", "down_proj") : ("fc1", "fc2")
+    let router = experts.router.rule
+    let rule = try router.init(
+      DiffusionRuleWeights(
+        self, prefix: prefix, experts: experts, width: configuration.hiddenSize))
+    let names = router.projections
     let listed = try (0..<experts.listed).map {
       try network("\(prefix).experts.\($0)", inner: experts.size, names: names)
     }
     return DiffusionExperts(
-      gate: gate, router: router, experts: listed,
+      rule: rule,
+      experts: ExpertBanks.bank(of: listed, outputs: configuration.hiddenSize),
       shared: try experts.sharedSize.map {
         try network(prefix + ".shared_expert", inner: $0, names: names)
       }, hasUnconditional: experts.hasUnconditional)
-  }
-
-  private func gate(
-    _ prefix: String, _ experts: DiffusionExpertsConfiguration
-  ) throws -> (DiffusionExperts.Gate, any Router) {
-    let (count, k, width) = (experts.count, experts.perToken, configuration.hiddenSize)
-    func matrix(_ name: String, _ start: WeightStart) throws -> Linear {
-      Linear(weight: try weight("\(prefix).\(name)", [count, width], start: start))
-    }
-    switch experts.router {
-    case .promoe:
-      let prototypes = try weight(
-        prefix + ".cluster_centers", [count, width], start: .normal(0.02))
-      return (
-        .prototypes(prototypes), try PrototypeRouter(k: k, experts: count, scoring: experts.scoring)
-      )
-    case .promoeExpertChoice:
-      let prototypes = try weight(
-        prefix + ".cluster_centers", [count, width], start: .normal(0.02))
-      let scoring: ExpertChoiceRouter.Scoring =
-        switch experts.scoring {
-        case .identity: .identity
-        case .sigmoid: .sigmoid
-        case .softmax: .softmaxOverTokens
-        }
-      return (.prototypes(prototypes), try expertChoice(experts, scoring))
-    case .tokenChoice:
-      // Kaiming's uniform start with the slope √5: ±1 / √inputs.
-      let gate = try matrix("gate.weight", .uniform(1 / Double(width).squareRoot()))
-      return (.linear(gate), try TokenChoiceRouter(k: k, experts: count, renormalizes: false))
-    case .expertChoice:
-      return (.linear(try matrix("gate_weight", .normal(0.006))), try expertChoice(experts))
-    case .diffMoE:
-      let gate = try matrix("gate_weight", .normal(0.006))
-      return (.capacity(gate, try predictor(prefix, count)), try expertChoice(experts))
-    case .classification:
-      return (
-        .classifier(
-          try linear(prefix + ".classifier", count, width), superclasses: experts.superclasses),
-        try TokenChoiceRouter(k: 1, experts: count, renormalizes: false)
-      )
-    case .kMeans:
-      return (
-        .centroids(try buffer(prefix + ".centroids", [count, width], start: .zeros)),
-        try TokenChoiceRouter(k: 1, experts: count, renormalizes: true)
-      )
-    }
-  }
-
-  private func expertChoice(
-    _ experts: DiffusionExpertsConfiguration, _ scoring: ExpertChoiceRouter.Scoring = .softmax
-  ) throws(SettingError) -> ExpertChoiceRouter {
-    try ExpertChoiceRouter(
-      capacityFactor: Double(experts.perToken), experts: experts.count, scoring: scoring)
-  }
-
-  private func predictor(_ prefix: String, _ count: Int) throws -> CapacityPredictor {
-    let width = configuration.hiddenSize
-    return CapacityPredictor(
-      first: try linear(prefix + ".capacity_predictor.0", width, width),
-      second: try linear(prefix + ".capacity_predictor.2", count, width),
-      thresholds: try buffer(prefix + ".expert_threshold", [count], start: .zeros),
-      decay: try buffer(prefix + ".ema_decay", [1], start: .given([0.95])))
   }
 }

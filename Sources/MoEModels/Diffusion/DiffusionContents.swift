@@ -4,8 +4,8 @@ import SystemPackage
 
 /// What the names and shapes of a checkpoint's tensors say about a diffusion transformer.
 ///
-/// They do not say how many heads there are, how many experts work on a token, whether tokens or experts choose by
-/// prototypes, or what is predicted.
+/// They do not say how many heads there are, how many experts work on a token, what is predicted, or which of several
+/// rules with the same tensors assigns tokens to experts.
 struct DiffusionContents {
   /// Where the tensors lie, for messages.
   let path: FilePath
@@ -14,10 +14,14 @@ struct DiffusionContents {
 
   /// The architecture, with what the tensors do not say as in the paper's released models.
   ///
-  /// - Parameter heads: The number of heads, where it is known.
+  /// - Parameters:
+  ///   - heads: The number of heads, where it is known.
+  ///   - router: The rule that is taken where several have the tensors; by default the first of them.
   /// - Returns: The architecture.
   /// - Throws: ``ModelError`` when a tensor is missing, or the number of heads cannot be known.
-  func configuration(heads: Int? = nil) throws -> DiffusionConfiguration {
+  func configuration(
+    heads: Int? = nil, preferring router: DiffusionExpertsConfiguration.Router? = nil
+  ) throws -> DiffusionConfiguration {
     let patch = try shape("x_embedder.proj.weight", rank: 4)
     let positions = try shape("pos_embed", rank: 3)
     let labels = try shape("y_embedder.embedding_table.weight", rank: 2)
@@ -37,7 +41,7 @@ struct DiffusionContents {
       depth: depth, heads: try heads ?? self.heads(width: width, normSize: normSize),
       classes: labels[0] - 1,
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
-    result.experts = try experts(result)
+    result.experts = try experts(result, preferring: router?.rule)
     guard case .object(let values) = result.object else { return result }
     // Shapes may be anything; only what a configuration may say is taken.
     return try DiffusionConfiguration(ConfigurationObject(values, path: path))
@@ -71,25 +75,21 @@ struct DiffusionContents {
   }
 
   private func experts(
-    _ configuration: DiffusionConfiguration
+    _ configuration: DiffusionConfiguration, preferring preferred: (any DiffusionRule.Type)?
   ) throws -> DiffusionExpertsConfiguration? {
     let prefix = "blocks.1.mlp."
     func size(_ name: String) -> [Int]? { shapes[prefix + name] }
-    let rules: [(name: String, router: DiffusionExpertsConfiguration.Router)] = [
-      ("cluster_centers", .promoe), ("gate.weight", .tokenChoice),
-      ("classifier.weight", .classification), ("centroids", .kMeans),
-      ("gate_weight", size("expert_threshold") == nil ? .expertChoice : .diffMoE),
-    ]
-    guard let rule = rules.first(where: { size($0.name) != nil }),
-      let count = size(rule.name)?.first, 1...1024 ~= count
+    guard let first = DiffusionRules.recognised(by: { size($0) != nil }),
+      let count = size(first.signature[0])?.first, 1...1024 ~= count
     else { return nil }
+    let rule = preferred.flatMap { $0.signature == first.signature ? $0 : nil } ?? first
     var experts = DiffusionExpertsConfiguration(
-      rule.router, count: count, hiddenSize: configuration.hiddenSize,
+      .init(rule), count: count, hiddenSize: configuration.hiddenSize,
       classes: configuration.classes)
-    let up = rule.router.hasRoles ? "up_proj" : "fc1"
+    let up = rule.projections.up
     experts.size = try shape(prefix + "experts.0.\(up).weight", rank: 2)[0]
-    experts.sharedSize = size("shared_expert.up_proj.weight")?.first
-    experts.hasUnconditional = size("experts.\(count).up_proj.weight") != nil
+    experts.sharedSize = size("shared_expert.\(up).weight")?.first
+    experts.hasUnconditional = size("experts.\(count).\(up).weight") != nil
     return experts
   }
 
@@ -99,14 +99,13 @@ struct DiffusionContents {
   ///   transformer, because the names of what is missing say more.
   func check(_ expected: DiffusionConfiguration) throws(ModelError) {
     // What tensors do not say is taken as it should be; one head fits every width.
-    guard var found = try? configuration(heads: 1) else { return }
+    let router = expected.experts?.router
+    guard var found = try? configuration(heads: 1, preferring: router) else { return }
     (found.heads, found.labelDropout) = (expected.heads, expected.labelDropout)
     found.objective = expected.objective
     if !expected.hasNullLabel { found.classes += 1 }
-    if let own = found.experts, let wanted = expected.experts,
-      own.router == wanted.router || own.router.hasPrototypes && wanted.router.hasPrototypes
-    {
-      found.experts?.router = wanted.router
+    if found.experts == nil, router?.rule.signature == [] { found.experts = expected.experts }
+    if let wanted = expected.experts, found.experts?.router == router {
       found.experts?.perToken = wanted.perToken
       found.experts?.scoring = wanted.scoring
       found.experts?.superclasses = wanted.superclasses
@@ -125,14 +124,16 @@ extension DiffusionConfiguration {
     result.append(("label_dropout", "\(labelDropout)"))
     result.append(("objective", objective.rawValue))
     guard let experts else { return result }
-    if experts.router.hasPrototypes {
-      result.append(("experts.router", experts.router.rawValue))
-      result.append(("experts.scoring", experts.scoring.rawValue))
+    let rule = experts.router.rule
+    if DiffusionRules.registry.all.count(where: { $0.signature == rule.signature }) > 1 {
+      result.append(("experts.router", rule.name))
     }
-    switch experts.router {
-    case .classification: result.append(("experts.superclasses", "the classes in even parts"))
-    case .kMeans: break
-    default: result.append(("experts.per_token", "\(experts.perToken)"))
+    let values: [(key: DiffusionRuleKey, value: String)] = [
+      (.scoring, experts.scoring.rawValue), (.superclasses, "the classes in even parts"),
+      (.perToken, "\(experts.perToken)"),
+    ]
+    for (key, value) in values where rule.keys.contains(key) {
+      result.append(("experts.\(key.rawValue)", value))
     }
     return result
   }
@@ -163,20 +164,5 @@ extension DiffusionConfiguration {
     if hasQueryKeyNorm { parts.append("normalized queries and keys") }
     if !learnsSigma { parts.append("no variances") }
     return "\(experts?.router.title ?? "a dense model") (\(parts.joined(separator: "; ")))"
-  }
-}
-
-extension DiffusionExpertsConfiguration.Router {
-  /// The rule's name, for people.
-  public var title: String {
-    switch self {
-    case .promoe: "ProMoE, tokens choosing"
-    case .promoeExpertChoice: "ProMoE, experts choosing"
-    case .tokenChoice: "TC-DiT"
-    case .expertChoice: "EC-DiT"
-    case .diffMoE: "DiffMoE"
-    case .classification: "a model routed by classification"
-    case .kMeans: "a model routed by k-means"
-    }
   }
 }

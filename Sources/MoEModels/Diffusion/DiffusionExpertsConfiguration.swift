@@ -3,38 +3,13 @@ public import MoERouting
 
 /// The experts of a diffusion transformer's sparse blocks and the rule that assigns tokens to them.
 public struct DiffusionExpertsConfiguration: Hashable, Sendable {
-  /// The rules, by their names in `config.json`.
-  public enum Router: String, Hashable, Codable, Sendable, CaseIterable {
-    /// ProMoE: tokens choose the experts of their nearest prototypes.
-    case promoe
-    /// ProMoE: experts choose the tokens nearest to their prototypes, in each image.
-    case promoeExpertChoice = "promoe_expert_choice"
-    /// TC-DiT: tokens choose by a learned gate.
-    case tokenChoice = "tc_dit"
-    /// EC-DiT: experts choose by a learned gate, in each image.
-    case expertChoice = "ec_dit"
-    /// DiffMoE: experts choose from the whole batch, and predict how much they would take.
-    case diffMoE = "diffmoe"
-    /// A classifier sends whole images to experts.
-    case classification
-    /// Tokens go to the nearest of centroids that follow them.
-    case kMeans = "k_means"
-
-    /// Whether it compares tokens to learned prototypes.
-    public var hasPrototypes: Bool { self == .promoe || self == .promoeExpertChoice }
-    /// Whether images without a label may have an expert of their own, and all tokens a shared one.
-    public var hasRoles: Bool {
-      hasPrototypes || self == .classification || self == .kMeans
-    }
-  }
-
   /// The rule.
   public var router: Router
   /// Routed experts.
   public var count: Int
   /// Experts per token; where experts choose, on average.
   public var perToken: Int
-  /// How likeness to prototypes becomes a weight.
+  /// How likeness to prototypes becomes a weight, for rules that read it.
   public var scoring: PrototypeRouter.Scoring
   /// Inner width of routed and unconditional experts.
   public var size: Int
@@ -42,26 +17,26 @@ public struct DiffusionExpertsConfiguration: Hashable, Sendable {
   public var sharedSize: Int?
   /// Whether images without a label have an expert of their own.
   public var hasUnconditional: Bool
-  /// For classification, the expert that each class belongs to.
+  /// The expert that each class belongs to, for rules that read it.
   public var superclasses: [Int]
 
   /// Describes experts; the defaults are those of the rule's paper for a width of `hiddenSize`.
   ///
   /// - Parameters:
   ///   - router: The rule.
-  ///   - count: Routed experts; by default 12 beside two others, or 8 alone.
+  ///   - count: Routed experts; by default as many as the rule says.
   ///   - hiddenSize: Width of the model.
   ///   - classes: Number of classes, which a classification divides evenly in their order.
   public init(_ router: Router, count: Int? = nil, hiddenSize: Int, classes: Int) {
-    let experts = count ?? (router.hasRoles ? 12 : 8)
+    let (rule, experts) = (router.rule, count ?? router.rule.defaultCount)
     (self.router, self.count) = (router, experts)
     (perToken, scoring) = (1, .identity)
-    // Two experts work on a token where one is shared, and each has half the width of a dense network.
-    size = (router.hasRoles ? 2 : 4) * hiddenSize
-    sharedSize = router.hasRoles ? 2 * hiddenSize : nil
-    hasUnconditional = router.hasRoles
+    size = rule.expansion * hiddenSize
+    sharedSize = rule.hasRoles ? size : nil
+    hasUnconditional = rule.hasRoles
     superclasses =
-      router == .classification ? (0..<classes).map { $0 * experts / max(1, classes) } : []
+      rule.keys.contains(.superclasses)
+      ? (0..<classes).map { $0 * experts / max(1, classes) } : []
   }
 
   /// Experts in the list of a layer: the routed ones, and the unconditional one.
@@ -69,34 +44,31 @@ public struct DiffusionExpertsConfiguration: Hashable, Sendable {
 }
 
 extension DiffusionExpertsConfiguration {
-  private static let keys = [
-    "router", "count", "per_token", "scoring", "expert_size", "shared_size", "unconditional",
-    "superclasses",
-  ]
+  private static let keys =
+    ["router", "count", "expert_size", "shared_size", "unconditional"]
+    + DiffusionRuleKey.allCases.map(\.rawValue)
 
   /// Reads the object `experts` of a configuration.
   init(
     _ json: ConfigurationObject, hiddenSize: Int, classes: Int, hasNullLabel: Bool
   ) throws(ConfigurationError) {
     try json.refuseKeys(except: Self.keys)
-    let router: Router = try json.choice("router")
+    let router = Router(try json.entry("router", in: DiffusionRules.registry).entry)
     let count = try json.int("count", in: 1...1024)
     self.init(router, count: count, hiddenSize: hiddenSize, classes: classes)
     perToken = try json.optionalInt("per_token", in: 1...count) ?? 1
-    if perToken > 1, router == .classification || router == .kMeans {
-      throw json.invalid("per_token", "1 for the router '\(router.rawValue)'")
+    if perToken > 1, !router.rule.keys.contains(.perToken) {
+      throw json.invalid("per_token", "1 for the router '\(router.name)'")
     }
     if json.has("scoring") {
-      guard router.hasPrototypes else {
-        throw json.invalid("scoring", "left out; only routers with prototypes have it")
-      }
+      try router.check(.scoring, json)
       scoring = try json.choice("scoring")
     }
     size = try json.optionalInt("expert_size", in: CommonKeys.size) ?? size
     if json.has("shared_size") || json.has("unconditional"), !router.hasRoles {
       let key = json.has("shared_size") ? "shared_size" : "unconditional"
       throw json.invalid(
-        key, "left out; the router '\(router.rawValue)' has routed experts only")
+        key, "left out; the router '\(router.name)' has routed experts only")
     }
     if router.hasRoles {
       // A shared size of 0 says that there is none.
@@ -116,12 +88,9 @@ extension DiffusionExpertsConfiguration {
   ) throws(ConfigurationError) {
     guard json.has("superclasses") else { return }
     let listed = try json.ints("superclasses", in: 0...count - 1)
-    guard router == .classification, listed.count == classes else {
-      throw json.invalid(
-        "superclasses",
-        router == .classification
-          ? "one expert for each of the \(classes) classes"
-          : "left out; only the router 'classification' has them")
+    try router.check(.superclasses, json)
+    guard listed.count == classes else {
+      throw json.invalid("superclasses", "one expert for each of the \(classes) classes")
     }
     superclasses = listed
   }
@@ -129,17 +98,28 @@ extension DiffusionExpertsConfiguration {
   /// The object for `config.json`.
   var json: ConfigurationObject.Value {
     var values: [String: ConfigurationObject.Value] = [
-      "router": .string(router.rawValue), "count": .number(Double(count)),
+      "router": .string(router.name), "count": .number(Double(count)),
       "per_token": .number(Double(perToken)), "expert_size": .number(Double(size)),
     ]
-    if router.hasPrototypes { values["scoring"] = .string(scoring.rawValue) }
+    if router.rule.keys.contains(.scoring) { values["scoring"] = .string(scoring.rawValue) }
     if router.hasRoles {
       values["shared_size"] = .number(Double(sharedSize ?? 0))
       values["unconditional"] = .bool(hasUnconditional)
     }
-    if router == .classification {
+    if router.rule.keys.contains(.superclasses) {
       values["superclasses"] = .array(superclasses.map { .number(Double($0)) })
     }
     return .object(values)
+  }
+}
+
+extension DiffusionExpertsConfiguration.Router {
+  /// Refuses a key that the rule does not read.
+  fileprivate func check(
+    _ key: DiffusionRuleKey, _ json: ConfigurationObject
+  ) throws(ConfigurationError) {
+    guard !rule.keys.contains(key) else { return }
+    throw json.invalid(
+      key.rawValue, "left out; it belongs to \(DiffusionRules.names(reading: key))")
   }
 }

@@ -16,7 +16,7 @@ extension DiffusionConfiguration {
 
   /// The tensors of a checkpoint of this architecture, buffers included, in the order of the model.
   public func tensorShapes() -> [(name: String, shape: [Int])] {
-    let recorder = RecordedShapes()
+    let recorder = CountedWeights()
     do {
       _ = try DiffusionTransformer(self, weights: recorder)
     } catch {
@@ -28,20 +28,6 @@ extension DiffusionConfiguration {
 
   /// Whether a tensor of this name is no weight that gradients change.
   static func isBuffer(_ name: String) -> Bool {
-    ["pos_embed", ".expert_threshold", ".ema_decay", ".centroids"].contains { name.hasSuffix($0) }
+    name.hasSuffix("pos_embed") || DiffusionRules.isBuffer(name)
   }
-}
-
-/// Writes down what a model asks for instead of making it.
-private final class RecordedShapes: WeightSource {
-  private(set) var shapes: [(name: String, shape: [Int])] = []
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
-    shapes.append((name, shape))
-    return Parameter(Tensor.zeros(shape.map { _ in 0 }))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) -> [Parameter] { [] }
 }

@@ -1,5 +1,5 @@
 public import MoECore
-public import MoETensor
+import MoETensor
 public import SystemPackage
 
 /// The weights of a diffusion transformer in a `.pt` or `.pth` file, as the paper's code and DiT's save them.
@@ -62,15 +62,10 @@ public final class DiffusionStateDictionary {
   /// - Throws: ``ModelError``.
   public func configuration() throws -> DiffusionConfiguration { try contents.configuration() }
 
-  /// A tensor that is there, of a shape and of a floating-point type.
-  private func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> PickleTensor {
-    guard let tensor = tensors[name] else { throw .missingWeight(path: file.path, name: name) }
-    guard tensor.shape == shape else {
-      throw .wrongShape(path: file.path, name: name, found: tensor.shape, expected: shape)
-    }
-    guard [.f64, .f32, .bf16, .f16].contains(tensor.dtype) else {
-      throw .wrongType(path: file.path, name: name, found: tensor.dtype)
-    }
+  /// The entry of a tensor that is there, of a shape and of a floating-point type.
+  private func entry(_ name: String, _ shape: [Int]) throws(ModelError) -> PickleTensor {
+    try checked(name, shape)
+    guard let tensor = tensors[name] else { throw .missingWeight(path: path, name: name) }
     used.insert(name)
     return tensor
   }
@@ -91,44 +86,43 @@ public final class DiffusionStateDictionary {
     let known = try configuration ?? self.configuration()
     try contents.check(known)
     let items = try known.tensorShapes().map { entry in
-      let tensor = try checked(entry.name, entry.shape)
+      let tensor = try self.entry(entry.name, entry.shape)
       return SafetensorsItem(name: entry.name, dtype: tensor.dtype, shape: entry.shape)
     }
     let text = try known.json()
     try AtomicDirectory.write(to: folder) { folder in
       try AtomicFile.write(text, to: folder.appending("config.json"))
       try SafetensorsCheckpoint.write(items, into: folder, progress: progress) { item in
-        try file.bytes(of: try checked(item.name, item.shape))
+        try file.bytes(of: try entry(item.name, item.shape))
       }
     }
     return unused
   }
 }
 
-extension DiffusionStateDictionary: WeightSource {
-  /// A weight of the file.
-  public func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    let tensor = try checked(name, shape)
+extension DiffusionStateDictionary: TensorStore {
+  var path: FilePath { file.path }
+  var names: [String] { tensors.keys.sorted() }
+
+  func header(named name: String) -> TensorHeader? {
+    tensors[name].map { TensorHeader(shape: $0.shape, dtype: $0.dtype) }
+  }
+
+  func tensor(named name: String) throws -> Tensor {
+    guard let tensor = tensors[name] else {
+      throw ModelError.missingWeight(path: path, name: name)
+    }
     let bytes = try file.bytes(of: tensor)
     func read<Element: TensorScalar>(_ type: Element.Type) -> Tensor {
       unsafe bytes.withUnsafeBytes {
-        unsafe Tensor($0.bindMemory(to: Element.self).span, shape: shape)
+        unsafe Tensor($0.bindMemory(to: Element.self).span, shape: tensor.shape)
       }
     }
-    switch tensor.dtype {
-    case .f64: return Parameter(read(Double.self))
-    case .bf16: return Parameter(read(BFloat16.self))
-    case .f16: return Parameter(read(Float16.self))
-    default: return Parameter(read(Float.self))
-    }
-  }
-
-  /// One projection of all experts, which these files hold one by one.
-  public func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try (0..<experts).map {
-      try weight(block.name($0, projection), shape, start: block.start(projection))
+    return switch tensor.dtype {
+    case .f64: read(Double.self)
+    case .bf16: read(BFloat16.self)
+    case .f16: read(Float16.self)
+    default: read(Float.self)
     }
   }
 }

@@ -22,38 +22,25 @@ extension DiffusionTransformer {
       let file = try DiffusionStateDictionary(path)
       let known = try configuration ?? file.configuration()
       try file.contents.check(known)
-      return try DiffusionTransformer(known, weights: TypedWeights(file, dtype: dtype))
+      return try DiffusionTransformer(
+        known, weights: weights(of: CheckpointWeights(file, .elements(nil)), in: dtype))
     }
     let known = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
     let checkpoint = try SafetensorsCheckpoint(path)
     try known.check(checkpoint)
     return try DiffusionTransformer(
-      known, weights: TypedWeights(CheckpointWeights(checkpoint), dtype: dtype))
+      known, weights: weights(of: CheckpointWeights(checkpoint), in: dtype))
   }
 }
 
-/// The weights of a source in a type; what is no weight of training keeps its own, whose digits it needs.
-private final class TypedWeights: WeightSource {
-  private let source: any WeightSource
-  private let dtype: DType?
-
-  init(_ source: any WeightSource, dtype: DType?) { (self.source, self.dtype) = (source, dtype) }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    converted(try source.weight(name, shape, start: start), name)
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape)
-      .map { converted($0, block.prefix) }
-  }
-
-  private func converted(_ parameter: Parameter, _ name: String) -> Parameter {
-    guard let dtype, !DiffusionConfiguration.isBuffer(name), parameter.value.dtype != dtype else {
-      return parameter
-    }
-    return Parameter(parameter.value.cast(to: dtype))
+extension DiffusionTransformer {
+  /// The weights of a source in a type; buffers keep their own, whose digits they need.
+  private static func weights(of source: any WeightSource, in dtype: DType?) -> MappedWeights {
+    MappedWeights(
+      source,
+      converting: { name, weight in
+        guard let dtype, !DiffusionConfiguration.isBuffer(name) else { return weight }
+        return weight.cast(to: dtype)
+      })
   }
 }

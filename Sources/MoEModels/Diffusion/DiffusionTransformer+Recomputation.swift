@@ -24,13 +24,13 @@ extension DiffusionTransformer {
         let output = block(inputs[0], condition: inputs[1], labels: known, pass: .training)
         guard let found = output.routed else { return [output.hidden] }
         // The choice is the same both times; only the first counts.
-        if routed == nil { routed = found }
-        return [output.hidden] + found.forLosses
+        if routed == nil { routed = found.detached }
+        return [output.hidden] + found.routed.forLosses
       }
       hidden = results[0]
       if var found = routed {
-        // What losses look at must be the recorded results, not those of the first, unrecorded pass.
-        found.forLosses = Array(results.dropFirst())
+        // What losses look at must be the recorded results, not the detached ones of the first pass.
+        found.routed.forLosses = Array(results.dropFirst())
         sparse.append(found)
       }
     }
@@ -39,23 +39,12 @@ extension DiffusionTransformer {
 }
 
 extension DiffusionExperts.Output {
-  /// The tensors that losses look at, but for weights.
-  fileprivate var forLosses: [Tensor] {
-    get {
-      let own = [conditional.probabilities, tokens]
-      return switch evidence {
-      case .none, .prototypes: own
-      case .capacity(let predictions): own + [predictions]
-      case .classifier(let logits, _): own + [logits]
-      }
-    }
-    set {
-      (conditional.probabilities, tokens) = (newValue[0], newValue[1])
-      switch evidence {
-      case .none, .prototypes: break
-      case .capacity: evidence = .capacity(newValue[2])
-      case .classifier(_, let targets): evidence = .classifier(newValue[2], targets: targets)
-      }
-    }
+  /// The same without the history of its computation.
+  fileprivate var detached: Self {
+    var result = self
+    (result.hidden, result.routing) = (hidden.detached(), routing.detached)
+    result.routed.routing = routed.routing.detached
+    result.routed.forLosses = result.routed.forLosses.map { $0.detached() }
+    return result
   }
 }

@@ -23,7 +23,7 @@ public final class DiffusionTransformer {
   /// What is stored with them: positions, thresholds, centroids.
   public let buffers: [(name: String, parameter: Parameter)]
   let blocks: [DiffusionBlock]
-  private let patches: Linear
+  private let patches: (weight: Parameter, bias: Parameter)
   private let positions: Parameter
   private let time: (first: Linear, second: Linear)
   private let labelTable: Parameter
@@ -106,8 +106,7 @@ public final class DiffusionTransformer {
     let dtype = patches.weight.value.dtype
     let weight = patches.weight.value.reshaped([c.hiddenSize, -1])
     let cut = images.cast(to: dtype).patchified(patchSize: c.patchSize, order: .channelsFirst)
-    let hidden =
-      cut.linear(weight, bias: patches.bias?.value) + positions.value.cast(to: dtype)
+    let hidden = cut.linear(weight, bias: patches.bias.value) + positions.value.cast(to: dtype)
     let waves = DiffusionEmbeddings.times(times.cast(to: .f32)).cast(to: dtype)
     let label = labelTable.value.embedding(Tensor(labels).moved(to: images.device))
     let condition = time.second(time.first(waves).silu()) + label
@@ -151,32 +150,29 @@ public final class DiffusionTransformer {
   /// - Parameter sparse: What the sparse blocks did.
   public func learn(from sparse: [DiffusionExperts.Output]) {
     for (block, output) in zip(blocks.filter { $0.experts != nil }, sparse) {
-      block.experts?.learn(from: output)
+      block.experts?.rule.learn(from: output.routed)
     }
   }
 
   /// Whether thresholds or centroids follow what batches of training do.
   public var learnsFromRouting: Bool {
-    configuration.experts?.router == .diffMoE || configuration.experts?.router == .kMeans
+    configuration.experts?.router.rule.learnsFromRouting ?? false
   }
 
   /// Whether centroids have still to start from tokens.
   public var needsStart: Bool {
-    buffers.contains { name, buffer in
-      name.hasSuffix(".centroids") && buffer.value.abs().sum().item(as: Float.self) == 0
-    }
+    blocks.contains { $0.experts?.rule.needsStart ?? false }
   }
 
   /// The prototypes of each sparse block, shape `[experts, width]`; empty for rules without any.
   public var prototypes: [Tensor] {
-    blocks.compactMap { block in
-      guard case .prototypes(let parameter)? = block.experts?.gate else { return nil }
-      return parameter.value
-    }
+    blocks.compactMap { $0.experts?.rule.prototypes }
   }
 
   /// Whether what happens to an image does not depend on the others of its batch when images are made.
-  public var treatsImagesAlone: Bool { configuration.experts?.router != .diffMoE }
+  public var treatsImagesAlone: Bool {
+    configuration.experts?.router.rule.treatsImagesAlone ?? true
+  }
 }
 
 @available(*, unavailable)

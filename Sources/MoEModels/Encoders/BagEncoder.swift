@@ -1,11 +1,12 @@
 public import MoETensor
 
-/// Embeddings without attention; the pooled view knows which tokens a text has, but not their order.
+/// Embeddings without attention; the pooled view depends on a text's tokens, but not on their
+/// order.
 ///
 ///     sequence = embedding(tokens)
 ///     pooled = down(tanh(up(mean(sequence))))
 ///
-/// A stand-in for an encoder: what it tells apart by order, only experts that read the sequence can.
+/// A substitute for an encoder: only experts that read the sequence can distinguish texts by order.
 public final class BagEncoder: TextEncoder {
   /// The architecture.
   public let configuration: EncoderConfiguration
@@ -21,7 +22,7 @@ public final class BagEncoder: TextEncoder {
     let builder = EncoderBuilder(weights)
     let (hidden, inner) = (configuration.hiddenSize, configuration.innerSize)
     self.configuration = configuration
-    // As PyTorch starts embeddings; nothing normalizes them here.
+    // PyTorch's initialization of embeddings; nothing normalizes them here.
     embedding = try builder.weight(
       "embeddings.weight", [configuration.vocabularySize, hidden], .normal(1))
     network = FeedForward(
@@ -40,7 +41,7 @@ public final class BagEncoder: TextEncoder {
   }
 }
 
-/// Asks a source for the weights of an encoder.
+/// Requests the weights of an encoder from a source.
 final class EncoderBuilder {
   private(set) var parameters: [(name: String, parameter: Parameter)] = []
   private let weights: any WeightSource

@@ -1,52 +1,54 @@
 public import MoECore
 
-/// A text encoder as data.
+/// The architecture of a text encoder.
 public struct EncoderConfiguration: Hashable, Sendable {
   /// The kinds of encoders, by their `model_type`.
   public enum Family: String, Hashable, Sendable, CaseIterable {
-    /// BERT (Devlin et al. 2019, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)), MiniLM among them.
+    /// BERT (Devlin et al. 2019, [arXiv:1810.04805](https://arxiv.org/abs/1810.04805)), including
+    /// MiniLM.
     case bert
     /// DistilBERT (Sanh et al. 2019, [arXiv:1910.01108](https://arxiv.org/abs/1910.01108)).
     case distilbert
-    /// Embeddings without attention: the sequence is the embeddings, the pooled view a small network on their mean,
-    /// which knows no order.
+    /// Embeddings without attention: the sequence is the embeddings, the pooled view a small
+    /// network on their mean, which is independent of order.
     case bag
   }
 
-  /// How the last hidden states become the pooled view.
+  /// How the pooled view is computed from the last hidden states.
   public enum Pooling: String, Hashable, Sendable, CaseIterable {
     /// The state of the first token, `[CLS]`.
     case first = "cls"
-    /// The mean of the states of all tokens, as sentence encoders are trained.
+    /// The mean of the states of all tokens, as in sentence encoders.
     case mean
     /// tanh of a linear layer on the state of the first token; BERT only.
     case pooler
   }
 
-  /// What kind it is.
+  /// The kind of encoder.
   public var family: Family
-  /// Tokens in the vocabulary.
+  /// The number of tokens in the vocabulary.
   public var vocabularySize: Int
-  /// Numbers of a state.
+  /// The width of a hidden state.
   public var hiddenSize: Int
-  /// Layers; 0 for a bag.
+  /// The number of layers; 0 for a bag.
   public var layers = 0
-  /// Attention heads.
+  /// The number of attention heads.
   public var heads = 1
-  /// Inner values of the feed-forward networks.
+  /// The inner width of the feed-forward networks.
   public var innerSize: Int
-  /// Longest text in tokens.
+  /// The longest text in tokens.
   public var contextLength: Int
-  /// Kinds of segments that the encoder tells apart; 0 if it does not.
+  /// The number of segment types; 0 if there are none.
   public var segments = 0
-  /// Nonlinearity of the feed-forward networks.
+  /// The activation function of the feed-forward networks.
   public var activation = Activation.gelu
-  /// Keeps rows without variance finite.
+  /// ε of the normalizations, which keeps constant rows finite.
   public var epsilon = 1e-12
-  /// How the pooled view is made.
+  /// How the pooled view is computed.
   public var pooling = Pooling.first
 
-  /// Reads a `config.json` of transformers, or the same keys elsewhere; `pooling` is Switchyard's own key.
+  /// Reads a `config.json` of transformers, or the same keys elsewhere; `pooling` is specific to
+  /// Switchyard.
   ///
   /// - Throws: ``ModelError`` that names the key.
   public init(_ json: ConfigurationObject) throws {

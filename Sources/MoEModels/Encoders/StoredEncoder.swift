@@ -3,11 +3,12 @@ public import MoECore
 public import MoETensor
 public import SystemPackage
 
-/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as transformers saves them.
+/// An encoder on disk: a folder with `config.json`, safetensors and `tokenizer.json`, as saved by
+/// transformers.
 public struct StoredEncoder {
   /// The folder.
   public let path: FilePath
-  /// The architecture; its pooling may be chosen.
+  /// The architecture; its pooling may be changed.
   public var configuration: EncoderConfiguration
   private let checkpoint: SafetensorsCheckpoint
 
@@ -23,18 +24,19 @@ public struct StoredEncoder {
   /// The encoder with its weights.
   ///
   /// - Parameters:
-  ///   - dtype: Type to compute in.
-  ///   - device: Where to compute.
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
   /// - Returns: The encoder.
-  /// - Throws: ``ModelError`` when a weight is missing or has another shape.
+  /// - Throws: ``ModelError`` if a weight is missing or has the wrong shape.
   public func encoder(dtype: DType = .f32, device: Device = .cpu) throws -> any TextEncoder {
     try configuration.encoder(
-      weights: EncoderWeights(checkpoint, dtype: dtype, device: device))
+      weights: checkpoint.encoderWeights(dtype: dtype, on: device))
   }
 
-  /// The tokenizer beside the weights.
+  /// The tokenizer in the same folder.
   ///
-  /// - Throws: ``TokenizerError``, ``ModelError`` when it has more tokens than the encoder, or `FileError`.
+  /// - Throws: ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or
+  ///   `FileError`.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)
     guard tokenizer.vocabularyCount <= configuration.vocabularySize else {
@@ -46,7 +48,7 @@ public struct StoredEncoder {
     return tokenizer
   }
 
-  /// What tells encoders apart: a hash of all weights' bytes and the configuration.
+  /// An identifier of the encoder: a hash of all weights' bytes and the configuration.
   ///
   /// - Complexity: O(bytes).
   public func identity() throws -> String {
@@ -59,39 +61,27 @@ public struct StoredEncoder {
   }
 }
 
-/// The weights of an encoder's checkpoint, whatever stands before their names, and under the names that old
-/// checkpoints have for those of normalizations.
-final class EncoderWeights: WeightSource {
-  private let checkpoint: SafetensorsCheckpoint
-  private let source: CheckpointWeights
-  private let prefix: String
-  private let device: Device
-
-  /// Finds what stands before the names, unless it is given.
-  init(
-    _ checkpoint: SafetensorsCheckpoint, dtype: DType?, device: Device = .cpu, prefix: String? = nil
-  ) {
-    (self.checkpoint, self.device) = (checkpoint, device)
-    source = CheckpointWeights(checkpoint, dtype: dtype)
+extension SafetensorsCheckpoint {
+  /// The weights of an encoder, with any prefix of their names, and with old checkpoints' names of
+  /// normalization weights.
+  ///
+  /// - Parameters:
+  ///   - dtype: The type to compute in.
+  ///   - device: The device to compute on.
+  ///   - prefix: The prefix of the names; `nil` to detect those that transformers writes.
+  /// - Returns: A source under the encoder's own names.
+  func encoderWeights(
+    dtype: DType?, on device: Device = .cpu, prefix: String? = nil
+  ) -> MappedWeights {
     let first = "embeddings.word_embeddings.weight"
-    self.prefix =
-      prefix ?? ["", "bert.", "distilbert."].first { checkpoint.contains($0 + first) } ?? ""
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    var name = prefix + name
-    if !checkpoint.contains(name) {
-      let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
-        .replacing("LayerNorm.bias", with: "LayerNorm.beta")
-      if checkpoint.contains(old) { name = old }
-    }
-    let weight = try source.weight(name, shape, start: start)
-    return device == .cpu ? weight : Parameter(weight.value.moved(to: device))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape)
+    let prefix = prefix ?? ["", "bert.", "distilbert."].first { contains($0 + first) } ?? ""
+    return MappedWeights(
+      CheckpointWeights(self, dtype: dtype),
+      renaming: { [self] name in
+        let name = prefix + name
+        let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")
+          .replacing("LayerNorm.bias", with: "LayerNorm.beta")
+        return !contains(name) && contains(old) ? old : name
+      }, converting: { device == .cpu ? $1 : $1.moved(to: device) })
   }
 }

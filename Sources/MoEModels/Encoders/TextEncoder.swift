@@ -1,10 +1,10 @@
 public import MoETensor
 
-/// The tokens of one text, or of a pair of texts, with what the encoder expects around them.
+/// The tokens of one text, or of a pair of texts, with the special tokens that the encoder expects.
 public struct TokenizedText: Hashable, Sendable {
-  /// Token numbers, at least one.
+  /// Token ids, at least one.
   public var ids: [Int]
-  /// Where the second text of a pair begins; the number of tokens if there is none.
+  /// The index at which the second text of a pair begins; the number of tokens if there is none.
   public var secondStart: Int
 
   /// Wraps tokens.
@@ -16,7 +16,7 @@ public struct TokenizedText: Hashable, Sendable {
   }
 }
 
-/// A network that turns tokens into states: one vector per text, and one per token.
+/// A network that encodes tokens: one vector per text, and one per token.
 public protocol TextEncoder: AnyObject {
   /// The architecture.
   var configuration: EncoderConfiguration { get }
@@ -25,8 +25,8 @@ public protocol TextEncoder: AnyObject {
 
   /// Encodes texts.
   ///
-  /// - Parameter texts: At most ``EncoderConfiguration/contextLength`` tokens each, all in the vocabulary; at least
-  ///   one text.
+  /// - Parameter texts: At most ``EncoderConfiguration/contextLength`` tokens each, all in the
+  ///   vocabulary; at least one text.
   /// - Returns: Both views of every text, in the order of the texts.
   func callAsFunction(_ texts: [TokenizedText]) -> InputViews
 }
@@ -42,7 +42,7 @@ extension EncoderConfiguration {
     }
   }
 
-  /// Ends the program unless texts suit the encoder.
+  /// Ends the program unless texts are valid for the encoder.
   func check(_ texts: [TokenizedText]) {
     for text in texts {
       precondition(

@@ -1,23 +1,23 @@
 public import MoETokenizers
 
-/// Turns texts, or pairs of texts, into the tokens that an encoder reads.
+/// Converts texts, or pairs of texts, to the tokens that an encoder expects.
 ///
 ///     [CLS] first [SEP]            or            [CLS] first [SEP] second [SEP]
 ///
-/// What stands around a text is what the tokenizer says, or `[CLS]` and `[SEP]` where it says nothing and its vocabulary
-/// has them.
+/// The tokens around a text are those of the tokenizer's post-processor, or `[CLS]` and `[SEP]` if
+/// it has none and they are in the vocabulary.
 public struct TextPreparation: Sendable {
   private let tokenizer: Tokenizer
   private let prefix: [Int]
   private let suffix: [Int]
-  /// Most tokens of a text, what stands around it included.
+  /// The most tokens of a text, including those around it.
   public let limit: Int
 
-  /// Prepares to encode.
+  /// Creates a preparation.
   ///
   /// - Parameters:
   ///   - tokenizer: The encoder's tokenizer.
-  ///   - limit: Most tokens of a text; at least 8.
+  ///   - limit: The most tokens of a text; at least 8.
   public init(_ tokenizer: Tokenizer, limit: Int) {
     precondition(limit >= 8, "texts of at most \(limit) tokens")
     (self.tokenizer, self.limit) = (tokenizer, limit)
@@ -31,7 +31,7 @@ public struct TextPreparation: Sendable {
   public struct Prepared: Hashable, Sendable {
     /// The tokens, at most the limit.
     public var text: TokenizedText
-    /// Whether tokens were cut off.
+    /// Whether the text was truncated.
     public var isTruncated: Bool
   }
 
@@ -40,8 +40,8 @@ public struct TextPreparation: Sendable {
   /// - Parameters:
   ///   - first: The text.
   ///   - second: The second text of a pair.
-  /// - Returns: The tokens, of a pair that is too long without the last ones of the longer text; `nil` when nothing
-  ///   is left of the text, such as of control characters.
+  /// - Returns: The tokens; if a pair is too long, the longer text is truncated. `nil` if nothing
+  ///   is left of the text, for example if it has only control characters.
   public func callAsFunction(_ first: String, _ second: String? = nil) -> Prepared? {
     var parts = [first, second].compactMap { $0 }.map {
       tokenizer.encode($0, addingSpecialTokens: false)
@@ -51,7 +51,7 @@ public struct TextPreparation: Sendable {
     var excess = parts.reduce(0) { $0 + $1.count } - space
     let isTruncated = excess > 0
     if parts.count == 2, excess > 0 {
-      // The longer text gives way until both are equally long, then both by turns.
+      // Shorten the longer text until both have the same length, then both in turns.
       let longer = parts[0].count >= parts[1].count ? 0 : 1
       let lead = min(excess, parts[longer].count - parts[1 - longer].count)
       parts[longer].removeLast(lead)

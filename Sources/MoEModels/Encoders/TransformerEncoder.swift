@@ -1,12 +1,12 @@
 public import MoETensor
 
-/// BERT and DistilBERT: every token attends to every other of its text.
+/// BERT and DistilBERT: every token attends to all tokens of its text.
 ///
 ///     h = norm(word + position + segment)
 ///     for each layer:  h = norm(h + attention(h));  h = norm(h + network(h))
 ///
-/// Texts are not padded: linear layers work on the tokens of all texts at once, attention on texts of one length
-/// after another, so that no work is done for tokens that do not exist and none can look at them.
+/// Texts are not padded: linear layers process the tokens of all texts at once, attention processes
+/// texts grouped by length, so no work is done for padding and nothing can attend to it.
 public final class TransformerEncoder: TextEncoder {
   /// The architecture.
   public let configuration: EncoderConfiguration
@@ -29,8 +29,9 @@ public final class TransformerEncoder: TextEncoder {
       try builder.weight(
         "embeddings.\(name).weight", [rows, c.hiddenSize], .normal(deviation))
     }
-    // Words start as far apart as PyTorch's, so that the first steps of a small encoder do not turn them around;
-    // positions and segments start near nothing beside them, as in BERT.
+    // Word embeddings start with PyTorch's standard deviation, so that the first steps of a small
+    // encoder do not change their directions completely; positions and segments start small in
+    // comparison, as in BERT.
     words = try table("word_embeddings", c.vocabularySize, 1)
     positions = try table("position_embeddings", c.contextLength, 0.02)
     segments = c.segments > 0 ? try table("token_type_embeddings", c.segments, 0.02) : nil
@@ -45,7 +46,7 @@ public final class TransformerEncoder: TextEncoder {
   /// Encodes texts.
   public func callAsFunction(_ texts: [TokenizedText]) -> InputViews {
     configuration.check(texts)
-    // Texts of one length side by side attend in one call.
+    // Texts of the same length attend in one call.
     let order = texts.indices.sorted { (texts[$0].ids.count, $0) < (texts[$1].ids.count, $1) }
     let sorted = order.map { texts[$0] }
     let lengths = sorted.map(\.ids.count)
@@ -111,7 +112,8 @@ private struct EncoderLayer {
       prefix + names.networkNorm, hidden, epsilon: c.epsilon)
   }
 
-  /// Applies the layer to the tokens of texts whose lengths rise: `[tokens, hidden] → [tokens, hidden]`.
+  /// Applies the layer to the tokens of texts sorted by ascending length:
+  /// `[tokens, hidden] → [tokens, hidden]`.
   func callAsFunction(_ x: Tensor, lengths: [Int]) -> Tensor {
     let attended = attentionNorm(x + output(attention(query(x), key(x), value(x), lengths)))
     return networkNorm(attended + network(attended))
@@ -142,7 +144,7 @@ private struct EncoderLayer {
   }
 }
 
-/// Names of a layer's weights in checkpoints.
+/// The names of a layer's weights in checkpoints.
 private struct EncoderLayerNames {
   var prefix = "encoder.layer"
   var query = "attention.self.query"

@@ -16,7 +16,7 @@ public enum Llama: DecoderFamily {
     let common = try CommonKeys(json)
     let inner = try json.int("intermediate_size", in: CommonKeys.size)
     var result = try common.architecture(
-      family: modelType, experts: 0, expertInner: 0, router: .dense,
+      family: modelType, experts: 0, expertInner: 0, router: nil,
       layers: Array(repeating: .dense(inner: inner), count: common.layerCount))
     result.hasAttentionBias = try json.optionalBool("attention_bias") ?? false
     result.hasOutputBias = result.hasAttentionBias

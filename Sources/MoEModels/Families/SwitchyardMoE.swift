@@ -40,7 +40,8 @@ public enum SwitchyardMoE: DecoderFamily {
     var result = try common.architecture(
       family: modelType, experts: experts,
       expertInner: json.int("expert_size", in: CommonKeys.size),
-      router: router(json, experts: experts), layers: layers(json, count: common.layerCount))
+      router: Routers.router(of: json, experts: experts),
+      layers: layers(json, count: common.layerCount))
     if json.has("normalization") { result.normalization = try json.choice("normalization") }
     if json.has("qk_norm") { result.queryKeyNorm = try json.choice("qk_norm") }
     if json.has("expert_form") { result.form = try json.choice("expert_form") }
@@ -61,58 +62,5 @@ public enum SwitchyardMoE: DecoderFamily {
     let dense = Set(try json.ints("dense_layers", in: 0...count - 1))
     let inner = dense.isEmpty ? 0 : try json.int("dense_size", in: CommonKeys.size)
     return (0..<count).map { dense.contains($0) ? .dense(inner: inner) : .sparse }
-  }
-
-  private enum RouterType: String, CaseIterable {
-    case tokenChoice = "token_choice"
-    case expertChoice = "expert_choice"
-    case noisyTopK = "noisy_top_k"
-    case uniformRandom = "uniform_random"
-  }
-
-  private static func router(
-    _ json: ConfigurationObject, experts: Int
-  ) throws -> RouterConfiguration {
-    guard let object = try json.optionalObject("router") else {
-      throw ConfigurationError.missingKey(path: json.path, key: "router")
-    }
-    let type: RouterType = try object.choice("type")
-    let configuration: RouterConfiguration
-    switch type {
-    case .tokenChoice: configuration = try tokenChoice(object, experts: experts)
-    case .expertChoice:
-      try object.refuseKeys(except: ["type", "capacity_factor"])
-      configuration = .expertChoice(capacityFactor: try object.number("capacity_factor"))
-    case .noisyTopK, .uniformRandom:
-      try object.refuseKeys(except: ["type", "k"])
-      let k = try object.int("k", in: 1...experts)
-      configuration = type == .noisyTopK ? .noisyTopK(k: k) : .uniformRandom(k: k)
-    }
-    do {
-      _ = try configuration.makeRouter(experts: experts)
-    } catch {
-      throw json.invalid("router", "a rule that exists: \(error)")
-    }
-    return configuration
-  }
-
-  private static func tokenChoice(
-    _ object: ConfigurationObject, experts: Int
-  ) throws(ConfigurationError) -> RouterConfiguration {
-    try object.refuseKeys(except: [
-      "type", "k", "scoring", "renormalize", "scale", "groups", "kept_groups", "group_score",
-      "selection_bias",
-    ])
-    var limit: TokenChoiceRouter.GroupLimit?
-    if let groups = try object.optionalInt("groups", in: 1...experts) {
-      limit = .init(
-        groups: groups, kept: try object.int("kept_groups", in: 1...groups),
-        score: object.has("group_score") ? try object.choice("group_score") : .largest)
-    }
-    return .tokenChoice(
-      k: try object.int("k", in: 1...experts),
-      scoring: object.has("scoring") ? try object.choice("scoring") : .softmax,
-      renormalizes: try object.bool("renormalize"), scale: try object.optionalNumber("scale") ?? 1,
-      groupLimit: limit, hasSelectionBias: try object.optionalBool("selection_bias") ?? false)
   }
 }

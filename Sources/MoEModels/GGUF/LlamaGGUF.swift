@@ -2,19 +2,19 @@ import MoECore
 import MoETensor
 import SystemPackage
 
-/// A dense Llama model in a GGUF file, under the names and in the layout of Hugging Face's checkpoints.
-struct LlamaGGUF {
+/// A dense Llama model in a GGUF file, with the names and layout of Hugging Face checkpoints.
+final class LlamaGGUF {
   let file: GGUFFile
-  /// What `config.json` would say.
+  /// The equivalent of `config.json`.
   let configuration: ConfigurationObject
   private let heads: Int
   private let keyHeads: Int
-  /// Tensors of the file by the names of checkpoints.
+  /// The file's tensors by their names in checkpoints.
   private let tensors: [String: GGUFTensor]
 
   /// Reads metadata and names.
   ///
-  /// - Throws: `GGUFError` when the file holds another architecture or asks for what is unknown here.
+  /// - Throws: `GGUFError` if the file has another architecture or needs unsupported features.
   init(_ file: GGUFFile) throws(GGUFError) {
     self.file = file
     let metadata = try LlamaMetadata(file)
@@ -27,13 +27,21 @@ struct LlamaGGUF {
     self.tensors = tensors
   }
 
-  /// Names of all tensors, in the order of the alphabet.
+  /// The names of all tensors, in alphabetical order.
   var names: [String] { tensors.keys.sorted() }
+
+  /// The file.
+  var path: FilePath { file.path }
+
+  /// The header of a tensor; its type is `nil` for quantized blocks.
+  func header(named name: String) -> TensorHeader? {
+    tensors[name].map { TensorHeader(shape: $0.shape, dtype: $0.type.dtype) }
+  }
 
   /// The entry of a tensor.
   func entry(named name: String) -> GGUFTensor? { tensors[name] }
 
-  /// A tensor as a checkpoint would hold it.
+  /// A tensor in the layout of a checkpoint.
   func tensor(named name: String) throws -> Tensor {
     guard let entry = tensors[name] else { throw file.error(.noSuchTensor(name)) }
     let elements = try file.elements(of: entry.name)
@@ -48,12 +56,12 @@ struct LlamaGGUF {
     name.split(separator: ".").dropLast().last ?? ""
   }
 
-  /// Undoes the order of rows that the format's converter gives to queries and keys.
+  /// Undoes the row permutation that the format's converter applies to queries and keys.
   ///
-  /// llama.cpp rotates neighbouring rows of a head, transformers rows that lie half a head apart.
+  /// llama.cpp rotates adjacent rows of a head, transformers rows that are half a head apart.
   private static func halved(_ x: Tensor, heads: Int) -> Tensor {
     let rows = x.size(0)
-    // Other shapes are refused by whoever asks.
+    // The caller rejects other shapes.
     guard rows.isMultiple(of: 2 * heads) else { return x }
     return x.reshaped([heads, rows / heads / 2, 2, -1]).transposed(1, 2).contiguous()
       .reshaped(x.shape)
@@ -88,7 +96,9 @@ struct LlamaGGUF {
   }
 }
 
-/// The metadata of a Llama model, checked and turned into the keys of `config.json`.
+extension LlamaGGUF: TensorStore {}
+
+/// The metadata of a Llama model, checked and converted to the keys of `config.json`.
 private struct LlamaMetadata {
   let file: GGUFFile
   let heads: Int
@@ -144,7 +154,7 @@ private struct LlamaMetadata {
     set(key, try file.integer(Self.prefix + name, in: range))
   }
 
-  /// The embedding says how many tokens there are; the tokenizer may know fewer.
+  /// The embedding determines the vocabulary size; the tokenizer may have fewer tokens.
   private mutating func setVocabulary() throws(GGUFError) {
     let embedding = try file.tensor(named: "token_embd.weight")
     guard embedding.shape.count == 2 else {
@@ -177,7 +187,7 @@ private struct LlamaMetadata {
   }
 
   private mutating func setPositions() throws(GGUFError) {
-    // The format's own default, which older files rely on.
+    // The format's default, which older files rely on.
     let base = try file.optionalPositive(Self.prefix + "rope.freq_base") ?? 10_000
     var parameters: [String: ConfigurationObject.Value] = [
       "rope_theta": .number(base), "rope_type": .string("default"),

@@ -2,18 +2,19 @@ public import MoETensor
 
 /// A linear layer: `x · weightᵀ + bias`.
 public struct Linear {
-  /// Shape `[outputs, inputs]`.
-  public let weight: Parameter
+  /// `[outputs, inputs]`, dense or in another form.
+  public let weight: any LinearWeight
   /// Shape `[outputs]`, if there is one.
   public let bias: Parameter?
 
   /// Wraps weights.
-  public init(weight: Parameter, bias: Parameter? = nil) {
+  public init(weight: any LinearWeight, bias: Parameter? = nil) {
     (self.weight, self.bias) = (weight, bias)
   }
 
+  /// The weight, if it is dense.
+  public var denseWeight: Parameter? { weight as? Parameter }
+
   /// Applies the layer: `[…, inputs] → […, outputs]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    x.linear(weight.value, bias: bias?.value)
-  }
+  public func callAsFunction(_ x: Tensor) -> Tensor { weight.product(x, bias: bias?.value) }
 }

@@ -12,22 +12,19 @@ public struct MoELayer {
   /// Added to the scores when experts are chosen, `[experts]`; a state of training, not a weight.
   public let selectionBias: Parameter?
   /// The routed experts.
-  public let experts: [FeedForward]
+  public let experts: any ExpertBank
   /// Works on every token, if there is one.
   public let shared: FeedForward?
   /// Scales the shared expert's answer per token, `[1, hidden]`, if there is one.
   public let sharedGate: Linear?
-  /// Runs the routed experts, where it can.
-  private let kernel: ExpertKernel?
 
   /// Collects the parts of a layer.
   public init(
-    gate: Linear, router: any Router, selectionBias: Parameter? = nil, experts: [FeedForward],
+    gate: Linear, router: any Router, selectionBias: Parameter? = nil, experts: any ExpertBank,
     shared: FeedForward? = nil, sharedGate: Linear? = nil
   ) {
     (self.gate, self.router, self.selectionBias) = (gate, router, selectionBias)
     (self.experts, self.shared, self.sharedGate) = (experts, shared, sharedGate)
-    kernel = ExpertKernel(experts)
   }
 
   /// What a layer gives.
@@ -38,6 +35,11 @@ public struct MoELayer {
     public var routing: Routing
     /// The gate's scores, `[tokens, columns]`, for losses.
     public var logits: Tensor
+
+    /// The same without the history of its computation.
+    var detached: Output {
+      Output(hidden: hidden.detached(), routing: routing.detached, logits: logits.detached())
+    }
   }
 
   /// Applies the layer to tokens.
@@ -51,10 +53,7 @@ public struct MoELayer {
     context.selectionBias = selectionBias?.value
     let logits = gate(x)  // [tokens, columns]
     let routing = router.route(logits, in: context)
-    let dispatch = Dispatch(routing)
-    var hidden =
-      kernel?.run(x, dispatch, experts)
-      ?? dispatch.run(x) { expert, rows in experts[expert](rows) }
+    var hidden = experts.run(ExpertRows(x), Dispatch(routing))
     if let shared {
       let answer = shared(x)
       hidden = hidden + (sharedGate.map { $0(x).sigmoid() * answer } ?? answer)

@@ -17,22 +17,21 @@ public struct MixedLayer {
   /// Scores the experts: `[experts, width]`.
   public let gate: Linear
   /// The experts.
-  public let experts: [any ViewingExpert]
-  /// Numbers of an answer.
-  public let outputs: Int
+  public let experts: any ExpertBank
 
   /// Collects the parts of a layer.
   ///
   /// - Precondition: There is a projection for every view that an expert reads.
   public init(
     pooledProjection: Linear, sequenceProjection: Linear?, gate: Linear,
-    experts: [any ViewingExpert], outputs: Int
+    experts: [any Expert], outputs: Int
   ) {
     precondition(
       sequenceProjection != nil || experts.allSatisfy { $0.view == .pooled },
       "experts that read the sequence, and no projection of it")
     (self.pooledProjection, self.sequenceProjection) = (pooledProjection, sequenceProjection)
-    (self.gate, self.experts, self.outputs) = (gate, experts, outputs)
+    self.gate = gate
+    self.experts = ExpertBanks.bank(of: experts, outputs: outputs)
   }
 
   /// What a layer gives.
@@ -58,22 +57,13 @@ public struct MixedLayer {
     let pooled = pooledProjection(views.pooled)  // [samples, width]
     let logits = gate(pooled)  // [samples, experts]
     let routing = router.route(logits, in: RoutingContext(random: random))
-    let answers = Dispatch(routing).run(answerWidth: outputs) { expert, samples in
-      experts[expert](input(of: experts[expert].view, samples, pooled, views.sequence))
-    }
+    let rows = ExpertRows(pooled) { projected(views.sequence.selecting($0)) }
+    let answers = experts.run(rows, Dispatch(routing))
     return Output(answers: answers, routing: routing, logits: logits)
   }
 
-  private func input(
-    of view: InputView, _ samples: [Int], _ pooled: Tensor, _ sequence: PackedRows
-  ) -> ExpertInput {
-    switch view {
-    case .pooled:
-      return .pooled(pooled.selecting(Tensor(samples).moved(to: pooled.device)))
-    case .sequence:
-      guard let sequenceProjection else { preconditionFailure("no projection of the sequence") }
-      let chosen = sequence.selecting(samples)
-      return .sequence(PackedRows(rows: sequenceProjection(chosen.rows), lengths: chosen.lengths))
-    }
+  private func projected(_ chosen: PackedRows) -> PackedRows {
+    guard let sequenceProjection else { preconditionFailure("no projection of the sequence") }
+    return PackedRows(rows: sequenceProjection(chosen.rows), lengths: chosen.lengths)
   }
 }

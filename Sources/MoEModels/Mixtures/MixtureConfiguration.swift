@@ -1,17 +1,6 @@
 package import MoECore
 public import MoERouting
 
-/// The kinds of experts that can stand under one gate.
-public enum ExpertKind: String, Hashable, Codable, Sendable, CaseIterable {
-  /// Two linear layers with tanh between, on the pooled view.
-  case feedForward = "ff"
-  /// Gated recurrent units over the sequence, and a linear layer on their last state.
-  case recurrent = "gru"
-
-  /// What experts of this kind read.
-  public var view: InputView { self == .feedForward ? .pooled : .sequence }
-}
-
 /// A ``MixedLayer`` as data.
 public struct MixtureConfiguration: Hashable, Sendable {
   /// The experts' kinds, in their order; at least one.
@@ -42,9 +31,10 @@ public struct MixtureConfiguration: Hashable, Sendable {
   /// Reads the keys of ``keys``.
   package init(_ json: ConfigurationObject, inputs: Int, outputs: Int) throws {
     let names = try json.optionalStrings("experts") ?? ["ff", "gru"]
-    let kinds = names.compactMap { ExpertKind(rawValue: $0) }
+    let registry = ExpertKinds.registry
+    let kinds = names.compactMap { registry[$0] }
     guard kinds.count == names.count, 1...1024 ~= kinds.count else {
-      let known = ExpertKind.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", ")
+      let known = registry.names.map { "'\($0)'" }.joined(separator: ", ")
       throw json.invalid("experts", "a list of experts, each one of \(known)")
     }
     self.init(
@@ -60,7 +50,7 @@ public struct MixtureConfiguration: Hashable, Sendable {
   /// The keys and values that ``init(_:inputs:outputs:)`` reads.
   package var json: [String: ConfigurationObject.Value] {
     [
-      "experts": .array(experts.map { .string($0.rawValue) }), "width": .number(Double(width)),
+      "experts": .array(experts.map { .string($0.name) }), "width": .number(Double(width)),
       "expert_size": .number(Double(expertSize)), "temperature": .number(router.temperature),
       "gate_gradient": .string(router.gradient.rawValue),
     ]

@@ -42,7 +42,7 @@ public final class TextClassifier {
       ConfigurationObject(path.appending("config.json")))
     let checkpoint = try SafetensorsCheckpoint(path)
     let encoder = try configuration.encoder.encoder(
-      weights: EncoderWeights(checkpoint, dtype: dtype, prefix: encoderPrefix))
+      weights: checkpoint.encoderWeights(dtype: dtype, prefix: encoderPrefix))
     return try TextClassifier(
       configuration, encoder: encoder, weights: CheckpointWeights(checkpoint, dtype: dtype))
   }

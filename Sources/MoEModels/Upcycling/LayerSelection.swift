@@ -1,15 +1,15 @@
-/// Which layers of a model are meant.
+/// A selection of a model's layers.
 public enum LayerSelection: Hashable, Sendable {
-  /// All.
+  /// All layers.
   case all
-  /// Every n-th, beginning with the n-th: places n − 1, 2n − 1, ….
+  /// Every n-th layer, beginning with the n-th: indices n − 1, 2n − 1, ….
   case every(Int)
-  /// The last n.
+  /// The last n layers.
   case last(Int)
-  /// These places, from 0 on.
+  /// Layers by index, from 0.
   case places([ClosedRange<Int>])
 
-  /// Reads `all`, `every-2`, `last-8`, or places such as `0,3,5-9`; `nil` for anything else.
+  /// Parses `all`, `every-2`, `last-8`, or indices such as `0,3,5-9`; `nil` for anything else.
   public init?(parsing text: String) {
     func count(after prefix: String) -> Int? {
       text.hasPrefix(prefix) ? Int(text.dropFirst(prefix.count)).flatMap { $0 > 0 ? $0 : nil } : nil
@@ -34,7 +34,7 @@ public enum LayerSelection: Hashable, Sendable {
     }
   }
 
-  /// The places in a model of `count` layers, in order; `nil` when one of them is not there.
+  /// The indices in a model of `count` layers, in order; `nil` if one is out of range.
   public func places(of count: Int) -> [Int]? {
     switch self {
     case .all: return Array(0..<count)

@@ -2,15 +2,16 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// A forward pass in f32 that holds one layer at a time, for models larger than memory.
+/// A forward pass in f32 with only one layer in memory, for models larger than memory.
 enum LayerwiseForward {
   /// Scores the next token at every position.
   ///
   /// - Parameters:
   ///   - model: The model.
-  ///   - tokens: Token numbers, all in the vocabulary.
-  ///   - dtype: Type to which weights are rounded before they are widened to f32; `nil` for their own.
-  ///   - progress: Told the layers done so far.
+  ///   - tokens: Token ids, all in the vocabulary.
+  ///   - dtype: The type to which weights are rounded before conversion to f32; `nil` to keep
+  ///     theirs.
+  ///   - progress: Receives the number of layers done so far.
   /// - Returns: The scores, f32, shape `[positions, vocabulary]`.
   /// - Throws: As `StoredModel.decoder(dtype:)`.
   static func logits(
@@ -19,7 +20,9 @@ enum LayerwiseForward {
   ) throws -> Tensor {
     let c = model.configuration
     func builder() -> DecoderBuilder {
-      DecoderBuilder(c, names: model.names, weights: WidenedWeights(model.weights(dtype: dtype)))
+      let weights = MappedWeights(
+        model.weights(dtype: dtype), converting: { $1.cast(to: .f32) })
+      return DecoderBuilder(c, names: model.names, weights: weights)
     }
     func vocabulary(_ name: String) throws -> Tensor {
       try builder().weight(name, [c.vocabularySize, c.hiddenSize]).value
@@ -39,26 +42,5 @@ enum LayerwiseForward {
       let normalized = try builder().normalization("model.norm", c.hiddenSize)(hidden)
       return normalized[0].linear(try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
     }
-  }
-}
-
-/// The weights of a source in f32.
-private final class WidenedWeights: WeightSource {
-  private let source: any WeightSource
-
-  init(_ source: any WeightSource) { self.source = source }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    widened(try source.weight(name, shape, start: start))
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try source.expertWeights(projection, of: block, experts: experts, shape: shape).map(widened)
-  }
-
-  private func widened(_ parameter: Parameter) -> Parameter {
-    Parameter(parameter.value.cast(to: .f32))
   }
 }

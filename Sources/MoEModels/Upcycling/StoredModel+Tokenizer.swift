@@ -2,7 +2,7 @@ import MoETokenizers
 import MoECore
 import SystemPackage
 
-/// A small file that is written beside new weights.
+/// A small file that is written next to new weights.
 struct CompanionFile {
   var name: String
   var contents: Contents
@@ -29,9 +29,9 @@ extension StoredModel {
     "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json",
   ]
 
-  /// The files that turn text into this model's tokens, for another model with the same vocabulary.
+  /// The files of this model's tokenizer, for another model with the same vocabulary.
   ///
-  /// - Throws: `GGUFError` when a GGUF file holds a tokenizer that is unknown here.
+  /// - Throws: `GGUFError` if a GGUF file has an unsupported tokenizer.
   func tokenizerFiles() throws -> [CompanionFile] {
     if let file = ggufFile {
       guard file.metadata["tokenizer.ggml.model"] != nil else { return [] }

@@ -9,9 +9,10 @@ extension ResolvedPlan {
 
   /// The new model's `config.json`.
   ///
-  /// - Parameter json: The dense model's, for what no architecture depends on.
+  /// - Parameter json: The dense model's configuration, for keys that do not affect the
+  ///   architecture.
   /// - Returns: The text.
-  /// - Throws: When a number has no place in JSON.
+  /// - Throws: An error if a number cannot be represented in JSON.
   func configurationText(_ json: ConfigurationObject) throws -> String {
     var keys = commonKeys
     keys["bos_token_id"] = json.value("bos_token_id")
@@ -20,7 +21,7 @@ extension ResolvedPlan {
     return try Self.text(keys)
   }
 
-  /// What was asked for, for whoever finds the folder later.
+  /// A record of the settings, stored in the folder for reference.
   func recordText(source: String) throws -> String {
     try Self.text([
       "source": .string(source), "experts": .whole(plan.experts), "k": .whole(plan.k),
@@ -56,7 +57,7 @@ extension ResolvedPlan {
       "num_experts_per_tok": .whole(plan.k), "sliding_window": .null,
       "router_aux_loss_coef": .number(c.balanceCoefficient),
     ]
-    // transformers 4 reads the older key, 5 the newer one.
+    // transformers 4 reads the older key, version 5 the newer one.
     if c.rotaryScaling != .none { keys["rope_scaling"] = .object(rotary) }
     rotary["rope_theta"] = .number(c.rotaryBase)
     keys["rope_parameters"] = .object(rotary)
@@ -84,7 +85,7 @@ extension ResolvedPlan {
 }
 
 extension RotaryEmbedding.Scaling {
-  /// The scaling as `config.json` spells it.
+  /// The scaling in the format of `config.json`.
   fileprivate var keys: [String: ConfigurationObject.Value] {
     switch self {
     case .none: ["rope_type": .string("default")]
@@ -105,7 +106,7 @@ extension RotaryEmbedding.Scaling {
 }
 
 extension DType {
-  /// The type as transformers spells it.
+  /// The type's name in transformers.
   fileprivate var transformersName: String {
     switch self {
     case .f64: "float64"

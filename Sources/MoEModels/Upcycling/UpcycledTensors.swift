@@ -2,21 +2,23 @@ import Foundation
 import MoECore
 import MoETensor
 
-/// The tensors of an upcycled model, each made from the dense model when its turn comes.
+/// The tensors of an upcycled model, each created from the dense model when it is written.
 ///
-/// A network of width n becomes copies of itself. Cut into N slices, a copy's expert s has rows
-/// s·n/N…(s + 1)·n/N of the gate and up matrices and the same columns of the down matrix, so that the slices'
-/// answers add up to the network's. All slices of a copy have one row of the gate, hence equal scores: a
-/// token that takes k = N·m experts takes m whole copies. Renormalized weights of each copy's slices then are
-/// w_copy / N with Σ w_copy = 1, and N times the down matrix makes the layer's answer that of the network:
+/// A network of inner width n is copied. If each copy is split into N slices, expert s of a copy
+/// has rows s·n/N…(s + 1)·n/N of the gate and up matrices and the same columns of the down matrix,
+/// so the slices' outputs sum to the network's. All slices of a copy share one row of the router's
+/// gate, hence have equal scores: a token with k = N·m experts gets m whole copies. The
+/// renormalized weights of each copy's slices are then w_copy / N with Σ w_copy = 1, and scaling
+/// the down matrix by N makes the layer's output equal the network's:
 ///
 ///     Σ_copies Σ_slices (w_copy / N) · N · slice(x)  =  Σ_copies w_copy · network(x)  =  network(x)
 ///
-/// - SeeAlso: Komatsuzaki et al. 2023, *Sparse Upcycling*, §3, [arXiv:2212.05055](https://arxiv.org/abs/2212.05055);
-///   He et al. 2024, *Upcycling Large Language Models into Mixture of Experts*, §3.2 (virtual groups),
+/// - SeeAlso: Komatsuzaki et al. 2023, *Sparse Upcycling*, §3,
+///   [arXiv:2212.05055](https://arxiv.org/abs/2212.05055); He et al. 2024, *Upcycling Large
+///   Language Models into Mixture of Experts*, §3.2 (virtual groups),
 ///   [arXiv:2410.07524](https://arxiv.org/abs/2410.07524).
 final class UpcycledTensors {
-  /// Where a tensor comes from.
+  /// The origin of a tensor.
   private enum Origin {
     case copied
     case gate(layer: Int)
@@ -26,14 +28,14 @@ final class UpcycledTensors {
   private let dense: StoredModel
   private let plan: ResolvedPlan
   private var origins: [String: Origin] = [:]
-  /// What is to be written.
+  /// The tensors to be written.
   private(set) var items: [SafetensorsItem] = []
-  /// Standard deviation of a new gate's weights.
+  /// The standard deviation of a new gate's weights.
   private static let gateDeviation = 0.02
 
   /// Lists the tensors of the new model.
   ///
-  /// - Throws: ``ModelError`` when the dense model lacks a weight.
+  /// - Throws: ``ModelError`` if the dense model lacks a weight.
   init(_ dense: StoredModel, _ plan: ResolvedPlan) throws {
     (self.dense, self.plan) = (dense, plan)
     let sparsePrefixes = Set(plan.places.map { Self.network($0) + "." })
@@ -118,7 +120,7 @@ final class UpcycledTensors {
     return x + random.normal(x.shape, standardDeviation: size * plan.plan.noise)
   }
 
-  /// A source of its own for each tensor, so that none depends on the order of writing.
+  /// A separate source for each tensor, so that none depends on the order of writing.
   private func random(_ places: Int...) -> RandomSource {
     RandomSource(
       seed: places.reduce(plan.plan.seed) { seed, place in

@@ -3,33 +3,33 @@ public import MoECore
 import MoETensor
 public import SystemPackage
 
-/// Turns a dense model into one with experts whose first answers are the dense model's.
+/// Converts a dense model to one with experts that initially computes the same function.
 public enum Upcycling {
-  /// What was written and how it compares.
+  /// The new model and its comparison with the dense one.
   public struct Report: Hashable, Codable, Sendable {
-    /// Family of the new model.
+    /// The family of the new model.
     public var family: String
-    /// Places of the sparse layers.
+    /// Indices of the sparse layers.
     public var sparseLayers: [Int]
-    /// Weights in all.
+    /// The number of weights.
     public var parameters: Int
-    /// Bytes of all weights.
+    /// The size of all weights in bytes.
     public var bytes: Int
-    /// Tokens of the text on which both models were compared.
+    /// The number of tokens on which both models were compared.
     public var comparedTokens: Int
-    /// Largest difference of a logit between the dense model and the new one, both computed in f32 from
-    /// weights of the new type.
+    /// The largest difference of a logit between the two models, both computed in f32 from weights
+    /// of the new type.
     public var largestDifference: Double
-    /// Largest magnitude of the dense model's logits.
+    /// The largest magnitude of the dense model's logits.
     public var largestLogit: Double
-    /// Positions at which both models hold the same token for the best.
+    /// The number of positions at which both models predict the same token.
     public var samePredictions: Int
   }
 
-  /// Differences of logits that rounding explains, relative to the largest logit.
+  /// The difference of logits explained by rounding, relative to the largest logit.
   ///
-  /// Sums of equal answers round a few times per layer. Where a number of slices that is no power of two
-  /// scales weights of fewer bits than f32, each of them rounds once more.
+  /// Sums of equal outputs round a few times per layer. If the number of slices is not a power of
+  /// two, scaling weights with fewer bits than f32 rounds each of them once more.
   static func tolerance(split: Int, dtype: DType) -> Double {
     let isExact = split & (split - 1) == 0 || dtype.byteSize >= 4
     return isExact ? 1e-3 : 5e-2
@@ -40,20 +40,20 @@ public enum Upcycling {
     "We could still cross tonight," she said, counting 37 boats at the pier.
     """
 
-  /// Writes an upcycled model as a folder that appears whole or not at all.
+  /// Writes an upcycled model to a folder, atomically.
   ///
-  /// Tensors are made and written one at a time, and both models are compared layer by layer, so that memory
-  /// holds a layer and the vocabulary's matrices, however large the models are.
+  /// Tensors are created and written one at a time, and both models are compared layer by layer, so
+  /// memory holds only a layer and the vocabulary's matrices, regardless of the models' sizes.
   ///
   /// - Parameters:
   ///   - dense: The dense model.
-  ///   - plan: How it is to be changed.
+  ///   - plan: The changes to make.
   ///   - path: A new folder.
-  ///   - progress: Told what is done.
-  /// - Returns: What was written, and the proof that answers did not change.
-  /// - Throws: ``UpcyclingError`` when the plan does not fit, or when answers without noise changed beyond
-  ///   rounding; ``ModelError``, `FileError` and others when the dense model cannot be read or the new one
-  ///   not be written; nothing is left behind then.
+  ///   - progress: Receives progress.
+  /// - Returns: A report, with the evidence that outputs did not change.
+  /// - Throws: ``UpcyclingError`` if the plan does not fit, or if outputs without noise changed
+  ///   beyond rounding; ``ModelError``, `FileError` and others if the dense model cannot be read or
+  ///   the new one cannot be written; nothing is left behind in these cases.
   public static func write(
     _ dense: StoredModel, as plan: UpcyclingPlan, to path: FilePath,
     progress: ProgressHandler = { _ in }
@@ -105,7 +105,7 @@ public enum Upcycling {
         .count { $0 == $1 })
   }
 
-  /// A short text in the model's own tokens, or numbers spread over a vocabulary without a tokenizer.
+  /// A short text in the model's tokens, or, without a tokenizer, ids spread over the vocabulary.
   private static func comparedTokens(_ model: StoredModel) -> [Int] {
     let c = model.configuration
     let tokens = (try? model.tokenizer())?.encode(text) ?? []
@@ -116,7 +116,7 @@ public enum Upcycling {
 }
 
 extension Tensor {
-  /// The largest magnitude of an element; infinite where one is not a number.
+  /// The largest magnitude of an element; infinite if any is NaN.
   fileprivate var largestMagnitude: Double {
     let largest = Double(abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
     return largest.isNaN ? .infinity : largest

@@ -1,27 +1,28 @@
 public import MoECore
 import MoERouting
 
-/// How a dense model becomes one with experts.
+/// The settings for converting a dense model to one with experts.
 public struct UpcyclingPlan: Hashable, Sendable {
-  /// Experts of each new sparse layer.
+  /// The number of experts in each new sparse layer.
   public var experts: Int
-  /// Experts per token.
+  /// The number of experts per token.
   public var k: Int
   /// Which layers become sparse.
   public var layers = LayerSelection.all
-  /// Slices into which each copy of a network is cut; experts and `k` are multiples of it.
+  /// The number of slices into which each copy of a network is split; `experts` and `k` are
+  /// multiples of it.
   public var split = 1
-  /// Standard deviation of the noise on each expert's matrices, as a share of the matrix's own root mean
-  /// square; 0 for equal copies.
+  /// The standard deviation of the noise on each expert's matrices, relative to the matrix's root
+  /// mean square; 0 for equal copies.
   public var noise = 0.0
-  /// Start of all random numbers.
+  /// The seed of all random numbers.
   public var seed: UInt64 = 0
-  /// Type of the new weights; `nil` for that of the dense model, f32 where that is quantized.
+  /// The type of the new weights; `nil` for that of the dense model, or f32 if that is quantized.
   public var dtype: DType?
   /// The most data in one file.
   public var shardLimit = ByteCount(5_000_000_000)
 
-  /// Describes equal copies in all layers.
+  /// A plan with equal copies in all layers.
   public init(experts: Int, k: Int) { (self.experts, self.k) = (experts, k) }
 }
 
@@ -29,9 +30,9 @@ public struct UpcyclingPlan: Hashable, Sendable {
 public enum UpcyclingError: Error, Hashable {
   /// A setting does not fit the model.
   case invalidSetting(name: String, value: String, expected: String)
-  /// The model is of a kind that cannot be upcycled.
+  /// This kind of model cannot be upcycled.
   case unsuitable(reason: String)
-  /// The new model does not answer as the dense one does.
+  /// The new model's outputs differ from the dense model's.
   case changedAnswers(difference: Double, tolerance: Double)
 }
 
@@ -48,16 +49,16 @@ extension UpcyclingError: CustomStringConvertible {
   }
 }
 
-/// A plan whose numbers fit a dense model.
+/// A plan that has been checked against a dense model.
 struct ResolvedPlan {
   let plan: UpcyclingPlan
-  /// Places of the layers that become sparse.
+  /// Indices of the layers that become sparse.
   let places: Set<Int>
-  /// Architecture of the new model.
+  /// The architecture of the new model.
   let configuration: DecoderConfiguration
-  /// Names of the new model's weights.
+  /// The names of the new model's weights.
   let names: WeightNames
-  /// Type of the new weights.
+  /// The type of the new weights.
   let dtype: DType
 
   /// Checks a plan against a dense model.
@@ -78,14 +79,12 @@ struct ResolvedPlan {
     new.family = isMixtral ? Mixtral.modelType : SwitchyardMoE.modelType
     for place in places { new.layers[place] = .sparse }
     (new.experts, new.expertInner) = (plan.experts, inner / plan.split)
-    new.router = .tokenChoice(
-      k: plan.k, scoring: .softmax, renormalizes: true, scale: 1, groupLimit: nil,
-      hasSelectionBias: false)
+    new.router = try TokenChoiceRouter(k: plan.k, experts: plan.experts, renormalizes: true)
     new.balanceCoefficient = Self.balanceCoefficient
     configuration = new
   }
 
-  /// What Switch Transformers trains with, by its paper's §2.2 (Fedus 2021).
+  /// The coefficient of Switch Transformers, §2.2 of the paper (Fedus 2021).
   private static let balanceCoefficient = 0.01
 
   private static func checkedInner(of dense: DecoderConfiguration) throws -> Int {

@@ -1,6 +1,6 @@
 import MoECore
 
-/// The matrix `P (W + D) P` of a ``PairDecomposition``, which is applied without being written down.
+/// The matrix `P (W + D) P` of a ``PairDecomposition``, applied without being stored.
 struct CentredPair {
   let share: [Double]
   let shift: [Double]
@@ -17,7 +17,7 @@ struct CentredPair {
     return self.centred(result)
   }
 
-  /// A vector with the mean of either half taken off.
+  /// A vector with the mean of each half subtracted.
   func centred(_ vector: [Double]) -> [Double] {
     let first = vector[..<size].reduce(0, +) / Double(size)
     let second = vector[size...].reduce(0, +) / Double(size)
@@ -34,22 +34,22 @@ struct CentredPair {
   }
 }
 
-/// Vectors that span about the same space as the eigenvectors of a changing matrix's largest eigenvalues.
+/// Vectors that approximately span the leading eigenspace of a changing matrix.
 ///
-/// Each time the best combinations are taken of the vectors, of the matrix times them, and of that once more, which
-/// is enough to follow a matrix that changes little.
+/// Each step takes the best combinations of the vectors, the matrix times them, and the matrix
+/// times those (Rayleigh–Ritz), which is enough to track a slowly changing matrix.
 ///
 /// - SeeAlso: Saad 2011, *Numerical Methods for Large Eigenvalue Problems*, chapters 5 and 6.
 struct LeadingSpace {
   private let size: Int
   private let count: Int
-  /// More than are wanted, since those that change places with the last ones must not be lost.
+  /// More than are needed, because vectors that change rank with the last ones must not be lost.
   private var vectors: [[Double]]
 
   /// Orthonormal, `[count][size]`.
   var leading: ArraySlice<[Double]> { vectors.prefix(count) }
 
-  /// Starts anywhere.
+  /// Starts from arbitrary vectors.
   init(size: Int, count: Int) {
     (self.size, self.count) = (size, count)
     var generator = SeededGenerator(seed: 1)
@@ -58,13 +58,13 @@ struct LeadingSpace {
     }
   }
 
-  /// Operations of ``follow(_:)``, about.
+  /// The approximate number of operations of ``follow(_:)``.
   var workPerStep: Double {
     let (n, q) = (Double(size), Double(3 * (count + 4)))
     return n * n * q / 2 * 5 / 3 + 4 * n * q * q + 30 * q * q * q
   }
 
-  /// Takes up a matrix; about its largest eigenvalues, none too large.
+  /// Adapts to a matrix; returns approximations of its largest eigenvalues, none too large.
   mutating func follow(_ pair: CentredPair) -> [Double] {
     var basis: [[Double]] = []
     var images: [[Double]] = []
@@ -102,13 +102,13 @@ struct LeadingSpace {
     return best.prefix(count).map { values[$0] }
   }
 
-  /// The part of a vector that is new, with length 1; `nil` when there is none.
+  /// The component of a vector orthogonal to a basis, with length 1; `nil` if it is zero.
   private static func orthonormal(_ vector: [Double], to basis: [[Double]]) -> [Double]? {
     var result = vector
     let count = vector.count
     let before = Runs.dot(result, at: 0, result, at: 0, count: count).squareRoot()
     guard before > 0 else { return nil }
-    // Twice is enough for orthogonality to rounding.
+    // Two passes give orthogonality up to rounding.
     for _ in 0..<2 {
       for other in basis {
         let product = Runs.dot(result, at: 0, other, at: 0, count: count)
@@ -121,11 +121,11 @@ struct LeadingSpace {
   }
 }
 
-/// Eigenvalues and eigenvectors of small symmetric matrices, by rotations of two rows at a time.
+/// Eigenvalues and eigenvectors of small symmetric matrices by Jacobi rotations.
 ///
 /// - SeeAlso: Golub and Van Loan 2013, *Matrix Computations*, section 8.5.
 enum JacobiRotations {
-  /// Eigenvalues in no order, and vectors, `[size · size]`, one after the other.
+  /// Eigenvalues in no particular order, and the vectors, `[size · size]`, one after another.
   static func solve(_ matrix: [Double], size: Int) -> (values: [Double], vectors: [Double]) {
     var a = matrix
     var vectors = [Double](repeating: 0, count: size * size)

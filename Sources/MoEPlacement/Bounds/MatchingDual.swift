@@ -1,17 +1,18 @@
-/// Upper bounds on a b-matching: the most that cells of a square table can add up to when at most `limit` are
-/// taken of each row and of each column.
+/// Upper bounds on a b-matching: the largest sum of cells of a square table with at most `limit`
+/// cells from each row and each column.
 ///
 ///     minimise  limit · (Σ_i u_i + Σ_p v_p) + Σ_ip max(0, counts[i, p] − u_i − v_p)   over u, v ≥ 0
 ///
-/// Every `u, v ≥ 0` gives a bound; the least equals the largest matching. The search alternates exact minimisation
-/// over `u` and `v`, which may stall, with subgradient steps, which do not.
+/// Every `u, v ≥ 0` gives a bound; the least bound equals the largest matching. The search combines
+/// alternating exact minimisation over `u` and `v`, which may stall, with subgradient steps, which
+/// do not.
 struct MatchingDual {
   private let counts: [Double]
   private let size: Int
   private let limit: Double
-  /// Price of each row.
+  /// The dual price of each row.
   private(set) var u: [Double]
-  /// Price of each column.
+  /// The dual price of each column.
   private(set) var v: [Double]
 
   init(_ counts: [Double], size: Int, limit: Double) {
@@ -19,9 +20,9 @@ struct MatchingDual {
     (u, v) = (Array(repeating: 0, count: size), Array(repeating: 0, count: size))
   }
 
-  /// The least bound found; the prices that give it stay in ``u`` and ``v``.
+  /// Returns the least bound found and leaves its prices in ``u`` and ``v``.
   ///
-  /// - Complexity: O(size²) per step, and as many steps as a few seconds hold for large tables.
+  /// - Complexity: O(size²) per step; for large tables a few seconds in total.
   mutating func minimise() -> Double {
     var best = value()
     for round in 0..<6 {
@@ -81,7 +82,7 @@ struct MatchingDual {
     for p in 0..<size { v[p] = middle((0..<size).map { counts[$0 * size + p] - u[$0] }, upper) }
   }
 
-  /// Any number between the `limit`-th and the next largest is best.
+  /// Any number between the `limit`-th largest and the next one is optimal.
   private func middle(_ values: [Double], _ upper: Bool) -> Double {
     let sorted = values.sorted(by: >)
     let place = Int(limit)

@@ -1,21 +1,23 @@
 import Foundation
 
-/// Upper bounds on what one pair of layers keeps, its counts divided between two relaxations.
+/// Upper bounds on what one pair of layers keeps, with its counts split between two relaxations.
 ///
-/// Let `Z[i, p]` be 1 where experts `i` and `p` share one of `R` parts of `S` places, so that the pair keeps `⟨A, Z⟩`.
-/// For every `B`, prices `u`, `v` and numbers `d` of both layers' experts,
+/// Let `Z[i, p]` be 1 where experts `i` and `p` share one of `R` parts of `S` places, so that the
+/// pair keeps `⟨A, Z⟩`. For every `B`, prices `u`, `v` and numbers `d` for both layers' experts,
 ///
 ///     ⟨A − B, Z⟩ ≤ S · (Σ u + Σ v) + Σ max(0, A − B − u − v)
 ///     ⟨B, Z⟩ ≤ Σ B / R + S · (sum of the R − 1 largest eigenvalues of P (W + D) P) − ½ (1 − 1/R) Σ d
 ///
-/// because rows and columns of `Z` add up to `S` and its entries lie between 0 and 1, and because the parts, less
-/// their mean, span `R − 1` dimensions with `2 S` in each. `W` holds `B` and its transpose beside the diagonal, `D` is
-/// the diagonal of `d`, and `P` takes the mean off either layer. The sum of both is convex in all of them; subgradients lead
-/// to its least value.
+/// because rows and columns of `Z` sum to `S` and its entries are between 0 and 1, and because the
+/// parts, less their mean, span `R − 1` dimensions with `2 S` in each. `W` has `B` and its
+/// transpose as off-diagonal blocks, `D` is the diagonal matrix of `d`, and `P` subtracts the mean
+/// of each layer. The sum of both is convex in all variables; subgradient steps lead to its
+/// minimum.
 ///
 /// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
-///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for `d`; Guignard and Kim 1987, *Lagrangean
-///   Decomposition*, [doi:10.1007/BF02592954](https://doi.org/10.1007/BF02592954), for `B`.
+///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for `d`; Guignard and Kim
+///   1987, *Lagrangean Decomposition*,
+///   [doi:10.1007/BF02592954](https://doi.org/10.1007/BF02592954), for `B`.
 struct PairDecomposition {
   private let counts: [Double]
   private let size: Int
@@ -25,7 +27,7 @@ struct PairDecomposition {
   private var point: Point
   private var space: LeadingSpace
 
-  /// What can be chosen freely.
+  /// The free variables.
   private struct Point {
     /// `B`, `[size · size]`.
     var share: [Double]
@@ -35,14 +37,14 @@ struct PairDecomposition {
     var v: [Double]
   }
 
-  /// Steps at most, and operations of all pairs together: a second or two.
+  /// The most steps, and the most operations of all pairs together: a second or two.
   private static let (mostSteps, work) = (300, 4e9)
 
-  /// Prepares the bound; `nil` where parts hold few experts, whose matching is bound enough.
+  /// Prepares the bound; `nil` for parts of few experts, for which the matching bound is enough.
   ///
   /// - Parameters:
   ///   - counts: `[size · size]`, at least 0, not all 0.
-  ///   - size: Experts of a layer.
+  ///   - size: The number of experts in a layer.
   ///   - parts: At least 2, a divisor of `size`.
   ///   - start: The prices of a matching of the same counts.
   init?(_ counts: [Double], size: Int, parts: Int, start: MatchingDual) {
@@ -53,23 +55,23 @@ struct PairDecomposition {
     scale = total
     let shares = counts.map { $0 / total }
     self.counts = shares
-    // Halfway between both relaxations: either end is a corner that steps hardly leave.
+    // Start halfway between the relaxations: steps hardly leave the corner at either end.
     point = Point(
       share: shares.map { $0 / 2 }, shift: Array(repeating: 0, count: 2 * size),
       u: start.u.map { $0 / total / 2 }, v: start.v.map { $0 / total / 2 })
     space = LeadingSpace(size: 2 * size, count: parts - 1)
   }
 
-  /// The least bound found, in counts, when `pairs` pairs share the time.
+  /// Returns the least bound found, in counts, when `pairs` pairs share the time.
   ///
-  /// The steps are Adam's, which take far fewer than plain ones: here subgradients of `B` and of prices differ in
-  /// size by orders of magnitude.
+  /// Adam's steps converge far faster than plain ones here, because subgradients of `B` and of
+  /// prices differ by orders of magnitude.
   ///
   /// - SeeAlso: Kingma and Ba 2015, *Adam*, [arXiv:1412.6980](https://arxiv.org/abs/1412.6980).
   mutating func minimise(pairs: Int) -> Double {
     let steps = min(Self.mostSteps, Int(Self.work / (space.workPerStep * Double(max(1, pairs)))))
     guard steps >= 40 else { return .infinity }
-    // Eigenvalues that are still too small would look like a bound that nothing improves.
+    // Eigenvalues that are still too small would look like a bound that cannot be improved.
     for _ in 0..<10 { _ = evaluate() }
     var (best, bestPoint) = (Double.infinity, point)
     var (shares, shifts) = (AdamSteps(point.share.count), AdamSteps(point.shift.count))
@@ -87,7 +89,7 @@ struct PairDecomposition {
     return scale * proved()
   }
 
-  /// About the value at the point, and a direction in which it rises.
+  /// The approximate value at the point, and a subgradient.
   private mutating func evaluate() -> (value: Double, slope: Point) {
     let pair = CentredPair(share: point.share, shift: point.shift, size: size)
     let values = space.follow(pair)
@@ -129,7 +131,7 @@ struct PairDecomposition {
       - 0.5 * (1 - 1 / parts) * point.shift.reduce(0, +)
   }
 
-  /// The value at the point with all eigenvalues known to rounding, and that much more.
+  /// The value at the point with all eigenvalues exact up to rounding, plus a margin for rounding.
   private func proved() -> Double {
     let matrix = CentredPair(share: point.share, shift: point.shift, size: size).matrix
     let largest = matrix.reduce(0) { max($0, $1.magnitude) }
@@ -139,7 +141,7 @@ struct PairDecomposition {
   }
 }
 
-/// Adam's averages of the slopes of some numbers.
+/// Adam's moving averages of some variables' slopes.
 private struct AdamSteps {
   private var means: [Double]
   private var squares: [Double]
@@ -150,7 +152,7 @@ private struct AdamSteps {
     squares = Array(repeating: 0, count: count)
   }
 
-  /// Moves numbers by about `length` each.
+  /// Moves each variable by about `length`.
   mutating func move(_ values: inout [Double], against slope: [Double], by length: Double) {
     let (keptMean, keptSquare) = (0.9, 0.99)
     step += 1

@@ -1,35 +1,37 @@
-/// Numbers that no plan's objective can exceed.
+/// Upper bounds on the objective of any plan.
 ///
-/// Each pair of neighbouring layers is bounded on its own, in four ways, and the smallest is taken:
+/// Each pair of neighbouring layers is bounded separately, in four ways, and the smallest bound is
+/// used:
 ///
-/// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a rank, so the `S`
-///   largest counts of each row, and of each column, bound the pair;
-/// - *matching*: both limits at once, a b-matching, bounded by its linear-programming dual;
-/// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so that the largest singular values of
-///   the pair's doubly centred counts bound what is kept beyond an even share (without replicas only);
-/// - *decomposition*: the counts divided between the last two in the best way (`PairDecomposition`), where the
-///   size leaves time for it.
+/// - *greedy*: an expert meets at most `S` experts of the next layer, `S` being the slots of a
+///   rank, so the `S` largest counts of each row, and of each column, bound the pair;
+/// - *matching*: both limits at once, a b-matching, bounded by the dual of its linear program;
+/// - *spectral*: the parts of a layer are orthogonal vectors of length √S, so the largest singular
+///   values of the pair's doubly centred counts bound what is kept beyond an even distribution
+///   (without replicas only);
+/// - *decomposition*: the counts, split optimally between the last two (`PairDecomposition`), if
+///   the size leaves time for it.
 ///
 /// - SeeAlso: Donath and Hoffman 1973, *Lower Bounds for the Partitioning of Graphs*,
 ///   [doi:10.1147/rd.175.0420](https://doi.org/10.1147/rd.175.0420), for the spectral idea.
 public struct PlacementBound: Hashable, Codable, Sendable {
-  /// Sum over pairs of the greedy bound, as a number of kept transitions.
+  /// Sum over pairs of the greedy bound, in kept transitions.
   public let greedy: Double
   /// Sum over pairs of the matching bound.
   public let matching: Double
   /// Sum over pairs of the spectral bound; `nil` with replicas.
   public let spectral: Double?
-  /// Sum over pairs of the decomposition bound, or of the smallest other one where it was not computed; `nil` with
-  /// replicas.
+  /// Sum over pairs of the decomposition bound, or of the smallest other bound if it was not
+  /// computed; `nil` with replicas.
   public let decomposition: Double?
   /// Sum over pairs of the smallest of the four.
   public let pairwise: Double
-  /// What the objective cannot exceed: ``pairwise`` less the least cost of imbalance.
+  /// Upper bound on the objective: ``pairwise`` minus the least cost of imbalance.
   public let objective: Double
 
-  /// Bounds a problem.
+  /// Computes the bounds of a problem.
   ///
-  /// - Complexity: O(layers × experts³), and for the decomposition at most some seconds.
+  /// - Complexity: O(layers × experts³), plus at most a few seconds for the decomposition.
   public init(_ problem: PlacementProblem) {
     let value = problem.topology.valueOfNode
     var sums = PairBound()
@@ -59,15 +61,15 @@ public struct PlacementBound: Hashable, Codable, Sendable {
   }
 }
 
-/// Bounds of one pair of layers.
+/// The bounds of one pair of layers.
 struct PairBound {
   private(set) var (greedy, matching, spectral) = (0.0, 0.0, 0.0)
-  /// The smallest of all that was computed.
+  /// The smallest of all computed bounds.
   private(set) var decomposition = 0.0
 
   init() {}
 
-  /// Bounds one of `pairs` pairs, which share the time for decompositions.
+  /// Computes the bounds of one of `pairs` pairs, which share the time for decompositions.
   init(
     _ counts: [Double], experts: Int, parts: Int, slots: Int, hasReplicas: Bool, pairs: Int
   ) {
@@ -126,7 +128,7 @@ struct PairBound {
     }
     let values = SymmetricEigenvalues.ofGram(centred, size: size, largest: parts - 1)
     let largest = max(0, values.first ?? 0)
-    // Rounding may make an eigenvalue too small, but not by more than this.
+    // Rounding may make an eigenvalue too small, but by no more than this.
     let sum = values.reduce(0) { $0 + (max(0, $1) + 1e-13 * largest).squareRoot() }
     return total / Double(parts) + n / Double(parts) * sum
   }

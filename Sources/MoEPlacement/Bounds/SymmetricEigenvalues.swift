@@ -1,11 +1,11 @@
-/// Eigenvalues of symmetric matrices, without vectors.
+/// Eigenvalues of symmetric matrices, without eigenvectors.
 ///
-/// Householder's reduction to three diagonals, then bisection on the number of negative pivots (Sturm's sequence),
-/// which is slow but cannot fail to converge.
+/// Householder reduction to tridiagonal form, then bisection on the number of negative pivots
+/// (Sturm sequence), which is slow but always converges.
 ///
 /// - SeeAlso: Golub and Van Loan 2013, *Matrix Computations*, sections 8.3 and 8.4.
 enum SymmetricEigenvalues {
-  /// Squares of the `count` largest singular values of a square matrix, largest first.
+  /// The squares of the `count` largest singular values of a square matrix, largest first.
   static func ofGram(_ matrix: [Double], size: Int, largest count: Int) -> [Double] {
     var gram = [Double](repeating: 0, count: size * size)
     for i in 0..<size {
@@ -17,7 +17,7 @@ enum SymmetricEigenvalues {
     return largest(count, of: gram, size: size)
   }
 
-  /// The `number` largest eigenvalues, largest first, each at most a rounding too small.
+  /// The `number` largest eigenvalues, largest first, each at most a rounding error too small.
   ///
   /// - Complexity: O(size³).
   static func largest(_ number: Int, of matrix: [Double], size: Int) -> [Double] {

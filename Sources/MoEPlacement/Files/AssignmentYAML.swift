@@ -1,9 +1,10 @@
-/// Reads the part of YAML that TensorRT-LLM's load-balancer files use: keys of numbers, and lists of numbers.
+/// Reads the subset of YAML that TensorRT-LLM's load-balancer files use: keys with numbers or lists
+/// of numbers.
 struct AssignmentYAML {
   private(set) var slots: Int?
   private(set) var rows: [(layer: Int, experts: [Int])] = []
   private var isInside = false
-  /// A list that goes on in the next line.
+  /// A list that continues on the next line.
   private var open: String?
 
   mutating func read(_ line: Substring, number: Int) throws {
@@ -35,7 +36,7 @@ struct AssignmentYAML {
     isInside = key == "initial_global_assignments"
     if key == "num_slots" {
       guard let value, let count = Int(value), count >= 1, slots == nil else {
-        throw PlanRefusal("line \(number): 'num_slots' must be a whole number above 0, once")
+        throw PlanRefusal("line \(number): 'num_slots' must be an integer above 0 and occur once")
       }
       slots = count
     }
@@ -73,7 +74,7 @@ struct AssignmentYAML {
     var experts: [Int] = []
     for field in text.dropFirst().dropLast().split(separator: ",") {
       guard let expert = Int(field.filter { $0 != " " }) else {
-        throw PlanRefusal("line \(number): '\(field.prefix(20))' is no expert")
+        throw PlanRefusal("line \(number): '\(field.prefix(20))' is not an expert")
       }
       experts.append(expert)
     }

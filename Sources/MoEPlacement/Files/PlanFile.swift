@@ -2,14 +2,16 @@ import MoECore
 public import SystemPackage
 
 extension PlacementPlan {
-  /// Writes the plan for a system.
+  /// Writes the plan in a system's format.
   ///
   /// - Parameters:
-  ///   - path: The file; it appears whole or not at all.
-  ///   - format: The system.
-  ///   - modelLayers: Layers of the whole model, dense ones included (default: up to the last with experts). SGLang
-  ///     wants a row for each; dense layers get the experts in order, which nobody looks up.
-  /// - Throws: ``PlacementError`` for an illegal plan, or one that the format cannot hold, and `FileError`.
+  ///   - path: The file, which is written atomically.
+  ///   - format: The format.
+  ///   - modelLayers: Layers of the whole model, dense ones included (default: up to the last with
+  ///     experts). SGLang expects a row for each; dense layers get the experts in order, which are
+  ///     never looked up.
+  /// - Throws: ``PlacementError`` for an illegal plan, or one that the format cannot represent, and
+  ///   `FileError`.
   public func write(
     to path: FilePath, as format: PlanFormat = .plan, modelLayers: Int? = nil
   ) throws {
@@ -18,7 +20,7 @@ extension PlacementPlan {
     try AtomicFile.write(text, to: path)
   }
 
-  /// Reads a plan without judging it; see ``violations``.
+  /// Reads a plan without validating it; see ``violations``.
   ///
   /// - Throws: ``PlacementError/invalidFile(path:message:)``, `SettingError` about hints that the format needs, and
   ///   `FileError`.

@@ -5,7 +5,8 @@ extension PlanFormat {
     plan: { bytes, _ in try PlacementPlan.parseJSON(bytes) })
 }
 
-/// Our own file: `{"version": 1, "layers": [ids], "experts": E, "nodes": N, "ranks": R, "slots": [[…], …]}`.
+/// Switchyard's format: `{"version": 1, "layers": [ids], "experts": E, "nodes": N, "ranks": R,
+/// "slots": [[…], …]}`.
 private struct StoredPlan: Decodable {
   var version: Int
   var layers: [Int]

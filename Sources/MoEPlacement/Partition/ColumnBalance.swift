@@ -1,4 +1,4 @@
-/// Loads of a layer's columns, and what exchanging two items would do to the largest.
+/// The loads of a layer's columns, and the effect of exchanging two items on the largest.
 struct ColumnBalance {
   private let loads: [Double]
   private let limit: Double
@@ -14,8 +14,8 @@ struct ColumnBalance {
   /// Mean load of a column.
   var mean: Double { columns.reduce(0, +) / Double(max(1, columns.count)) }
 
-  /// Change of the load beyond the limit, and of what the largest load costs, if `k` went from `p` to `q`, and `l`
-  /// from `q` to `p`.
+  /// The change of the load beyond the limit, and of the cost of the largest load, if `k` moved
+  /// from `p` to `q` and `l` from `q` to `p`.
   func change(_ k: Int, _ p: Int, _ l: Int, _ q: Int) -> (excess: Double, cost: Double) {
     let difference = loads[l] - loads[k]
     guard difference != 0 else { return (0, 0) }

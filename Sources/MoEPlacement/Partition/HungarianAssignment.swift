@@ -1,9 +1,9 @@
-/// Matches rows with columns one to one so that the values add up to the most.
+/// Matches rows with columns one to one with the largest sum of values.
 ///
-/// Shortest augmenting paths with potentials, as Jonker and Volgenant do.
+/// Uses shortest augmenting paths with potentials, as Jonker and Volgenant do.
 ///
-/// - SeeAlso: Jonker and Volgenant 1987, *A Shortest Augmenting Path Algorithm for Dense and Sparse Linear
-///   Assignment Problems*, [doi:10.1007/BF02278710](https://doi.org/10.1007/BF02278710).
+/// - SeeAlso: Jonker and Volgenant 1987, *A Shortest Augmenting Path Algorithm for Dense and Sparse
+///   Linear Assignment Problems*, [doi:10.1007/BF02278710](https://doi.org/10.1007/BF02278710).
 enum HungarianAssignment {
   /// The column of each row, and the sum.
   ///

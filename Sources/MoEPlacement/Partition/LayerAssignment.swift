@@ -1,21 +1,22 @@
-/// Assigns the items of one layer to columns exactly, given what each gains where.
+/// Assigns the items of one layer to columns optimally, given each item's gain in each column.
 ///
-/// This is a linear assignment problem in which places of one column are alike. It is solved by cancelling
-/// cycles: an assignment is best when no ring of columns exists around which moving one item each gains
-/// anything; rings are found by Bellman and Ford's algorithm on the columns alone, with the cheapest item to move
-/// from one column to another as the length of an edge. Starting from a good assignment it needs few rings.
+/// This is a linear assignment problem in which all places of a column are equivalent. It is solved
+/// by cycle cancelling: an assignment is optimal if there is no cycle of columns around which
+/// moving one item each gains anything. Cycles are found by the Bellman–Ford algorithm on the
+/// columns, where the length of an edge is the cost of the cheapest item to move between two
+/// columns. From a good initial assignment it needs few cycles.
 ///
 /// - SeeAlso: Klein 1967, *A Primal Method for Minimal Cost Flows*,
 ///   [doi:10.1287/mnsc.14.3.205](https://doi.org/10.1287/mnsc.14.3.205).
 struct LayerAssignment {
   let columns: Int
-  /// Gain of item `k` in column `c`, `[columns · items]`.
+  /// The gain of item `k` in column `c`, `[columns · items]`.
   let gains: [Double]
-  /// Expert of each item; empty when all are different.
+  /// The expert of each item; empty if all are different.
   let twins: [Int]
   private(set) var places: [Int]
   private var members: [[Int]]
-  /// Loss of the cheapest move between columns, and its item.
+  /// The loss of the cheapest move between columns, and its item.
   private var loss: [Double]
   private var mover: [Int]
   private let tolerance: Double
@@ -32,9 +33,9 @@ struct LayerAssignment {
     for column in 0..<columns { refreshMoves(from: column) }
   }
 
-  /// The best places, starting from `places`, which fill the columns as they shall be filled.
+  /// The best places, starting from `places`, which must fill each column to its capacity.
   ///
-  /// - Complexity: O(rings · columns³) and the moves that they change.
+  /// - Complexity: O(cycles · columns³), plus updates of the moves that they change.
   static func best(
     gains: [Double], columns: Int, from places: [Int], twins: [Int] = []
   ) -> [Int] {
@@ -64,7 +65,7 @@ struct LayerAssignment {
     return members[column].contains { twins[$0] == twins[item] }
   }
 
-  /// Moves items around one ring that gains something; false when there is none.
+  /// Moves items around one cycle with a gain; false if there is none.
   private mutating func cancelRing() -> Bool {
     guard let ring = findRing() else { return false }
     for (from, to) in zip(ring, ring.dropFirst() + ring.prefix(1)) {
@@ -102,7 +103,7 @@ struct LayerAssignment {
     return nil
   }
 
-  /// A ring among the parents whose moves gain something, in the order of the moves.
+  /// A cycle among the parents whose moves have a gain, in the order of the moves.
   private func ring(in parent: [Int]) -> [Int]? {
     var mark = [Int](repeating: -1, count: columns)
     for start in 0..<columns where mark[start] < 0 {

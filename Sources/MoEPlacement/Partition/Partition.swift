@@ -1,39 +1,42 @@
-/// The search problem behind every solver: items in layers, columns with a fixed number of places, and what two
-/// items of neighbouring layers are worth when their columns meet.
+/// The search problem behind every solver.
 ///
-/// Items are copies of experts, columns are ranks (or nodes, or halves of a set of ranks). A transition between
-/// experts with `a` and `b` copies is worth `1 / max(a, b)` of its count for each common rank, which is what
-/// ``PlacementEvaluation`` counts.
+/// Items of each layer are assigned to columns with a fixed number of places; two items of
+/// neighbouring layers are worth something if their columns match.
+///
+/// Items are copies of experts; columns are ranks (or nodes, or halves of a set of ranks). A
+/// transition between experts with `a` and `b` copies is worth `1 / max(a, b)` of its count for
+/// each common rank, as in ``PlacementEvaluation``.
 struct Partition {
   let layers: Int
-  /// Items of each layer; the same everywhere.
+  /// The number of items in a layer, the same for all layers.
   let items: Int
-  /// Expert of each item, `[layers][items]`; two items of one expert must not share a column.
+  /// The expert of each item, `[layers][items]`; two items of one expert must not share a column.
   let experts: [[Int]]
-  /// Whether some expert has several items.
+  /// Whether any expert has several items.
   let hasTwins: Bool
-  /// Worth of item `k` meeting item `l` of the next layer, `[layers − 1][items · items]`.
+  /// The worth of item `k` meeting item `l` of the next layer, `[layers − 1][items · items]`.
   let worth: [[Double]]
   /// The same, seen from the next layer: element `l · items + k`.
   let worthBack: [[Double]]
-  /// Places of each column.
+  /// The number of places of each column.
   let capacity: [Int]
-  /// Worth of two columns, `[columns · columns]`: 1 for the same, less in one node, else 0.
+  /// The affinity of two columns, `[columns · columns]`: 1 for the same, less within a node, else
+  /// 0.
   let affinity: [Double]
-  /// Load of each item, `[layers][items]`.
+  /// The load of each item, `[layers][items]`.
   let loads: [[Double]]
-  /// Largest load of a column, per layer.
+  /// The largest permitted load of a column, per layer.
   let loadLimit: [Double]
-  /// What one unit of the largest load costs, per layer.
+  /// The cost of one unit of the largest load, per layer.
   let loadCost: [Double]
 
   var columns: Int { capacity.count }
-  /// Whether columns differ only in their names.
+  /// Whether columns are interchangeable.
   var isSymmetric: Bool {
     capacity.allSatisfy { $0 == capacity[0] } && !hasNodes
   }
   let hasNodes: Bool
-  /// Whether loads matter at all.
+  /// Whether loads affect the score.
   let hasLoads: Bool
 
   /// The whole problem, with items for the given copies of experts, `[layers][experts]`.
@@ -107,7 +110,7 @@ struct Partition {
     return result
   }
 
-  /// The part of this problem that is left when items are already confined: `chosen[layer]` lists them.
+  /// The subproblem for some items of each layer, listed in `chosen[layer]`.
   func part(_ chosen: [[Int]], capacity: [Int]) -> Partition {
     let count = chosen[0].count
     return Partition(
@@ -119,7 +122,7 @@ struct Partition {
       loadLimit: loadLimit.map { _ in .infinity }, loadCost: loadCost.map { _ in 0 })
   }
 
-  /// What places are worth, without loads.
+  /// The worth of places, without loads.
   func kept(_ places: [[Int]]) -> Double {
     var result = 0.0
     for (layer, table) in worth.enumerated() {
@@ -131,21 +134,21 @@ struct Partition {
     return result
   }
 
-  /// Loads of the columns of a layer.
+  /// The loads of a layer's columns.
   func columnLoads(_ places: [Int], layer: Int) -> [Double] {
     var result = [Double](repeating: 0, count: columns)
     for (item, column) in places.enumerated() { result[column] += loads[layer][item] }
     return result
   }
 
-  /// What the loads of a layer cost; infinite beyond the limit.
+  /// The cost of a layer's loads; infinite beyond the limit.
   func loadPenalty(_ places: [Int], layer: Int) -> Double {
     guard hasLoads else { return 0 }
     let largest = columnLoads(places, layer: layer).max() ?? 0
     return largest > loadLimit[layer] ? .infinity : largest * loadCost[layer]
   }
 
-  /// What solvers maximise; negative infinity when a limit is broken.
+  /// The value that solvers maximise; negative infinity if a limit is violated.
   func score(_ places: [[Int]]) -> Double {
     let penalty = places.indices.reduce(0) { $0 + loadPenalty(places[$1], layer: $1) }
     return kept(places) - penalty

@@ -1,11 +1,12 @@
-/// A solution of a ``Partition`` on its way to a better one.
+/// A solution of a ``Partition`` that is being improved.
 ///
-/// For every item it keeps what the item would gain in every column, given its neighbours in the layers before
-/// and after, so that a move is judged at once and costs one update per neighbour.
+/// It stores the gain of every item in every column, given its neighbours in the layers before and
+/// after, so that a move is evaluated in constant time and costs one update per neighbour.
 struct PartitionState {
   let partition: Partition
   private(set) var places: [[Int]]
-  /// Gain of item `k` in column `c`, `[layers][columns · items]`: a move changes two runs of neighbouring numbers.
+  /// The gain of item `k` in column `c`, `[layers][columns · items]`: a move changes two contiguous
+  /// runs.
   private(set) var gains: [[Double]]
 
   init(_ partition: Partition, places: [[Int]]) {
@@ -31,7 +32,7 @@ struct PartitionState {
     }
   }
 
-  /// Replaces the places of a layer and what its neighbours gain by it.
+  /// Replaces the places of a layer and updates its neighbours' gains.
   mutating func setPlaces(_ new: [Int], layer: Int) {
     let old = places[layer]
     guard new != old else { return }
@@ -60,7 +61,7 @@ struct PartitionState {
     }
   }
 
-  /// Adds the worth of an item in a column to what the items of a neighbouring layer gain.
+  /// Adds the worth of an item in a column to the gains of a neighbouring layer's items.
   private mutating func tell(
     _ layer: Int, _ worth: [Double], _ item: Int, in column: Int, times sign: Double
   ) {
@@ -79,14 +80,14 @@ struct PartitionState {
     }
   }
 
-  /// What an exchange of two items of a layer would add, without loads.
+  /// The gain of exchanging two items of a layer, without loads.
   func gainOfSwap(_ k: Int, _ l: Int, layer: Int) -> Double {
     let items = partition.items
     let (p, q) = (places[layer][k] * items, places[layer][l] * items)
     return gains[layer][q + k] - gains[layer][p + k] + gains[layer][p + l] - gains[layer][q + l]
   }
 
-  /// Whether exchanging two items would put copies of one expert together.
+  /// Whether exchanging two items would put two copies of an expert into one column.
   func wouldMeetTwin(_ k: Int, _ l: Int, layer: Int) -> Bool {
     guard partition.hasTwins else { return false }
     let experts = partition.experts[layer]

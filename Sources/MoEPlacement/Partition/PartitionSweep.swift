@@ -1,11 +1,12 @@
 import Foundation
 import MoECore
 
-/// Improves solutions of a ``Partition``: layer by layer, by exchanges, by annealing, and by combining them.
+/// Improves solutions of a ``Partition`` layer by layer, by exchanges, by annealing and by
+/// combination.
 struct PartitionSweep {
   let partition: Partition
 
-  /// Re-assigns every layer given its neighbours, forwards and backwards, until nothing gains any more.
+  /// Reassigns every layer given its neighbours, forwards and backwards, until nothing improves.
   func settle(_ state: inout PartitionState, deadline: Deadline) {
     let order = Array(0..<partition.layers) + (0..<partition.layers).reversed()
     var isBetter = true
@@ -15,7 +16,7 @@ struct PartitionSweep {
     }
   }
 
-  /// Finds better places for one layer; false when there are none.
+  /// Finds better places for one layer; false if there are none.
   private func improve(_ state: inout PartitionState, layer: Int) -> Bool {
     guard !partition.hasLoads else { return exchange(&state, layer: layer) }
     let old = state.places[layer]
@@ -27,7 +28,8 @@ struct PartitionSweep {
     return true
   }
 
-  /// Exchanges pairs of a layer as long as that helps; loads beyond the limit weigh most.
+  /// Exchanges pairs in a layer as long as that helps; reducing loads beyond the limit has
+  /// priority.
   private func exchange(_ state: inout PartitionState, layer: Int) -> Bool {
     var balance = ColumnBalance(partition, state.places[layer], layer: layer)
     var (isBetter, found) = (false, true)
@@ -53,7 +55,7 @@ struct PartitionSweep {
     return isBetter
   }
 
-  /// Builds a solution from the first layer's places on: each layer is best for the one before it.
+  /// Builds a solution from the first layer's places: each layer is optimal for the one before it.
   func chain(first: [Int]) -> [[Int]] {
     var state = PartitionState(
       partition, places: Array(repeating: first, count: partition.layers))
@@ -68,7 +70,7 @@ struct PartitionSweep {
     return state.places
   }
 
-  /// Exchanges random pairs, accepting losses ever more rarely.
+  /// Exchanges random pairs, accepting losses more and more rarely.
   ///
   /// - SeeAlso: Kirkpatrick, Gelatt and Vecchi 1983, *Optimization by Simulated Annealing*,
   ///   [doi:10.1126/science.220.4598.671](https://doi.org/10.1126/science.220.4598.671).
@@ -84,7 +86,7 @@ struct PartitionSweep {
     let rounds = 100
     for round in 0..<rounds where !deadline.isOver {
       let temperature = start * max(1e-9, 1 - Double(round) / Double(rounds))
-      // Layer after layer, because the tables of one layer fit the processor's cache and those of all do not.
+      // Layer by layer, because the tables of one layer fit into the cache and those of all do not.
       for layer in 0..<layers {
         for _ in 0..<max(1, proposals / rounds / layers) {
           let k = Int(generator.next() >> 32) % items
@@ -97,7 +99,7 @@ struct PartitionSweep {
     }
   }
 
-  /// Exchanges two items if that gains something, or with a chance that falls with the loss.
+  /// Exchanges two items if that is a gain, otherwise with a probability that falls with the loss.
   private func propose(
     _ state: inout PartitionState, _ k: Int, _ l: Int, layer: Int, temperature: Double,
     balance: inout ColumnBalance, using generator: inout SeededGenerator
@@ -122,7 +124,7 @@ struct PartitionSweep {
     log(Double.random(in: Double.leastNormalMagnitude..<1, using: &generator))
   }
 
-  /// Mean loss of exchanges that lose something.
+  /// The mean loss of exchanges that are losses.
   private func typicalLoss(
     _ state: PartitionState, using generator: inout SeededGenerator
   ) -> Double {
@@ -137,8 +139,8 @@ struct PartitionSweep {
     return count > 0 ? sum / Double(count) : 0
   }
 
-  /// The best way through several solutions' layers: each layer is taken from one of them, its columns renamed to
-  /// suit the layer before.
+  /// The best combination of several solutions: each layer is taken from one of them, with its
+  /// columns renamed to match the layer before.
   ///
   /// - Complexity: O(layers × solutions² × (items² + columns³)).
   func combined(_ solutions: [[[Int]]]) -> [[Int]]? {
@@ -151,7 +153,7 @@ struct PartitionSweep {
         var (top, choice) = (-Double.infinity, (from: 0, names: Array(0..<partition.columns)))
         for (index, before) in solutions.enumerated() where best[index] > -.infinity {
           let blocks = partition.blocks(layer - 1, before[layer - 1], solution[layer])
-          // Row: column of the new layer; column: name it takes.
+          // Row: column of the new layer; column: its new name.
           let match = HungarianAssignment.best(blocks, size: partition.columns)
           if best[index] + match.total > top {
             (top, choice) = (best[index] + match.total, (index, match.columns))
@@ -184,7 +186,7 @@ struct PartitionSweep {
 }
 
 extension Partition {
-  /// Items in order, column by column; twins are dealt out so that they do not meet.
+  /// Items in order, column by column; copies of one expert are distributed to different columns.
   func contiguous(layer: Int) -> [Int] {
     guard hasTwins else {
       return capacity.enumerated().flatMap { Array(repeating: $0.offset, count: $0.element) }
@@ -192,8 +194,8 @@ extension Partition {
     return dealt(Array(0..<items), layer: layer)
   }
 
-  /// Deals items out in an order, experts with the most copies first, each to the column with most room that
-  /// holds no copy.
+  /// Distributes items in an order, experts with the most copies first, each to the column with the
+  /// most free places that holds no copy.
   func dealt(_ order: [Int], layer: Int) -> [Int] {
     let expertOf = experts[layer]
     var copies: [Int: Int] = [:]
@@ -209,7 +211,8 @@ extension Partition {
     var holders: [Int: Set<Int>] = [:]
     for item in sorted {
       let taken = holders[expertOf[item]] ?? []
-      // Most room first keeps room everywhere, so that later twins find different columns.
+      // Choosing the column with the most room keeps room everywhere, so that later copies find
+      // different columns.
       let free = room.indices.filter { room[$0] > 0 && !taken.contains($0) }
       let column =
         free.max { (room[$0], -$0) < (room[$1], -$1) } ?? room.indices.first { room[$0] > 0 } ?? 0
@@ -226,7 +229,8 @@ extension Partition {
     return dealt(Array(0..<items).shuffled(using: &generator), layer: layer)
   }
 
-  /// Worth between columns of two layers: row, column of the next layer; column, of the layer before.
+  /// The worth between the columns of two layers; rows are columns of the next layer, columns those
+  /// of the layer before.
   func blocks(_ layer: Int, _ before: [Int], _ after: [Int]) -> [Double] {
     var result = [Double](repeating: 0, count: columns * columns)
     for k in 0..<items {

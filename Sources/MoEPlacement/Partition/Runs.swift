@@ -1,6 +1,6 @@
-/// Arithmetic on runs of neighbouring numbers, where searches and bounds spend most of their time.
+/// Arithmetic on contiguous runs of numbers, where searches and bounds spend most of their time.
 ///
-/// Without a check of every index the loops run on vectors.
+/// Without bounds checks the loops are vectorized.
 enum Runs {
   /// Adds `factor` times a run of `source` to one of `target`.
   static func add(
@@ -19,7 +19,8 @@ enum Runs {
     }
   }
 
-  /// Sum of the products of two runs, in four parts so that additions need not wait for one another.
+  /// The dot product of two runs, in four independent sums so that additions do not wait for each
+  /// other.
   static func dot(
     _ left: [Double], at start: Int, _ right: [Double], at place: Int, count: Int
   ) -> Double {

@@ -1,9 +1,10 @@
-/// What a plan does to the tokens of a problem.
+/// The effect of a plan on the tokens of a problem.
 ///
-/// Where experts have replicas, tokens divide evenly among them and stay where they are as often as that
-/// allows: of the tokens from expert `i`, with copies on the ranks `A`, to expert `p`, with copies on `B`, the share
-/// `Σ_r min([r ∈ A] / |A|, [r ∈ B] / |B|)` keeps its rank. No policy with even shares keeps more, and this one
-/// does not depend on earlier layers, so that the sum over counts is the expected sum over tokens.
+/// If experts have replicas, tokens are divided evenly among them and stay on their rank as often
+/// as that allows: of the tokens from expert `i`, with copies on the ranks `A`, to expert `p`, with
+/// copies on `B`, the fraction `Σ_r min([r ∈ A] / |A|, [r ∈ B] / |B|)` stays on its rank. No policy
+/// that divides evenly keeps more, and this one does not depend on earlier layers, so the sum over
+/// counts is the expected sum over tokens.
 public struct PlacementEvaluation: Hashable, Codable, Sendable {
   /// All transitions.
   public let transitions: Double
@@ -13,26 +14,28 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
   public let sameNode: Double
   /// Transitions that change the node.
   public let otherNode: Double
-  /// Transitions by value: 1 on the same rank, in part in the same node.
+  /// Transitions weighted by value: 1 on the same rank, a fraction within a node.
   public let kept: Double
-  /// Cost of all ways, in the topology's units.
+  /// The cost of all transfers, in the topology's units.
   public let cost: Double
-  /// What the problem asks to maximise.
+  /// The objective, to be maximised.
   public let objective: Double
   /// Largest load of a rank over the mean, per layer; 1 for layers without tokens.
   public let balance: [Double]
 
-  /// Transitions that change the rank, as a share of all; 0 when there are none.
+  /// The fraction of transitions that change the rank; 0 if there are none.
   public var crossingShare: Double { transitions > 0 ? 1 - sameRank / transitions : 0 }
-  /// Mean over the layers of the largest load over the mean.
+  /// The mean over the layers of ``balance``.
   public var meanBalance: Double { balance.reduce(0, +) / Double(max(1, balance.count)) }
-  /// Worst layer's largest load over the mean.
+  /// The worst layer's ``balance``.
   public var worstBalance: Double { balance.max() ?? 1 }
 
-  /// Follows a problem's counts through a plan.
+  /// Evaluates a plan on a problem's counts.
   ///
-  /// - Complexity: O(layers × experts²) without replicas, times the square of the copies with them.
-  /// - Throws: ``PlacementError`` when the plan is not legal or has another shape than the problem.
+  /// - Complexity: O(layers × experts²) without replicas; with them, times the square of the number
+  ///   of copies.
+  /// - Throws: ``PlacementError`` when the plan is not legal or its shape differs from the
+  ///   problem's.
   public init(_ plan: PlacementPlan, of problem: PlacementProblem) throws(PlacementError) {
     try plan.validate()
     guard plan.experts == problem.experts, plan.layerIDs == problem.layerIDs,
@@ -85,7 +88,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
     return (rank, node, total)
   }
 
-  /// Largest probability that two places, each drawn evenly from its list, are the same.
+  /// The largest probability that two places, each drawn uniformly from its list, are equal.
   private static func shared(_ left: [Int], _ right: [Int]) -> Double {
     var result = 0.0
     for place in Set(left) {
@@ -96,7 +99,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
     return result
   }
 
-  /// Without replicas, what stays is also the sum of the diagonal of the ranks' own transition table.
+  /// Checks that, without replicas, kept transitions are the trace of the ranks' transition table.
   private static func checkIdentity(
     _ counts: [Double], _ from: [[Int]], _ to: [[Int]], _ kept: Double, _ problem: PlacementProblem
   ) {
@@ -114,7 +117,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
       abs(diagonal - kept) <= 1e-9 * max(1, total), "kept \(kept), but the blocks say \(diagonal)")
   }
 
-  /// Largest load of a rank over the mean, when replicas share their tokens evenly.
+  /// The largest load of a rank over the mean, when tokens are divided evenly among replicas.
   static func balance(_ places: [[Int]], _ loads: [Double], ranks: Int) -> Double {
     var ofRank = [Double](repeating: 0, count: ranks)
     for (expert, copies) in places.enumerated() {

@@ -1,26 +1,26 @@
-/// The answer: which expert each slot of each layer holds.
+/// A placement plan: which expert each slot of each layer holds.
 ///
-/// Slot `s` belongs to rank `s / slotsPerRank`. A plan read from elsewhere may break rules; ``violations``
-/// lists how, and ``validate()`` refuses it.
+/// Slot `s` belongs to rank `s / slotsPerRank`. A plan read from a file may violate rules;
+/// ``violations`` lists how, and ``validate()`` throws then.
 public struct PlacementPlan: Hashable, Sendable {
-  /// The model's layers that have experts, in rising order.
+  /// The model's layers that have experts, in ascending order.
   public let layerIDs: [Int]
-  /// Experts of each layer.
+  /// The number of experts per layer.
   public let experts: Int
   /// Number of ranks.
   public let ranks: Int
   /// Number of nodes; divides the ranks.
   public let nodes: Int
-  /// Expert of each slot, `[layers][slots]`.
+  /// The expert of each slot, `[layers][slots]`.
   public let slots: [[Int]]
 
-  /// Holds a plan without judging it.
+  /// Creates a plan without validating it.
   public init(layerIDs: [Int], experts: Int, ranks: Int, nodes: Int = 1, slots: [[Int]]) {
     (self.layerIDs, self.experts, self.ranks) = (layerIDs, experts, ranks)
     (self.nodes, self.slots) = (nodes, slots)
   }
 
-  /// The plan that puts experts on ranks, `[layers][ranks]`, in rising order within each rank.
+  /// The plan that puts experts on ranks, `[layers][ranks]`, in ascending order within each rank.
   init(_ problem: PlacementProblem, expertsOfRanks: [[[Int]]]) {
     self.init(
       layerIDs: problem.layerIDs, experts: problem.experts, ranks: problem.topology.ranks,
@@ -29,15 +29,15 @@ public struct PlacementPlan: Hashable, Sendable {
 
   /// Number of layers with experts.
   public var layers: Int { slots.count }
-  /// Slots of one rank in each layer.
+  /// The number of slots of one rank in each layer.
   public var slotsPerRank: Int { (slots.first?.count ?? 0) / max(1, ranks) }
-  /// Additional slots per layer.
+  /// The number of additional slots per layer.
   public var replicas: Int { (slots.first?.count ?? 0) - experts }
 
   /// The rank of a slot.
   public func rank(ofSlot slot: Int) -> Int { slot / slotsPerRank }
 
-  /// The ranks that hold each expert of a layer, in rising order.
+  /// The ranks that hold each expert of a layer, in ascending order.
   ///
   /// - Precondition: The plan is legal.
   public func ranksOfExperts(layer: Int) -> [[Int]] {
@@ -46,20 +46,20 @@ public struct PlacementPlan: Hashable, Sendable {
     return result
   }
 
-  /// A way in which a plan breaks the rules.
+  /// A violation of the rules by a plan.
   public struct Violation: Hashable, Sendable, CustomStringConvertible {
     /// The model's layer, or `nil` for the whole plan.
     public let layer: Int?
     /// What is wrong.
     public let message: String
-    /// Layer and fault.
+    /// The layer and the message.
     public var description: String { (layer.map { "layer \($0): " } ?? "") + message }
   }
 
-  /// Everything that keeps this from being a legal plan, in the order of the layers.
+  /// All reasons why this is not a legal plan, in the order of the layers.
   ///
-  /// Legal means: every expert has a slot in every layer, every rank has the same number of slots, and no rank
-  /// holds two copies of one expert.
+  /// Legal means: every expert has a slot in every layer, every rank has the same number of slots,
+  /// and no rank holds two copies of one expert.
   ///
   /// - Complexity: O(layers × slots).
   public var violations: [Violation] {
@@ -106,31 +106,32 @@ public struct PlacementPlan: Hashable, Sendable {
         copies[expert] += 1
         if !seen.insert(expert).inserted {
           found.append(
-            "rank \(rank) holds expert \(expert) twice; a second copy there helps nobody")
+            "rank \(rank) holds expert \(expert) twice; a second copy on the same rank is useless")
         }
       }
     }
     for (expert, count) in copies.enumerated() where count == 0 {
-      found.append("expert \(expert) has no slot; its tokens would have nowhere to go")
+      found.append("expert \(expert) has no slot; its tokens would have no destination")
     }
     return found
   }
 
-  /// Refuses a plan that breaks a rule.
+  /// Throws if the plan violates a rule.
   ///
-  /// - Throws: ``PlacementError/illegalPlan(message:)`` with the first fault and the number of others.
+  /// - Throws: ``PlacementError/illegalPlan(message:)`` with the first violation and the number of
+  ///   others.
   public func validate() throws(PlacementError) {
     let found = violations
     guard let first = found.first else { return }
-    let others = found.count > 1 ? " (and \(found.count - 1) more faults)" : ""
+    let others = found.count > 1 ? " (and \(found.count - 1) more violations)" : ""
     throw .illegalPlan(message: "\(first)\(others)")
   }
 }
 
 extension PlacementPlan {
-  /// The experts of each layer that live on other ranks in another plan.
+  /// The experts of each layer that are on different ranks in another plan.
   ///
-  /// - Throws: ``PlacementError`` when a plan is not legal, or the plans are of different models.
+  /// - Throws: ``PlacementError`` when a plan is not legal, or the plans are for different models.
   public func changes(
     to other: PlacementPlan
   ) throws(PlacementError) -> [(layer: Int, moved: [Int])] {

@@ -1,45 +1,49 @@
-/// The question: how tokens move between the experts of consecutive layers, and where experts can live.
+/// A placement problem: how tokens move between the experts of consecutive layers, and where
+/// experts can be placed.
 ///
-/// Every rank holds ``slotsPerRank`` experts of every layer. Without replicas each expert has one slot per
-/// layer; with them busy experts have several, on different ranks, and share their tokens evenly.
+/// Every rank holds ``slotsPerRank`` experts of every layer. Without replicas each expert has one
+/// slot per layer; with replicas, busy experts have several slots on different ranks, and their
+/// tokens are divided evenly.
 ///
-/// A transition is *kept* when a token stays on its rank from one layer to the next. With ``PlacementTopology``
-/// costs that differ, one that stays in its node counts in part. The objective, to be maximised, is
+/// A transition is *kept* when a token stays on its rank from one layer to the next. If the costs
+/// of ``PlacementTopology`` differ, one that stays in its node counts partially. The objective, to
+/// be maximised, is
 ///
 ///     kept − imbalanceWeight · total · mean over layers of (largest load of a rank / mean load − 1)
 ///
-/// so that with weight 0 it counts transitions, and maximising it is minimising crossings.
+/// so with weight 0 it counts transitions, and maximising it means minimising crossings.
 ///
-/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity for Accelerating Mixture-of-Experts
-///   Model Inference*, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383), whose program counts the same per token.
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity for Accelerating
+///   Mixture-of-Experts Model Inference*, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383),
+///   whose integer program counts the same per token.
 public struct PlacementProblem: Hashable, Sendable {
-  /// The model's layers that have experts, in rising order.
+  /// The model's layers that have experts, in ascending order.
   public let layerIDs: [Int]
-  /// Experts of each layer.
+  /// The number of experts per layer.
   public let experts: Int
-  /// Assignments per expert, `[layers][experts]`.
+  /// The number of assignments per expert, `[layers][experts]`.
   public let loads: [[Double]]
-  /// Tokens, or their weights, that go from an expert to one of the next layer, `[layers − 1][experts · experts]`;
-  /// expert `i` to expert `p` is element `i · experts + p`.
+  /// The tokens, or their weights, that move from an expert to one of the next layer,
+  /// `[layers − 1][experts · experts]`; expert `i` to expert `p` is element `i · experts + p`.
   public let transitions: [[Double]]
   /// Nodes, ranks and costs.
   public let topology: PlacementTopology
-  /// Additional slots per layer.
+  /// The number of additional slots per layer.
   public let replicas: Int
-  /// Largest load of a rank over the mean, per layer; `nil` for any.
+  /// The largest permitted load of a rank over the mean, per layer; `nil` for no limit.
   public let balanceLimit: Double?
   /// λ of the objective, at least 0.
   public let imbalanceWeight: Double
 
-  /// Most layers and experts.
+  /// The most layers.
   public static let maximumLayers = 4096
-  /// Most experts per layer.
+  /// The most experts per layer.
   public static let maximumExperts = 4096
 
-  /// Poses the question.
+  /// Creates a problem.
   ///
-  /// - Throws: ``PlacementError`` for counts that contradict each other or are no counts, experts that do not
-  ///   divide, and balance limits that nothing can satisfy.
+  /// - Throws: ``PlacementError`` for inconsistent or invalid counts, experts that do not divide
+  ///   evenly, and balance limits that no plan can satisfy.
   public init(
     layerIDs: [Int]? = nil, loads: [[Double]], transitions: [[Double]],
     topology: PlacementTopology, replicas: Int = 0, balanceLimit: Double? = nil,
@@ -89,7 +93,7 @@ public struct PlacementProblem: Hashable, Sendable {
       zip(layerIDs, layerIDs.dropFirst()).allSatisfy({ $0 < $1 })
     else {
       throw .invalidProblem(
-        message: "the layers must be \(loads.count) whole numbers from 0 on in rising order")
+        message: "the layers must be \(loads.count) integers from 0 on in ascending order")
     }
     guard loads.allSatisfy({ $0.count == experts }) else {
       throw .invalidProblem(message: "layers have different numbers of experts")
@@ -108,16 +112,16 @@ public struct PlacementProblem: Hashable, Sendable {
     else { throw .invalidProblem(message: "counts must be finite and in 0…10¹⁵") }
   }
 
-  /// Layers with experts.
+  /// The number of layers with experts.
   public var layers: Int { loads.count }
-  /// Slots of each layer.
+  /// The number of slots per layer.
   public var slots: Int { experts + replicas }
-  /// Slots of one rank in each layer.
+  /// The number of slots of one rank in each layer.
   public var slotsPerRank: Int { slots / topology.ranks }
   /// Sum of all transitions.
   public var totalTransitions: Double { transitions.reduce(0) { $0 + $1.reduce(0, +) } }
 
-  /// The same question with other counts, for example of tokens that were kept apart.
+  /// The same problem with other counts, for example those of held-out tokens.
   ///
   /// - Throws: ``PlacementError``; balance limits are not applied.
   public func counting(
@@ -128,14 +132,14 @@ public struct PlacementProblem: Hashable, Sendable {
       replicas: replicas, imbalanceWeight: imbalanceWeight)
   }
 
-  /// The same question with another weight of imbalance.
+  /// The same problem with another weight of imbalance.
   public func weighting(imbalance: Double) throws(PlacementError) -> PlacementProblem {
     try PlacementProblem(
       layerIDs: layerIDs, loads: loads, transitions: transitions, topology: topology,
       replicas: replicas, balanceLimit: balanceLimit, imbalanceWeight: imbalance)
   }
 
-  /// A number below which no plan's largest load over the mean can fall in a layer.
+  /// A lower bound for any plan's largest load over the mean in a layer.
   func lowestBalance(layer: Int) -> Double {
     let loads = loads[layer]
     let mean = loads.reduce(0, +) / Double(topology.ranks)

@@ -1,20 +1,20 @@
-/// Where experts can live, and what a token's way from one place to another costs.
+/// The nodes and ranks that can hold experts, and the cost of moving a token between them.
 ///
-/// Ranks are numbered node by node: rank `r` stands in node `r / ranksPerNode`.
+/// Ranks are numbered node by node: rank `r` is in node `r / ranksPerNode`.
 public struct PlacementTopology: Hashable, Codable, Sendable {
   /// Number of nodes.
   public let nodes: Int
-  /// Ranks of each node.
+  /// The number of ranks per node.
   public let ranksPerNode: Int
-  /// Cost of a way between two ranks of one node, above 0.
+  /// The cost of a transfer between two ranks of one node, above 0.
   public let costWithinNode: Double
-  /// Cost of a way between nodes, at least ``costWithinNode``.
+  /// The cost of a transfer between nodes, at least ``costWithinNode``.
   public let costBetweenNodes: Double
 
-  /// Largest number of ranks.
+  /// The largest number of ranks.
   public static let maximumRanks = 4096
 
-  /// Describes a machine.
+  /// Describes a cluster.
   ///
   /// With equal costs, every change of rank counts the same.
   ///
@@ -35,14 +35,14 @@ public struct PlacementTopology: Hashable, Codable, Sendable {
     else {
       throw .invalidProblem(
         message:
-          "a way costs \(costWithinNode) within a node and \(between) between nodes; the first must be above 0, the second at least as high"
+          "a transfer costs \(costWithinNode) within a node and \(between) between nodes; the first must be above 0, the second at least as high"
       )
     }
     (self.nodes, self.ranksPerNode) = (nodes, ranksPerNode)
     (self.costWithinNode, self.costBetweenNodes) = (costWithinNode, between)
   }
 
-  /// Checks what it reads like the other initializer.
+  /// Decodes a topology, with the same checks as the other initializer.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     try self.init(
@@ -58,13 +58,15 @@ public struct PlacementTopology: Hashable, Codable, Sendable {
   /// The node of a rank.
   public func node(of rank: Int) -> Int { rank / ranksPerNode }
 
-  /// Share of the dearest way's cost that a way inside a node saves, 0 to below 1.
+  /// The fraction of the most expensive transfer's cost that a transfer within a node saves, in
+  /// 0..<1.
   ///
-  /// A transition is worth 1 if the token stays on its rank, this if it stays in its node, and else 0.
+  /// A transition is worth 1 if the token stays on its rank, this if it stays in its node,
+  /// otherwise 0.
   public var valueOfNode: Double {
     nodes == 1 || ranksPerNode == 1 ? 0 : 1 - costWithinNode / costBetweenNodes
   }
 
-  /// Cost of the dearest way that exists.
+  /// The cost of the most expensive transfer in this topology.
   var dearestWay: Double { nodes == 1 ? costWithinNode : costBetweenNodes }
 }

@@ -5,12 +5,12 @@ import CHiGHS
 /// - SeeAlso: Huangfu and Hall 2018, *Parallelizing the dual revised simplex method*,
 ///   [doi:10.1007/s12532-017-0130-5](https://doi.org/10.1007/s12532-017-0130-5).
 public struct HiGHSSolver: Sendable {
-  /// Longest time to search, in seconds.
+  /// The time limit of the search, in seconds.
   public var timeLimit: Double
-  /// Threads to use.
+  /// The number of threads to use.
   public var threadCount: Int
 
-  /// Limits the search.
+  /// Creates a solver with limits.
   ///
   /// - Precondition: Both limits are above 0.
   public init(timeLimit: Double = .infinity, threadCount: Int = 1) {
@@ -18,14 +18,16 @@ public struct HiGHSSolver: Sendable {
     (self.timeLimit, self.threadCount) = (timeLimit, threadCount)
   }
 
-  /// Version of the library, for example `1.15.1`.
+  /// The version of the library, for example `1.15.1`.
   public static var version: String { unsafe String(cString: Highs_version()) }
 
-  /// Finds the best values, or the best that the time allowed, with a bound on how far they can be off.
+  /// Finds the optimal values, or the best within the time limit, with a bound on their distance
+  /// from the optimum.
   ///
   /// - Parameters:
   ///   - program: The program.
-  ///   - start: Values of all variables to start from; the solver drops them if they break a constraint.
+  ///   - start: Values of all variables to start from; the solver ignores them if they violate a
+  ///     constraint.
   /// - Returns: Values, objective and bound.
   /// - Throws: ``PlacementError``.
   public func solve(
@@ -52,7 +54,7 @@ public struct HiGHSSolver: Sendable {
   }
 }
 
-/// One instance of the library.
+/// One solver instance of the library.
 @safe private final class HiGHSSession {
   private let handle: UnsafeMutableRawPointer
 
@@ -105,7 +107,7 @@ public struct HiGHSSolver: Sendable {
   ) throws(PlacementError) -> IntegerProgram.Solution {
     try check("solving", unsafe Highs_run(handle))
     if Int(unsafe Highs_getModelStatus(handle)) == CHIGHS_MODEL_UNBOUNDED_OR_INFEASIBLE {
-      // Presolve cannot always tell the two apart; the solver can.
+      // Presolve cannot always distinguish infeasible from unbounded; the solver can.
       try check("presolve", unsafe Highs_setStringOptionValue(handle, "presolve", "off"))
       try check("solving", unsafe Highs_run(handle))
     }
@@ -125,7 +127,8 @@ public struct HiGHSSolver: Sendable {
     try check("solution", unsafe Highs_getSolution(handle, &values, nil, nil, nil))
     let objective = try number("objective_function_value")
     let isOptimal = Int(status) == CHIGHS_MODEL_OPTIMAL
-    // A search keeps a bound; without integer variables only the optimum itself is one.
+    // A branch-and-bound search has a bound; without integer variables only the optimum itself is
+    // one.
     let isSearch = program.variables.contains(where: \.isInteger)
     let bound = isSearch ? try number("mip_dual_bound") : isOptimal ? objective : -.infinity
     return .init(values: values, objective: objective, bound: bound, isOptimal: isOptimal)

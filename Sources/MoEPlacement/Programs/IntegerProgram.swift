@@ -4,13 +4,13 @@
 ///     subject to  lower[c] ≤ Σ_v coefficient[c, v] · x[v] ≤ upper[c]   for every constraint c
 ///                 lower[v] ≤ x[v] ≤ upper[v], x[v] whole where asked   for every variable v
 public struct IntegerProgram: Hashable, Sendable {
-  /// A quantity to be chosen.
+  /// A decision variable.
   public struct Variable: Hashable, Sendable {
     /// Smallest and largest value; either may be infinite.
     public var bounds: ClosedRange<Double>
-    /// Contribution of one unit to the objective.
+    /// The contribution of one unit to the objective.
     public var cost: Double
-    /// Whether only whole numbers are allowed.
+    /// Whether only integers are allowed.
     public var isInteger: Bool
 
     /// Describes a variable.
@@ -45,9 +45,9 @@ public struct IntegerProgram: Hashable, Sendable {
     }
   }
 
-  /// The quantities to be chosen.
+  /// The decision variables.
   public var variables: [Variable] = []
-  /// What their values must satisfy.
+  /// The constraints on their values.
   public var constraints: [Constraint] = []
 
   /// A program without variables.
@@ -59,7 +59,7 @@ public struct IntegerProgram: Hashable, Sendable {
     return variables.count - 1
   }
 
-  /// Values for the variables, and how good they are.
+  /// Values for the variables, and their quality.
   public struct Solution: Hashable, Sendable {
     /// The value of every variable.
     public var values: [Double]
@@ -67,11 +67,12 @@ public struct IntegerProgram: Hashable, Sendable {
     public var objective: Double
     /// No values have an objective below this.
     public var bound: Double
-    /// Whether the values were proved best, up to the solver's tolerance of 1e-6 relative.
+    /// Whether the values were proved optimal, up to the solver's relative tolerance of 1e-6.
     public var isOptimal: Bool
   }
 
-  /// Checks that terms name variables, each at most once per constraint, and that numbers are numbers.
+  /// Checks that terms refer to existing variables, each at most once per constraint, and that no
+  /// number is NaN.
   func validate() throws(PlacementError) {
     let termCount = constraints.reduce(0) { $0 + $1.terms.count }
     guard max(variables.count, constraints.count, termCount) <= Int32.max else {

@@ -6,9 +6,9 @@ struct AssignmentProgram {
   private let states: [[UInt8]]
   /// The class of each assignment.
   private let classOf: [Int]
-  /// The assignment that stands for each class.
+  /// The representative assignment of each class.
   private let representatives: [Int]
-  /// Places of the first and second half of the items, as numbers in base `columns`.
+  /// The places of the first and second half of the items, as numbers in base `columns`.
   private let (firstCode, secondCode): ([Int32], [Int32])
   private let half: Int
 
@@ -87,10 +87,10 @@ struct AssignmentProgram {
   /// Whether no assignment of a layer satisfies the balance limit.
   func isImpossible(layer: Int) -> Bool { penalties(layer: layer).allSatisfy { $0 == .infinity } }
 
-  /// The best places; `nil` when limits exclude all.
+  /// The best places; `nil` if limits exclude all.
   func best() -> [[Int]]? {
     var values = penalties(layer: 0).map { -$0 }
-    // For each class: the class before it, and the assignment in that one's names.
+    // For each class: the preceding class, and the assignment in that class's names.
     var ways: [[(before: Int, state: Int)]] = []
     for layer in 1..<max(1, partition.layers) {
       let step = follow(values, layer: layer)
@@ -137,7 +137,7 @@ struct AssignmentProgram {
     }
   }
 
-  /// Gain of each item of a layer in each column, after places in the layer before.
+  /// The gain of each item of a layer in each column, given places in the layer before.
   private func gains(of state: [UInt8], layer: Int) -> [Double] {
     let (items, columns) = (partition.items, partition.columns)
     var result = [Double](repeating: 0, count: items * columns)
@@ -153,7 +153,7 @@ struct AssignmentProgram {
     return result
   }
 
-  /// Sums of gains for all places of some items.
+  /// The sums of gains for all places of some items.
   private func table(_ gains: [Double], items: Range<Int>) -> [Double] {
     var result = [0.0]
     for item in items.reversed() {
@@ -175,7 +175,7 @@ struct AssignmentProgram {
     }
     var places = [states[representatives[index]].map(Int.init)]
     for state in path.reversed() {
-      // The assignment is in the names of its predecessor's representative; find those in ours.
+      // The assignment uses the names of its predecessor's representative; translate them to ours.
       let before = states[representatives[index]]
       var names = [Int](repeating: 0, count: partition.columns)
       for (item, column) in before.enumerated() {

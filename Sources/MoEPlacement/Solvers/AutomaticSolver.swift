@@ -1,14 +1,14 @@
-/// Takes the best method for the size: the exact one where it takes a moment, else the sweep, with stages and
-/// bisection beside it where they apply.
+/// Chooses the best method for the size: the exact one if it is fast, otherwise the sweep, plus
+/// stages and bisection where they apply.
 public struct AutomaticSolver: PlacementSolver {
   /// `auto`.
   public let name = "auto"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search in seconds.
+  /// The time limit in seconds.
   public var timeLimit: Double
 
-  /// Steps of the exact method that take about a second.
+  /// The number of steps of the exact method that take about a second.
   static let exactSteps = 5e8
 
   /// Creates the solver.
@@ -16,7 +16,7 @@ public struct AutomaticSolver: PlacementSolver {
     (self.seed, self.timeLimit) = (seed, timeLimit)
   }
 
-  /// Chooses and solves.
+  /// Chooses a method and solves.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let exact = ExactSolver(stepLimit: Self.exactSteps)
     if exact.fits(problem) { return try exact.search(problem) }

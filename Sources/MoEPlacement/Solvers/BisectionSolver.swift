@@ -1,16 +1,16 @@
-/// Halves the ranks again and again, as the released ExFlow solver does by default: experts are first divided
-/// between two halves of all ranks, then each half's among its own halves.
+/// Bisects the ranks recursively, as the released ExFlow solver does by default: experts are first
+/// divided between two halves of all ranks, then within each half.
 ///
-/// Each division is solved like ``SweepSolver``'s problem, so that every level is nearly exact, but what levels lose
-/// to one another stays lost.
+/// Each bisection is solved like ``SweepSolver``'s problem, so every level is nearly optimal, but
+/// losses between levels are not recovered.
 ///
 /// - SeeAlso: `solve_affinity.py` of [YJHMITWEB/ExFlow](https://github.com/YJHMITWEB/ExFlow).
 public struct BisectionSolver: PlacementSolver {
   /// `bisection`.
   public let name = "bisection"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search of each division, in seconds.
+  /// The time limit of each bisection, in seconds.
   public var timeLimit: Double
 
   /// Creates the solver.
@@ -18,7 +18,7 @@ public struct BisectionSolver: PlacementSolver {
     (self.seed, self.timeLimit) = (seed, timeLimit)
   }
 
-  /// Divides.
+  /// Bisects the ranks.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     try problem.refuseLimits(method: name)
     let start = ContinuousClock.now
@@ -30,7 +30,7 @@ public struct BisectionSolver: PlacementSolver {
       name, problem.plan(places, of: partition), of: problem, since: start)
   }
 
-  /// Places of items when the ranks are split by `shares` until each stands alone.
+  /// The places of items when the ranks are split by `shares` until each is alone.
   func divide(
     _ partition: Partition, _ ranks: Int, slots: Int, shares: (Int) -> [Int]
   ) -> [[Int]] {

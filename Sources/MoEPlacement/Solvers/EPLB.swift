@@ -1,20 +1,22 @@
-/// DeepSeek's expert-parallel load balancer, step by step as published, to compare with.
+/// DeepSeek's expert-parallel load balancer, implemented as published, for comparison.
 ///
-/// It looks at loads alone, and may put two copies of one expert on one rank; ``LoadBalanceSolver`` does not.
-/// Ties go to the lower number.
+/// It considers only loads, and may put two copies of one expert on one rank; ``LoadBalanceSolver``
+/// does not. Ties go to the lower index.
 ///
 /// - SeeAlso: [deepseek-ai/EPLB](https://github.com/deepseek-ai/EPLB).
 public enum EPLB {
-  /// Expert of each physical slot of one layer.
+  /// The expert of each physical slot of one layer.
   ///
   /// - Parameters:
-  ///   - loads: Load per expert.
-  ///   - slots: Physical slots; a multiple of `ranks`, at least as many as experts.
-  ///   - groups: Groups of neighbouring experts, which stay on one node if they divide by `nodes`.
+  ///   - loads: The load of each expert.
+  ///   - slots: The number of physical slots: a multiple of `ranks`, at least the number of
+  ///     experts.
+  ///   - groups: The number of groups of neighbouring experts; a group stays on one node if `nodes`
+  ///     divides it.
   ///   - nodes: Number of nodes.
   ///   - ranks: Number of ranks.
   /// - Returns: `[slots]`, rank by rank.
-  /// - Throws: ``PlacementError`` when numbers do not divide.
+  /// - Throws: ``PlacementError`` when the numbers do not divide evenly.
   public static func rebalance(
     loads: [Double], slots: Int, groups: Int, nodes: Int, ranks: Int
   ) throws(PlacementError) -> [Int] {
@@ -51,7 +53,8 @@ public enum EPLB {
     return result
   }
 
-  /// Deals items, heaviest first, each to the lightest pack with room; all packs get the same number.
+  /// Assigns items, heaviest first, each to the lightest pack with room; all packs get the same
+  /// number.
   private static func pack(_ weights: [Double], into packs: Int) -> [[Int]] {
     let room = weights.count / packs
     if room == 1 { return weights.indices.map { [$0] } }
@@ -69,7 +72,7 @@ public enum EPLB {
     return result
   }
 
-  /// Gives each further slot to the expert whose copies are busiest.
+  /// Gives each additional slot to the expert with the highest load per copy.
   private static func replicate(_ loads: [Double], slots: Int) -> (physical: [Int], copies: [Int]) {
     var physical = Array(loads.indices)
     var copies = [Int](repeating: 1, count: loads.count)

@@ -1,19 +1,19 @@
-/// The best plan, by a dynamic program over the balanced assignments of a layer.
+/// Finds the optimal plan by dynamic programming over the balanced assignments of a layer.
 ///
-/// The objective is a sum over neighbouring layers, so that the best plan up to a layer depends on that layer alone.
-/// Ranks of a node, and nodes, can change their names without changing anything, so that only one assignment of each
-/// such class is followed; the names that suit the next layer best are found on the way.
+/// The objective is a sum over neighbouring layers, so the best plan up to a layer depends on that
+/// layer alone. Ranks of a node, and nodes, are interchangeable, so only one assignment of each
+/// equivalence class is followed; the names that suit the next layer best are found on the way.
 ///
 /// With 8 experts there are 35 classes of 70 assignments on 2 ranks, and 105 of 2,520 on 4.
 public struct ExactSolver: PlacementSolver {
   /// `exact`.
   public let name = "exact"
-  /// Most steps (layers × classes × assignments) to take.
+  /// The most steps (layers × classes × assignments).
   public var stepLimit: Double
 
-  /// Most assignments of one layer that are held.
+  /// The most assignments of one layer that are stored.
   static let stateLimit = 2_000_000.0
-  /// Steps that take about a minute.
+  /// The number of steps that take about a minute.
   public static let defaultStepLimit = 3e10
 
   /// Creates the solver.
@@ -25,7 +25,7 @@ public struct ExactSolver: PlacementSolver {
       && Self.steps(problem) <= stepLimit && Self.tableSize(problem) <= 1 << 20
   }
 
-  /// Finds the best plan.
+  /// Finds the optimal plan.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     guard problem.replicas == 0 else {
       throw .unsupported(method: name, feature: "replicas", instead: "sweep or auto")
@@ -40,7 +40,7 @@ public struct ExactSolver: PlacementSolver {
     let start = ContinuousClock.now
     let partition = problem.partition()
     guard let places = AssignmentProgram(partition, problem.topology).best() else {
-      // Every assignment of some layer breaks the balance limit: that is a proof.
+      // Every assignment of some layer violates the balance limit, which proves infeasibility.
       let layer = (0..<problem.layers).first {
         AssignmentProgram(partition, problem.topology).isImpossible(layer: $0)
       }
@@ -52,7 +52,7 @@ public struct ExactSolver: PlacementSolver {
       name, problem.plan(places, of: partition), of: problem, since: start, isOptimal: true)
   }
 
-  /// Balanced assignments of a layer: `experts! / (slots!)^ranks`.
+  /// The number of balanced assignments of a layer: `experts! / (slots!)^ranks`.
   static func states(_ problem: PlacementProblem) -> Double {
     var (result, placed) = (1.0, 0)
     for _ in 0..<problem.topology.ranks {

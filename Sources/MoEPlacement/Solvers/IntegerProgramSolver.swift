@@ -1,18 +1,20 @@
 /// Solves placement as an integer program with HiGHS.
 ///
-/// Binary `x[p, i, j]` says that expert `i` of layer `j` lives on rank `p`:
+/// Binary `x[p, i, j]` says that expert `i` of layer `j` is on rank `p`:
 ///
 ///     Σ_i x[p, i, j] = slots,  Σ_p x[p, i, j] = 1
 ///
-/// and one of three ways counts crossings:
+/// and one of three formulations counts crossings:
 ///
-/// - *tokens*, as the paper does: `R[k, j]` per token and layer, `R ≥ x[p, i, j] − x[p, i', j + 1]` for all `p`, and
-///   the other way round, where `i`, `i'` are the token's experts;
+/// - *tokens*, as the paper does: `R[k, j]` per token and layer, `R ≥ x[p, i, j] − x[p, i', j + 1]`
+///   for all `p`, and vice versa, where `i`, `i'` are the token's experts;
 /// - *aggregated*: one such variable per pair of experts, weighted by its count;
-/// - *strengthened*: kept transitions `z[p, i, i', j] ≤ x[p, i, j]`, `≤ x[p, i', j + 1]`, with the balance rows
-///   multiplied in: `Σ_i' z = slots · x[p, i, j]` and `Σ_i z = slots · x[p, i', j + 1]`.
+/// - *strengthened*: kept transitions `z[p, i, i', j] ≤ x[p, i, j]`, `≤ x[p, i', j + 1]`, with the
+///   balance rows multiplied in: `Σ_i' z = slots · x[p, i, j]` and
+///   `Σ_i z = slots · x[p, i', j + 1]`.
 ///
-/// The first two have a vacuous relaxation (all `x = 1 / ranks` costs nothing), so that their bounds hardly move.
+/// The first two have a vacuous relaxation (all `x = 1 / ranks` costs nothing), so their bounds
+/// hardly improve.
 public struct IntegerProgramSolver: PlacementSolver {
   /// How crossings are counted.
   public enum Form: String, CaseIterable, Codable, Sendable {
@@ -20,7 +22,7 @@ public struct IntegerProgramSolver: PlacementSolver {
     case tokens
     /// One variable per pair of experts.
     case aggregated
-    /// Linearised products with the balance rows multiplied in.
+    /// Linearised products, strengthened by multiplying the balance rows in.
     case strengthened
   }
 
@@ -28,12 +30,12 @@ public struct IntegerProgramSolver: PlacementSolver {
   public let name = "milp"
   /// How crossings are counted.
   public var form: Form
-  /// Longest search in seconds.
+  /// The time limit in seconds.
   public var timeLimit: Double
   /// Whether the search starts from the plan of ``SweepSolver``.
   public var warmStart: Bool
 
-  /// Most variables of a program.
+  /// The most variables of a program.
   public static let variableLimit = 2_000_000
 
   /// Creates the solver.
@@ -76,7 +78,7 @@ public struct IntegerProgramSolver: PlacementSolver {
       let isWhole = problem.transitions.allSatisfy { $0.allSatisfy { $0 == $0.rounded() } }
       guard isWhole else {
         throw .unsupported(
-          method: "the token form", feature: "counts that are no whole numbers",
+          method: "the token form", feature: "counts that are not integers",
           instead: "the aggregated or the strengthened form, or the first expert of each token")
       }
     }
@@ -94,9 +96,9 @@ struct PlacementProgram {
   private let problem: PlacementProblem
   private let form: IntegerProgramSolver.Form
   private(set) var program = IntegerProgram()
-  /// Pairs behind the variables after the `x`: layer, experts, and rank or −1.
+  /// The pairs that the variables after the `x` stand for: layer, experts, and rank or −1.
   private var pairs: [(layer: Int, i: Int, p: Int, rank: Int)] = []
-  /// The objective to maximise is this less the program's.
+  /// The objective to maximise is this constant minus the program's objective.
   private(set) var constant = 0.0
 
   init(_ problem: PlacementProblem, _ form: IntegerProgramSolver.Form) {
@@ -206,7 +208,7 @@ struct PlacementProgram {
     }
   }
 
-  /// Values of all variables for given places.
+  /// The values of all variables for given places.
   func values(of places: [[Int]]) -> [Double] {
     var values = [Double](repeating: 0, count: program.variables.count)
     for (layer, row) in places.enumerated() {

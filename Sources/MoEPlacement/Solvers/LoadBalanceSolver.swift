@@ -1,18 +1,20 @@
 import MoECore
 
-/// Balances loads alone, as ``EPLB`` does, but never puts two copies of an expert on one rank, and goes on improving.
+/// Balances only loads, as ``EPLB`` does, but never puts two copies of an expert on one rank, and
+/// improves the result.
 ///
-/// Starts are EPLB's own packings, where no expert has more copies than there are ranks, and one of ours; copies that
-/// meet are separated, and then the busiest rank exchanges experts with others as long as the larger of both loads
-/// falls. At last the ranks of each layer are renamed, which costs no balance, so that tokens stay where they are as
-/// often as such plans allow.
+/// It starts from EPLB's packings, if no expert has more copies than there are ranks, and from its
+/// own. Copies on the same rank are separated, and then the busiest rank exchanges experts with
+/// others as long as the larger of the two loads decreases. Finally the ranks of each layer are
+/// renamed, which does not affect balance, so that tokens stay on their rank as often as such plans
+/// allow.
 public struct LoadBalanceSolver: PlacementSolver {
   /// `eplb`.
   public let name = "eplb"
   /// Creates the solver.
   public init() {}
 
-  /// Balances.
+  /// Balances the loads.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     var rows: [[[Int]]] = []
@@ -21,7 +23,7 @@ public struct LoadBalanceSolver: PlacementSolver {
     return try PlacementFinding(name, plan, of: problem, since: start)
   }
 
-  /// Balanced places for the items of a partition whose copies are given.
+  /// Balanced places for the items of a partition with given copies.
   static func places(
     _ problem: PlacementProblem, _ partition: Partition, groups copies: [[Int]]
   ) -> [[Int]] {
@@ -40,7 +42,7 @@ public struct LoadBalanceSolver: PlacementSolver {
     }
   }
 
-  /// Experts of each rank of a layer.
+  /// The experts of each rank of a layer.
   private static func balanced(_ problem: PlacementProblem, layer: Int) -> [[Int]] {
     let topology = problem.topology
     var best = own(problem, layer: layer, copies: problem.copies()[layer])
@@ -60,10 +62,11 @@ public struct LoadBalanceSolver: PlacementSolver {
     return reallocated(best, lowest, problem, layer)
   }
 
-  /// Most slots of a layer for which other numbers of copies are tried.
+  /// The most slots of a layer for which other numbers of copies are tried.
   private static let reallocationLimit = 24
 
-  /// Gives copies to experts of the busiest rank, taken from others, as long as that lowers the largest load.
+  /// Moves copies from other experts to those of the busiest rank, as long as that lowers the
+  /// largest load.
   private static func reallocated(
     _ start: [[Int]], _ load: Double, _ problem: PlacementProblem, _ layer: Int
   ) -> [[Int]] {
@@ -107,11 +110,12 @@ public struct LoadBalanceSolver: PlacementSolver {
     return improved(ranks, problem, layer) ?? dealt(problem, layer: layer, copies: copies)
   }
 
-  /// Legal without regard to loads; improved from there.
+  /// A legal layout that ignores loads, as a start for improvements.
   private static func dealt(
     _ problem: PlacementProblem, layer: Int, copies: [Int]
   ) -> [[Int]] {
-    // The experts in order, copies side by side, dealt out like cards: copies cannot meet.
+    // Distribute the experts in order, copies adjacent, round-robin, so that copies cannot share a
+    // rank.
     let items = copies.indices.sorted { (-copies[$0], $0) < (-copies[$1], $1) }
       .flatMap { Array(repeating: $0, count: copies[$0]) }
     var ranks = [[Int]](repeating: [], count: problem.topology.ranks)
@@ -134,7 +138,7 @@ public struct LoadBalanceSolver: PlacementSolver {
     return zip(problem.loads[layer], copies).map { $0 / Double(max(1, $1)) }
   }
 
-  /// Separates copies and lowers the largest load; `nil` when copies cannot be separated by exchanges.
+  /// Separates copies and lowers the largest load; `nil` if exchanges cannot separate copies.
   private static func improved(
     _ ranks: [[Int]], _ problem: PlacementProblem, _ layer: Int
   ) -> [[Int]]? {
@@ -182,7 +186,7 @@ public struct LoadBalanceSolver: PlacementSolver {
     return true
   }
 
-  /// Renames each layer's ranks to suit the layer before it.
+  /// Renames each layer's ranks to match the layer before it.
   private static func renamed(_ rows: [[[Int]]], _ problem: PlacementProblem) -> [[[Int]]] {
     let (count, experts) = (problem.topology.ranks, problem.experts)
     var result = [rows[0]]

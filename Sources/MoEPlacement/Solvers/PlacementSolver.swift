@@ -1,6 +1,6 @@
-/// A way to answer a ``PlacementProblem``.
+/// A method that solves a ``PlacementProblem``.
 public protocol PlacementSolver: Sendable {
-  /// Name of the method, as the command line spells it.
+  /// The name of the method on the command line.
   var name: String { get }
 
   /// Finds a plan.
@@ -12,7 +12,7 @@ public protocol PlacementSolver: Sendable {
 }
 
 extension PlacementSolver {
-  /// Finds a plan and bounds what any plan can reach.
+  /// Finds a plan and computes bounds for all plans.
   ///
   /// - Throws: ``PlacementError``.
   public func solve(_ problem: PlacementProblem) throws(PlacementError) -> PlacementAnswer {
@@ -20,19 +20,19 @@ extension PlacementSolver {
   }
 }
 
-/// A plan that a search found, and what it does.
+/// A plan found by a search, and its evaluation.
 public struct PlacementFinding: Sendable {
   /// The method that found the plan.
   public let method: String
   /// The plan; legal for the problem.
   public let plan: PlacementPlan
-  /// What the plan does to the problem's tokens.
+  /// The effect of the plan on the problem's tokens.
   public let evaluation: PlacementEvaluation
-  /// A bound of the objective that the search came upon; infinite where it has none.
+  /// A bound on the objective that the search found; infinite if it has none.
   public let knownBound: Double
-  /// Whether the plan was proved best.
+  /// Whether the plan was proved optimal.
   public let isOptimal: Bool
-  /// Seconds from the problem to the plan.
+  /// The duration of the search in seconds.
   public let seconds: Double
 
   /// Judges a plan that was just found.
@@ -65,35 +65,36 @@ public struct PlacementFinding: Sendable {
   }
 }
 
-/// A plan, how good it is, and how good any plan can be.
+/// A plan, its evaluation, and bounds for all plans.
 public struct PlacementAnswer: Sendable {
-  /// The plan and what it does.
+  /// The plan and its evaluation.
   public let finding: PlacementFinding
-  /// Bounds of the problem alone.
+  /// The bounds of the problem, independent of the plan.
   public let bounds: PlacementBound
 
-  /// Sets a plan beside the bounds of its problem.
+  /// Combines a plan with the bounds of its problem.
   public init(_ finding: PlacementFinding, _ bounds: PlacementBound) {
     (self.finding, self.bounds) = (finding, bounds)
   }
 
   /// The plan; legal for the problem.
   public var plan: PlacementPlan { finding.plan }
-  /// What the plan does to the problem's tokens.
+  /// The effect of the plan on the problem's tokens.
   public var evaluation: PlacementEvaluation { finding.evaluation }
-  /// Whether the plan was proved best.
+  /// Whether the plan was proved optimal.
   public var isOptimal: Bool { finding.isOptimal }
   /// No plan has an objective above this.
   public var bound: Double { min(finding.knownBound, isOptimal ? .infinity : bounds.objective) }
 
-  /// How far the plan can be from the best, as a share of the bound; 0 when it is proved best.
+  /// The largest possible distance from the optimum, as a fraction of the bound; 0 if the plan is
+  /// proved optimal.
   public var gap: Double {
     bound > 0 ? max(0, (bound - evaluation.objective) / bound) : 0
   }
 }
 
 extension PlacementProblem {
-  /// The plan of items' places.
+  /// The plan for given places of items.
   func plan(_ places: [[Int]], of partition: Partition) -> PlacementPlan {
     PlacementPlan(
       self,
@@ -106,7 +107,8 @@ extension PlacementProblem {
       })
   }
 
-  /// How many slots each expert gets, `[layers][experts]`: busy experts get replicas, at most one per rank.
+  /// The number of slots per expert, `[layers][experts]`: busy experts get replicas, at most one
+  /// per rank.
   func copies() -> [[Int]] {
     loads.map { row in
       var copies = [Int](repeating: 1, count: experts)

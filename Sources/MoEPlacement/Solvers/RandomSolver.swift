@@ -4,7 +4,7 @@ import MoECore
 public struct RandomSolver: PlacementSolver {
   /// `random`.
   public let name = "random"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
 
   /// Creates the solver.

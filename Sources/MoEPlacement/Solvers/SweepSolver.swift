@@ -1,16 +1,17 @@
 import MoECore
 
-/// Improves many starts layer by layer, combines their best layers, and anneals the result.
+/// Improves many initial plans layer by layer, combines their best layers, and anneals the result.
 ///
-/// Each layer is re-assigned exactly given its neighbours, forwards and backwards, until nothing changes. Starts are
-/// the linear plan and chains from random first layers. The best solutions are combined by a dynamic program over
-/// their layers; annealing by exchanges and another combination follow.
+/// Each layer is reassigned optimally given its neighbours, forwards and backwards, until nothing
+/// changes. Initial plans are the linear plan and chains from random first layers. Dynamic
+/// programming over the layers combines the best solutions; annealing by exchanges and another
+/// combination follow.
 public struct SweepSolver: PlacementSolver {
   /// `sweep`.
   public let name = "sweep"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search in seconds; the plan then depends on the machine.
+  /// The time limit in seconds; if it is reached, the plan depends on the machine.
   public var timeLimit: Double
 
   /// Creates the solver.
@@ -18,7 +19,7 @@ public struct SweepSolver: PlacementSolver {
     (self.seed, self.timeLimit) = (seed, timeLimit)
   }
 
-  /// Searches.
+  /// Runs the search.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
     let start = ContinuousClock.now
     let partition = problem.partition()
@@ -79,7 +80,8 @@ public struct SweepSolver: PlacementSolver {
   }
 }
 
-/// How much to search, by the size of the problem alone, so that plans repeat.
+/// The search effort, which depends only on the size of the problem, so that plans are
+/// reproducible.
 private struct SweepEffort {
   let starts: Int
   let pool: Int
@@ -90,11 +92,11 @@ private struct SweepEffort {
     let cells = partition.layers * partition.items * partition.items
     starts = min(40, max(4, 800_000 / max(1, cells)))
     pool = cells > 1_000_000 ? 4 : cells > 20_000 ? 8 : 16
-    // Large problems gain from one long cooling, small ones from several short ones.
+    // Large problems benefit from one long cooling, small ones from several short ones.
     let isLarge = cells > 20_000
     let length = partition.layers * partition.items * (isLarge ? 1600 : 400)
     proposals = min(30_000_000, max(20_000, length))
-    // Few experts have few exchanges, and one cooling easily ends beside the best plan.
+    // With few experts there are few exchanges, and one cooling easily misses the best plan.
     let round = [0.5, 0.3, 0.5, 0.2]
     warmths = isLarge ? [0.25] : cells <= 1_000 ? round + [1, 1, 2, 2] + round : round
   }

@@ -1,53 +1,56 @@
 import MoECore
 public import MoETracing
 
-/// Load and affinity along the steps of a training, read from traces of the same text.
+/// Load and affinity over the steps of a training run, from traces of the same text.
 ///
-/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, figures 11 and 12.
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, figures
+///   11 and 12.
 public struct CheckpointReport: Codable, Hashable, Sendable {
   /// The model at one step.
   public struct Step: Codable, Hashable, Sendable {
     /// Load and affinity.
     public var affinity: AffinityStep
-    /// Share of a token's first experts that are those of the last step.
+    /// The fraction of tokens' first experts that are the same as at the last step.
     public var agreement: Double
-    /// Divergence of loads from those of the last step, mean of the layers.
+    /// Divergence of loads from those of the last step, averaged over layers.
     public var drift: Double
-    /// Share of transitions that a plan for this step keeps on their device, on tokens it was not made of; `nil` where
-    /// experts do not divide over the devices.
+    /// The fraction of transitions that a plan for this step keeps on their device, on held-out
+    /// tokens; `nil` if experts do not divide evenly over the devices.
     public var kept: Double?
-    /// The same with experts placed by number.
+    /// The same with experts placed by index.
     public var keptByNumber: Double?
   }
 
   /// Name of the run.
   public var name: String
-  /// Tokens of each trace.
+  /// The number of tokens in each trace.
   public var tokens: Int
-  /// Sparse layers.
+  /// The number of sparse layers.
   public var layers: Int
-  /// Experts per layer.
+  /// The number of experts per layer.
   public var experts: Int
-  /// Slots per token and layer.
+  /// The number of slots per token and layer.
   public var k: Int
-  /// Devices of ``Step/kept``.
+  /// The number of devices in ``Step/kept``.
   public var devices: Int
-  /// The steps, rising.
+  /// The steps in ascending order.
   public var steps: [Step]
-  /// What it means, in sentences.
+  /// The interpretation, in sentences.
   public var diagnosis: [String]
 
-  /// Tokens read at once.
+  /// The number of tokens read at a time.
   private static let block = 4096
 
   /// Measures the traces of a run.
   ///
   /// - Parameters:
-  ///   - traces: Steps, rising, and their traces, of the same text by models of the same shape; at least one.
+  ///   - traces: Steps in ascending order and their traces, of the same text by models of the same
+  ///     shape; at least one.
   ///   - name: Name of the run.
-  ///   - devices: Devices to place experts on.
+  ///   - devices: The number of devices to place experts on.
   ///   - timeLimit: The longest search for one plan, in seconds.
-  /// - Throws: ``PlacementError/invalidProblem(message:)`` for traces that do not belong together, or an error of a trace.
+  /// - Throws: ``PlacementError/invalidProblem(message:)`` for traces that do not match, or an
+  ///   error of a trace.
   public init(
     _ traces: [(step: Int, trace: RoutingTrace)], name: String, devices: Int,
     timeLimit: Double = 1
@@ -118,7 +121,7 @@ public struct CheckpointReport: Codable, Hashable, Sendable {
 
   private var sentences: [String] {
     guard let first = steps.first, let last = steps.last, steps.count > 1 else {
-      return ["There is one model only; keep snapshots (checkpoints.snapshots) to see it change."]
+      return ["There is only one model; keep snapshots (checkpoints.snapshots) to see it change."]
     }
     func percent(_ fraction: Double) -> String { NumberText.percent(fraction, rounding: .scaled) }
     func digits(_ value: Double) -> String { NumberText.decimals(value, 2) }

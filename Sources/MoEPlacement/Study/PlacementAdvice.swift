@@ -1,65 +1,68 @@
 import MoECore
 import MoETracing
 
-/// What placement and balancing could gain on a few devices, in numbers and sentences, for someone who has not decided yet.
+/// What placement and balancing could gain on a few devices, in numbers and sentences, as a basis
+/// for a decision.
 ///
-/// Plans are made of one part of the trace and judged on the other.
+/// Plans are fitted to one part of the trace and evaluated on the other.
 public struct PlacementAdvice: Codable, Hashable, Sendable {
-  /// Devices that share the experts of every layer.
+  /// The number of devices among which every layer's experts are divided.
   public var devices: Int
-  /// Tokens that plans were made of.
+  /// The number of tokens that plans were fitted to.
   public var fittedTokens: Int
-  /// Tokens that judge them.
+  /// The number of tokens that plans are evaluated on.
   public var judgedTokens: Int
-  /// Share of the judged transitions that change the device with experts placed by number.
+  /// The fraction of the judged transitions that change the device with experts placed by index.
   public var linearCrossings: Double
-  /// The same under the plan with the fewest crossings that was found.
+  /// The same under the plan with the fewest crossings found.
   public var plannedCrossings: Double
-  /// No plan has fewer, on the tokens that plans were made of.
+  /// A lower bound for all plans, on the fitted tokens.
   public var fewestCrossings: Double
-  /// Share of the linear plan's crossings that the plan saves.
+  /// The fraction of the linear plan's crossings that the plan saves.
   public var saved: Double
-  /// The same on shuffled tokens, where experts' popularity is all there is.
+  /// The same on shuffled tokens, where only experts' popularity is left.
   public var savedByNull: Double
-  /// No plan saves more, on the tokens that plans were made of.
+  /// An upper bound for all plans, on the fitted tokens.
   public var mostSaved: Double
-  /// Tokens whose plan saves 97 % of what all save; `nil` when nothing is saved.
+  /// The number of tokens whose plan saves 97 % of what all save; `nil` if nothing is saved.
   public var tokensNeeded: Int?
-  /// Crossings by tokens in the profile.
+  /// Crossings by the number of tokens in the profile.
   public var profile: [PlacementStudy.ProfilePoint]
-  /// Largest load of a device over the mean, mean of the layers: experts placed by number.
+  /// The largest load of a device over the mean, averaged over layers, with experts placed by
+  /// index.
   public var linearBalance: Double
   /// The same under the plan with the fewest crossings.
   public var plannedBalance: Double
   /// The same under a plan that only balances.
   public var balancedBalance: Double
-  /// Share of the time of a layer's slowest device that balancing saves.
+  /// The fraction of the time of a layer's slowest device that balancing saves.
   public var savedByBalancing: Double
-  /// Both at once.
+  /// The plan that weighs both.
   public var compromise: Compromise
-  /// What that means.
+  /// The interpretation, in sentences.
   public var sentences: [String]
 
   /// A plan that weighs crossings against balance.
   public struct Compromise: Codable, Hashable, Sendable {
-    /// Weight of imbalance in the plan's objective.
+    /// The weight of imbalance in the plan's objective.
     public var weight: Double
-    /// Share of the linear plan's crossings that it saves.
+    /// The fraction of the linear plan's crossings that it saves.
     public var saved: Double
-    /// Largest load of a device over the mean, mean of the layers.
+    /// The largest load of a device over the mean, averaged over layers.
     public var balance: Double
   }
 
   /// Weight of imbalance in ``compromise``, as ``PlacementProblem/imbalanceWeight`` takes it.
   private static let weight = 0.3
 
-  /// Solves and judges.
+  /// Solves and evaluates the plans.
   ///
   /// - Parameters:
   ///   - study: The trace in two parts.
-  ///   - devices: Devices, on one node.
+  ///   - devices: The number of devices, on one node.
   ///   - timeLimit: The longest search for one plan, in seconds.
-  /// - Throws: ``PlacementError`` where experts do not divide over the devices, or a trace's error.
+  /// - Throws: ``PlacementError`` if experts do not divide evenly over the devices, or a trace's
+  ///   error.
   public init(_ study: PlacementStudy, devices: Int, timeLimit: Double = 2) throws {
     let problem = try PlacementProblem(
       study.counts(study.fitted), topology: PlacementTopology(ranksPerNode: devices))
@@ -93,7 +96,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
     sentences = [crossings, balancing, together, nothing].compactMap { $0 }
   }
 
-  /// What is saved beyond popularity, in shares of the linear plan's crossings.
+  /// The savings beyond popularity, as a fraction of the linear plan's crossings.
   public var savedByAffinity: Double { saved - max(0, savedByNull) }
 
   private var crossings: String {

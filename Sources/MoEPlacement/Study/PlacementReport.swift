@@ -1,69 +1,70 @@
 import MoETracing
 
-/// What `switchyard place` says about a plan.
+/// The report of `switchyard place` on a plan.
 public struct PlacementReport: Codable, Hashable, Sendable {
-  /// A weight of imbalance and what it gives on the judged tokens.
+  /// A weight of imbalance and its result on the judged tokens.
   public struct ParetoPoint: Codable, Hashable, Sendable {
     /// Weight of imbalance.
     public let weight: Double
-    /// Share of transitions that change the rank.
+    /// The fraction of transitions that change the rank.
     public let crossingShare: Double
-    /// Mean over the layers of the largest load over the mean.
+    /// The largest load over the mean, averaged over layers.
     public let balance: Double
   }
 
-  /// Method that made the plan.
+  /// The method that made the plan.
   public let method: String
-  /// Layers with experts.
+  /// The number of layers with experts.
   public let layers: Int
-  /// Experts of each layer.
+  /// The number of experts per layer.
   public let experts: Int
   /// Number of ranks.
   public let ranks: Int
   /// Number of nodes.
   public let nodes: Int
-  /// Additional slots per layer.
+  /// The number of additional slots per layer.
   public let replicas: Int
-  /// Tokens that the plan was made of.
+  /// The number of tokens that the plan was fitted to.
   public let fittedTokens: Int
-  /// Tokens that judge it.
+  /// The number of tokens that it is evaluated on.
   public let judgedTokens: Int
-  /// Whether the judged tokens were kept apart.
+  /// Whether the judged tokens were held out.
   public let isHeldOut: Bool
-  /// The plan on the tokens it was made of.
+  /// The plan on the fitted tokens.
   public let fitted: PlacementEvaluation
   /// The plan on the judged tokens.
   public let judged: PlacementEvaluation
   /// The linear plan on the judged tokens.
   public let linear: PlacementEvaluation
-  /// Bound of the objective on the fitted tokens.
+  /// Upper bound on the objective on the fitted tokens.
   public let bound: Double
-  /// Bounds of each kind, as kept transitions of the fitted tokens.
+  /// The bounds of each kind, in kept transitions of the fitted tokens.
   public let bounds: PlacementBound
-  /// How far the plan can be from the best one, on the fitted tokens.
+  /// The largest possible distance of the plan from the optimum, on the fitted tokens.
   public let gap: Double
-  /// Whether the plan was proved best for the fitted tokens.
+  /// Whether the plan was proved optimal for the fitted tokens.
   public let isOptimal: Bool
-  /// Seconds to the plan.
+  /// The duration of the search in seconds.
   public let seconds: Double
-  /// Crossings of shuffled tokens, under the linear plan and under one made of shuffled tokens.
+  /// Crossings of shuffled tokens under the linear plan.
   public let nullLinear: Double
-  /// See ``nullLinear``.
+  /// Crossings of shuffled tokens under a plan fitted to shuffled tokens.
   public let nullSolved: Double
   /// Judged crossings by the number of tokens in the profile, without balance limits.
   public let profile: [PlacementStudy.ProfilePoint]
-  /// Tokens whose plan saves 97 % of what all save; `nil` when nothing is saved.
+  /// The number of tokens whose plan saves 97 % of what all save; `nil` if nothing is saved.
   public let tokensNeeded: Int?
-  /// Crossings against balance, when asked for.
+  /// Crossings against balance, if requested.
   public let pareto: [ParetoPoint]
 
-  /// Judges an answer.
+  /// Evaluates an answer.
   ///
   /// - Parameters:
   ///   - answer: The answer to `problem`.
-  ///   - problem: The question of the study's fitted tokens.
+  ///   - problem: The problem of the study's fitted tokens.
   ///   - study: The trace in two parts.
-  ///   - solver: What made the answer, for profile, null and front.
+  ///   - solver: The solver of the answer, also used for the profile, the null hypothesis and the
+  ///     Pareto front.
   ///   - pareto: Weights of imbalance to try.
   /// - Throws: ``PlacementError``, or an error of the trace.
   public init(
@@ -98,11 +99,11 @@ public struct PlacementReport: Codable, Hashable, Sendable {
     }
   }
 
-  /// Share of the linear plan's crossings that the plan saves on the judged tokens.
+  /// The fraction of the linear plan's crossings that the plan saves on the judged tokens.
   public var saved: Double {
     linear.crossingShare > 0 ? 1 - judged.crossingShare / linear.crossingShare : 0
   }
 
-  /// Share of the linear plan's crossings that is saved when tokens are shuffled.
+  /// The fraction of the linear plan's crossings that is saved when tokens are shuffled.
   public var savedByNull: Double { nullLinear > 0 ? 1 - nullSolved / nullLinear : 0 }
 }

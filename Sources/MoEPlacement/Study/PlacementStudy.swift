@@ -2,13 +2,12 @@ import MoECore
 public import MoETracing
 
 extension PlacementProblem {
-  /// Poses the question for what a trace's counts say.
+  /// Creates a problem from the counts of a trace.
   ///
-  /// Loads are assignments. Transitions are pairs of a token's experts in neighbouring layers,
-  /// weighted so that each
-  /// token counts 1 per pair of layers.
+  /// Loads are numbers of assignments. Transitions are pairs of a token's experts in neighbouring
+  /// layers, weighted so that each token counts 1 per pair of layers.
   ///
-  /// - Throws: ``PlacementError``; the counts must hold weighted transitions.
+  /// - Throws: ``PlacementError``; the counts must include weighted transitions.
   public init(
     _ counts: RoutingCounts, topology: PlacementTopology, replicas: Int = 0,
     balanceLimit: Double? = nil, imbalanceWeight: Double = 0
@@ -23,35 +22,34 @@ extension PlacementProblem {
   }
 }
 
-/// A trace in two parts: plans are made for the first and judged on the second.
+/// A trace in two parts: plans are fitted to the first and evaluated on the second.
 ///
-/// A plan that is judged by the tokens it was made for looks better than it is. The cut lies
-/// between sequences
-/// where the trace has several.
+/// A plan that is evaluated on the tokens it was fitted to looks better than it is. If the trace
+/// has several sequences, the cut is between two of them.
 public struct PlacementStudy {
   /// The trace.
   public let trace: RoutingTrace
-  /// Tokens to solve on.
+  /// The tokens that plans are fitted to.
   public let fitted: Range<Int>
-  /// Tokens to report on; the same as ``fitted`` when nothing is kept apart.
+  /// The tokens that plans are evaluated on; the same as ``fitted`` if nothing is held out.
   public let judged: Range<Int>
 
-  /// Most tokens of each part that the null hypothesis shuffles.
+  /// The most tokens of each part that are shuffled for the null hypothesis.
   static let nullTokens = 50_000
 
-  /// Cuts a trace.
+  /// Splits a trace.
   ///
   /// - Parameters:
   ///   - trace: The trace.
-  ///   - heldOut: Share of the tokens to report on, 0 to below 1; with 0, all tokens serve both
-  ///     purposes.
-  ///   - limit: The most tokens of each part to use, its first ones; `nil` for all.
-  /// - Throws: ``PlacementError/invalidProblem(message:)`` when a part would be empty.
+  ///   - heldOut: The fraction of the tokens to evaluate on, in 0..<1; with 0, all tokens serve
+  ///     both purposes.
+  ///   - limit: The most tokens of each part to use, from its start; `nil` for all.
+  /// - Throws: ``PlacementError/invalidProblem(message:)`` if a part would be empty.
   public init(
     _ trace: RoutingTrace, heldOut: Double, limit: Int? = nil
   ) throws(PlacementError) {
     guard heldOut >= 0, heldOut < 1 else {
-      throw .invalidProblem(message: "a share of \(heldOut) is kept apart; it must be in 0..<1")
+      throw .invalidProblem(message: "a fraction of \(heldOut) is held out; it must be in 0..<1")
     }
     let count = trace.tokenCount
     guard count > 0 else { throw .invalidProblem(message: "the trace has no tokens") }
@@ -64,39 +62,38 @@ public struct PlacementStudy {
     let wanted = Int((Double(count) * (1 - heldOut)).rounded())
     let starts = trace.sequenceStarts.filter { $0 > 0 && $0 < count }
     let cut = starts.min { abs($0 - wanted) < abs($1 - wanted) } ?? wanted
-    // A few long sequences may have no start near the wanted place.
+    // With a few long sequences, none may start near the desired position.
     let place = abs(cut - wanted) * 10 <= count ? cut : wanted
     guard place > 0, place < count else {
       throw .invalidProblem(
-        message: "\(count) tokens cannot be cut in two; give more, or keep nothing apart")
+        message: "\(count) tokens cannot be split in two; give more, or hold nothing out")
     }
     (fitted, judged) = (0..<min(place, limit), place..<min(count, place + limit))
   }
 
-  /// Counts of a part.
+  /// The counts of a part.
   public func counts(_ range: Range<Int>) throws -> RoutingCounts {
     try RoutingCounts(trace, in: range, tables: [.weightedTransitions])
   }
 
-  /// What a plan made of fewer tokens is worth on those kept apart.
+  /// The result of a plan fitted to fewer tokens on the held-out tokens.
   public struct ProfilePoint: Hashable, Codable, Sendable {
-    /// Tokens that the plan was made of.
+    /// The number of tokens that the plan was fitted to.
     public let tokens: Int
-    /// Share of the judged transitions that change the rank.
+    /// The fraction of the judged transitions that change the rank.
     public let crossingShare: Double
   }
 
-  /// Crossings of the judged tokens under plans made of more and more tokens: how many a profile
-  /// needs (the
-  /// paper's figure 13).
+  /// Crossings of the judged tokens under plans fitted to increasing numbers of tokens: how many a
+  /// profile needs (the paper's figure 13).
   ///
   /// - Parameters:
-  ///   - problem: The problem of all fitted tokens; its balance limit, which few tokens may not be
-  ///     able to keep, is not applied.
+  ///   - problem: The problem of all fitted tokens; its balance limit, which may be infeasible for
+  ///     few tokens, is not applied.
   ///   - target: The problem of the judged tokens.
   ///   - solver: Makes the plans.
-  /// - Returns: Points of rising token counts, each about three times the one before; the last is
-  ///   of all fitted tokens.
+  /// - Returns: Points with increasing token counts, each about three times the one before; the
+  ///   last has all fitted tokens.
   /// - Throws: ``PlacementError``.
   public func profile(
     _ problem: PlacementProblem, judgedBy target: PlacementProblem, with solver: any PlacementSolver
@@ -118,8 +115,8 @@ public struct PlacementStudy {
     }
   }
 
-  /// The fewest tokens of a profile whose plan saves at least `share` of what the last one saves
-  /// over `baseline`.
+  /// The fewest tokens of a profile whose plan saves at least the fraction `share` of what the last
+  /// one saves over `baseline`.
   public static func tokensNeeded(
     _ profile: [ProfilePoint], baseline: Double, share: Double = 0.97
   ) -> Int? {
@@ -128,15 +125,16 @@ public struct PlacementStudy {
     return profile.first { $0.crossingShare <= wanted }?.tokens
   }
 
-  /// Crossings when tokens of each layer are shuffled, so that nothing but the experts' popularity
-  /// is left: the part
-  /// of a saving that is no affinity between layers.
+  /// Crossings when the tokens of each layer are shuffled, so that only the experts' popularity is
+  /// left: the part of a saving that is not due to affinity between layers.
   ///
   /// - Parameters:
   ///   - problem: Topology and replicas.
-  ///   - solver: Makes the plan from shuffled fitted tokens; shuffled judged tokens judge it.
-  ///   - seed: Start of the random numbers.
-  /// - Returns: Shares of transitions that change the rank, of the linear plan and of the solver's.
+  ///   - solver: Makes the plan from shuffled fitted tokens; it is evaluated on shuffled judged
+  ///     tokens.
+  ///   - seed: The seed of the random numbers.
+  /// - Returns: The fractions of transitions that change the rank under the linear plan and under
+  ///   the solver's.
   /// - Throws: ``PlacementError``.
   public func null(
     _ problem: PlacementProblem, with solver: any PlacementSolver, seed: UInt64 = 0

@@ -1,18 +1,18 @@
 import MoECore
 import Foundation
 
-/// Numbers along a side of a drawing.
+/// An axis of a drawing.
 struct Axis {
-  /// The numbers at both ends.
+  /// The values at both ends.
   let low: Double
   let high: Double
-  /// Where they stand.
+  /// Their coordinates.
   let start: Double
   let end: Double
   let isLogarithmic: Bool
   let ticks: [Double]
 
-  /// Covers numbers with round ends.
+  /// Covers values, with round numbers at the ends.
   init(
     _ values: some Sequence<Double>, from start: Double, to end: Double, fromZero: Bool = false,
     isLogarithmic: Bool = false, roundsEnds: Bool = true
@@ -37,7 +37,7 @@ struct Axis {
     ticks = all.filter { $0 >= low - step * 1e-9 && $0 <= high + step * 1e-9 }
   }
 
-  /// Where a number stands.
+  /// The coordinate of a value.
   func place(_ value: Double) -> Double {
     guard value.isFinite else { return start }
     let part =
@@ -46,7 +46,7 @@ struct Axis {
     return start + (end - start) * part
   }
 
-  /// A round step that makes about five parts.
+  /// A round step that gives about five intervals.
   private static func step(_ span: Double) -> Double {
     let raw = span / 5
     let unit = pow(10, log10(raw).rounded(.down))
@@ -62,12 +62,12 @@ struct Axis {
   }
 }
 
-/// The frame of a chart: its axes, with what they measure.
+/// The frame of a chart: its axes and their titles.
 struct ChartFrame {
   let x: Axis
   let y: Axis
 
-  /// Lines across, numbers beside them, and titles.
+  /// Grid lines, tick labels and titles.
   func markup(
     xTitle: String, yTitle: String, format: (Double) -> String, xLabels: [(Double, String)]? = nil
   ) -> [Markup] {
@@ -90,7 +90,7 @@ struct ChartFrame {
     return result
   }
 
-  /// A number without zeros at its end, as axes have round ones.
+  /// A number without trailing zeros, because ticks are round numbers.
   static func trimmed(_ text: String) -> String {
     guard let point = text.firstIndex(of: "."), !text.contains("e") else { return text }
     let end = text[point...].dropFirst().firstIndex { !$0.isNumber } ?? text.endIndex
@@ -100,7 +100,7 @@ struct ChartFrame {
     return String(digits + text[end...])
   }
 
-  /// Every label, or so many of them that they do not touch.
+  /// All labels, or as many as fit without touching.
   static func thinned(_ labels: [(Double, String)], room: Double) -> [(Double, String)] {
     let widest = labels.map { Coordinate.width($0.1) }.max() ?? 0
     let most = max(1, Int(room / (widest + 8)))

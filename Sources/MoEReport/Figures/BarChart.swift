@@ -4,18 +4,18 @@ public import MoECore
 public struct BarChart: Sendable {
   /// The names.
   public var names: [String]
-  /// One or more numbers for each name.
+  /// One or more values per name.
   public var series: [(name: String, values: [Double])]
-  /// What the names are.
+  /// The title of the names.
   public var nameTitle: String
-  /// What the numbers measure.
+  /// The title of the values.
   public var valueTitle: String
-  /// A number that is marked by a line, and its name.
+  /// A reference value that is marked by a line, and its name.
   public var reference: (value: Double, name: String)?
-  /// How numbers are spelt.
+  /// Formats values.
   public var format: @Sendable (Double) -> String
 
-  /// Collects numbers.
+  /// Collects values.
   public init(
     _ names: [String], _ series: [(name: String, values: [Double])], nameTitle: String,
     valueTitle: String, reference: (value: Double, name: String)? = nil,
@@ -26,7 +26,7 @@ public struct BarChart: Sendable {
     (self.reference, self.format) = (reference, format)
   }
 
-  /// Draws bars that stand side by side.
+  /// Draws vertical bars.
   public func figure(_ title: String, note: String = "") -> Figure {
     let width = Figure.commonWidth
     let legend = Legend(series.map(\.name), lines: false, left: 2, top: 0, width: width - 8)
@@ -63,7 +63,7 @@ public struct BarChart: Sendable {
       height: bottom + 42, drawing: .joined(parts))
   }
 
-  /// Draws the first series as rows, each with its name above and its number at its end.
+  /// Draws the first series as rows, each with its name above and its value at the end.
   public func rowFigure(_ title: String, note: String = "") -> Figure {
     let width = Figure.commonWidth
     let values = series.first?.values ?? []

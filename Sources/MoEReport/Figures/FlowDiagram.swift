@@ -2,18 +2,18 @@ public import MoECore
 
 /// How much goes from each place of a column to each place of the next one, as ribbons.
 public struct FlowDiagram: Sendable {
-  /// Something that flows from one column to the next.
+  /// A flow from one column to the next.
   public struct Link: Hashable, Sendable {
-    /// Place in the column on the left.
+    /// Index in the left column.
     public var from: Int
-    /// Place in the next column.
+    /// Index in the next column.
     public var to: Int
-    /// How much.
+    /// The amount.
     public var amount: Double
-    /// Whether it stands out.
+    /// Whether it is highlighted.
     public var isStrong: Bool
 
-    /// Describes what flows.
+    /// Describes a flow.
     public init(from: Int, to: Int, amount: Double, isStrong: Bool = false) {
       (self.from, self.to, self.amount, self.isStrong) = (from, to, amount, isStrong)
     }
@@ -21,16 +21,16 @@ public struct FlowDiagram: Sendable {
 
   /// Titles of the columns.
   public var columns: [String]
-  /// Names of the places of each column.
+  /// Names of each column's nodes.
   public var names: [[String]]
-  /// Size of each place; in every column they add up to about the same.
+  /// The size of each node; the sums are about the same in every column.
   public var sizes: [[Double]]
-  /// What flows from each column to the next one: one list fewer than columns.
+  /// The flows from each column to the next: one list fewer than columns.
   public var links: [[Link]]
-  /// How amounts are spelt.
+  /// Formats amounts.
   public var format: @Sendable (Double) -> String
 
-  /// Collects places and what flows between them.
+  /// Collects nodes and the flows between them.
   public init(
     columns: [String], names: [[String]], sizes: [[Double]], links: [[Link]],
     format: @escaping @Sendable (Double) -> String = NumberText.pagePercent
@@ -108,7 +108,7 @@ public struct FlowDiagram: Sendable {
     return [box, label]
   }
 
-  /// Each link with its outline: it leaves and arrives in the order of the other side's places.
+  /// Each link with its outline; links leave and arrive in the order of the other side's nodes.
   private func ribbons(
     _ list: [Link], _ column: Int, _ orders: [[Int]], _ tops: [[Double]], _ unit: Double,
     x: Double, to end: Double
@@ -161,11 +161,12 @@ public struct FlowDiagram: Sendable {
   }
 }
 
-/// An order of each column's places in which ribbons cross little.
+/// An order of each column's nodes with few crossings of ribbons.
 ///
-/// Places go to the mean of their neighbours', forward and back a few times.
+/// Nodes are moved to the mean position of their neighbours, forwards and backwards a few times.
 ///
-/// - SeeAlso: Sugiyama, Tagawa and Toda 1981, [doi:10.1109/TSMC.1981.4308636](https://doi.org/10.1109/TSMC.1981.4308636).
+/// - SeeAlso: Sugiyama, Tagawa and Toda 1981,
+///   [doi:10.1109/TSMC.1981.4308636](https://doi.org/10.1109/TSMC.1981.4308636).
 struct FlowOrder {
   private(set) var columns: [[Int]]
 

@@ -6,22 +6,22 @@ public struct HeatMap: Sendable {
   public var rows: [String]
   /// Names of the columns.
   public var columns: [String]
-  /// Row by row.
+  /// The values, row by row.
   public var values: [Double]
-  /// What the rows are.
+  /// The title of the rows.
   public var rowTitle: String
-  /// What the columns are.
+  /// The title of the columns.
   public var columnTitle: String
-  /// What the colours measure.
+  /// The title of the values.
   public var valueTitle: String
-  /// The numbers that get the first and the last colour; `nil` for the smallest and the largest.
+  /// The values of the first and the last colour; `nil` for the smallest and the largest.
   public var range: ClosedRange<Double>?
   /// The colours.
   public var scale: ColorScale
-  /// How numbers are spelt.
+  /// Formats values.
   public var format: @Sendable (Double) -> String
 
-  /// Collects numbers.
+  /// Collects values.
   public init(
     rows: [String], columns: [String], values: [Double], rowTitle: String, columnTitle: String,
     valueTitle: String, range: ClosedRange<Double>? = nil, scale: ColorScale = .sequential,
@@ -32,11 +32,11 @@ public struct HeatMap: Sendable {
     (self.range, self.scale, self.format) = (range, scale, format)
   }
 
-  /// Cells beyond which neighbours of one colour are drawn as one, and pointers show no number.
+  /// With more cells, neighbours of the same colour are merged, and there are no tooltips.
   private static let cellLimit = 2500
-  /// Cells beyond which the table tells the largest of each row only.
+  /// With more cells, the table lists only the largest value of each row.
   private static let tableLimit = 4096
-  /// Shades of colour.
+  /// The number of shades.
   private static let levels = 64
 
   private var ends: (low: Double, high: Double) {
@@ -120,7 +120,7 @@ public struct HeatMap: Sendable {
     }
   }
 
-  /// One path for each colour, of runs along the rows.
+  /// One path per colour, with the runs along the rows.
   private var runs: [Markup] {
     var paths = [String](repeating: "", count: Self.levels)
     for row in rows.indices {

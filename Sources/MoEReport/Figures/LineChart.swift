@@ -2,34 +2,34 @@ public import MoECore
 
 /// Numbers along an axis, as lines or as dots.
 public struct LineChart: Sendable {
-  /// A line, or a cloud of dots.
+  /// A line, or a set of dots.
   public struct Series: Sendable {
     /// Its name in the legend.
     public var name: String
-    /// Its points; numbers that are not finite leave a gap.
+    /// Its points; non-finite values leave a gap.
     public var points: [(x: Double, y: Double)]
-    /// Whether the points are dots of their own.
+    /// Whether the points are drawn as separate dots.
     public var isDotted: Bool
 
-    /// Names points.
+    /// Names a series of points.
     public init(_ name: String, _ points: [(x: Double, y: Double)], isDotted: Bool = false) {
       (self.name, self.points, self.isDotted) = (name, points, isDotted)
     }
   }
 
-  /// The series, at most seven that can be told apart.
+  /// The series; at most seven are distinguishable.
   public var series: [Series]
-  /// What goes along.
+  /// The title of the horizontal axis.
   public var xTitle: String
-  /// What goes up.
+  /// The title of the vertical axis.
   public var yTitle: String
-  /// Whether 0 is part of the upward axis.
+  /// Whether the vertical axis includes 0.
   public var startsAtZero: Bool
-  /// Whether equal ratios are equally far apart along.
+  /// Whether the horizontal axis is logarithmic.
   public var isLogarithmic: Bool
-  /// A number that is marked by a line across, and its name.
+  /// A reference value that is marked by a horizontal line, and its name.
   public var reference: (value: Double, name: String)?
-  /// How numbers upward are spelt.
+  /// Formats vertical values.
   public var format: @Sendable (Double) -> String
 
   /// Collects series.
@@ -114,7 +114,7 @@ public struct LineChart: Sendable {
     return "\(yTitle) by \(xTitle): \(ranges.joined(separator: "; "))."
   }
 
-  /// Series that share their places stand side by side, others one below another.
+  /// Series with the same x values are columns side by side; others follow one another.
   private var table: Table {
     let places = series.first?.points.map(\.x) ?? []
     guard series.allSatisfy({ $0.points.map(\.x) == places }) else {

@@ -1,20 +1,21 @@
 import Foundation
 
-/// Colours for numbers, readable with every kind of colour blindness and in print without colour.
+/// Colours for values, readable with every kind of colour blindness and in greyscale print.
 ///
-/// The scale is linear in lightness and moves along blue and yellow, which red-green blindness keeps apart. Colours are
-/// interpolated in OKLab, whose distances are those that people see.
+/// The scale is linear in lightness and runs from blue to yellow, which are distinguishable with
+/// red-green blindness. Colours are interpolated in OKLab, a perceptually uniform space.
 ///
 /// - SeeAlso: Ottosson 2020, *A perceptual color space for image processing*,
-///   [bottosson.github.io/posts/oklab](https://bottosson.github.io/posts/oklab/), and, for the idea,
-///   Nuñez, Anderton and Renslow 2018, [doi:10.1371/journal.pone.0199239](https://doi.org/10.1371/journal.pone.0199239).
+///   [bottosson.github.io/posts/oklab](https://bottosson.github.io/posts/oklab/), and, for the
+///   idea, Nuñez, Anderton and Renslow 2018,
+///   [doi:10.1371/journal.pone.0199239](https://doi.org/10.1371/journal.pone.0199239).
 public struct ColorScale: Hashable, Sendable {
-  /// From little, dark blue, to much, light yellow.
+  /// From dark blue (low) to light yellow (high).
   public static let sequential = ColorScale(anchors: [
     Color(lightness: 0.27, a: -0.005, b: -0.11), Color(lightness: 0.6, a: -0.002, b: -0.005),
     Color(lightness: 0.93, a: -0.025, b: 0.16),
   ])
-  /// From less, blue, over nothing, almost white, to more, brown.
+  /// From blue (less) through almost white (zero) to brown (more).
   public static let diverging = ColorScale(anchors: [
     Color(lightness: 0.42, a: -0.02, b: -0.15), Color(lightness: 0.95, a: 0, b: 0),
     Color(lightness: 0.42, a: 0.09, b: 0.08),
@@ -31,7 +32,8 @@ public struct ColorScale: Hashable, Sendable {
 
   private init(anchors: [Color]) { self.anchors = anchors }
 
-  /// The colour at a place, 0…1, as in `#00224e`; places outside get the nearest end's.
+  /// The colour at a position, 0…1, such as `#00224e`; positions outside get the nearest end's
+  /// colour.
   public func color(at place: Double) -> String {
     let (red, green, blue) = components(at: place)
     return String(format: "#%02x%02x%02x", red, green, blue)
@@ -48,7 +50,7 @@ public struct ColorScale: Hashable, Sendable {
         lightness: mix(from.lightness, to.lightness), a: mix(from.a, to.a), b: mix(from.b, to.b)))
   }
 
-  /// OKLab to the numbers of a screen, 0…255.
+  /// Converts OKLab to sRGB, 0…255.
   private static func display(_ color: Color) -> (red: Int, green: Int, blue: Int) {
     func cube(_ a: Double, _ b: Double) -> Double {
       let root = color.lightness + a * color.a + b * color.b

@@ -1,22 +1,22 @@
 import MoECore
 
-/// Numbers inside drawings, short.
+/// Short number text for drawings.
 enum Coordinate {
   static func text(_ value: Double) -> String {
     value.isFinite ? NumberText.plain(value, 1) : "0"
   }
 
-  /// About the width of a text of 12 units' height.
+  /// The approximate width of a text at font size 12.
   static func width(_ text: String) -> Double { Double(text.count) * 6.6 }
 
-  /// The text, cut with an ellipsis where it is longer than there is room.
+  /// The text, truncated with an ellipsis if there is not enough room.
   static func fit(_ text: String, in room: Double) -> String {
     let most = max(2, Int(room / 6.6))
     return text.count <= most ? text : text.prefix(most - 1) + "…"
   }
 }
 
-/// The elements that drawings are made of.
+/// The elements of drawings.
 enum Draw {
   static func text(_ text: String, x: Double, y: Double, _ kind: String = "") -> Markup {
     .element(
@@ -34,7 +34,7 @@ enum Draw {
       ])
   }
 
-  /// A rectangle; with a tip, that is what shows when a pointer rests on it.
+  /// A rectangle, optionally with a tooltip.
   static func box(
     x: Double, y: Double, width: Double, height: Double, _ kind: String, tip: String? = nil
   ) -> Markup {

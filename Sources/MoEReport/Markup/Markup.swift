@@ -1,24 +1,24 @@
 import MoECore
 
-/// A piece of HTML or SVG, well-formed also as XML, in which all text has been escaped.
+/// A piece of HTML or SVG that is also well-formed XML, with all text escaped.
 ///
-/// It can be made of text and of elements only, so names from files cannot become markup.
+/// It consists only of text and elements, so names from files cannot become markup.
 public struct Markup: Hashable, Sendable {
-  /// The characters, as they stand in the page.
+  /// The source text, as it appears in the page.
   public let source: String
 
-  /// What this module itself has written as markup.
+  /// Wraps markup written by this module.
   init(written source: String) { self.source = source }
 
-  /// Text: markup characters are escaped, and control characters spelt out.
+  /// Text, with markup and control characters escaped.
   public static func text(_ text: String) -> Markup { Markup(written: escaped(text)) }
 
   /// An element.
   ///
   /// - Parameters:
-  ///   - name: Its name; a constant of the caller's, never text from a file.
-  ///   - attributes: Names, constants as well, and values, which are escaped.
-  ///   - children: What it holds.
+  ///   - name: Its name: a constant in the caller's code, never text from a file.
+  ///   - attributes: Names, which are constants too, and values, which are escaped.
+  ///   - children: Its content.
   /// - Returns: The element.
   public static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String> = [:], _ children: [Markup] = []
@@ -31,7 +31,7 @@ public struct Markup: Hashable, Sendable {
     return Markup(written: result + "</\(name)>")
   }
 
-  /// An element that holds text alone.
+  /// An element with only text.
   public static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String> = [:], text: String
   ) -> Markup {
@@ -43,7 +43,7 @@ public struct Markup: Hashable, Sendable {
     Markup(written: parts.map(\.source).joined())
   }
 
-  /// Elements that HTML closes by itself, and those of SVG that hold nothing.
+  /// Void elements of HTML, and SVG elements without content.
   private static let empty: Set<String> = [
     "meta", "br", "img", "path", "rect", "circle", "line", "polyline",
   ]
@@ -58,7 +58,7 @@ public struct Markup: Hashable, Sendable {
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
-      // XML has no way to write these.
+      // XML cannot represent these.
       case "\u{FFFE}", "\u{FFFF}": result += "\u{FFFD}"
       default: result.unicodeScalars.append(scalar)
       }

@@ -1,18 +1,18 @@
-/// A drawing with what it takes to understand it without seeing it: a title, a description and its numbers.
+/// An accessible drawing: with a title, a description and a table of its values.
 public struct Figure: Hashable, Sendable {
-  /// What is shown.
+  /// The title.
   public var title: String
-  /// What there is to see, in a sentence or two, for those who cannot.
+  /// A description in a sentence or two, for readers who cannot see the drawing.
   public var description: String
-  /// How to read it, under the title; empty for nothing.
+  /// How to read it, shown under the title; may be empty.
   public var note: String
-  /// The numbers, shown when asked for.
+  /// The values, shown on demand.
   public var table: Table
-  /// Width of the drawing in its own units, about a pixel each.
+  /// Width of the drawing in its units, about a pixel each.
   public var width: Double
   /// Height of the drawing.
   public var height: Double
-  /// What is drawn: SVG elements.
+  /// The drawing: SVG elements.
   public var drawing: Markup
 
   /// Collects a drawing and its text alternatives.
@@ -24,11 +24,11 @@ public struct Figure: Hashable, Sendable {
     (self.width, self.height, self.drawing) = (width, height, drawing)
   }
 
-  /// The width for which small figures are drawn: two or three stand beside one another on a wide screen, and one
-  /// is readable on a telephone.
+  /// The width of small figures: two or three fit next to each other on a wide screen, and one is
+  /// readable on a phone.
   public static let commonWidth = 460.0
 
-  /// Wider drawings take a row of their own, and scroll where there is less room.
+  /// Whether the drawing takes a whole row, and scrolls if there is less room.
   var isWide: Bool { width > Self.commonWidth }
 
   /// The figure as part of a page.

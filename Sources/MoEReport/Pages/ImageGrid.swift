@@ -1,24 +1,24 @@
 import Foundation
 
-/// Pictures in rows, inside the page.
+/// A grid of images embedded in the page.
 public struct ImageGrid: Sendable {
-  /// A picture.
+  /// An image.
   public struct Item: Sendable {
     /// A PNG file's bytes.
     public var png: [UInt8]
-    /// What stands below it; also what is read to those who cannot see it.
+    /// The caption, also used as alternative text.
     public var label: String
 
-    /// Names a picture.
+    /// Labels an image.
     public init(png: [UInt8], label: String) { (self.png, self.label) = (png, label) }
   }
 
-  /// The pictures, row by row.
+  /// The images, row by row.
   public var items: [Item]
-  /// Width of each in pixels of the page; small pictures are enlarged without smoothing.
+  /// Width of each in CSS pixels; small images are enlarged without smoothing.
   public var width: Int
 
-  /// Collects pictures.
+  /// Collects images.
   public init(_ items: [Item], width: Int = 96) { (self.items, self.width) = (items, width) }
 
   var markup: Markup {

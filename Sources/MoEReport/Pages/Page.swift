@@ -1,37 +1,37 @@
 import MoECore
 public import SystemPackage
 
-/// A page that needs nothing but itself: no network, no script, one style sheet inside.
+/// A self-contained page: no network, no scripts, one embedded style sheet.
 ///
-/// It follows the reader's choice of light or dark, prints, and is well-formed as XML.
+/// It supports light and dark mode and printing, and is well-formed XML.
 public struct Page: Sendable {
   /// A part of a section.
   public enum Block: Sendable {
     /// A paragraph.
     case paragraph(String)
-    /// Sentences that matter, one below another.
+    /// Important findings, one below another.
     case findings([String])
-    /// Numbers that stand out, each with what it says.
+    /// Highlighted numbers, each with a label.
     case numbers([(value: String, label: String)])
     /// A table.
     case table(Table)
-    /// Figures, beside one another where there is room.
+    /// Figures, side by side if there is room.
     case figures([Figure])
-    /// Pictures in rows.
+    /// A grid of images.
     case images(ImageGrid)
-    /// Numbers that stand out, each with the command that prints it.
+    /// Highlighted numbers, each with the command that prints it.
     case measurements([Measurement])
-    /// Commands that made what stands above, one below another.
+    /// The commands that produced the content above, one below another.
     case commands([String])
-    /// Text as a program wrote it, line breaks kept, under a title.
+    /// Preformatted program output under a title.
     case passage(title: String, text: String)
   }
 
-  /// A number, what it says, and how a reader gets it.
+  /// A number, its label, and the command to reproduce it.
   public struct Measurement: Hashable, Sendable {
-    /// The number as people read it.
+    /// The formatted number.
     public var value: String
-    /// What it says.
+    /// The label.
     public var label: String
     /// The command that prints it.
     public var command: String
@@ -42,20 +42,20 @@ public struct Page: Sendable {
     }
   }
 
-  /// A heading and what stands under it.
+  /// A heading and its content.
   public struct Section: Sendable {
     /// The heading.
     public var title: String
     /// The parts, in order.
     public var blocks: [Block]
 
-    /// Collects parts under a heading.
+    /// Creates a section.
     public init(_ title: String, _ blocks: [Block]) { (self.title, self.blocks) = (title, blocks) }
   }
 
   /// The title.
   public var title: String
-  /// What the page is about, in a line under the title.
+  /// A one-line summary under the title.
   public var summary: String
   /// The sections.
   public var sections: [Section]
@@ -75,7 +75,7 @@ public struct Page: Sendable {
     let head: [Markup] = [
       .element("meta", ["charset": "utf-8"]),
       .element("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"]),
-      // The browser itself refuses whatever would come from elsewhere.
+      // The browser blocks all external resources.
       .element(
         "meta",
         [
@@ -106,7 +106,7 @@ public struct Page: Sendable {
     return "<!DOCTYPE html>\n" + document.source + "\n"
   }
 
-  /// Writes the document, whole or not at all.
+  /// Writes the document atomically.
   ///
   /// - Throws: `FileError`.
   public func write(to path: FilePath) throws { try AtomicFile.write(html, to: path) }
@@ -165,7 +165,7 @@ public struct Page: Sendable {
       })
   }
 
-  /// Lines of preformatted text; everything but their ends is escaped.
+  /// Lines of preformatted text, escaped except for line breaks.
   private static func lined(_ lines: [String]) -> Markup {
     .joined(
       lines.enumerated().flatMap { place, line in

@@ -1,7 +1,7 @@
 /// The style sheet of all pages.
 ///
-/// Series have colours of Okabe and Ito's set, which colour-blind people tell apart, darkened or lightened until they
-/// stand out from the page.
+/// Series use the Okabe–Ito palette, which is distinguishable with colour blindness, darkened or
+/// lightened for contrast with the page.
 enum PageStyle {
   static let text = """
 

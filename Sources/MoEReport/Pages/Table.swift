@@ -1,18 +1,18 @@
-/// A table of a page: names on the left, numbers aligned right.
+/// A table with names on the left and right-aligned numbers.
 public struct Table: Hashable, Sendable {
-  /// What the columns hold.
+  /// The column titles.
   public var header: [String]
   /// The rows, each as long as the header.
   public var rows: [[String]]
-  /// Leading columns that hold words.
+  /// The number of leading columns that contain words.
   public var wordColumns: Int
 
-  /// Collects rows.
+  /// Creates a table.
   public init(_ header: [String], _ rows: [[String]], wordColumns: Int = 1) {
     (self.header, self.rows, self.wordColumns) = (header, rows, wordColumns)
   }
 
-  /// Rows that are shown without scrolling.
+  /// The number of rows that are shown without scrolling.
   private static let shortRows = 20
 
   var markup: Markup {
@@ -32,7 +32,7 @@ public struct Table: Hashable, Sendable {
     let table = Markup.element(
       "table", [:],
       [.element("thead", [:], [.element("tr", [:], head)]), .element("tbody", [:], body)])
-    // A short table is read at once; a long one must not push away what follows.
+    // A long table scrolls, so that it does not push down what follows.
     let isLong = rows.count > Self.shortRows
     return .element("div", ["class": isLong ? "scroll long" : "scroll", "tabindex": "0"], [table])
   }

@@ -1,7 +1,7 @@
 import MoECore
 import MoETracing
 
-/// How much the experts of neighbouring layers depend on one another.
+/// The section on the dependence between experts of neighbouring layers.
 struct AffinitySection {
   let report: TraceReport
   let pairs: [Int]
@@ -64,9 +64,9 @@ struct AffinitySection {
 
   // MARK: Flow
 
-  /// Experts of a layer that are drawn by themselves; the others share a place.
+  /// The number of experts per layer that are drawn separately; the others are combined.
   private static let drawnExperts = 12
-  /// Ribbons below this share of the tokens are left out.
+  /// Ribbons below this fraction of the tokens are omitted.
   private static let leastShare = 0.004
 
   var flow: Figure {

@@ -10,8 +10,8 @@ public struct CheckpointPage {
   /// Prepares the page.
   ///
   /// - Parameters:
-  ///   - report: The routing of the run's models.
-  ///   - losses: Losses by step, to stand first; a series without points is left out.
+  ///   - report: The report on the run's snapshots.
+  ///   - losses: Losses by step, shown first; series without points are omitted.
   public init(_ report: CheckpointReport, losses: [LineChart.Series] = []) {
     (self.report, self.losses) = (report, losses.filter { !$0.points.isEmpty })
   }
@@ -38,7 +38,7 @@ public struct CheckpointPage {
     format: @escaping @Sendable (Double) -> String = NumberText.short
   ) -> Figure {
     let steps = report.steps
-    // Steps of snapshots mostly grow by a factor.
+    // Steps of snapshots mostly increase by a constant factor.
     let isWide =
       (steps.first?.affinity.step ?? 0) > 0
       && (steps.last?.affinity.step ?? 0) > 8 * (steps.first?.affinity.step ?? 1)

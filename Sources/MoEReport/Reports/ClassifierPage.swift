@@ -36,10 +36,10 @@ public struct ClassifierPage {
       (
         value: NumberText.short(report.entropy),
         label:
-          "nats of entropy of the gate, mean of the texts; one that does not know has \(NumberText.short(report.greatestEntropy))"
+          "nats of entropy of the gate, mean over texts; a uniform gate has \(NumberText.short(report.greatestEntropy))"
       ))
     return Page.Section(
-      "How good it is",
+      "Quality",
       [
         .numbers(numbers),
         .table(
@@ -57,7 +57,7 @@ public struct ClassifierPage {
         ("mean share of the gate", report.experts.map(\.share)),
       ], nameTitle: "expert", valueTitle: "share", format: NumberText.pagePercent)
     let table = Table(
-      ["expert", "texts answered", "mean share of the gate", "accuracy on them"],
+      ["expert", "texts answered", "mean gate probability", "accuracy on them"],
       report.experts.map {
         [
           name($0), NumberText.pagePercent($0.usage), NumberText.pagePercent($0.share),
@@ -86,14 +86,14 @@ public struct ClassifierPage {
     let names = (0..<steps).map { "\($0 * 100 / max(1, steps)) %" }
     let chart = BarChart(
       names, report.experts.map { (name($0), $0.certainty.map(Double.init)) },
-      nameTitle: "share of the chosen expert, from", valueTitle: "texts")
+      nameTitle: "probability of the chosen expert, from", valueTitle: "texts")
     return Page.Section(
-      "How sure the gate is",
+      "Certainty of the gate",
       [
         .paragraph(
-          "The gate sends a text to the expert with the largest share. Far right it does so without doubt."
+          "The gate sends a text to the expert with the highest probability. On the far right it is certain."
         ),
-        .figures([chart.figure("Shares of the chosen expert")]),
+        .figures([chart.figure("Probability of the chosen expert")]),
       ])
   }
 

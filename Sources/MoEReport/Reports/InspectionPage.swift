@@ -11,9 +11,10 @@ public struct InspectionPage {
   /// Prepares the page.
   ///
   /// - Parameters:
-  ///   - report: What was measured.
-  ///   - advice: What placement could gain, if that was asked.
-  ///   - layers: Layers of the model whose affinity to the next one is drawn; `nil` for a choice of four.
+  ///   - report: The measurements.
+  ///   - advice: What placement could gain, if requested.
+  ///   - layers: Layers of the model whose affinity to the next one is drawn; `nil` for a selection
+  ///     of four.
   public init(_ report: TraceReport, advice: PlacementAdvice? = nil, layers: [Int]? = nil) {
     (self.report, self.advice) = (report, advice)
     let places = Dictionary(
@@ -22,7 +23,7 @@ public struct InspectionPage {
     pairs = asked ?? Self.choice(report)
   }
 
-  /// The first pair, the one in the middle, the last, and the one with the most affinity.
+  /// The first, the middle and the last pair, and the one with the strongest affinity.
   private static func choice(_ report: TraceReport) -> [Int] {
     let count = report.affinities.count
     guard count > 0 else { return [] }
@@ -46,8 +47,8 @@ public struct InspectionPage {
     )
   }
 
-  /// The few drawings that say most, for a page about more than routing: loads, what experts tell of one another,
-  /// and where tokens go.
+  /// The most informative figures, for a page about more than routing: loads, dependence between
+  /// experts, and token flow.
   public var highlights: [Figure] {
     let affinity = AffinitySection(report, pairs: pairs)
     return (LoadSection(report).section == nil ? [] : [LoadSection(report).map])
@@ -105,7 +106,7 @@ public struct InspectionPage {
   }
 }
 
-/// How evenly experts are used.
+/// The section on how evenly experts are used.
 struct LoadSection {
   let report: TraceReport
 
@@ -116,7 +117,7 @@ struct LoadSection {
     return Page.Section("Load of the experts", [.figures([map, spread, evenness]), .table(table)])
   }
 
-  /// Loads over their layer's mean.
+  /// Loads relative to their layer's mean.
   private var relative: [[Double]] {
     report.layers.map { layer in
       let mean = Double(layer.load.reduce(0, +)) / Double(max(1, layer.load.count))
@@ -175,7 +176,7 @@ struct LoadSection {
   }
 }
 
-/// Which experts tokens choose together.
+/// The section on experts that are chosen together.
 struct TogetherSection {
   let report: TraceReport
 

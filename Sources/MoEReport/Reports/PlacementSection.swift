@@ -1,7 +1,7 @@
 import MoECore
 import MoEPlacement
 
-/// What placement and balancing could gain.
+/// The section on what placement and balancing could gain.
 struct PlacementSection {
   let advice: PlacementAdvice
 

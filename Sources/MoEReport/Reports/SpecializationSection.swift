@@ -1,7 +1,7 @@
 import MoECore
 import MoETracing
 
-/// Which kinds of tokens use different experts.
+/// The section on which kinds of tokens use different experts.
 struct SpecializationSection {
   let report: TraceReport
 

@@ -2,7 +2,7 @@ import CTorch
 import MoECore
 
 extension DType {
-  /// libtorch's number for the type.
+  /// libtorch's raw value of the type.
   var native: CTorchElementType {
     switch self {
     case .bool: CTORCH_BOOL
@@ -23,7 +23,8 @@ extension DType {
     }
   }
 
-  /// The type with libtorch's number `native`; ends the program for types that no function here makes.
+  /// The type with libtorch's raw value `native`; ends the program for types that are never created
+  /// here.
   init(native: CTorchElementType) {
     switch native {
     case CTORCH_BOOL: self = .bool

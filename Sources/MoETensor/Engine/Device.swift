@@ -1,15 +1,15 @@
 import CTorch
 
-/// Where a tensor's elements live and its operations run.
+/// The device that stores a tensor's elements and runs its operations.
 public enum Device: Hashable, Sendable {
-  /// The processor.
+  /// The CPU.
   case cpu
   /// The CUDA device with this index, from 0.
   case cuda(Int)
-  /// The graphics processor of an Apple computer.
+  /// The GPU of an Apple computer.
   case mps
 
-  /// Reads a device as people write it: `cpu`, `cuda`, `cuda:1`, `mps`; `nil` for anything else.
+  /// Parses a device name: `cpu`, `cuda`, `cuda:1`, `mps`; `nil` for anything else.
   public init?(parsing text: String) {
     switch text {
     case "cpu": self = .cpu
@@ -23,7 +23,7 @@ public enum Device: Hashable, Sendable {
     }
   }
 
-  /// Whether this machine and this build of libtorch have the device.
+  /// Whether the device exists on this machine and in this build of libtorch.
   public var isAvailable: Bool {
     switch self {
     case .cpu: true

@@ -1,7 +1,7 @@
 extension Engine {
-  /// Calls any operation of libtorch that takes tensors only and gives one.
+  /// Calls any libtorch operation that takes only tensors and returns one.
   ///
-  /// For operations that ``Tensor`` does not offer; those it does are checked at compile time.
+  /// For operations that ``Tensor`` lacks; the ones it has are checked at compile time.
   ///
   /// - Parameters:
   ///   - name: Name in libtorch's native functions, for example `mm`.

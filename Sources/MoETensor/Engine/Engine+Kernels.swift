@@ -3,14 +3,14 @@ import CTorch
 import MoECore
 import Synchronization
 
-/// What kernels of our own need: threads, and the elements' addresses.
+/// Support for custom kernels: threads and the addresses of elements.
 extension Engine {
-  /// Runs `body` for parts of `0..<count` at the same time, on the engine's threads.
+  /// Runs `body` concurrently for parts of `0..<count`, on the engine's threads.
   ///
   /// - Parameters:
   ///   - count: Pieces of work.
-  ///   - grain: Pieces below which a thread of its own costs more than it saves.
-  ///   - body: Does the pieces of a range; what it writes, no other range touches.
+  ///   - grain: The fewest pieces for which an extra thread pays off.
+  ///   - body: Processes the pieces of a range; must not write what another range reads or writes.
   package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     withoutActuallyEscaping(body) { body in
       unsafe withUnsafePointer(to: body) { pointer in
@@ -25,13 +25,13 @@ extension Engine {
 }
 
 extension Engine {
-  /// Runs `body` for every piece of `0..<count` on the engine's threads, which take pieces as they come free:
-  /// for pieces of unequal size.
+  /// Runs `body` for every piece of `0..<count` on the engine's threads, scheduled dynamically, for
+  /// pieces of unequal size.
   ///
   /// - Parameters:
   ///   - count: Pieces of work.
-  ///   - scratch: Bytes of memory that each thread gets for itself.
-  ///   - body: Does one piece; what it writes, no other piece touches.
+  ///   - scratch: Bytes of scratch memory per thread.
+  ///   - body: Processes one piece; must not write what another piece reads or writes.
   package static func parallelPieces(
     _ count: Int, scratch: Int, _ body: (_ piece: Int, _ scratch: UnsafeMutableRawPointer?) -> Void
   ) {
@@ -39,7 +39,7 @@ extension Engine {
     parallel(min(count, threadCount), grain: 1) { threads in
       let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: scratch, alignment: 64)
       defer { unsafe memory.deallocate() }
-      // A thread may stand for several, where fewer could be started.
+      // One thread may do the work of several if fewer could be started.
       for _ in threads {
         while case let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue, piece < count {
           unsafe body(piece, memory.baseAddress)
@@ -48,25 +48,21 @@ extension Engine {
     }
   }
 
-  /// Whether what is computed now will be computed again with recording, which must give the same numbers;
-  /// kernels that only serve work without gradients add in another order and stay out.
-  @TaskLocal package static var isToBeRecomputed = false
-
-  /// Whether kernels for several rows run on this processor.
+  /// Whether this processor supports the kernels for several rows.
   package static let hasTileKernels = ckernels_has_tiles()
 }
 
 extension Tensor {
-  /// Whether kernels of our own can work on these tensors: of one type that they know, on the CPU, without
-  /// recording for gradients.
+  /// Whether custom kernels can process these tensors: all of one supported type, on the CPU,
+  /// without recording for gradients.
   package static func suitKernels(_ tensors: [Tensor]) -> Bool {
     guard Engine.hasTileKernels, let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
     else { return false }
     return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
-      && !recordsGradients(tensors) && !Engine.isToBeRecomputed
+      && !recordsGradients(tensors)
   }
 
-  /// The first element of a tensor on the CPU and the distances in elements along each axis.
+  /// The first element of a tensor on the CPU and the strides in elements of each axis.
   package var stridedElements: (start: UnsafeRawPointer, strides: [Int])? {
     var start: UnsafeRawPointer?
     let rank = self.rank
@@ -80,13 +76,13 @@ extension Tensor {
     return unsafe start.map { unsafe ($0, strides) }
   }
 
-  /// The first element of a contiguous tensor on the CPU, `nil` for any other; the caller keeps the tensor
-  /// alive as long as it uses the address.
+  /// The first element of a contiguous tensor on the CPU, `nil` for any other; the caller keeps the
+  /// tensor alive while it uses the address.
   package var hostElements: UnsafeRawPointer? {
     unsafe withHandle { unsafe ctorch_tensor_elements($0) }
   }
 
-  /// The same of a tensor that the caller just made and that nobody else sees.
+  /// The same for a tensor that the caller has just created and not shared.
   package var freshElements: UnsafeMutableRawPointer? {
     unsafe hostElements.map { unsafe UnsafeMutableRawPointer(mutating: $0) }
   }

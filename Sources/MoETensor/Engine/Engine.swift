@@ -1,11 +1,12 @@
 import CTorch
 
-/// Settings and facts of the tensor engine, libtorch.
+/// Settings and properties of the tensor engine, libtorch.
 public enum Engine {
-  /// Threads that one operation may use.
+  /// The number of threads that one operation may use.
   ///
-  /// The default is the number of cores. Two processes whose threads compete for the same cores slow
-  /// each other by an order of magnitude, so ranks that share a machine should use one thread each.
+  /// The default is the number of cores. Two processes whose threads compete for the same cores
+  /// slow each other down by an order of magnitude, so ranks that share a machine should use one
+  /// thread each.
   ///
   /// - Precondition: A new value is at least 1.
   public static var threadCount: Int {
@@ -16,11 +17,12 @@ public enum Engine {
     }
   }
 
-  /// Keeps memory that is freed for the next tensors, instead of giving it back to the system and asking again.
+  /// Keeps freed memory for later tensors, instead of returning it to the system and requesting it
+  /// again.
   ///
-  /// The system clears every page that it gives, which without this took most of the time of a training step. The
-  /// process then holds as much memory as it ever needed at once. For programs, which own their process; call it
-  /// first. Where the C library has no such setting, nothing changes.
+  /// The system zeroes every page that it hands out, which otherwise took most of the time of a
+  /// training step. The process then keeps its peak memory. Only for programs, which own their
+  /// process; call it first. It has no effect if the C library lacks such a setting.
   public static func keepFreedMemory() { ctorch_keep_freed_memory() }
 
   /// libtorch's version, for example `2.13.0`.
@@ -31,7 +33,7 @@ public enum Engine {
     unsafe String(cString: ctorch_kernel_instruction_set())
   }
 
-  /// Extensions of this processor that matter for matrix products, by their usual names.
+  /// This processor's instruction set extensions that matter for matrix products.
   public static var processorFeatures: [String] {
     let features = ctorch_cpu_features()
     let known: [(String, Bool)] = [
@@ -42,9 +44,9 @@ public enum Engine {
     return known.filter(\.1).map(\.0)
   }
 
-  /// Tensors that exist at the moment, over all threads; for tests of memory use.
+  /// The number of live tensors over all threads, for tests of memory use.
   package static var liveTensorCount: Int { Int(ctorch_live_tensors()) }
 
-  /// This thread's last failure message.
+  /// The message of this thread's last failure.
   static var lastError: String { unsafe String(cString: ctorch_last_error()) }
 }

@@ -3,14 +3,14 @@ import MoECore
 
 /// An operation of libtorch's dispatcher, found once by name.
 ///
-/// Every function of ``Tensor`` is one or a few calls of these. Arguments follow the operation's schema;
-/// trailing ones that are left out take the schema's defaults.
+/// Every function of ``Tensor`` makes one or a few of these calls. Arguments follow the operation's
+/// schema; omitted trailing ones take the schema's defaults.
 @safe struct Operator: Sendable {
   let name: String
-  // Points to a structure that lives, unchanged, as long as the process.
+  // Points to an immutable structure that is never freed.
   private nonisolated(unsafe) let handle: OpaquePointer
 
-  /// Finds an operation that this program relies on.
+  /// Finds an operation that must exist.
   init(_ name: String, _ overload: String = "") {
     do {
       try self.init(finding: name, overload)
@@ -19,7 +19,7 @@ import MoECore
     }
   }
 
-  /// Finds an operation, or says that there is none; a name without a namespace is one of `aten`.
+  /// Finds an operation, or throws if there is none; the default namespace is `aten`.
   init(finding name: String, _ overload: String) throws(TensorError) {
     var handle: OpaquePointer?
     guard
@@ -44,7 +44,7 @@ import MoECore
     return unsafe Tensor(owning: result)
   }
 
-  /// Calls an operation with several results, or a list of them.
+  /// Calls an operation that returns several results, or a list of them.
   func results<each Argument: OperatorArgument>(
     _ capacity: Int, _ arguments: repeat each Argument
   ) -> [Tensor] {
@@ -60,7 +60,7 @@ import MoECore
     _ = results(0, repeat each arguments)
   }
 
-  /// Calls an operation with one result on a list of tensors; its refusal is an error to be handled.
+  /// Calls an operation with one result on a list of tensors; invalid arguments throw an error.
   func checked(spreading arguments: [Tensor]) throws(TensorError) -> Tensor {
     try checkedResults(1, Spread(tensors: arguments))[0]
   }
@@ -140,19 +140,19 @@ extension Array: OperatorArgument where Element: ListElement {
   var summary: String { Element.summary(self) }
 }
 
-/// Several arguments in a row, each a tensor.
+/// Several consecutive tensor arguments.
 private struct Spread: OperatorArgument {
   var tensors: [Tensor]
   func push() { for tensor in tensors { tensor.push() } }
   var summary: String { tensors.map(\.summary).joined(separator: ", ") }
 }
 
-/// An empty list of optional numbers, which libtorch tells from other empty lists.
+/// An empty list of optional numbers, which libtorch distinguishes from other empty lists.
 struct NoNumbers: OperatorArgument {
   func push() { ctorch_push_no_numbers() }
 }
 
-/// A value of which an operation can take a list.
+/// An element of a list that can be an argument of an operation.
 protocol ListElement {
   static func push(_ list: [Self])
   static func summary(_ list: [Self]) -> String
@@ -161,7 +161,7 @@ protocol ListElement {
 extension Int: ListElement {
   static func push(_ list: [Int]) {
     unsafe list.withUnsafeBufferPointer { buffer in
-      // Int and Int64 have the same layout on every platform with 64 bits.
+      // Int and Int64 have the same layout on every 64-bit platform.
       unsafe buffer.withMemoryRebound(to: Int64.self) {
         unsafe ctorch_push_ints($0.baseAddress, $0.count)
       }
@@ -179,5 +179,5 @@ extension Tensor: ListElement {
   }
 }
 
-/// An argument that is left out.
+/// An omitted argument.
 let none: Int? = nil

@@ -4,10 +4,10 @@ import Glibc
 import Darwin
 #endif
 
-/// Ends the program because its own code broke a contract, with the reason on standard error.
+/// Ends the program because its code violated a contract, with the reason on standard error.
 ///
-/// `preconditionFailure` drops its message in release builds; the shapes in the message are what the
-/// programmer needs.
+/// `preconditionFailure` drops its message in release builds; the shapes in the message are what
+/// the programmer needs.
 package func programmerError(_ message: String) -> Never {
   let line = Array("switchyard: programmer error: \(message)\n".utf8)
   _ = unsafe write(STDERR_FILENO, line, line.count)

@@ -1,18 +1,19 @@
 public import MoECore
 
-/// Why the tensor engine refused.
+/// Why the tensor engine failed.
 public enum TensorError: Error, Hashable {
-  /// The engine has no operation of this name; libtorch is older or newer than this program expects.
+  /// The engine has no operation of this name; libtorch is older or newer than this program
+  /// expects.
   case unknownOperation(name: String, message: String)
-  /// An operation refused its arguments.
+  /// An operation rejected its arguments.
   case operationFailed(name: String, arguments: String, message: String)
   /// The device does not exist on this machine or in this build of libtorch.
   case deviceUnavailable(Device)
-  /// Bytes, shape and element type do not belong together.
+  /// Bytes, shape and element type do not match.
   case invalidStorage(message: String)
-  /// A saved random state does not belong to this kind of generator.
+  /// A saved random state is not one of this kind of generator.
   case invalidRandomState(message: String)
-  /// A finite number of a tensor would become infinite in a narrower type.
+  /// A finite element of a tensor would become infinite in a narrower type.
   case castOverflow(name: String, dtype: DType)
   /// Gradients could not be computed.
   case gradientFailed(message: String)
@@ -33,7 +34,7 @@ extension TensorError: CustomStringConvertible {
     case .invalidRandomState(let message):
       "the saved random state cannot be restored: \(message)"
     case .castOverflow(let name, let dtype):
-      "tensor '\(name.printable)' holds numbers beyond the range of \(dtype); choose a wider type"
+      "tensor '\(name.printable)' has elements outside the range of \(dtype); choose a wider type"
     case .gradientFailed(let message):
       "the gradients could not be computed: \(message)"
     }

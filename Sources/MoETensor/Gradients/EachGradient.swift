@@ -1,32 +1,34 @@
 import CTorch
 import MoECore
 
-/// Computes a loss, and hands over the gradient of each parameter as soon as it is complete, so that the gradients
-/// never exist all at once.
+/// Computes a loss and delivers the gradient of each parameter as soon as it is complete, so that
+/// the gradients never exist all at once.
 ///
-/// A gradient comes when nothing in the backward pass needs its parameter any more, so `use` may change the parameter.
-/// Gradients come in no promised order. May not stand inside another computation of gradients of the same weights. Memory
-/// that is free between the passes goes back to the system.
+/// A gradient is delivered when the backward pass no longer needs its parameter, so `use` may
+/// change the parameter. The order of gradients is unspecified. Must not be called inside another
+/// gradient computation for the same weights. Memory that is free between the passes is returned to
+/// the system.
 ///
 ///     let loss = try forEachGradient(of: { … }, for: weights) { index, gradient in
 ///       optimizer.update(index, gradient: gradient, learningRate: 1e-3)
 ///     }
 ///
-/// Blocks that are ``recomputed(_:parameters:_:)-([Tensor],_,_)`` must list all weights that they use: they would see
-/// the changed ones otherwise.
+/// Blocks that are ``recomputed(_:parameters:_:)-([Tensor],_,_)`` must list all weights that they
+/// use; otherwise they would see the changed ones.
 ///
 /// - Parameters:
-///   - loss: Computes the loss, one number.
+///   - loss: Computes the loss, a scalar.
 ///   - parameters: The weights that `loss` uses, each once.
-///   - use: Gets the place of a parameter in `parameters` and its gradient, without recording; zeros where the loss does
-///     not depend on it. The last calls are those with zeros.
+///   - use: Receives the index of a parameter in `parameters` and its gradient, without recording;
+///     zeros if the loss does not depend on it. The calls with zeros come last.
 /// - Returns: The loss, shape `[]`, as a constant.
-/// - Throws: What `loss` or `use` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed block failed
-///   during the backward pass. Parameters that `use` changed before stay changed.
-/// - Complexity: Time of ``valueAndGradients(of:for:)-(_,[Parameter])``; memory for the gradients of what is
-///   differentiated at once, a recomputed block or a single operation.
-/// - SeeAlso: Lv et al. 2023, *Full Parameter Fine-tuning for Large Language Models with Limited Resources*, §3.1,
-///   [arXiv:2306.09782](https://arxiv.org/abs/2306.09782).
+/// - Throws: What `loss` or `use` throws, or ``TensorError/gradientFailed(message:)`` when a
+///   recomputed block failed during the backward pass. Parameters that `use` changed before stay
+///   changed.
+/// - Complexity: Time of ``valueAndGradients(of:for:)-(_,[Parameter])``; memory for the gradients
+///   of one recomputed block or one operation at a time.
+/// - SeeAlso: Lv et al. 2023, *Full Parameter Fine-tuning for Large Language Models with Limited
+///   Resources*, §3.1, [arXiv:2306.09782](https://arxiv.org/abs/2306.09782).
 public func forEachGradient(
   of loss: () throws -> Tensor, for parameters: [Parameter],
   _ use: (_ index: Int, _ gradient: Tensor) throws -> Void
@@ -37,7 +39,7 @@ public func forEachGradient(
   require(
     !parameters.contains { $0.value.requiresGradient },
     "gradients that come one by one inside another computation of gradients")
-  // Values must not be held here: a parameter whose elements somebody else sees is copied at its update.
+  // Do not hold the values here: a parameter whose elements are shared is copied on update.
   for parameter in parameters { parameter.value.setRequiresGradient(true) }
   defer { for parameter in parameters { parameter.value.setRequiresGradient(false) } }
   return try withoutActuallyEscaping(use) { use in
@@ -47,7 +49,7 @@ public func forEachGradient(
       require(
         value.count == 1, "gradients of a loss of shape \(value.shape); it must be one number")
       if value.requiresGradient { try receiver.goBack(from: value) }
-      // Lets go of the graph, which holds all weights.
+      // Releases the graph, which holds all weights.
       value = value.detached()
       try receiver.fillIn()
       return value
@@ -55,7 +57,7 @@ public func forEachGradient(
   }
 }
 
-/// Takes gradients from the engine to the function that uses them.
+/// Passes gradients from the engine to the function that uses them.
 @safe private final class GradientReceiver {
   private let parameters: [Parameter]
   private let use: (Int, Tensor) throws -> Void
@@ -67,7 +69,7 @@ public func forEachGradient(
     isPending = Array(repeating: true, count: parameters.count)
   }
 
-  /// The backward pass from a recorded number.
+  /// The backward pass from a recorded scalar.
   func goBack(from loss: Tensor) throws {
     let context = unsafe Unmanaged.passUnretained(self).toOpaque()
     defer { stopWatching() }
@@ -78,14 +80,15 @@ public func forEachGradient(
       }
       require(status == 0, Engine.lastError)
     }
-    // Forward and backward leave gaps of different sizes. Without this, kept free memory would come to a tenth of all.
+    // Forward and backward passes leave gaps of different sizes. Without this, unused free memory
+    // would be a tenth of the total.
     ctorch_give_back_freed_memory()
     let status = unsafe loss.withHandle { unsafe ctorch_backward($0) }
     if let failure { throw failure }
     guard status == 0 else { throw TensorError.gradientFailed(message: Engine.lastError) }
   }
 
-  /// Uses zeros for parameters that the loss did not depend on.
+  /// Delivers zeros for parameters that the loss did not depend on.
   func fillIn() throws {
     for index in parameters.indices where isPending[index] {
       try withoutGradients { try receive(index, parameters[index].value.zerosLike()) }
@@ -99,7 +102,8 @@ public func forEachGradient(
   }
 
   private func receive(_ index: Int, _ gradient: Tensor) throws {
-    // An update may replace the value by a copy; whoever else holds the old one must not find it recording.
+    // An update may replace the value by a copy; the old one must not stay recording for other
+    // holders.
     parameters[index].value.setRequiresGradient(false)
     isPending[index] = false
     try use(index, gradient)
@@ -119,7 +123,7 @@ public func forEachGradient(
       try withoutGradients { try receiver.receive(index, tensor) }
       return 0
     } catch {
-      // Thrown again once the engine has given up the pass; its own message is not needed.
+      // Rethrown once the engine has aborted the pass, whose own message is not needed.
       receiver.failure = error
       return 1
     }

@@ -10,17 +10,18 @@ public struct ValueAndGradients {
 
 /// Computes a loss and its gradients.
 ///
-/// Variables that the loss does not depend on get zeros, as the mathematics says.
+/// Variables that the loss does not depend on get zero gradients.
 ///
 ///     let result = try valueAndGradients(of: { model(batch).crossEntropy(targets: labels) }, for: weights)
 ///
 /// - Parameters:
-///   - loss: Computes the loss, one number, from the variables.
+///   - loss: Computes the loss, a scalar, from the variables.
 ///   - variables: Floating-point tensors that `loss` uses.
 /// - Returns: The loss and one gradient per variable.
-/// - Throws: What `loss` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed block
-///   failed during the backward pass.
-/// - Complexity: Time and memory of the forward pass, and about twice its time for the backward pass.
+/// - Throws: What `loss` throws, or ``TensorError/gradientFailed(message:)`` when a recomputed
+///   block failed during the backward pass.
+/// - Complexity: Time and memory of the forward pass, and about twice its time for the backward
+///   pass.
 public func valueAndGradients(
   of loss: () throws -> Tensor, for variables: [Tensor]
 ) throws -> ValueAndGradients {
@@ -39,7 +40,7 @@ public func valueAndGradients(
 /// Computes a loss and its gradients with respect to the values of parameters.
 ///
 /// - Parameters:
-///   - loss: Computes the loss, one number.
+///   - loss: Computes the loss, a scalar.
 ///   - parameters: The weights that `loss` uses.
 /// - Returns: The loss and one gradient per parameter.
 /// - Throws: As ``valueAndGradients(of:for:)-(_,[Tensor])``.
@@ -71,14 +72,14 @@ func withRecording<Result, Failure: Error>(
 
 /// Runs `body` while the variables count as inputs of a gradient computation.
 func recording<Result>(_ variables: [Tensor], _ body: () throws -> Result) rethrows -> Result {
-  // A result of recorded operations requires its gradient already and must keep doing so.
+  // A result of recorded operations already requires a gradient and must continue to do so.
   let marked = variables.filter { !$0.requiresGradient }
   for variable in marked { variable.setRequiresGradient(true) }
   defer { for variable in marked { variable.setRequiresGradient(false) } }
   return try withRecording(true) { () throws -> Result in try body() }
 }
 
-/// Gradients of Σ outputs · seeds; `nil` for inputs that do not take part.
+/// Gradients of Σ outputs · seeds; `nil` for inputs that do not contribute.
 func gradients(
   of outputs: [Tensor], seeds: [Tensor?], for inputs: [Tensor]
 ) throws(TensorError) -> [Tensor?] {

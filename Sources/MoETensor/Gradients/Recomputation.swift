@@ -1,16 +1,19 @@
 import CTorch
 import MoECore
 
-/// Runs a block of a model so that its inner results are not kept for the backward pass but computed
-/// again when it comes: less memory for about a third more time.
+/// Runs a block of a model with activation checkpointing: inner results are not kept for the
+/// backward pass but recomputed then, which saves memory for about a third more time.
 ///
-/// The block must compute the same results again when it is called again with the same inputs, so it must
-/// not draw random numbers; draw them outside and pass them in.
+/// The block must be deterministic: called again with the same inputs, it must compute the same
+/// results. It must not draw random numbers; draw them outside and pass them in. Both times it is
+/// recorded for gradients; what it returns besides its results must be detached, or the inner
+/// results of the first pass stay in memory.
 ///
 /// - Parameters:
 ///   - inputs: Tensors that the block receives. Gradients flow to those of floating-point type.
-///   - parameters: Weights that the block uses otherwise; gradients flow to these too. A weight that is not
-///     listed counts as a constant. Whatever was computed from weights outside must be passed as an input.
+///   - parameters: Further weights that the block uses; gradients flow to these too. A weight that
+///     is not listed counts as a constant. Anything computed from weights outside must be passed as
+///     an input.
 ///   - block: Computes floating-point tensors from the inputs.
 /// - Returns: What the block returned.
 /// - Throws: What `block` throws in the forward pass. If it throws in the backward pass,
@@ -24,15 +27,18 @@ public func recomputed(
   guard Tensor.recordsGradients(inputs + weights) else {
     return try withoutGradients { try block(inputs) }
   }
-  let values = try Engine.$isToBeRecomputed.withValue(true) {
-    try withoutGradients { try block(inputs) }
+  // This pass is recorded like the second one, so that both take the same kernels and give the same numbers; its record
+  // is gone when its results have been detached.
+  let cut = inputs.map { $0.detached() }
+  let values = try recording(cut.filter(\.dtype.isFloatingPoint) + weights) {
+    try block(cut).map { $0.detached() }
   }
   return recorded(values, from: inputs + weights) { outputGradients in
     try gradients(of: outputGradients, inputs: inputs, weights: weights, block: block)
   }
 }
 
-/// Runs a block with one input and one result so that it is computed again for the backward pass.
+/// Runs a block with one input and one result, recomputing it in the backward pass.
 ///
 /// - Parameters:
 ///   - input: The tensor that the block receives.
@@ -46,12 +52,13 @@ public func recomputed(
   try recomputed([input], parameters: parameters) { [try block($0[0])] }[0]
 }
 
-/// Computes the block again and goes back through it; `nil` for inputs and weights without a gradient.
+/// Recomputes the block and backpropagates through it; `nil` for inputs and weights without a
+/// gradient.
 private func gradients(
   of outputGradients: [Tensor?], inputs: [Tensor], weights: [Tensor],
   block: ([Tensor]) throws -> [Tensor]
 ) throws -> [Tensor?] {
-  // Copies of the inputs cut the connection to the graph in which the block stands.
+  // Detached copies of the inputs cut the connection to the surrounding graph.
   let cut = inputs.map { $0.detached() }
   let differentiable = cut.filter(\.dtype.isFloatingPoint)
   return try recording(differentiable + weights) {

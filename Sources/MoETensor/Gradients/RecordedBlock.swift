@@ -1,15 +1,16 @@
 import CTorch
 import MoECore
 
-/// Ties results that were computed without recording into the gradient graph, with a backward pass of
-/// the caller's.
+/// Connects results that were computed without recording to the gradient graph, with a backward
+/// pass by the caller.
 ///
 /// - Parameters:
-///   - values: What was computed; constants to libtorch so far.
-///   - inputs: What it was computed from.
-///   - backward: Gets the gradient of each value, `nil` for those that were not used, and gives that of each
-///     input, `nil` where there is none. Called at most once, without recording.
-/// - Returns: The values, as results of the inputs. Their second derivatives do not exist.
+///   - values: The results; constants to libtorch so far.
+///   - inputs: The tensors that they were computed from.
+///   - backward: Receives the gradient of each value, `nil` if it was not used, and returns that of
+///     each input, `nil` if there is none. Called at most once, without recording.
+/// - Returns: The values, as differentiable results of the inputs. Second derivatives are not
+///   supported.
 package func recorded(
   _ values: [Tensor], from inputs: [Tensor],
   backward: @escaping (_ outputGradients: [Tensor?]) throws -> [Tensor?]
@@ -36,7 +37,7 @@ extension Tensor {
   }
 }
 
-/// A backward pass on its way through C.
+/// A backward pass passed through C.
 @safe private final class RecordedBlock {
   private let gradients: ([Tensor?]) throws -> [Tensor?]
   /// The last failure, kept alive for the C side.
@@ -49,7 +50,7 @@ extension Tensor {
 
   deinit { unsafe message?.deallocate() }
 
-  /// Gives up the reference that the gradient graph held.
+  /// Releases the reference that the gradient graph held.
   static func release(_ context: UnsafeMutableRawPointer?) {
     guard let context = unsafe context else { return }
     unsafe Unmanaged<RecordedBlock>.fromOpaque(context).release()
@@ -64,7 +65,7 @@ extension Tensor {
     guard let context = unsafe context else { return 1 }
     let block = unsafe Unmanaged<RecordedBlock>.fromOpaque(context).takeUnretainedValue()
     do {
-      // The caller keeps its handles, so each tensor here gets a reference of its own.
+      // The caller keeps its handles, so each tensor here retains its own reference.
       let gradients = try block.gradients(
         (0..<incomingCount).map { index in
           unsafe incoming?[index].map { unsafe Tensor(sharing: $0) }

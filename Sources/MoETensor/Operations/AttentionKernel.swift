@@ -2,17 +2,18 @@ import CKernels
 import MoECore
 
 extension Tensor {
-  /// Attention with ``AttentionMask/latest(window:)``, or to all keys, by a kernel of our own, or `nil`
-  /// where it does not apply.
+  /// Attention with ``AttentionMask/latest(window:)``, or to all keys, by a custom kernel; `nil` if
+  /// the kernel does not apply.
   ///
   /// - Parameters:
   ///   - query: Shape `[batch, heads, queries, width]`.
   ///   - key: Shape `[batch, keyHeads, keys, width]`.
   ///   - value: Shape `[batch, keyHeads, keys, width]`.
-  ///   - window: Keys that a query sees.
+  ///   - window: The number of keys that a query sees.
   ///   - seesAll: Whether every query sees every key; then there is no window.
-  ///   - scale: Factor of the scores.
-  /// - Returns: Shape `[batch, heads, queries, width]`, each position's heads side by side in memory.
+  ///   - scale: Factor applied to the scores.
+  /// - Returns: Shape `[batch, heads, queries, width]`, with each position's heads adjacent in
+  ///   memory.
   static func attentionKernel(
     _ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int? = nil, seesAll: Bool = false,
     scale: Double?

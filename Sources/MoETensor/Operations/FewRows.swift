@@ -2,22 +2,23 @@ import CKernels
 import MoECore
 
 extension Tensor {
-  /// Rows up to which reading a weight as it lies beats bringing it into an order for general products.
+  /// The most rows for which reading a weight in place beats repacking it for a general product.
   private static let mostRows = 192
-  /// Multiplications below which the general product starts sooner.
+  /// The fewest multiplications; below, the general product has less overhead.
   private static let leastMultiplications = 1 << 16
-  /// Multiplications below which a thread of its own costs more than it saves.
+  /// The fewest multiplications for which an extra thread pays off.
   private static let smallestPart = 1 << 19
 
-  /// `x · weightᵀ + bias` in f32 by a kernel of our own, for the few rows that a single text or a short prompt has.
+  /// `x · weightᵀ + bias` in f32 by a custom kernel, for the few rows of a single text or a short
+  /// prompt.
   ///
   /// The sums of a row do not depend on the other rows.
   ///
   /// - Parameters:
   ///   - weight: Shape `[outputs, inputs]`.
   ///   - bias: Shape `[outputs]`.
-  /// - Returns: Shape `[…, outputs]`, or `nil` where the kernel does not apply: gradients are wanted, there are
-  ///   many rows, or the elements lie in another way.
+  /// - Returns: Shape `[…, outputs]`, or `nil` if the kernel does not apply: gradients are
+  ///   recorded, there are many rows, or the memory layout differs.
   func fewRowsLinear(_ weight: Tensor, bias: Tensor?) -> Tensor? {
     let shape = self.shape
     guard let inputs = shape.last, inputs > 0, dtype == .f32, weight.rank == 2,

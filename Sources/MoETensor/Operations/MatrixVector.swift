@@ -2,24 +2,24 @@ import CKernels
 import MoECore
 
 extension Tensor {
-  /// `weight · row` by a kernel of our own, for the single rows that a model makes text with.
+  /// `weight · row` by a custom kernel, for the single rows of text generation.
   ///
-  /// libtorch hands such products to a library whose general kernel, on processors of other makers, reads
-  /// weights several times slower than memory gives them.
+  /// libtorch passes such products to a library whose generic kernel for processors of other
+  /// vendors reads weights several times slower than memory allows.
   ///
   /// - Parameters:
   ///   - row: One row, shape `[…, inputs]` with leading axes of size 1, f32 or bf16.
   ///   - weight: Shape `[outputs, inputs]`, of the same type.
-  /// - Returns: Shape `[…, outputs]`, or `nil` where the kernel does not apply: gradients are wanted, there
-  ///   are several rows, or the elements lie in another way.
+  /// - Returns: Shape `[…, outputs]`, or `nil` if the kernel does not apply: gradients are
+  ///   recorded, there are several rows, or the memory layout differs.
   static func matrixVectorProduct(_ row: Tensor, _ weight: Tensor) -> Tensor? {
     guard row.count > 0, weight.rank == 2, row.count == weight.size(1), row.size(-1) == row.count
     else { return nil }
     let dtype = row.dtype
     guard dtype == .f32 || dtype == .bf16, weight.dtype == dtype,
-      !Tensor.recordsGradients([row, weight]), !Engine.isToBeRecomputed
+      !Tensor.recordsGradients([row, weight])
     else { return nil }
-    // Addresses exist only for contiguous elements on the CPU.
+    // Only contiguous tensors on the CPU have an address here.
     guard let x = unsafe row.hostElements, let w = unsafe weight.hostElements else { return nil }
     let (rows, columns) = (weight.size(0), weight.size(1))
     let result = uninitialized(Array(row.shape.dropLast()) + [rows], dtype: dtype)
@@ -33,9 +33,9 @@ extension Tensor {
   }
 }
 
-/// What each thread needs for its rows of a product.
+/// The work shared by all threads of a product.
 @unsafe private struct MatrixVectorWork {
-  /// Bytes of weights below which a thread of its own costs more than it saves.
+  /// The fewest bytes of weights for which an extra thread pays off.
   static let smallestPart = 128 << 10
 
   let weight: UnsafeRawPointer

@@ -1,9 +1,9 @@
 import CKernels
 import MoECore
 
-/// Steps around the layers of diffusion transformers in one pass over memory, forward and back.
+/// Element-wise steps of diffusion transformers in one pass over memory, forward and backward.
 extension Tensor {
-  /// Elements below which a thread of its own costs more than it saves.
+  /// With fewer elements, an extra thread costs more than it saves.
   private static let smallestShare = 1 << 14
 
   /// norm(x) · (1 + scale) + shift, with a layer normalization without weights.
@@ -11,7 +11,7 @@ extension Tensor {
   /// - Parameters:
   ///   - shift: One row per image, shape `[images, 1, width]`.
   ///   - scale: One row per image, shape `[images, 1, width]`.
-  ///   - epsilon: Keeps constant rows finite.
+  ///   - epsilon: Added to the variance, so that constant rows stay finite.
   /// - Returns: Shape of this tensor, `[images, tokens, width]`.
   package func normalized(shift: Tensor, scale: Tensor, epsilon: Double) -> Tensor {
     require(
@@ -38,35 +38,36 @@ extension Tensor {
     return GatedSum(self, other, gate: gate).result(of: [self, other, gate])
   }
 
-  /// The same kernels with and without recording, so that what is computed again gives the same numbers.
+  /// The kernels are used with and without recording, so that recomputation gives identical
+  /// results.
   private func suitsModulation(_ others: [Tensor]) -> Bool {
     Engine.hasTileKernels && count > 0
       && ([self] + others).allSatisfy { $0.dtype == .f32 && $0.device == .cpu }
   }
 
-  /// The first number of a tensor that a kernel reads; the caller keeps the tensor alive.
+  /// The first element of a tensor that a kernel reads; the caller keeps the tensor alive.
   fileprivate var floats: UnsafePointer<Float>? {
     unsafe hostElements?.assumingMemoryBound(to: Float.self)
   }
 
-  /// The first number of a new tensor that a kernel writes.
+  /// The first element of a new tensor that a kernel writes.
   fileprivate var freshFloats: UnsafeMutablePointer<Float>? {
     unsafe freshElements?.assumingMemoryBound(to: Float.self)
   }
 
-  /// Rows below which a thread of its own costs more than it saves.
+  /// With fewer rows, an extra thread costs more than it saves.
   fileprivate var rowGrain: Int { Swift.max(1, Self.smallestShare / Swift.max(1, size(-1))) }
 }
 
-/// A step with kernels of its own, and what its backward pass needs.
+/// A step with custom kernels, and the state for its backward pass.
 private protocol KernelPass: AnyObject {
   func forward() -> Tensor
-  /// Gradients of the inputs for that of the result.
+  /// The gradients of the inputs, given that of the result.
   func backward(_ gradient: Tensor) -> [Tensor?]
 }
 
 extension KernelPass {
-  /// The result, recorded where gradients of the inputs are asked for.
+  /// The result, recorded if gradients of the inputs are required.
   fileprivate func result(of inputs: [Tensor]) -> Tensor {
     let value = withoutGradients { forward() }
     guard Tensor.recordsGradients(inputs) else { return value }

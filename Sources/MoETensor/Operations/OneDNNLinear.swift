@@ -1,23 +1,23 @@
 import MoECore
 
-/// oneDNN's product with its options for a following operation, of which none is used; builds of libtorch
-/// for other processors lack it.
+/// oneDNN's product, without its optional fused operation; builds of libtorch for other processors
+/// lack it.
 private let product = try? Operator(finding: "mkldnn::_linear_pointwise", "")
 
 extension Tensor {
-  /// Multiplications below which the general product starts sooner.
+  /// The fewest multiplications; below, the general product has less overhead.
   private static let leastMultiplications = 1 << 21
 
-  /// `x · weightᵀ + bias` in f32 through oneDNN, which uses all of a processor whoever made it.
+  /// `x · weightᵀ + bias` in f32 by oneDNN, which is fast on processors of every vendor.
   ///
-  /// libtorch's own choice for f32 is a library that on processors of other makers takes a path of half
-  /// the speed; for bf16 it takes oneDNN anyway.
+  /// By default, libtorch uses a library for f32 that runs at half the speed on processors of
+  /// other vendors; for bf16 it uses oneDNN anyway.
   ///
   /// - Parameters:
   ///   - weight: Shape `[outputs, inputs]`.
   ///   - bias: Shape `[outputs]`.
-  /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`, or `nil` where the general
-  ///   product serves better.
+  /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`, or `nil` if the general
+  ///   product is better.
   func oneDNNLinear(_ weight: Tensor, bias: Tensor?) -> Tensor? {
     guard dtype == .f32, weight.dtype == .f32, weight.rank == 2,
       bias.map({ $0.dtype == .f32 }) ?? true,

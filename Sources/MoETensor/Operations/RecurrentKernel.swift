@@ -2,9 +2,10 @@ import CKernels
 import MoECore
 
 extension Recurrence {
-  /// ``runPlainly(_:_:_:)`` by a kernel of our own, or `nil` where it does not apply.
+  /// ``runPlainly(_:_:_:)`` by a custom kernel, or `nil` if the kernel does not apply.
   ///
-  /// One call of libtorch costs as much as the arithmetic of a step, and it has about ten in a step.
+  /// A libtorch call costs as much as the arithmetic of a step, and a step would need about ten of
+  /// them.
   func run(_ projections: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor? {
     let inputs = [projections, weight, bias]
     guard Engine.hasTileKernels, hidden > 0,
@@ -25,7 +26,7 @@ extension Recurrence {
   }
 }
 
-/// One forward pass and what its backward pass needs.
+/// One forward pass and the state for its backward pass.
 private final class RecurrentPass {
   private let sequences: Recurrence
   private let projections: Tensor
@@ -41,7 +42,7 @@ private final class RecurrentPass {
     (self.sequences, self.projections) = (sequences, projections)
     (self.weight, self.bias) = (weight, bias)
     let count = sequences.order.count
-    // Whole vectors, and work for every thread where there is enough.
+    // Fill whole vectors, and give every thread work if there is enough.
     let share = (count + Engine.threadCount - 1) / Engine.threadCount
     let lanes = min(48, (share + 15) / 16 * 16)
     let perStep = ckernels_recurrence_kept(sequences.hidden, lanes)
@@ -111,12 +112,12 @@ private final class RecurrentPass {
 }
 
 extension Tensor {
-  /// The first number of a contiguous f32 tensor.
+  /// The first element of a contiguous f32 tensor.
   fileprivate var floats: UnsafePointer<Float>? {
     unsafe hostElements?.assumingMemoryBound(to: Float.self)
   }
 
-  /// The same of a tensor that nobody else sees.
+  /// The same for a tensor that is not shared.
   fileprivate var freshFloats: UnsafeMutablePointer<Float>? {
     unsafe freshElements?.assumingMemoryBound(to: Float.self)
   }

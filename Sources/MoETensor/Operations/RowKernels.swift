@@ -1,12 +1,12 @@
 import CKernels
 import MoECore
 
-/// Functions of rows in one pass over memory, for tensors that suit kernels of our own.
+/// Row-wise functions in one pass over memory, for tensors that the custom kernels support.
 extension Tensor {
-  /// Elements below which a thread of its own costs more than it saves.
+  /// With fewer elements, an extra thread costs more than it saves.
   private static let smallestPart = 1 << 14
 
-  /// ``rmsNorm(weight:epsilon:)`` by a kernel, or `nil` where it does not apply.
+  /// ``rmsNorm(weight:epsilon:)`` by a custom kernel, or `nil` if the kernel does not apply.
   func rmsNormKernel(weight: Tensor, epsilon: Double) -> Tensor? {
     let shape = self.shape
     guard let width = shape.last, width > 0, weight.count == width,
@@ -29,7 +29,7 @@ extension Tensor {
     return result
   }
 
-  /// Rotates pairs of numbers that lie half of the last axis apart.
+  /// Rotates pairs of elements that are half of the last axis apart (rotary position embedding).
   ///
   ///     (x_i, x_{i + width/2}) becomes (x_i · cos − x_{i + width/2} · sin, x_{i + width/2} · cos + x_i · sin)
   ///
@@ -44,7 +44,7 @@ extension Tensor {
       "angles of \(cosine.shape) for a rotation of \(shape)")
     guard Tensor.recordsGradients([self]) else { return rotated(cosine, sine) }
     let value = withoutGradients { rotated(cosine, sine) }
-    // A rotation's transpose turns back.
+    // The transpose of a rotation is its inverse.
     return recorded([value], from: [self]) { gradients in
       [gradients[0].map { $0.rotated(cosine, -sine) }]
     }[0]
@@ -56,7 +56,6 @@ extension Tensor {
 
   private func rotationKernel(_ cosine: Tensor, _ sine: Tensor) -> Tensor? {
     let shape = self.shape
-    // The same numbers with and without recording, so it may be computed again.
     guard count > 0, Engine.hasTileKernels, dtype == .f32 || dtype == .bf16, device == .cpu,
       !Tensor.recordsGradients([self])
     else { return nil }
@@ -78,7 +77,7 @@ extension Tensor {
     return result
   }
 
-  /// The definition, for tensors elsewhere or of other types.
+  /// The definition, for tensors on other devices or of other types.
   private func rotatedPlainly(_ cosine: Tensor, _ sine: Tensor) -> Tensor {
     func whole(_ half: Tensor) -> Tensor {
       Tensor.concatenated([half, half], axis: 1).cast(to: dtype).expandingAxis(1)

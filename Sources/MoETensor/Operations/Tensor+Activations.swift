@@ -18,7 +18,7 @@ extension Tensor {
   public enum GELU: String, Hashable, Codable, Sendable {
     /// x · Φ(x), with the distribution function Φ of the normal distribution.
     case exact = "none"
-    /// The approximation by a hyperbolic tangent that GPT-2 and DiT use.
+    /// The tanh approximation that GPT-2 and DiT use.
     case tanh
   }
 
@@ -40,22 +40,22 @@ extension Tensor {
   /// log(1 + exp(x)), element by element, without overflow.
   public func softplus() -> Tensor { softplusOperator(self) }
 
-  /// exp(x) divided by its sum along an axis, without overflow; the shape stays.
+  /// exp(x) divided by its sum along an axis, without overflow; the shape is kept.
   ///
   /// - Parameters:
   ///   - axis: The axis along which the results sum to 1.
-  ///   - dtype: The type in which to compute and return; by default the tensor's own.
-  /// - Returns: Numbers from 0 to 1.
+  ///   - dtype: The type of the computation and the result; by default the tensor's type.
+  /// - Returns: Values from 0 to 1.
   public func softmax(axis: Int, dtype: DType? = nil) -> Tensor {
     softmaxOperator(self, axis, dtype)
   }
 
-  /// The logarithm of the softmax, exact also where the softmax is nearly 0; the shape stays.
+  /// The logarithm of the softmax, accurate even where the softmax is nearly 0; the shape is kept.
   ///
   /// - Parameters:
   ///   - axis: The axis along which the softmax sums to 1.
-  ///   - dtype: The type in which to compute and return; by default the tensor's own.
-  /// - Returns: Numbers of at most 0.
+  ///   - dtype: The type of the computation and the result; by default the tensor's type.
+  /// - Returns: Values of at most 0.
   public func logSoftmax(axis: Int, dtype: DType? = nil) -> Tensor {
     logSoftmaxOperator(self, axis, dtype)
   }

@@ -18,9 +18,9 @@ private let clampOperator = Operator("clamp")
 
 /// Element-by-element arithmetic.
 ///
-/// Two tensors are broadcast as in NumPy: shapes are aligned at their last axis, and an axis of size 1
-/// (or a missing one) repeats. Types are promoted as in PyTorch; a Swift number never changes the type of
-/// a floating-point tensor.
+/// Two tensors are broadcast as in NumPy: shapes are aligned at their last axis, and an axis of
+/// size 1 (or a missing one) repeats. Types are promoted as in PyTorch; a Swift number never
+/// changes the type of a floating-point tensor.
 extension Tensor {
   /// The sum, broadcast.
   public static func + (left: Tensor, right: Tensor) -> Tensor { addTensor(left, right) }
@@ -64,13 +64,13 @@ extension Tensor {
   /// Divides a number by every element.
   public static func / (left: Double, right: Tensor) -> Tensor { right.reciprocal() * left }
 
-  /// The elements with the opposite sign.
+  /// The negated elements.
   public static prefix func - (operand: Tensor) -> Tensor { negate(operand) }
 
-  /// The quotient rounded down to an integer, broadcast; the type stays.
+  /// The quotient rounded down to an integer, broadcast; the type is kept.
   public func floorDivided(by divisor: Tensor) -> Tensor { divideRounding(self, divisor, "floor") }
 
-  /// What remains after dividing by an integer and rounding down; it has the divisor's sign.
+  /// The remainder of a floored division by an integer; it has the divisor's sign.
   public func remainder(dividingBy divisor: Int) -> Tensor { remainderScalar(self, divisor) }
 
   /// Every element raised to a power.
@@ -79,10 +79,12 @@ extension Tensor {
   /// One divided by every element.
   public func reciprocal() -> Tensor { reciprocalOperator(self) }
 
-  /// The larger of two elements, broadcast; NaN if either is, and equal elements share the gradient.
+  /// The larger of two elements, broadcast; NaN if either is, and equal elements share the
+  /// gradient.
   public func maximum(_ other: Tensor) -> Tensor { maximumOperator(self, other) }
 
-  /// The smaller of two elements, broadcast; NaN if either is, and equal elements share the gradient.
+  /// The smaller of two elements, broadcast; NaN if either is, and equal elements share the
+  /// gradient.
   public func minimum(_ other: Tensor) -> Tensor { minimumOperator(self, other) }
 
   /// The elements, limited to a range with either end open.

@@ -1,16 +1,18 @@
 private let attentionOperator = Operator("scaled_dot_product_attention")
 
-/// Which positions a query may look at.
+/// Which positions a query may attend to.
 public enum AttentionMask {
-  /// All of them.
+  /// All positions.
   case none
-  /// Those up to its own: query i sees keys 0 to i. Queries and keys start at the same position.
+  /// Positions up to its own: query i sees keys 0 to i. Queries and keys start at the same
+  /// position.
   case causal
-  /// Those where a Boolean tensor is true, or all with a floating-point tensor added to the scores;
-  /// shape `[batch, heads, queries, keys]`, broadcast. A row without any visible key gives zeros.
+  /// Positions where a Boolean tensor is true, or all, with a floating-point tensor added to the
+  /// scores; shape `[batch, heads, queries, keys]`, broadcast. A row without visible keys gives
+  /// zeros.
   case custom(Tensor)
-  /// Queries are the last of the keys' positions; each sees keys up to its own, of these at most the last
-  /// `window`, its own included.
+  /// Queries are the last of the keys' positions; each sees keys up to its own position, at most
+  /// the last `window` of them, its own included.
   case latest(window: Int?)
 }
 
@@ -19,11 +21,11 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - query: Q, shape `[batch, heads, queries, width]`.
-  ///   - key: K, shape `[batch, keyHeads, keys, width]`; `keyHeads` divides `heads`, and each key head
-  ///     serves `heads / keyHeads` neighbouring query heads (grouped-query attention).
+  ///   - key: K, shape `[batch, keyHeads, keys, width]`; `keyHeads` divides `heads`, and each key
+  ///     head serves `heads / keyHeads` neighbouring query heads (grouped-query attention).
   ///   - value: V, shape `[batch, keyHeads, keys, valueWidth]`.
   ///   - mask: Which keys each query sees.
-  ///   - scale: Factor of the scores; 1 / √width if left out.
+  ///   - scale: Factor applied to the scores; 1 / √width if omitted.
   /// - Returns: Shape `[batch, heads, queries, valueWidth]`.
   /// - SeeAlso: Vaswani et al. 2017, *Attention Is All You Need*, §3.2.1,
   ///   [arXiv:1706.03762](https://arxiv.org/abs/1706.03762).
@@ -60,7 +62,7 @@ extension Tensor {
     case visible(Tensor)
   }
 
-  /// The same as ``AttentionMask/latest(window:)`` in libtorch's words.
+  /// ``AttentionMask/latest(window:)`` in terms of libtorch's arguments.
   private static func plain(window: Int?, queries: Int, keys: Int, on device: Device) -> PlainMask {
     let isLimited = window.map { keys > $0 } ?? false
     if !isLimited { if queries == keys { return .causal } else if queries == 1 { return .none } }

@@ -20,7 +20,8 @@ private let whereOperator = Operator("where", "self")
 private let maskedFillOperator = Operator("masked_fill", "Scalar")
 private let nonzeroOperator = Operator("nonzero")
 
-/// Comparisons, element by element and broadcast, with Boolean results; spelled as for SIMD vectors.
+/// Comparisons, element by element and broadcast, with Boolean results; spelled as for SIMD
+/// vectors.
 extension Tensor {
   /// Whether elements are equal.
   public static func .== (left: Tensor, right: Tensor) -> Tensor { equalTensor(left, right) }
@@ -72,10 +73,10 @@ extension Tensor {
   /// Whether at least one element is true (or not 0).
   public func any() -> Bool { anyOperator(self).item() }
 
-  /// Whether all elements are true (or not 0); so for no elements.
+  /// Whether all elements are true (or not 0); true for an empty tensor.
   public func all() -> Bool { allOperator(self).item() }
 
-  /// Elements of one tensor where this Boolean tensor is true, of the other elsewhere; all broadcast.
+  /// Elements of `ifTrue` where this Boolean tensor is true, of `ifFalse` elsewhere; all broadcast.
   public func select(_ ifTrue: Tensor, else ifFalse: Tensor) -> Tensor {
     whereOperator(self, ifTrue, ifFalse)
   }
@@ -85,6 +86,6 @@ extension Tensor {
     maskedFillOperator(self, mask, value)
   }
 
-  /// The places of all elements that are true (or not 0), row-major, shape `[places, rank]`, i64.
+  /// The indices of all elements that are true (or not 0), row-major, shape `[found, rank]`, i64.
   public func nonzeroIndices() -> Tensor { nonzeroOperator(self) }
 }

@@ -5,20 +5,20 @@ private let toDevice = Operator("to", "device")
 private let detachOperator = Operator("detach")
 
 extension Tensor {
-  /// The elements in another type; itself, if it has that type already.
+  /// The elements converted to another type; the tensor itself if it already has that type.
   ///
-  /// Floats round to nearest, ties to even; fractions are cut when they become integers; anything but 0
+  /// Floats round to nearest, ties to even; conversion to integers truncates; anything but 0
   /// becomes `true`.
   public func cast(to dtype: DType) -> Tensor { toDType(self, dtype) }
 
-  /// The elements on another device; itself, if it lives there already.
+  /// The elements on another device; the tensor itself if it is already there.
   ///
   /// - Throws: ``TensorError/deviceUnavailable(_:)`` when the device does not exist here.
   public func moved(toChecked device: Device) throws(TensorError) -> Tensor {
     moved(to: try device.checked())
   }
 
-  /// The elements on another device, which must exist; itself, if it lives there already.
+  /// The elements on another device, which must exist; the tensor itself if it is already there.
   public func moved(to device: Device) -> Tensor {
     self.device == device ? self : toDevice(self, device, dtype)
   }

@@ -7,9 +7,9 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: Shape `[outputs, channels / groups, kernelHeight, kernelWidth]`.
   ///   - bias: Shape `[outputs]`.
-  ///   - stride: Step between windows, vertically and horizontally.
-  ///   - padding: Zeros added at each border.
-  ///   - groups: Independent groups of channels; it divides `channels` and `outputs`.
+  ///   - stride: Distance between windows, vertically and horizontally.
+  ///   - padding: Number of zeros added at each border.
+  ///   - groups: Number of independent groups of channels; it divides `channels` and `outputs`.
   /// - Returns: Shape `[images, outputs, newHeight, newWidth]` for this tensor's
   ///   `[images, channels, height, width]`.
   public func convolved2D(
@@ -18,11 +18,11 @@ extension Tensor {
     conv2dOperator(self, weight, bias, [stride, stride], [padding, padding], [1, 1], groups)
   }
 
-  /// How the numbers of one patch follow one another.
+  /// The order of the elements within a patch.
   public enum PatchOrder: Hashable, Sendable {
-    /// Channel, row, column: as a convolution's flattened weight, and DiT's patch embedding.
+    /// Channel, row, column: as in a convolution's flattened weight and DiT's patch embedding.
     case channelsFirst
-    /// Row, column, channel: as DiT's final layer.
+    /// Row, column, channel: as in DiT's final layer.
     case channelsLast
   }
 
@@ -42,11 +42,11 @@ extension Tensor {
       .reshaped([images, rows * columns, channels * patchSize * patchSize])
   }
 
-  /// Puts patches, shape `[images, patches, channels · patchSize²]`, together again.
+  /// Reassembles images from patches, shape `[images, patches, channels · patchSize²]`.
   ///
   /// - Parameters:
   ///   - patchSize: Rows and columns of a patch.
-  ///   - order: How the numbers of one patch follow one another.
+  ///   - order: The order of the elements within a patch.
   ///   - rows: Patches from top to bottom.
   ///   - columns: Patches from left to right.
   /// - Returns: Shape `[images, channels, rows · patchSize, columns · patchSize]`.

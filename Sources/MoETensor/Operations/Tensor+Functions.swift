@@ -11,13 +11,13 @@ private let floorOperator = Operator("floor")
 private let roundOperator = Operator("round")
 private let erfOperator = Operator("erf")
 
-/// Functions of single elements; shape and type stay.
+/// Element-wise functions; shape and type are kept.
 extension Tensor {
   /// e raised to every element.
   public func exp() -> Tensor { expOperator(self) }
   /// The natural logarithm.
   public func log() -> Tensor { logOperator(self) }
-  /// The natural logarithm of one plus the element, exact for small elements.
+  /// The natural logarithm of one plus the element, accurate for small elements.
   public func log1p() -> Tensor { log1pOperator(self) }
   /// The square root.
   public func sqrt() -> Tensor { sqrtOperator(self) }

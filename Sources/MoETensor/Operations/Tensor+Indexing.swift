@@ -8,38 +8,38 @@ private let sortOperator = Operator("sort", "stable")
 private let topkOperator = Operator("topk")
 private let oneHotOperator = Operator("one_hot")
 
-/// Choosing, ordering and scattering elements. Index tensors hold i64.
+/// Selecting, sorting and scattering elements. Index tensors hold i64.
 extension Tensor {
-  /// Elements in a new order, and where they came from.
+  /// Sorted elements and their original positions.
   public struct Sorted {
     /// The elements.
     public var values: Tensor
-    /// Their places along the sorted axis, i64, same shape as ``values``.
+    /// Their original indices along the sorted axis, i64, same shape as ``values``.
     public var indices: Tensor
   }
 
-  /// `result[i, j] = self[indices[i, j], j]` for axis 0, and so for other axes and ranks.
+  /// `result[i, j] = self[indices[i, j], j]` for axis 0; other axes and ranks accordingly.
   ///
   /// - Parameters:
-  ///   - indices: i64, of this rank, along other axes at most as large as this tensor.
-  ///   - axis: The axis that the indices count.
+  ///   - indices: i64, of the same rank, and along other axes at most as large as this tensor.
+  ///   - axis: The axis that the indices refer to.
   /// - Returns: A tensor of the indices' shape.
   public func gather(_ indices: Tensor, axis: Int) -> Tensor { gatherOperator(self, axis, indices) }
 
-  /// The slices of an axis that a list of indices names, in its order; a slice may repeat.
+  /// The slices of an axis given by a list of indices, in its order; slices may repeat.
   ///
   /// - Parameters:
   ///   - indices: i64, shape `[n]`.
   ///   - axis: The axis.
-  /// - Returns: A tensor of this shape but size n along the axis.
+  /// - Returns: A tensor of this shape, except size n along the axis.
   public func selecting(_ indices: Tensor, axis: Int = 0) -> Tensor {
     indexSelectOperator(self, axis, indices)
   }
 
-  /// Adds `source[i]` to slice `indices[i]` of an axis, for every i; a slice may receive several.
+  /// Adds `source[i]` to slice `indices[i]` of an axis, for every i; indices may repeat.
   ///
   /// - Parameters:
-  ///   - source: This tensor's shape but n slices along the axis.
+  ///   - source: This tensor's shape, except n slices along the axis.
   ///   - indices: i64, shape `[n]`.
   ///   - axis: The axis.
   /// - Returns: A tensor of this shape.
@@ -47,14 +47,14 @@ extension Tensor {
     indexAddOperator(self, axis, indices, source)
   }
 
-  /// Replaces `self[indices[i, j], j]` by `source[i, j]` for axis 0, and so for other axes.
+  /// Replaces `self[indices[i, j], j]` by `source[i, j]` for axis 0; other axes accordingly.
   ///
-  /// Where an index repeats it is undefined which element stays.
+  /// If an index repeats, it is unspecified which element is kept.
   public func scattering(_ source: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     scatterOperator(self, axis, indices, source)
   }
 
-  /// Adds `source[i, j]` to `self[indices[i, j], j]` for axis 0, and so for other axes.
+  /// Adds `source[i, j]` to `self[indices[i, j], j]` for axis 0; other axes accordingly.
   public func scatterAdding(_ source: Tensor, at indices: Tensor, axis: Int) -> Tensor {
     scatterAddOperator(self, axis, indices, source)
   }
@@ -71,14 +71,15 @@ extension Tensor {
     return Sorted(values: results[0], indices: results[1])
   }
 
-  /// The places along an axis in the order of their elements, i64; equal elements keep their order.
+  /// The indices that sort an axis, i64; equal elements keep their order.
   public func argsort(axis: Int = -1, descending: Bool = false) -> Tensor {
     sorted(axis: axis, descending: descending).indices
   }
 
   /// The `k` largest elements along an axis, largest first.
   ///
-  /// It is undefined which of equal elements are chosen; where that matters, use ``sorted(axis:descending:)``.
+  /// It is unspecified which of equal elements are chosen; if that matters, use
+  /// ``sorted(axis:descending:)``.
   ///
   /// - Precondition: `k` is at most the size of the axis.
   public func topK(_ k: Int, axis: Int = -1) -> Sorted {

@@ -10,8 +10,8 @@ private let symmetricEigenOperator = Operator("linalg_eigh")
 extension Tensor {
   /// The matrix product `[…, n, k] × […, k, m] → […, n, m]`; leading axes are broadcast.
   ///
-  /// With one axis, a tensor counts as a row on the left and as a column on the right, and that axis is
-  /// dropped from the result.
+  /// A tensor with one axis is treated as a row on the left and as a column on the right, and that
+  /// axis is dropped from the result.
   public func matmul(_ other: Tensor) -> Tensor { matmulOperator(self, other) }
 
   /// `x · weightᵀ + bias`.
@@ -34,15 +34,16 @@ extension Tensor {
     baddbmmOperator(self, left, right)
   }
 
-  /// A Cholesky factor, or the reason why there is none.
+  /// A Cholesky factor, and whether it exists.
   public struct CholeskyFactor {
     /// L with L · Lᵀ = A and zeros above the diagonal, shape `[…, n, n]`.
     public var factor: Tensor
-    /// Whether every matrix of the batch was positive definite; otherwise the factor is meaningless.
+    /// Whether every matrix of the batch was positive definite; otherwise the factor is
+    /// meaningless.
     public var isPositiveDefinite: Bool
   }
 
-  /// Factors symmetric positive definite matrices, shape `[…, n, n]`, f32 or f64; only their lower
+  /// Factorizes symmetric positive definite matrices, shape `[…, n, n]`, f32 or f64; only the lower
   /// triangles are read.
   public func cholesky() -> CholeskyFactor {
     let results = choleskyOperator.results(2, self)
@@ -54,9 +55,9 @@ extension Tensor {
 
   /// Which triangle of a matrix is used; the other one is not read.
   public enum Triangle: Hashable, Sendable {
-    /// The diagonal and what lies below.
+    /// The diagonal and the elements below.
     case lower
-    /// The diagonal and what lies above.
+    /// The diagonal and the elements above.
     case upper
   }
 
@@ -72,14 +73,15 @@ extension Tensor {
 
   /// Eigenvalues and eigenvectors of a symmetric matrix.
   public struct SymmetricEigen {
-    /// Rising, shape `[…, n]`.
+    /// In ascending order, shape `[…, n]`.
     public var values: Tensor
-    /// Orthonormal columns in the order of the values, shape `[…, n, n]`; each up to its sign.
+    /// Orthonormal columns in the order of the values, shape `[…, n, n]`; their signs are
+    /// arbitrary.
     public var vectors: Tensor
   }
 
-  /// Eigenvalues and eigenvectors of symmetric matrices, shape `[…, n, n]`, f32 or f64; only their lower triangles
-  /// are read.
+  /// Eigenvalues and eigenvectors of symmetric matrices, shape `[…, n, n]`, f32 or f64; only their
+  /// lower triangles are read.
   ///
   /// - Precondition: All elements are finite.
   public func symmetricEigen() -> SymmetricEigen {

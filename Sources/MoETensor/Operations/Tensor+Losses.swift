@@ -3,9 +3,9 @@ private let meanSquaredOperator = Operator("mse_loss")
 
 /// Training losses.
 extension Tensor {
-  /// How single losses become one result.
+  /// How the losses of single cases are combined.
   public enum LossReduction: Int, Hashable, Sendable {
-    /// They do not; the result has one loss per case.
+    /// Not combined; the result has one loss per case.
     case none = 0
     /// Their mean.
     case mean = 1
@@ -13,12 +13,12 @@ extension Tensor {
     case sum = 2
   }
 
-  /// The negative logarithm of the softmax at the right class, for logits of shape `[cases, classes]`.
+  /// The negative log-softmax at the target class, for logits of shape `[cases, classes]`.
   ///
   /// - Parameters:
-  ///   - targets: The right classes, i64, shape `[cases]`; cases with -100 do not count.
-  ///   - reduction: How the losses of the cases become one. The mean is over the cases that count, NaN if
-  ///     none does.
+  ///   - targets: The target classes, i64, shape `[cases]`; cases with -100 are ignored.
+  ///   - reduction: How the losses are combined. The mean is over cases that are not ignored, NaN
+  ///     if there are none.
   /// - Returns: Shape `[]`, or `[cases]` without reduction.
   public func crossEntropy(targets: Tensor, reduction: LossReduction = .mean) -> Tensor {
     crossEntropyOperator(self, targets, Int?.none, reduction.rawValue, -100)

@@ -1,14 +1,16 @@
 extension Tensor {
   /// The states of gated recurrent units after the last row of every sequence, starting from zeros.
   ///
-  /// The same units as ``gru(_:initial:)``, for sequences of different lengths without padding: this tensor holds
-  /// the rows of all sequences, one sequence after another, shape `[Σ lengths, inputs]`.
+  /// The same units as in ``gru(_:initial:)``, for sequences of different lengths without padding:
+  /// this tensor holds the rows of all sequences, one sequence after another, shape
+  /// `[Σ lengths, inputs]`.
   ///
   /// - Parameters:
   ///   - weights: W and b.
-  ///   - lengths: Rows of each sequence, at least 1 each.
+  ///   - lengths: The number of rows of each sequence, at least 1.
   /// - Returns: Shape `[sequences, hidden]`.
-  /// - Complexity: One product for the inputs of all rows, and one product per step for all sequences that reach it.
+  /// - Complexity: One product for the inputs of all rows, and one product per step for all
+  ///   sequences that reach it.
   public func lastStates(_ weights: GRUWeights, lengths: [Int]) -> Tensor {
     let hidden = weights.hidden.size(1)
     require(
@@ -26,9 +28,9 @@ extension Tensor {
 struct Recurrence {
   let lengths: [Int]
   let hidden: Int
-  /// Numbers of the sequences, longest first; equal ones keep their order.
+  /// Indices of the sequences, longest first; equal lengths keep their order.
   let order: [Int]
-  /// First row of each sequence.
+  /// The first row of each sequence.
   let starts: [Int]
 
   init(lengths: [Int], hidden: Int) {
@@ -42,12 +44,13 @@ struct Recurrence {
     self.starts = starts
   }
 
-  /// The definition, step by step for all sequences that reach the step; differentiable by libtorch.
+  /// The definition: step by step, for all sequences that reach the step; differentiable by
+  /// libtorch.
   ///
   /// - Parameters:
-  ///   - projections: The input's part of all gates, `[rows, 3 · hidden]`.
+  ///   - projections: The input's contribution to all gates, `[rows, 3 · hidden]`.
   ///   - weight: Applied to the state, `[3 · hidden, hidden]`.
-  ///   - bias: Of the state's part, `[3 · hidden]`.
+  ///   - bias: Added to the state's contribution, `[3 · hidden]`.
   /// - Returns: Shape `[sequences, hidden]`.
   func runPlainly(_ projections: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor {
     var state = Tensor.zeros(

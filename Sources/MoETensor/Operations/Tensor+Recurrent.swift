@@ -1,14 +1,15 @@
 private let gruOperator = Operator("gru", "input")
 
-/// Weights of one layer of gated recurrent units; gates in the order reset, update, new, as in PyTorch.
+/// The weights of one layer of gated recurrent units; gates in the order reset, update, new, as in
+/// PyTorch.
 public struct GRUWeights {
   /// Applied to the input, shape `[3 · hidden, inputs]`.
   public var input: Tensor
   /// Applied to the state, shape `[3 · hidden, hidden]`.
   public var hidden: Tensor
-  /// Added to the input's part, shape `[3 · hidden]`.
+  /// Added to the input's contribution, shape `[3 · hidden]`.
   public var inputBias: Tensor
-  /// Added to the state's part, shape `[3 · hidden]`.
+  /// Added to the state's contribution, shape `[3 · hidden]`.
   public var hiddenBias: Tensor
 
   /// Collects the weights of a layer.
@@ -20,7 +21,7 @@ public struct GRUWeights {
   }
 }
 
-/// What a recurrent layer gives.
+/// The output of a recurrent layer.
 public struct RecurrentOutput {
   /// The state after every step, shape `[batch, steps, hidden]`.
   public var states: Tensor
@@ -38,10 +39,10 @@ extension Tensor {
   ///
   /// - Parameters:
   ///   - weights: W and b.
-  ///   - initial: h before the first step, shape `[batch, hidden]`; zeros if left out.
+  ///   - initial: h before the first step, shape `[batch, hidden]`; zeros if omitted.
   /// - Returns: The states after all steps and after the last.
-  /// - SeeAlso: Cho et al. 2014, §2.3, [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the reset
-  ///   gate applied after the product, as in PyTorch.
+  /// - SeeAlso: Cho et al. 2014, §2.3, [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), with the
+  ///   reset gate applied after the product, as in PyTorch.
   public func gru(_ weights: GRUWeights, initial: Tensor? = nil) -> RecurrentOutput {
     let state =
       initial

@@ -36,18 +36,20 @@ extension Tensor {
   public func mean(axis: Int, keepAxes: Bool = false) -> Tensor { meanAxes(self, [axis], keepAxes) }
 
   /// Variances along one axis: squared distances from the mean, summed and divided by
-  /// `size - correction` (0: of a population, 1: Bessel's estimate from a sample).
+  /// `size - correction` (0: population variance, 1: sample variance with Bessel's correction).
   public func variance(axis: Int, correction: Int = 0, keepAxes: Bool = false) -> Tensor {
     varianceAxes(self, [axis], correction, keepAxes)
   }
 
-  /// The largest elements along one axis, which must not have size 0; equal ones share the gradient.
+  /// The largest elements along one axis, which must not have size 0; equal ones share the
+  /// gradient.
   public func max(axis: Int, keepAxes: Bool = false) -> Tensor { maxAxes(self, [axis], keepAxes) }
 
-  /// The smallest elements along one axis, which must not have size 0; equal ones share the gradient.
+  /// The smallest elements along one axis, which must not have size 0; equal ones share the
+  /// gradient.
   public func min(axis: Int, keepAxes: Bool = false) -> Tensor { minAxes(self, [axis], keepAxes) }
 
-  /// The places of the largest elements along one axis, i64; of equal ones the first.
+  /// The indices of the largest elements along one axis, i64; the first of equal ones.
   public func argmax(axis: Int, keepAxes: Bool = false) -> Tensor {
     argmaxOperator(self, axis, keepAxes)
   }
@@ -65,10 +67,10 @@ extension Tensor {
     normOperator(self, 2, [axis], keepAxes)
   }
 
-  /// Sums of all elements up to each, along an axis; the shape stays.
+  /// Cumulative sums along an axis; the shape is kept.
   public func cumulativeSum(axis: Int) -> Tensor { cumulativeSumOperator(self, axis, none) }
 
-  /// How often each integer occurs, shape `[max(minimumLength, largest + 1)]`, i64.
+  /// The number of occurrences of each integer, shape `[max(minimumLength, largest + 1)]`, i64.
   ///
   /// - Precondition: The tensor has one axis and holds non-negative integers.
   public func bincount(minimumLength: Int = 0) -> Tensor {

@@ -6,7 +6,7 @@ private let unsqueezeOperator = Operator("unsqueeze")
 private let squeezeOperator = Operator("squeeze", "dim")
 private let contiguousOperator = Operator("contiguous")
 private let cloneOperator = Operator("clone")
-/// libtorch's number for row-major order.
+/// libtorch's raw value for row-major order.
 private let contiguousFormat = 0
 private let sliceOperator = Operator("slice", "Tensor")
 private let selectOperator = Operator("select", "int")
@@ -20,7 +20,7 @@ private let flipOperator = Operator("flip")
 
 /// Other arrangements of the same elements. Most are views that share memory with their source.
 extension Tensor {
-  /// The elements, row-major, under another shape; one size may be -1 and is inferred.
+  /// The elements, row-major, in another shape; one size may be -1 and is inferred.
   public func reshaped(_ shape: [Int]) -> Tensor { reshapeOperator(self, shape) }
 
   /// The elements with axis `order[i]` as axis i.
@@ -31,10 +31,10 @@ extension Tensor {
     transposeOperator(self, first, second)
   }
 
-  /// Repeats axes of size 1, and new axes in front, up to `shape`, without copying.
+  /// Repeats axes of size 1, and new leading axes, up to `shape`, without copying.
   public func expanded(_ shape: [Int]) -> Tensor { expandOperator(self, shape) }
 
-  /// Inserts an axis of size 1 at the place `axis` of the result.
+  /// Inserts an axis of size 1 at index `axis` of the result.
   public func expandingAxis(_ axis: Int) -> Tensor { unsqueezeOperator(self, axis) }
 
   /// Removes an axis of size 1.
@@ -45,10 +45,10 @@ extension Tensor {
     return squeezeOperator(self, axis)
   }
 
-  /// The same tensor with its elements row-major in memory; itself, if they lie so already.
+  /// The tensor with its elements row-major in memory; the tensor itself if they already are.
   public func contiguous() -> Tensor { contiguousOperator(self) }
 
-  /// The same elements, row-major in memory of their own.
+  /// A row-major copy of the elements.
   public func copied() -> Tensor { cloneOperator(self, contiguousFormat) }
 
   /// The elements with indices in `range` along an axis, every `step`-th of them.
@@ -62,7 +62,8 @@ extension Tensor {
     return sliceOperator(self, axis, range.lowerBound, range.upperBound, step)
   }
 
-  /// The elements with one index along an axis, which disappears; a negative index counts from the end.
+  /// The elements with one index along an axis, which disappears; a negative index counts from the
+  /// end.
   public func at(_ index: Int, axis: Int = 0) -> Tensor { selectOperator(self, axis, index) }
 
   /// The elements with one index along the first axis.
@@ -71,12 +72,12 @@ extension Tensor {
   /// The elements with indices in `range` along the first axis.
   public subscript(range: Range<Int>) -> Tensor { slice(axis: 0, range) }
 
-  /// Cuts an axis into pieces of the given sizes, which add up to its size.
+  /// Splits an axis into pieces of the given sizes, which add up to its size.
   public func split(sizes: [Int], axis: Int) -> [Tensor] {
     splitOperator.results(sizes.count, self, sizes, axis)
   }
 
-  /// Cuts an axis into `count` pieces of the same size.
+  /// Splits an axis into `count` pieces of equal size.
   ///
   /// - Precondition: `count` divides the size of the axis.
   public func split(count: Int, axis: Int) -> [Tensor] {
@@ -85,7 +86,7 @@ extension Tensor {
     return split(sizes: Array(repeating: size / count, count: count), axis: axis)
   }
 
-  /// Joins tensors along an existing axis; their other sizes agree.
+  /// Joins tensors along an existing axis; their other sizes must be equal.
   ///
   /// - Precondition: There is at least one tensor.
   public static func concatenated(_ tensors: [Tensor], axis: Int) -> Tensor {
@@ -101,18 +102,20 @@ extension Tensor {
 
   /// Adds `before` and `after` elements of the given value at the ends of an axis.
   public func padded(axis: Int, before: Int, after: Int, with value: Double = 0) -> Tensor {
-    // libtorch lists the padding from the last axis to the first.
+    // libtorch expects the padding from the last axis to the first.
     let fromEnd = axis < 0 ? -axis - 1 : rank - 1 - axis
     let padding = Array(repeating: 0, count: 2 * fromEnd) + [before, after]
     return padOperator(self, padding, value)
   }
 
-  /// The elements on and below a diagonal of the last two axes, zeros above it; 0 is the main diagonal.
+  /// The elements on and below a diagonal of the last two axes, zeros above it; 0 is the main
+  /// diagonal.
   public func lowerTriangle(diagonal: Int = 0) -> Tensor { trilOperator(self, diagonal) }
 
-  /// The elements on and above a diagonal of the last two axes, zeros below it; 0 is the main diagonal.
+  /// The elements on and above a diagonal of the last two axes, zeros below it; 0 is the main
+  /// diagonal.
   public func upperTriangle(diagonal: Int = 0) -> Tensor { triuOperator(self, diagonal) }
 
-  /// The elements in opposite order along an axis.
+  /// The elements in reverse order along an axis.
   public func reversed(axis: Int) -> Tensor { flipOperator(self, [axis]) }
 }

@@ -1,7 +1,7 @@
-/// GPT-2's spelling of bytes as visible characters: `tokenizer.json` writes the space as `Ġ`.
+/// GPT-2's encoding of bytes as visible characters: `tokenizer.json` writes a space as `Ġ`.
 ///
-/// Bytes that are visible in Latin-1 stand for themselves; the others take the code points from U+0100 on,
-/// in order.
+/// Bytes that are visible in Latin-1 represent themselves; the others are assigned the code points
+/// from U+0100 on, in order.
 ///
 /// - SeeAlso: Radford et al. 2019, *Language Models are Unsupervised Multitask Learners*, §2.2.
 enum ByteAlphabet {
@@ -20,7 +20,7 @@ enum ByteAlphabet {
     characters[Int($0)] < characters[Int($1)]
   }
 
-  /// The byte of each character, by code point; negative where there is none.
+  /// The byte of each character, by code point; negative if there is none.
   private static let byteOfCharacter: [Int16] = {
     var bytes = [Int16](repeating: -1, count: 0x144)
     for (byte, character) in characters.enumerated() { bytes[Int(character.value)] = Int16(byte) }
@@ -31,7 +31,7 @@ enum ByteAlphabet {
     0x21...0x7E ~= byte || 0xA1...0xAC ~= byte || 0xAE...0xFF ~= byte
   }
 
-  /// The bytes that a token stands for; `nil` when it holds a character outside the alphabet.
+  /// The bytes of a token; `nil` if it has a character outside the alphabet.
   static func bytes(of token: String) -> [UInt8]? {
     var result: [UInt8] = []
     result.reserveCapacity(token.utf8.count)
@@ -43,7 +43,7 @@ enum ByteAlphabet {
     return result
   }
 
-  /// The token that stands for bytes.
+  /// The token of some bytes.
   static func token(of bytes: some Sequence<UInt8>) -> String {
     var result = String.UnicodeScalarView()
     for byte in bytes { result.append(characters[Int(byte)]) }

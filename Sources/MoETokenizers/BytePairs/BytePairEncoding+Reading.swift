@@ -42,7 +42,7 @@ extension BytePairEncoding {
     }
   }
 
-  /// Reads merges spelled `"a b"` or `["a", "b"]`.
+  /// Reads merges written as `"a b"` or `["a", "b"]`.
   private static func merges(
     _ value: JSONValue, at key: String, _ vocabulary: Vocabulary
   ) throws(TokenizerError.Reason) -> MergeTable {
@@ -67,7 +67,7 @@ extension BytePairEncoding {
 }
 
 extension MergeTable {
-  /// Adds a merge that is written as two tokens with a space between them.
+  /// Adds a merge that is written as two tokens separated by a space.
   mutating func insert(
     line: String, rank: Int, _ vocabulary: Vocabulary, at key: @autoclosure () -> String
   ) throws(TokenizerError.Reason) {
@@ -82,7 +82,7 @@ extension MergeTable {
       rank: rank, vocabulary, at: key())
   }
 
-  /// Adds a merge of two tokens of the vocabulary into a third.
+  /// Adds a merge of two vocabulary tokens into a third.
   mutating func insert(
     _ left: String, _ right: String, rank: Int, _ vocabulary: Vocabulary,
     at key: @autoclosure () -> String

@@ -1,4 +1,5 @@
-/// Byte-pair encoding: a word begins as characters or bytes, whose neighbours merge by a ranked list.
+/// Byte-pair encoding: a word starts as characters or bytes; neighbours are merged by a ranked
+/// list.
 ///
 /// - SeeAlso: Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*,
 ///   [arXiv:1508.07909](https://arxiv.org/abs/1508.07909).
@@ -8,29 +9,29 @@ struct BytePairEncoding: Sendable {
   let vocabulary: Vocabulary
   let merges: MergeTable
   let settings: Settings
-  /// What a word begins as.
+  /// The initial symbols of a word.
   private let start: Start
 
-  /// The switches of the model.
+  /// The settings of the model.
   struct Settings: Sendable {
-    /// The token of what no other stands for; `nil` leaves such characters out.
+    /// The token for unknown characters; `nil` omits them.
     var unknown: Int32?
-    /// Whether neighbouring unknown characters become one token.
+    /// Whether adjacent unknown characters become one token.
     var fusesUnknown = false
-    /// Whether characters outside the vocabulary are written as tokens of their bytes.
+    /// Whether characters outside the vocabulary are encoded as byte tokens.
     var fallsBackToBytes = false
-    /// Whether a word that is a token itself is never built from parts.
+    /// Whether a word that is itself a token is used directly, without merges.
     var ignoresMerges = false
   }
 
   private enum Start: Sendable {
-    /// The bytes of the text: id of each, and whole tokens by their bytes.
+    /// Bytes: the id of each byte, and whole tokens by their bytes.
     case bytes(ids: [Int32], words: TokenTable)
-    /// The characters: ids of the tokens `<0x00>`…`<0xFF>`, and which characters may merge.
+    /// Characters: the ids of the tokens `<0x00>`…`<0xFF>`, and which characters may merge.
     case characters(byteIDs: [Int32], joints: CharacterJoints)
   }
 
-  /// Puts the parts together; `isByteLevel` says that tokens are spelled in GPT-2's byte alphabet.
+  /// Creates the model; `isByteLevel` means that tokens are spelled in GPT-2's byte alphabet.
   init(vocabulary: Vocabulary, merges: MergeTable, settings: Settings, isByteLevel: Bool) {
     self.vocabulary = vocabulary
     self.merges = merges
@@ -54,15 +55,15 @@ struct BytePairEncoding: Sendable {
     if case .bytes = start { true } else { false }
   }
 
-  /// The token that stands for a byte outside the vocabulary's characters.
+  /// The token for a byte of a character outside the vocabulary.
   static func byteToken(_ byte: Int) -> String {
     let digits = String(byte, radix: 16, uppercase: true)
     return "<0x\(digits.count == 1 ? "0" : "")\(digits)>"
   }
 
-  /// Adds the ids of one piece of text.
+  /// Appends the ids of one piece of text.
   ///
-  /// - Complexity: O(n log n); O(n) when the words were met before.
+  /// - Complexity: O(n log n); O(n) if the words are cached.
   func encode(
     _ text: Span<UInt8>, _ range: Range<Int>, _ scratch: inout EncodingScratch,
     into output: inout [Int]
@@ -90,8 +91,8 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// Takes a word from the cache, or encodes it: `begin` writes its first symbols and says whether they
-  /// are to be merged.
+  /// Takes a word from the cache, or encodes it: `begin` writes its initial symbols and returns
+  /// whether they are to be merged.
   @inline(__always)
   private func encodeWord(
     _ text: Span<UInt8>, _ range: Range<Int>, _ scratch: inout EncodingScratch,
@@ -146,21 +147,21 @@ struct BytePairEncoding: Sendable {
   }
 }
 
-/// Unknown characters that wait for the next known one, as the reference library has it.
+/// Pending unknown characters before the next known one, as in the reference library.
 private struct UnknownRun {
   private let settings: BytePairEncoding.Settings
   private var isWaiting = false
 
   init(_ settings: BytePairEncoding.Settings) { self.settings = settings }
 
-  /// Notes an unknown character.
+  /// Adds an unknown character.
   mutating func extend(_ symbols: inout [Int32]) {
     guard let unknown = settings.unknown else { return }
     if isWaiting && !settings.fusesUnknown { symbols.append(unknown) }
     isWaiting = true
   }
 
-  /// Writes what waits.
+  /// Writes the pending token.
   mutating func end(_ symbols: inout [Int32]) {
     if isWaiting, let unknown = settings.unknown { symbols.append(unknown) }
     isWaiting = false

@@ -1,13 +1,13 @@
-/// Byte strings with numbers, arranged as a tree so that the longest one at a place is found in one pass.
+/// A trie of byte strings with values, which finds the longest match at a position in one pass.
 struct ByteTrie: Sendable {
-  /// Children of the nodes, by node and byte.
+  /// The children of nodes, by node and byte.
   private var children = PairTable()
-  /// The number of the string that ends at each node, or -1.
+  /// The value of the string that ends at each node, or -1.
   private var values: [Int32] = [-1]
-  /// Bytes with which a string begins.
+  /// Whether any string begins with a byte.
   private var begins = [Bool](repeating: false, count: 256)
 
-  /// Adds a string that is not empty; a later one replaces an equal one.
+  /// Adds a non-empty string, replacing the value of an equal one.
   mutating func insert(_ bytes: some Sequence<UInt8>, value: Int32) {
     var node: UInt32 = 0
     for byte in bytes {
@@ -26,7 +26,7 @@ struct ByteTrie: Sendable {
     return new
   }
 
-  /// Whether a string begins with this byte.
+  /// Whether any string begins with this byte.
   @inline(__always)
   func mayBegin(with byte: UInt8) -> Bool { begins[Int(byte)] }
 

@@ -1,7 +1,8 @@
-/// Which characters stand next to each other inside some token.
+/// Which characters are adjacent inside any token.
 ///
-/// Where two known characters never do, no merge can cross, so a text without pre-tokenization may be cut
-/// there without changing its ids. This keeps words short, and lets a cache know them.
+/// Where two known characters are never adjacent, no merge can cross, so a text without
+/// pre-tokenization can be split there without changing its ids. This keeps words short and
+/// cacheable.
 struct CharacterJoints: Sendable {
   private var pairs: PairTable
 
@@ -16,7 +17,7 @@ struct CharacterJoints: Sendable {
     }
   }
 
-  /// Calls `body` with the ranges that may be encoded one by one.
+  /// Calls `body` with the ranges that can be encoded separately.
   ///
   /// - Complexity: O(bytes).
   func forEachPart(
@@ -28,7 +29,7 @@ struct CharacterJoints: Sendable {
     var previous: UInt32?
     while position < range.upperBound {
       let (value, length) = text.scalar(at: position, limit: range.upperBound)
-      // Unknown characters may become one token with their neighbours, or bytes.
+      // Unknown characters may be fused with their neighbours, or become bytes.
       let isKnown = vocabulary.id(text, position..<position + length) != nil
       if let before = previous, isKnown, pairs[PairTable.key(before, value)] == nil {
         body(start..<position)

@@ -1,7 +1,7 @@
-/// What keeps chosen input from filling one bucket; results never depend on it.
+/// Prevents crafted input from filling one bucket; results never depend on it.
 private let hashSeed = UInt64.random(in: .min ... .max) | 1
 
-/// Mixes all bits of a key into the upper ones.
+/// Mixes all bits of a key into the upper bits.
 @inline(__always)
 private func mixed(_ key: UInt64) -> UInt64 {
   let product = (key ^ hashSeed) &* 0x9E37_79B9_7F4A_7C15
@@ -18,7 +18,8 @@ func hashBytes(_ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64 {
   return mixed(hash)
 }
 
-/// Pairs of numbers below 2³², each with a 64-bit value: open addressing, at most half full.
+/// A hash table from pairs of numbers below 2³² to 64-bit values: open addressing, at most half
+/// full.
 ///
 /// Lookups and insertions take O(1) expected time.
 struct PairTable: Sendable {
@@ -26,7 +27,7 @@ struct PairTable: Sendable {
   private var keys: [UInt64]
   private var values: [UInt64]
   private var shift: UInt64
-  /// Number of pairs.
+  /// The number of pairs.
   private(set) var count = 0
 
   init(capacity: Int = 0) {
@@ -41,7 +42,7 @@ struct PairTable: Sendable {
   @inline(__always)
   static func key(_ left: UInt32, _ right: UInt32) -> UInt64 { UInt64(left) << 32 | UInt64(right) }
 
-  /// Where `key` is, or where it would be.
+  /// The slot of `key`, or where it would be inserted.
   @inline(__always)
   private func slot(_ key: UInt64) -> Int {
     var slot = Int(truncatingIfNeeded: mixed(key) >> shift)
@@ -49,7 +50,7 @@ struct PairTable: Sendable {
     return slot
   }
 
-  /// The value of a key; setting replaces an older one.
+  /// The value of a key; setting replaces an existing value.
   subscript(key: UInt64) -> UInt64? {
     @inline(__always) get {
       let slot = slot(key)
@@ -72,9 +73,9 @@ struct PairTable: Sendable {
   }
 }
 
-/// Byte strings with their ids, kept in one pool: open addressing, at most half full.
+/// A hash table from byte strings, stored in one pool, to ids: open addressing, at most half full.
 ///
-/// Lookups take O(length) expected time and no memory.
+/// Lookups take O(length) expected time and allocate no memory.
 struct TokenTable: Sendable {
   private var pool: [UInt8] = []
   private var starts: [Int] = [0]
@@ -89,13 +90,13 @@ struct TokenTable: Sendable {
     shift = UInt64(64 - bits)
   }
 
-  /// Number of strings.
+  /// The number of strings.
   var count: Int { ids.count }
 
-  /// The bytes of the string that was added as number `entry`.
+  /// The bytes of the string with index `entry`.
   func bytes(_ entry: Int) -> ArraySlice<UInt8> { pool[starts[entry]..<starts[entry + 1]] }
 
-  /// Adds a string; returns the id that it already has, and then changes nothing.
+  /// Adds a string; if it exists, returns its id and changes nothing.
   mutating func insert(_ bytes: [UInt8], id: Int32) -> Int32? {
     let slot = slot(bytes.span, 0..<bytes.count)
     if slots[slot] >= 0 { return ids[Int(slots[slot])] }

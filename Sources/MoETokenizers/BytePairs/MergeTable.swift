@@ -1,12 +1,12 @@
-/// Which pairs of tokens become one, in order of preference.
+/// Which pairs of tokens are merged, in order of priority.
 struct MergeTable: Sendable {
   private var table: PairTable
 
-  /// A pair that may become one token.
+  /// The merge of a pair.
   struct Merge {
-    /// Place in the list of merges; lower goes first.
+    /// Index in the list of merges; lower goes first.
     let rank: UInt32
-    /// The token that it becomes.
+    /// The resulting token.
     let id: Int32
   }
 
@@ -14,12 +14,12 @@ struct MergeTable: Sendable {
 
   var isEmpty: Bool { table.count == 0 }
 
-  /// States that two tokens become `id`; a later statement on the same pair replaces an earlier one.
+  /// Adds a merge of two tokens into `id`, replacing an earlier merge of the same pair.
   mutating func insert(_ left: Int32, _ right: Int32, rank: Int, id: Int32) {
     table[Self.key(left, right)] = UInt64(rank) << 32 | UInt64(UInt32(bitPattern: id))
   }
 
-  /// What two neighbours become.
+  /// The merge of two neighbours.
   @inline(__always)
   func merge(_ left: Int32, _ right: Int32) -> Merge? {
     guard let value = table[Self.key(left, right)] else { return nil }

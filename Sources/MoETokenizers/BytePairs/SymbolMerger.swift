@@ -1,7 +1,7 @@
-/// Merges neighbouring symbols of a word until no pair is left: always the pair of the lowest rank, and of
-/// equal pairs the leftmost.
+/// Merges neighbouring symbols of a word until no pair is left: always the pair with the lowest
+/// rank, the leftmost of equal ones.
 struct SymbolMerger {
-  /// Longest word for which a search through all pairs is faster than a heap.
+  /// The longest word for which a linear search through all pairs is faster than a heap.
   private static let shortWord = 48
   private static let none = UInt32.max
   private var ranks: [UInt32] = []
@@ -43,7 +43,7 @@ struct SymbolMerger {
     }
   }
 
-  /// Notes what the pair that begins at `index` becomes.
+  /// Records the merge of the pair that begins at `index`.
   @inline(__always)
   private mutating func look(at index: Int, _ symbols: [Int32], _ table: MergeTable) {
     let merge = table.merge(symbols[index], symbols[index + 1])
@@ -69,12 +69,12 @@ struct SymbolMerger {
   }
 }
 
-/// Symbols of a word, each of which knows its neighbours.
+/// The symbols of a word as a doubly linked list.
 private struct LinkedSymbols {
   var symbols: [Int32]
   private var nexts: [Int32]
   private var previouses: [Int32]
-  /// What stands in `nexts` for a symbol that is gone.
+  /// Marks a removed symbol in `nexts`.
   private static let removed: Int32 = -2
 
   init(_ symbols: [Int32]) {
@@ -88,7 +88,7 @@ private struct LinkedSymbols {
 
   func previous(of index: Int) -> Int? { previouses[index] < 0 ? nil : Int(previouses[index]) }
 
-  /// Removes a symbol that has one before it.
+  /// Removes a symbol that has a predecessor.
   mutating func remove(_ index: Int) {
     let (previous, next) = (previouses[index], nexts[index])
     nexts[Int(previous)] = next
@@ -101,12 +101,12 @@ private struct LinkedSymbols {
   }
 }
 
-/// Pairs to merge, the lowest rank first and of equal ranks the leftmost.
+/// A heap of pairs to merge, lowest rank first, then leftmost.
 private struct MinimumHeap {
-  /// Rank in the upper half, place in the lower.
+  /// The rank in the upper half, the index in the lower.
   private var entries: [UInt64] = []
 
-  /// Adds the pair that begins at `index`, if it may be merged.
+  /// Adds the pair that begins at `index`, if it can be merged.
   mutating func push(_ list: LinkedSymbols, _ index: Int, _ table: MergeTable) {
     guard let next = list.next(of: index),
       let merge = table.merge(list.symbols[index], list.symbols[next])

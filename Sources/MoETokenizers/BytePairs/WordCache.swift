@@ -1,10 +1,10 @@
-/// The ids of words met before, in bounded memory: a word's place follows from its hash, and a newer word
-/// takes the place of an older one.
+/// A bounded cache of the ids of words: a word's slot follows from its hash, and newer words
+/// replace older ones.
 struct WordCache {
-  /// Longest word that is kept, in bytes.
+  /// The longest cached word, in bytes.
   static let longestWord = 64
   private static let slotCount = 1 << 15
-  /// When the pools are this long, everything is forgotten.
+  /// When the pools reach this length, the cache is cleared.
   private static let poolLimit = 1 << 20
 
   private struct Slot {
@@ -19,7 +19,7 @@ struct WordCache {
   private var keys: [UInt8] = []
   private var ids: [Int32] = []
 
-  /// Adds the ids of a word, if they are known.
+  /// Appends the ids of a word, if cached.
   @inline(__always)
   func append(
     _ bytes: Span<UInt8>, _ range: Range<Int>, hash: UInt64, to output: inout [Int]
@@ -35,7 +35,7 @@ struct WordCache {
     return true
   }
 
-  /// Keeps the ids of a word of at most ``longestWord`` bytes and 2¹⁶ − 1 ids.
+  /// Caches the ids of a word of at most ``longestWord`` bytes and 2¹⁶ − 1 ids.
   mutating func insert(
     _ bytes: Span<UInt8>, _ range: Range<Int>, hash: UInt64, _ symbols: some Collection<Int32>
   ) {
@@ -55,7 +55,7 @@ struct WordCache {
   }
 }
 
-/// What one call of `encode` works with; kept between calls, never shared by two at a time.
+/// The working memory of one call of `encode`; reused by later calls, never shared concurrently.
 struct EncodingScratch {
   var cache = WordCache()
   var merger = SymbolMerger()

@@ -1,25 +1,26 @@
-/// A token, or a part of one, on its way to text.
+/// A token, or a part of one, during decoding.
 struct TokenPart {
   var text: String
-  /// Whether a token begins here; otherwise this continues the part before.
+  /// Whether a token begins here; otherwise this continues the previous part.
   var startsToken = true
 }
 
-/// A ``TokenDecoder`` at work: takes tokens one at a time and keeps what it cannot say yet.
+/// The state of a ``TokenDecoder``: takes tokens one at a time and holds back incomplete output.
 struct DecoderStep: Sendable {
   private let decoder: TokenDecoder
-  /// Tokens so far.
+  /// The number of tokens so far.
   private var count = 0
-  /// Bytes that may become a character, or a run of byte tokens.
+  /// Bytes of an incomplete character, or a run of byte tokens.
   private var pending: [UInt8] = []
-  /// What ``TokenDecoder/strip(_:start:stop:)`` may still remove at the token's start.
+  /// How many characters ``TokenDecoder/strip(_:start:stop:)`` may still remove at the token's
+  /// start.
   private var stripsLeft = 0
-  /// What it may have to remove at the token's end.
+  /// How many characters it may have to remove at the token's end.
   private var held = 0
 
   init(_ decoder: TokenDecoder) { self.decoder = decoder }
 
-  /// Takes a part and adds what follows from it.
+  /// Processes a part and appends the output that is now certain.
   mutating func feed(_ part: TokenPart, into output: inout [TokenPart]) {
     if part.startsToken { count += 1 }
     switch decoder {
@@ -40,7 +41,7 @@ struct DecoderStep: Sendable {
     }
   }
 
-  /// Adds what was kept back, because nothing more comes.
+  /// Appends the held-back output at the end of the input.
   mutating func finish(into output: inout [TokenPart]) {
     switch decoder {
     case .byteLevel:
@@ -49,7 +50,7 @@ struct DecoderStep: Sendable {
         TokenPart(text: String(decoding: pending, as: UTF8.self), startsToken: false))
       pending = []
     case .byteFallback: endRun(&output)
-    default: break  // What `strip` holds back is what it strips.
+    default: break  // What `strip` holds back is removed.
     }
   }
 
@@ -68,7 +69,7 @@ struct DecoderStep: Sendable {
     pending.removeFirst(complete)
   }
 
-  /// Number of bytes at the end that begin a character which may yet be completed.
+  /// The number of bytes at the end that begin an incomplete character.
   private static func unfinished(_ bytes: [UInt8]) -> Int {
     for count in 1...3 where count <= bytes.count {
       let byte = bytes[bytes.count - count]
@@ -85,7 +86,8 @@ struct DecoderStep: Sendable {
     output.append(part)
   }
 
-  /// A run of byte tokens is text only as a whole; otherwise each of its bytes is a replacement character.
+  /// Decodes a run of byte tokens as a whole; if it is invalid, each byte becomes a replacement
+  /// character.
   private mutating func endRun(_ output: inout [TokenPart]) {
     guard !pending.isEmpty else { return }
     if let text = String(validating: pending, as: UTF8.self) {
@@ -145,7 +147,7 @@ struct DecoderStep: Sendable {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// What BERT's clean-up replaces, in this order.
+  /// The replacements of BERT's clean-up, in this order.
   private static let cleanups: [([UInt8], [UInt8])] = [
     (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"),
     (" 'm", "'m"), (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),

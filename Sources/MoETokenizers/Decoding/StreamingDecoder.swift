@@ -1,8 +1,8 @@
-/// Turns ids into text one by one, as a model writes them.
+/// Decodes ids one by one, as a model generates them.
 ///
-/// Text comes as soon as it is certain: half a character stays inside until its other bytes arrive, and a
-/// run of byte tokens (`<0xE4>`) until it ends. All parts together are what ``Tokenizer/decode(_:skippingSpecialTokens:)``
-/// gives for the same ids.
+/// Text is returned as soon as it is certain: an incomplete character is held back until its other
+/// bytes arrive, and a run of byte tokens (`<0xE4>`) until it ends. The concatenated parts equal
+/// the result of ``Tokenizer/decode(_:skippingSpecialTokens:)`` for the same ids.
 public struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
@@ -14,10 +14,10 @@ public struct StreamingDecoder: Sendable {
     steps = decoders.map { DecoderStep($0) }
   }
 
-  /// Takes the next id.
+  /// Appends an id.
   ///
-  /// - Returns: The text that is now certain; often a word, sometimes nothing.
-  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` when no token has this id.
+  /// - Returns: The text that is now certain: often a word, sometimes nothing.
+  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if no token has this id.
   public mutating func append(_ id: Int) throws(TokenizerError) -> String {
     guard let token = tokenizer.decodedToken(id) else {
       throw TokenizerError(reason: .noSuchID(id))
@@ -26,9 +26,9 @@ public struct StreamingDecoder: Sendable {
     return run([TokenPart(text: token)], from: 0)
   }
 
-  /// Ends the text.
+  /// Finishes decoding.
   ///
-  /// - Returns: What was kept back; bytes that never became a character are U+FFFD.
+  /// - Returns: The held-back text; incomplete characters become U+FFFD.
   public mutating func finish() -> String {
     var text = ""
     for index in steps.indices {

@@ -2,21 +2,21 @@ import MoECore
 
 /// One step from tokens back to text.
 enum TokenDecoder: Sendable {
-  /// Bytes from GPT-2's alphabet; the text's tokens become one.
+  /// Converts GPT-2's byte alphabet to bytes and joins all tokens.
   case byteLevel
-  /// Bytes from tokens such as `<0x0A>`.
+  /// Converts tokens such as `<0x0A>` to bytes.
   case byteFallback
-  /// The tokens become one.
+  /// Joins all tokens.
   case fuse
   /// Removes up to `start` and `stop` characters at the ends of each token.
   case strip(Unicode.Scalar, start: Int, stop: Int)
   /// Replaces a text in each token.
   case replace([UInt8], by: [UInt8])
-  /// Spaces from sentencepiece's marks.
+  /// Converts SentencePiece's marks to spaces.
   case metaspace(Metaspace)
-  /// Spaces where no prefix such as `##` says that a word goes on.
+  /// Inserts spaces, except before a prefix such as `##` that continues a word.
   case wordPiece(prefix: [UInt8], cleansUp: Bool)
-  /// A space between tokens: what the reference library does without a decoder.
+  /// Inserts spaces between tokens, as the reference library does without a decoder.
   case spaced
 
   /// Reads the `decoder` of a tokenizer file as a list of steps.

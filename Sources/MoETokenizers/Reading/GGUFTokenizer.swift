@@ -2,26 +2,27 @@ package import MoECore
 
 /// The tokenizer inside a GGUF file, as the text of a `tokenizer.json`.
 ///
-/// Byte-level BPE (`gpt2`) is written as it is; sentencepiece's scores (`llama`) become ranked merges as the
-/// transformers library makes them: every pair of tokens that makes a token merges, best score first.
+/// Byte-level BPE (`gpt2`) is written unchanged; SentencePiece's scores (`llama`) are converted to
+/// ranked merges as in the transformers library: every pair of tokens that forms a token is a
+/// merge, best score first.
 package struct GGUFTokenizer {
   private let file: GGUFFile
   private let tokens: [String]
   private let types: [TokenType]
   private static let prefix = "tokenizer.ggml."
 
-  /// What a token is for, by the numbers of the format.
+  /// The type of a token, with the format's raw values.
   private enum TokenType: Int {
     case normal = 1
     case unknown, control, userDefined, unused, byte
 
-    /// Found in the text before anything else happens to it.
+    /// Whether it is matched in the text before any other processing.
     var isAdded: Bool { self == .unknown || self == .control || self == .userDefined }
   }
 
   /// Reads the tokens.
   ///
-  /// - Throws: `GGUFError` when the metadata lacks something or holds what is unknown here.
+  /// - Throws: `GGUFError` if the metadata is incomplete or has unsupported values.
   package init(_ file: GGUFFile) throws(GGUFError) {
     self.file = file
     tokens = try file.list(Self.prefix + "tokens").texts()
@@ -49,7 +50,7 @@ package struct GGUFTokenizer {
 
   // MARK: Byte-level BPE
 
-  /// How llama.cpp's names for ways of cutting text are spelled in a `tokenizer.json`.
+  /// The `tokenizer.json` equivalents of llama.cpp's named pre-tokenizers.
   private func cutting() throws(GGUFError) -> (normalizer: String, preTokenizer: String) {
     let key = Self.prefix + "pre"
     let name = try file.optionalText(key) ?? "default"
@@ -106,7 +107,7 @@ package struct GGUFTokenizer {
       merges: try scoredMerges().map { "[\($0.jsonQuoted), \($1.jsonQuoted)]" }, addsBegin: true)
   }
 
-  /// A merge and what it is ordered by.
+  /// A merge and its sort keys.
   private struct ScoredMerge {
     var left: String
     var right: String
@@ -114,7 +115,7 @@ package struct GGUFTokenizer {
     var lengths: (Int, Int)
     var ids: (Int, Int)
 
-    /// Better scores first, then longer parts, then lower ids.
+    /// Whether `a` precedes `b`: better scores first, then longer parts, then lower ids.
     static func precedes(_ a: ScoredMerge, _ b: ScoredMerge) -> Bool {
       if a.score != b.score { return a.score > b.score }
       if a.lengths != b.lengths { return a.lengths > b.lengths }
@@ -195,7 +196,7 @@ package struct GGUFTokenizer {
     }.joined(separator: ",")
   }
 
-  /// The tokens that stand before and after every text.
+  /// The tokens before and after every text.
   private func template(addsBegin: Bool) throws(GGUFError) -> String {
     let begin = try marker("bos", isAdded: addsBegin)
     let end = try marker("eos", isAdded: false)
@@ -219,7 +220,7 @@ package struct GGUFTokenizer {
       """
   }
 
-  /// The id of a token that is added to every text, if it is.
+  /// The id of a token that is added to every text, or `nil` if it is not added.
   private func marker(_ name: String, isAdded: Bool) throws(GGUFError) -> Int? {
     guard try file.optionalTruth("\(Self.prefix)add_\(name)_token") ?? isAdded else { return nil }
     return try file.integer("\(Self.prefix)\(name)_token_id", in: 0...tokens.count - 1)

@@ -2,11 +2,13 @@ public import MoECore
 public import SystemPackage
 
 extension Tokenizer {
-  /// Reads a tokenizer from a `tokenizer.json`, from a folder that holds one, or one of `vocab.json`
-  /// with `merges.txt`, or from the metadata of a GGUF file.
+  /// Reads a tokenizer from a file or folder.
   ///
-  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` or `GGUFError` when it is no
-  ///   tokenizer or asks for a component that is unknown here.
+  /// The path may be a `tokenizer.json`, a folder with one, a folder with `vocab.json` and
+  /// `merges.txt`, or a GGUF file with a tokenizer in its metadata.
+  ///
+  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` or `GGUFError` if it is
+  ///   not a tokenizer or needs an unsupported component.
   public convenience init(_ path: FilePath) throws {
     if GGUFFile.isGGUF(path) {
       try self.init(try GGUFFile(path))
@@ -30,8 +32,8 @@ extension Tokenizer {
 
   /// Reads the tokenizer inside a GGUF file.
   ///
-  /// - Throws: `GGUFError` when there is none or it is unknown here, ``TokenizerError`` when its parts do not
-  ///   fit one another.
+  /// - Throws: `GGUFError` if there is none or it is not supported, ``TokenizerError`` if its parts
+  ///   are inconsistent.
   public convenience init(_ file: GGUFFile) throws {
     let json = try GGUFTokenizer(file).json()
     do {
@@ -67,12 +69,11 @@ extension Tokenizer {
         decoders: decoders ?? [.spaced]))
   }
 
-  /// Reads GPT-2's two files: the ids of the tokens, and one merge in each line.
+  /// Reads GPT-2's two files: the token ids, and one merge per line.
   ///
-  /// `<|endoftext|>`, if it is a token, becomes a special one.
+  /// `<|endoftext|>`, if it is a token, becomes a special token.
   ///
-  /// - Throws: `FileError` when a file cannot be read, ``TokenizerError`` when it is not what it should
-  ///   be.
+  /// - Throws: `FileError` if a file cannot be read, ``TokenizerError`` if it is invalid.
   public convenience init(vocabulary: FilePath, merges: FilePath) throws {
     let tokens = try Self.reporting(vocabulary) { bytes throws(TokenizerError.Reason) in
       try Vocabulary(try .parsed(bytes), at: "vocab")
@@ -97,10 +98,10 @@ extension Tokenizer {
     }
   }
 
-  /// Makes a tokenizer whose ids are bytes: 0…255, and from 256 on the special tokens.
+  /// Creates a byte tokenizer: ids 0…255 are bytes, ids from 256 on are the special tokens.
   ///
-  /// - Throws: ``TokenizerError`` when a special token stands twice, or is a single character that is spelled
-  ///   like a byte.
+  /// - Throws: ``TokenizerError`` if a special token occurs twice, or is a single character that is
+  ///   spelled like a byte.
   public convenience init(bytesWithSpecialTokens specials: [String]) throws(TokenizerError) {
     do {
       var vocabulary = Vocabulary(capacity: 256)
@@ -135,7 +136,7 @@ extension Tokenizer {
 }
 
 extension MergeTable {
-  /// Reads a `merges.txt`: one merge in each line, after a first line that may name the version.
+  /// Reads a `merges.txt`: one merge per line, after an optional first line with the version.
   init(lines bytes: [UInt8], _ vocabulary: Vocabulary) throws(TokenizerError.Reason) {
     self.init()
     guard String(validating: bytes, as: UTF8.self) != nil else { throw .invalidText }

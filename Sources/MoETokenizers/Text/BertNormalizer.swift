@@ -7,7 +7,7 @@ struct BertNormalizer: Sendable {
   let stripsAccents: Bool
   let lowercases: Bool
 
-  /// Reads the settings; accents go where letters become small unless the file says otherwise.
+  /// Reads the settings; by default, accents are removed if letters are lowercased.
   init(_ fields: JSONFields) throws(TokenizerError.Reason) {
     cleansText = try fields.optionalBoolean("clean_text") ?? true
     spacesChineseCharacters = try fields.optionalBoolean("handle_chinese_chars") ?? true
@@ -15,9 +15,9 @@ struct BertNormalizer: Sendable {
     stripsAccents = try fields.optionalBoolean("strip_accents") ?? lowercases
   }
 
-  /// Changes `text`, which is valid UTF-8 and stays so.
+  /// Normalizes `text`, which must be valid UTF-8.
   ///
-  /// Runs of ASCII go a short way: no step lets characters on their two sides act upon each other.
+  /// Runs of ASCII take a fast path: no step makes characters on either side of them interact.
   func apply(to text: inout [UInt8]) {
     var output: [UInt8] = []
     output.reserveCapacity(text.count)

@@ -2,13 +2,13 @@ import MoECore
 
 /// Sentencepiece's spelling of text: a visible mark stands for each space, and may open the text.
 struct Metaspace: Sendable {
-  /// When a mark is put before a text that does not begin with one.
+  /// When a mark is prepended to a text that does not begin with one.
   enum Prefix: String, Sendable {
     /// Before every piece of text between special tokens.
     case always
     /// Only at the very start.
     case first
-    /// At no time.
+    /// Never.
     case never
   }
 
@@ -18,7 +18,7 @@ struct Metaspace: Sendable {
   /// Whether each mark begins a new piece.
   let splits: Bool
 
-  /// Puts marks into the pieces and cuts them.
+  /// Inserts marks into the pieces and splits them.
   func apply(to pieces: inout Pieces) {
     var markBytes: [UInt8] = []
     markBytes.append(scalar: mark)
@@ -40,8 +40,8 @@ struct Metaspace: Sendable {
     if splits { pieces.split(on: .mergedWithNext) { $0 == mark } }
   }
 
-  /// Turns the marks of a token back into spaces; those of the first token vanish if they may have been
-  /// put there.
+  /// Converts the marks of a token back to spaces; a leading mark of the first token is removed if
+  /// it may have been prepended.
   func decode(_ token: String, isFirst: Bool) -> String {
     var result = String.UnicodeScalarView()
     for scalar in token.unicodeScalars {
@@ -54,7 +54,7 @@ struct Metaspace: Sendable {
     return String(result)
   }
 
-  /// Reads both spellings: `prepend_scheme`, and before it `add_prefix_space`.
+  /// Reads both the current key `prepend_scheme` and the older `add_prefix_space`.
   init(_ fields: JSONFields) throws(TokenizerError.Reason) {
     let replacement = try fields.string("replacement")
     guard let scalar = replacement.unicodeScalars.first, replacement.unicodeScalars.count == 1

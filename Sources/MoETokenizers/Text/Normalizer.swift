@@ -4,22 +4,22 @@ import MoECore
 indirect enum Normalizer: Sendable {
   /// One of Unicode's normalization forms.
   case unicode(UnicodeForm)
-  /// Every character's lowercase, without regard to its neighbours.
+  /// Lowercases every character independently of its neighbours.
   case lowercase
   /// Removes combining marks.
   case stripAccents
-  /// Puts a text before every text that is not empty.
+  /// Prepends a text to every non-empty text.
   case prepend([UInt8])
   /// Replaces every occurrence of a text.
   case replace([UInt8], by: [UInt8])
-  /// BERT's cleaning.
+  /// BERT's text cleaning.
   case bert(BertNormalizer)
-  /// Several, one after the other.
+  /// Several normalizers, one after another.
   case sequence([Normalizer])
 
-  /// Changes `text`, which is valid UTF-8 and stays so.
+  /// Normalizes `text`, which must be valid UTF-8.
   ///
-  /// - Complexity: O(n log n) in the bytes at worst.
+  /// - Complexity: At worst O(n log n) in the number of bytes.
   func apply(to text: inout [UInt8]) {
     switch self {
     case .unicode(let form): form.apply(to: &text)
@@ -57,12 +57,12 @@ indirect enum Normalizer: Sendable {
     }
   }
 
-  /// Longest text that a file may ask to look for or to put in, in bytes.
+  /// The longest pattern or replacement that a file may specify, in bytes.
   private static let longestText = 1_024
-  /// How many times as long replacements may make a text; steps multiply.
+  /// The largest factor by which replacements may lengthen a text; the factors of steps multiply.
   static let largestGrowth = 4_096
 
-  /// How many times as long replacements make a text at most.
+  /// The largest factor by which this normalizer lengthens a text.
   private var growth: Int {
     switch self {
     case .replace(let pattern, let content): Self.growth(pattern, content)
@@ -72,16 +72,16 @@ indirect enum Normalizer: Sendable {
     }
   }
 
-  /// How many times as long a replacement makes a text at most.
+  /// The largest factor by which a replacement lengthens a text.
   static func growth(_ pattern: [UInt8], _ content: [UInt8]) -> Int {
     max(1, (content.count + pattern.count - 1) / pattern.count)
   }
 
-  /// The literal text that a `Replace` looks for.
+  /// The literal pattern of a `Replace`.
   static func pattern(of fields: JSONFields) throws(TokenizerError.Reason) -> [UInt8] {
     let pattern = try fields.fields("pattern")
     guard pattern.value("String") != nil else {
-      throw fields.unsupported("Replace of something else than a String")
+      throw fields.unsupported("Replace of something other than a String")
     }
     let text = try short(pattern, "String")
     guard !text.isEmpty else {
@@ -90,7 +90,7 @@ indirect enum Normalizer: Sendable {
     return text
   }
 
-  /// A text of bounded length, so that no file makes encoding slow without end.
+  /// A text of bounded length, so that no file can make encoding arbitrarily slow.
   static func short(
     _ fields: JSONFields, _ name: String
   ) throws(TokenizerError.Reason) -> [UInt8] {

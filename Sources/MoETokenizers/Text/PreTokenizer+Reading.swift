@@ -24,7 +24,7 @@ extension PreTokenizer {
   private static func split(_ fields: JSONFields) throws(TokenizerError.Reason) -> PreTokenizer {
     let pattern = try fields.fields("pattern")
     guard let expression = try pattern.optionalString("Regex") else {
-      throw fields.unsupported("the pre-tokenizer Split by something else than a Regex")
+      throw fields.unsupported("the pre-tokenizer Split by something other than a Regex")
     }
     guard let known = SplitPattern(expression: expression) else {
       throw .unknownPattern(key: pattern.key("Regex"), pattern: expression)
@@ -33,7 +33,7 @@ extension PreTokenizer {
     let inverted = try fields.optionalBoolean("invert") ?? false
     switch (behavior, inverted) {
     case ("Isolated", _): return .split(PatternScanner(pattern: known), keepsRest: true)
-    // Inverted, the text between the matches is what is removed.
+    // Inverted: the text between the matches is removed.
     case ("Removed", true): return .split(PatternScanner(pattern: known), keepsRest: false)
     default:
       throw fields.unsupported(
@@ -44,7 +44,7 @@ extension PreTokenizer {
   private static func sequence(_ fields: JSONFields) throws(TokenizerError.Reason) -> PreTokenizer {
     var steps: [PreTokenizer] = []
     for step in try fields.list("pretokenizers") {
-      // Later steps would see the byte alphabet, which is only spelled out in the files here.
+      // Later steps would operate on the byte alphabet, which is used only in files here.
       if steps.contains(where: \.isByteLevel) {
         throw step.unsupported("a pre-tokenizer after ByteLevel")
       }

@@ -1,10 +1,10 @@
-/// A text cut into pieces, each of which the model encodes on its own.
+/// A text split into pieces, which the model encodes separately.
 struct Pieces {
   /// The text; pre-tokenizers may rewrite it.
   var bytes: [UInt8]
-  /// The pieces in order, none of them empty.
+  /// The non-empty pieces, in order.
   var ranges: [Range<Int>]
-  /// Whether the first piece stands at the very start of the user's text.
+  /// Whether the first piece is at the start of the user's text.
   let startsText: Bool
 
   init(_ bytes: [UInt8], startsText: Bool) {
@@ -13,7 +13,7 @@ struct Pieces {
     ranges = bytes.isEmpty ? [] : [0..<bytes.count]
   }
 
-  /// Replaces each piece by the parts that `body` names, leaving out empty ones.
+  /// Replaces each piece by the parts that `body` returns, without empty ones.
   mutating func split(
     _ body: (_ text: Span<UInt8>, _ piece: Range<Int>, _ part: (Range<Int>) -> Void) -> Void
   ) {
@@ -25,7 +25,7 @@ struct Pieces {
     ranges = parts
   }
 
-  /// Cuts each piece before and after, or only before, the characters that `isSeparator` holds for.
+  /// Splits each piece around, or only before, characters for which `isSeparator` is true.
   mutating func split(
     on separator: SeparatorBehavior, where isSeparator: (Unicode.Scalar) -> Bool
   ) {
@@ -46,7 +46,7 @@ struct Pieces {
     }
   }
 
-  /// Writes each piece anew.
+  /// Rewrites each piece.
   mutating func rewrite(
     _ body: (_ piece: ArraySlice<UInt8>, _ index: Int, _ output: inout [UInt8]) -> Void
   ) {
@@ -61,34 +61,35 @@ struct Pieces {
   }
 }
 
-/// What becomes of the characters at which a text is cut.
+/// What happens to the characters at which a text is split.
 enum SeparatorBehavior {
-  /// They are gone.
+  /// They are removed.
   case removed
-  /// Each is a piece.
+  /// Each becomes a piece.
   case isolated
   /// Each begins the next piece.
   case mergedWithNext
 }
 
-/// One step that cuts the text into pieces before the model sees it.
+/// A step that splits the text into pieces before it is passed to the model.
 indirect enum PreTokenizer: Sendable {
-  /// GPT-2's byte spelling, which the model performs itself, with its splitting if `pattern` is set.
+  /// GPT-2's byte alphabet, which the model handles itself, with GPT-2's splitting if `pattern` is
+  /// set.
   case byteLevel(addsPrefixSpace: Bool, pattern: PatternScanner?)
-  /// Matches of a pattern; `keepsRest` says whether what lies between them stays.
+  /// Matches of a pattern; `keepsRest` states whether the text between them is kept.
   case split(PatternScanner, keepsRest: Bool)
-  /// Numbers, as runs or digit by digit.
+  /// Numbers, as runs or as single digits.
   case digits(individually: Bool)
-  /// Sentencepiece's marks for spaces.
+  /// SentencePiece's marks for spaces.
   case metaspace(Metaspace)
   /// BERT's words and punctuation.
   case bert
-  /// Runs of what is not white space.
+  /// Runs of anything but white space.
   case whitespaceSplit
-  /// Several steps, one after the other.
+  /// Several steps, one after another.
   case sequence([PreTokenizer])
 
-  /// Cuts what earlier steps left.
+  /// Splits the pieces of earlier steps.
   ///
   /// - Complexity: O(bytes).
   func apply(to pieces: inout Pieces) {
@@ -155,7 +156,7 @@ indirect enum PreTokenizer: Sendable {
     ScalarClasses.shared(scalar.value) & ScalarClasses.Class.space != 0
   }
 
-  /// Punctuation as BERT sees it: also the ASCII symbols.
+  /// Punctuation as BERT defines it, which includes ASCII symbols.
   private static func isBertPunctuation(_ scalar: Unicode.Scalar) -> Bool {
     let found = ScalarClasses.shared(scalar.value)
     let symbol = scalar.isASCII ? ScalarClasses.Class.symbol : 0

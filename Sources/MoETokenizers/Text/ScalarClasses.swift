@@ -1,9 +1,9 @@
-/// The classes of characters that tokenizers ask for, looked up without a search.
+/// The character classes that tokenizers need, as a lookup table.
 ///
-/// The data are those of the Swift library, hence of its Unicode version; a character newer than the
-/// reference library's Unicode can be classified differently there.
+/// The data come from the Swift standard library and its Unicode version; the reference library may
+/// classify characters from later Unicode versions differently.
 struct ScalarClasses: Sendable {
-  /// One bit for each class; a character may be in several.
+  /// One bit per class; a character may be in several.
   enum Class {
     /// General categories L…, N…, P…, S… and M….
     static let letter: UInt8 = 1
@@ -13,14 +13,14 @@ struct ScalarClasses: Sendable {
     static let mark: UInt8 = 64
     /// The White_Space property.
     static let space: UInt8 = 4
-    /// Carriage return and line feed, which also are white space.
+    /// Carriage return and line feed, which are also white space.
     static let newline: UInt8 = 8
   }
 
   /// The classes of the code points below U+10000.
   private let table: [UInt8]
 
-  /// The one table; building it takes milliseconds, once per process.
+  /// The shared table; building it takes milliseconds, once per process.
   static let shared = ScalarClasses()
 
   private init() {
@@ -59,7 +59,7 @@ struct ScalarClasses: Sendable {
 }
 
 extension Unicode.Scalar {
-  /// What a regular expression's `\w` matches.
+  /// Whether a regular expression's `\w` matches.
   var isWordCharacter: Bool {
     switch properties.generalCategory {
     case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: true

@@ -1,4 +1,4 @@
-/// The patterns themselves; each function is its pattern read from left to right.
+/// The patterns; each function follows its pattern from left to right.
 extension PatternScanner {
   private static let wordOrSpace = Class.letter | Class.number | Class.space
 
@@ -43,7 +43,7 @@ extension PatternScanner {
     let signs = Class.punctuation | Class.symbol
     guard let (first, length) = character(text, start, limit) else { return nil }
     let next = start + length
-    // Every ASCII sign, and nothing else below U+0080, is punctuation or a symbol.
+    // Below U+0080, exactly the ASCII signs are punctuation or symbols.
     if text[start] < 0x80, first & signs != 0 {
       let end = asciiLetters(text, next, limit)
       if end > next { return end }

@@ -2,12 +2,12 @@ import MoECore
 
 /// The regular expressions by which tokenizers cut text, each with a scanner written by hand.
 ///
-/// Swift's and Foundation's engines are a hundred times too slow here, so a pattern is recognised by its
-/// exact spelling. Classes (`\s`, `\p{L}`, …) are those of Unicode.
+/// Swift's and Foundation's regex engines are a hundred times too slow here, so a pattern is
+/// recognised by its exact spelling. Classes (`\s`, `\p{L}`, …) are those of Unicode.
 public enum SplitPattern: String, Sendable, CaseIterable {
   /// GPT-2's: contractions, words, numbers and signs, each with at most one space before it.
   case gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
-  /// Llama 3's: any case of contractions, numbers of up to three digits, line breaks of their own.
+  /// Llama 3's: contractions in any case, numbers of up to three digits, separate line breaks.
   case llama3 =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
   /// Qwen 2's and Qwen 3's: Llama 3's with single digits.
@@ -21,7 +21,7 @@ public enum SplitPattern: String, Sendable, CaseIterable {
   /// Runs of Chinese characters and kana.
   case chineseAndKana = "[一-龥぀-ゟ゠-ヿ]+"
 
-  /// The pattern that is spelled `expression`, code point by code point.
+  /// The pattern that equals `expression`, code point by code point.
   init?(expression: String) {
     guard let match = Self.allCases.first(where: { JSONValue.same($0.rawValue, expression) }) else {
       return nil
@@ -36,9 +36,9 @@ struct PatternScanner: Sendable {
   let pattern: SplitPattern
   let classes = ScalarClasses.shared
 
-  /// Where the match that begins at `start` ends; `nil` when none begins there.
+  /// The end of the match that begins at `start`; `nil` if none begins there.
   ///
-  /// Never looks at or behind `limit`, the end of the text.
+  /// Never reads at or beyond `limit`, the end of the text.
   @inline(__always)
   func matchEnd(_ text: Span<UInt8>, at start: Int, limit: Int) -> Int? {
     switch pattern {
@@ -51,7 +51,7 @@ struct PatternScanner: Sendable {
     }
   }
 
-  /// Calls `body` with the ranges that cover `range` in order: matches, and what is left between them.
+  /// Calls `body` with ranges that cover `range` in order: matches, and the text between them.
   ///
   /// - Complexity: O(bytes).
   @inline(__always)
@@ -75,7 +75,7 @@ struct PatternScanner: Sendable {
 
   // MARK: Steps of all patterns
 
-  /// Classes and length of the character at `position`; none at the end of the text.
+  /// The classes and the length of the character at `position`; none at the end of the text.
   @inline(__always)
   func character(_ text: Span<UInt8>, _ position: Int, _ limit: Int) -> (UInt8, length: Int)? {
     guard position < limit else { return nil }
@@ -83,7 +83,7 @@ struct PatternScanner: Sendable {
     return (classes(value), length)
   }
 
-  /// End of the longest run of characters from `start` on that are in a class of `mask`.
+  /// The end of the longest run of characters from `start` on that are in a class of `mask`.
   @inline(__always)
   func run(_ text: Span<UInt8>, _ start: Int, _ limit: Int, of mask: UInt8) -> Int {
     var position = start
@@ -93,7 +93,7 @@ struct PatternScanner: Sendable {
     return position
   }
 
-  /// End of the longest run of characters from `start` on that are in no class of `mask`.
+  /// The end of the longest run of characters from `start` on that are in no class of `mask`.
   @inline(__always)
   func run(_ text: Span<UInt8>, _ start: Int, _ limit: Int, outside mask: UInt8) -> Int {
     var position = start
@@ -103,7 +103,7 @@ struct PatternScanner: Sendable {
     return position
   }
 
-  /// End of a run of 1 to `most` characters of a class.
+  /// The end of a run of 1 to `most` characters of a class.
   func prefix(
     _ text: Span<UInt8>, _ start: Int, _ limit: Int, of mask: UInt8, atMost most: Int
   ) -> Int? {
@@ -115,7 +115,7 @@ struct PatternScanner: Sendable {
     return position > start ? position : nil
   }
 
-  /// `\s+(?!\S)|\s+`: white space, without its last character where something else follows.
+  /// `\s+(?!\S)|\s+`: white space, without its last character if other text follows.
   func spaces(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
     var position = start
     var last = start
@@ -138,7 +138,7 @@ struct PatternScanner: Sendable {
     return lines ?? spaces(text, start, limit)
   }
 
-  /// `'s|'t|'re|'ve|'m|'ll|'d`, in any case when `foldsCase`; then the long s is an s, too.
+  /// `'s|'t|'re|'ve|'m|'ll|'d`, ignoring case if `foldsCase`; then the long s counts as an s.
   func contraction(_ text: Span<UInt8>, _ start: Int, _ limit: Int, foldsCase: Bool) -> Int? {
     guard text[start] == UInt8(ascii: "'"), start + 1 < limit else { return nil }
     let fold: UInt8 = foldsCase ? 0x20 : 0

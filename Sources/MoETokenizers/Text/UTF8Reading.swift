@@ -1,7 +1,7 @@
 extension Span<UInt8> {
   /// The code point that begins at `position`, and its length in bytes.
   ///
-  /// A byte that begins no valid UTF-8 before `limit` counts as U+FFFD of length 1.
+  /// A byte that does not begin a valid sequence before `limit` counts as U+FFFD of length 1.
   @inline(__always)
   func scalar(at position: Int, limit: Int) -> (value: UInt32, length: Int) {
     let first = UInt32(self[position])
@@ -37,7 +37,7 @@ extension Span<UInt8> {
     }
   }
 
-  /// Whether the bytes of a range are those of `bytes`.
+  /// Whether `bytes` occur at a position.
   func holds(_ bytes: [UInt8], at position: Int, limit: Int) -> Bool {
     guard position + bytes.count <= limit else { return false }
     for index in bytes.indices where self[position + index] != bytes[index] { return false }
@@ -46,7 +46,7 @@ extension Span<UInt8> {
 }
 
 extension [UInt8] {
-  /// Adds the UTF-8 of a code point.
+  /// Appends the UTF-8 encoding of a code point.
   mutating func append(scalar: Unicode.Scalar) {
     UTF8.encode(scalar) { append($0) }
   }

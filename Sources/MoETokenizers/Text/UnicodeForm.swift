@@ -2,18 +2,18 @@ import Foundation
 
 /// One of Unicode's four normalization forms.
 ///
-/// Foundation knows the decompositions of single characters; ordering and composition are done here, because
-/// Foundation's take quadratic time on long runs of combining marks and, on Linux, put some characters above
-/// U+FFFF together with marks that belong to others.
+/// Foundation provides the decompositions of single characters; ordering and composition are done
+/// here, because Foundation's take quadratic time on long runs of combining marks and, on Linux,
+/// compose some characters above U+FFFF with marks that belong to others.
 ///
 /// - SeeAlso: Unicode Standard Annex #15, *Unicode Normalization Forms*.
 struct UnicodeForm: Sendable {
-  /// Whether characters are put together again: NFC and NFKC.
+  /// Whether characters are composed: NFC and NFKC.
   let composes: Bool
-  /// Whether compatibility decompositions count: NFKC and NFKD.
+  /// Whether compatibility decompositions are used: NFKC and NFKD.
   let isCompatible: Bool
 
-  /// Normalizes `text`, which is valid UTF-8.
+  /// Normalizes `text`, which must be valid UTF-8.
   ///
   /// - Complexity: O(n log n).
   func apply(to text: inout [UInt8]) {
@@ -25,8 +25,8 @@ struct UnicodeForm: Sendable {
     for scalar in scalars { text.append(scalar: scalar) }
   }
 
-  /// Whether a look at the lead bytes proves that nothing changes: below U+0300 NFC changes nothing, and
-  /// in ASCII no form does.
+  /// Whether the lead bytes prove that the text is normalized: NFC changes nothing below U+0300,
+  /// and no form changes ASCII.
   private func isNormalized(_ text: [UInt8]) -> Bool {
     let bound: UInt8 = composes && !isCompatible ? 0xCC : 0x80
     return text.allSatisfy { $0 < bound }
@@ -57,7 +57,7 @@ struct UnicodeForm: Sendable {
     return Array(parts.unicodeScalars)
   }
 
-  /// Sorts each run of combining marks by their classes; equal ones keep their order.
+  /// Sorts each run of combining marks by class; equal ones keep their order.
   private static func order(_ scalars: inout [Unicode.Scalar]) {
     var start = 0
     while start < scalars.count {
@@ -81,7 +81,8 @@ struct UnicodeForm: Sendable {
     scalar.value < 0x300 ? 0 : scalar.properties.canonicalCombiningClass.rawValue
   }
 
-  /// Puts each mark into the last starter before it, unless one of its own class stands between.
+  /// Composes each mark with the last starter before it, unless a mark of the same class is in
+  /// between.
   private static func compose(_ scalars: inout [Unicode.Scalar]) {
     var output: [Unicode.Scalar] = []
     output.reserveCapacity(scalars.count)
@@ -113,10 +114,10 @@ struct UnicodeForm: Sendable {
     }
   }
 
-  /// All pairs of characters that compose; made once, in milliseconds.
+  /// All pairs of characters that compose; built once, in milliseconds.
   private static let compositions: PairTable = {
     var table = PairTable(capacity: 1_100)
-    // Composed characters stand only in these blocks.
+    // Composed characters occur only in these blocks.
     for value in Array(0xC0...0x30FF as ClosedRange<UInt32>) + Array(0x10000...0x16FFF) {
       guard let scalar = Unicode.Scalar(value), !scalar.properties.isFullCompositionExclusion
       else { continue }
@@ -131,7 +132,7 @@ struct UnicodeForm: Sendable {
   }()
 }
 
-/// A Korean syllable, whose parts follow from its number.
+/// A Hangul syllable, whose parts follow from its code point.
 ///
 /// - SeeAlso: The Unicode Standard, §3.12.
 private struct HangulSyllable {
@@ -150,7 +151,7 @@ private struct HangulSyllable {
     return (parts + tail).compactMap { Unicode.Scalar($0) }
   }
 
-  /// The syllable of a lead and a vowel, or of a syllable without a tail and a tail.
+  /// Composes a leading consonant and a vowel, or a syllable without a tail and a tail.
   static func composing(_ first: Unicode.Scalar, _ second: Unicode.Scalar) -> Unicode.Scalar? {
     if leads..<leads + 19 ~= first.value, vowels..<vowels + 21 ~= second.value {
       let index = ((first.value - leads) * 21 + (second.value - vowels)) * 28

@@ -3,28 +3,28 @@ public import SystemPackage
 
 /// Learns a byte-level BPE vocabulary from text.
 ///
-/// Ids are given in this order: the special tokens as listed; the 256 bytes, in the order of their characters
-/// in GPT-2's alphabet; then a token for each merge. Merges are learned by falling frequency of the pair; of
-/// equally frequent pairs, the one with the lower left id goes first, then the one with the lower right id.
-/// The result depends on text and settings alone.
+/// Ids are assigned in this order: the special tokens as listed; the 256 bytes, in the order of
+/// their characters in GPT-2's alphabet; then one token per merge. Merges are learned in descending
+/// order of pair frequency; of equally frequent pairs, the one with the lower left id goes first,
+/// then the one with the lower right id. The result depends only on the text and the settings.
 ///
 /// - SeeAlso: Sennrich et al. 2016, *Neural Machine Translation of Rare Words with Subword Units*,
 ///   [arXiv:1508.07909](https://arxiv.org/abs/1508.07909).
 public struct BPETrainer: Sendable {
-  /// Tokens wanted in all: special tokens, 256 bytes and merges.
+  /// The desired number of tokens: special tokens, 256 bytes and merges.
   public let vocabularySize: Int
-  /// Tokens that the text is cut at, and that are never merged with anything.
+  /// Tokens at which the text is split, and that are never merged.
   public let specialTokens: [String]
-  /// How the text is cut into words, across which nothing merges.
+  /// How the text is split into words; merges never cross word boundaries.
   public let pattern: SplitPattern
   /// Rarer pairs are not merged.
   public let minimumFrequency: Int
 
-  /// States what is to be learned.
+  /// Configures the trainer.
   ///
   /// - Parameters:
-  ///   - vocabularySize: Tokens wanted in all.
-  ///   - specialTokens: For example `<|endoftext|>`; different and not empty.
+  ///   - vocabularySize: The desired number of tokens.
+  ///   - specialTokens: For example `<|endoftext|>`; distinct and not empty.
   ///   - pattern: ``SplitPattern/gpt2``, ``SplitPattern/llama3`` or ``SplitPattern/qwen2``.
   ///   - minimumFrequency: How often a pair must occur to be merged; at least 1.
   /// - Throws: ``TokenizerError/Reason/invalidSetting(name:found:expected:)``.
@@ -57,7 +57,7 @@ public struct BPETrainer: Sendable {
     self.minimumFrequency = minimumFrequency
   }
 
-  /// Whether no bytes but the token's own are spelled like it in the byte alphabet.
+  /// Whether no other bytes are spelled like this token in the byte alphabet.
   private static func canBeSpecial(_ token: String) -> Bool {
     let bytes = Array(token.utf8)
     return 2...TokenMatcher.longestToken ~= bytes.count
@@ -70,13 +70,15 @@ public struct BPETrainer: Sendable {
     TokenizerError(reason: .invalidSetting(name: name, found: found, expected: expected))
   }
 
-  /// Learns from a text file, which stays on disk; memory is needed for each different word once.
+  /// Learns from a text file, which stays on disk; memory holds each distinct word once.
   ///
-  /// Bytes that are not UTF-8 are learned from like any others.
+  /// Bytes that are not valid UTF-8 are treated like any others.
   ///
-  /// - Returns: The vocabulary; smaller than ``vocabularySize`` when the text has too few frequent pairs.
+  /// - Returns: The vocabulary; smaller than ``vocabularySize`` if the text has too few frequent
+  ///   pairs.
   /// - Throws: `FileError` when the file cannot be read.
-  /// - Complexity: O(bytes) for counting words; each merge costs the words that it changes.
+  /// - Complexity: O(bytes) for counting words; the cost of a merge is proportional to the words
+  ///   that it changes.
   public func train(
     on file: FilePath, progress: ProgressHandler? = nil
   ) throws(FileError) -> TrainedBPE {
@@ -89,7 +91,8 @@ public struct BPETrainer: Sendable {
 
   /// Learns from a text in memory.
   ///
-  /// - Returns: The vocabulary; smaller than ``vocabularySize`` when the text has too few frequent pairs.
+  /// - Returns: The vocabulary; smaller than ``vocabularySize`` if the text has too few frequent
+  ///   pairs.
   public func train(on text: String, progress: ProgressHandler? = nil) -> TrainedBPE {
     let bytes = Array(text.utf8)
     return learn(from: count(bytes.span, progress), progress)
@@ -112,7 +115,7 @@ public struct BPETrainer: Sendable {
       words: (0..<words.count).map { words.word($0).map { idOfByte[Int($0)] } },
       counts: words.counts)
     var result = TrainedBPE(specialTokens: specialTokens, pattern: pattern)
-    // Different pairs may spell the same token.
+    // Different pairs may form the same token.
     var known = TokenTable(capacity: vocabularySize)
     for (id, token) in result.tokens.enumerated() { _ = known.insert(token, id: Int32(id)) }
     while result.tokens.count < vocabularySize,

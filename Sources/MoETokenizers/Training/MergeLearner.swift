@@ -1,25 +1,26 @@
-/// Learns merges: again and again the most frequent pair of neighbours becomes a symbol of its own.
+/// Learns merges: repeatedly turns the most frequent pair of neighbours into a new symbol.
 ///
-/// Of equally frequent pairs the one with the lower left symbol goes first, then the one with the lower right
-/// symbol. Only words that hold the pair are looked at, so a merge costs what it changes.
+/// Of equally frequent pairs the one with the lower left symbol goes first, then the one with the
+/// lower right symbol. Only words that contain the pair are visited, so the cost of a merge is
+/// proportional to its changes.
 struct MergeLearner {
   /// A pair of neighbouring symbols.
   private struct Pair {
     let left: Int32
     let right: Int32
     var count = 0
-    /// Words that hold it, some of them perhaps no more.
+    /// Words that contain it, or did at some point.
     var words: [Int32] = []
   }
 
-  /// A pair and the count that it had when it was queued.
+  /// A pair and its count when it was queued.
   private struct Candidate {
     let count: Int
     let left: Int32
     let right: Int32
     let pair: Int
 
-    /// Whether this one is merged before `other`.
+    /// Whether this pair is merged before `other`.
     func precedes(_ other: Candidate) -> Bool {
       if count != other.count { return count > other.count }
       return (left, right) < (other.left, other.right)
@@ -31,10 +32,10 @@ struct MergeLearner {
   private var pairs: [Pair] = []
   private var indexOfPair = PairTable(capacity: 1 << 16)
   private var queue = PriorityQueue<Candidate> { $0.precedes($1) }
-  /// Pairs whose count has grown since they were queued.
+  /// Pairs whose count has increased since they were queued.
   private var grown: [Int] = []
 
-  /// Starts with words as lists of symbols.
+  /// Creates a learner from words as lists of symbols.
   init(words: [[Int32]], counts: [Int]) {
     self.words = words
     self.counts = counts
@@ -58,7 +59,7 @@ struct MergeLearner {
     return nil
   }
 
-  /// Writes `symbol` in place of a pair wherever it stands.
+  /// Replaces every occurrence of a pair by `symbol`.
   mutating func merge(_ left: Int32, _ right: Int32, into symbol: Int32) {
     guard let index = index(left, right) else { return }
     let holders = pairs[index].words

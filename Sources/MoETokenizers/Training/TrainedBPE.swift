@@ -1,19 +1,19 @@
 import MoECore
 public import SystemPackage
 
-/// A byte-level BPE vocabulary as ``BPETrainer`` learns it.
+/// A byte-level BPE vocabulary learned by ``BPETrainer``.
 public struct TrainedBPE: Sendable {
-  /// The special tokens; their ids are their places here.
+  /// The special tokens; their ids are their indices here.
   public let specialTokens: [String]
-  /// How text is cut into words.
+  /// How text is split into words.
   public let pattern: SplitPattern
   /// The bytes of each token, by id.
   public internal(set) var tokens: [[UInt8]]
-  /// Ids of the pairs that merge, in order.
+  /// The pairs of ids that are merged, in order.
   public private(set) var merges: [Pair] = []
   private var known = PairTable()
 
-  /// Two tokens that become one.
+  /// Two tokens that are merged.
   public struct Pair: Hashable, Sendable {
     /// Id of the first token.
     public let left: Int
@@ -28,7 +28,7 @@ public struct TrainedBPE: Sendable {
     tokens = specialTokens.map { Array($0.utf8) } + ByteAlphabet.bytesByCharacter.map { [$0] }
   }
 
-  /// Adds a merge, unless it is there.
+  /// Adds a merge, unless it exists.
   mutating func append(_ left: Int32, _ right: Int32) {
     let key = PairTable.key(UInt32(bitPattern: left), UInt32(bitPattern: right))
     guard known[key] == nil else { return }
@@ -36,7 +36,7 @@ public struct TrainedBPE: Sendable {
     merges.append(Pair(left: Int(left), right: Int(right)))
   }
 
-  /// Writes the vocabulary as a `tokenizer.json`, which appears whole or not at all.
+  /// Writes the vocabulary as a `tokenizer.json`, atomically.
   ///
   /// - Throws: `FileError`.
   public func write(to path: FilePath) throws {
@@ -45,7 +45,7 @@ public struct TrainedBPE: Sendable {
 
   /// A tokenizer with this vocabulary.
   ///
-  /// - Throws: ``TokenizerError`` when a special token is spelled like a learned one.
+  /// - Throws: ``TokenizerError`` if a special token is spelled like a learned one.
   public func tokenizer() throws(TokenizerError) -> Tokenizer {
     do {
       return try Tokenizer(json: Array(json.utf8))

@@ -1,9 +1,9 @@
-/// The different words of a text and how often each occurs.
+/// The distinct words of a text and their frequencies.
 struct WordCounter {
   private var table = TokenTable(capacity: 1 << 16)
   private(set) var counts: [Int] = []
 
-  /// Number of different words.
+  /// The number of distinct words.
   var count: Int { counts.count }
 
   /// The bytes of a word.
@@ -11,7 +11,7 @@ struct WordCounter {
 
   /// Counts the pieces of a text between special tokens.
   ///
-  /// - Complexity: O(bytes) in time; memory for each different word once.
+  /// - Complexity: O(bytes) time; memory holds each distinct word once.
   mutating func count(
     _ text: Span<UInt8>, _ scanner: PatternScanner, without specials: TokenMatcher,
     progress: (Int) -> Void

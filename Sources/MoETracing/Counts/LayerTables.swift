@@ -1,4 +1,4 @@
-/// Numbers with a fixed place in memory, so that threads can fill tables beside one another.
+/// A table with a fixed address in memory, so that threads can fill different tables concurrently.
 @safe final class CountTable<Element: Numeric> {
   let count: Int
   fileprivate let pointer: UnsafeMutablePointer<Element>
@@ -13,7 +13,7 @@
 
   var array: [Element] { unsafe Array(UnsafeBufferPointer(start: pointer, count: count)) }
 
-  /// Adds to a number; the place must be in the table, as it is for experts that have been checked.
+  /// Adds to an element; the index must be in range, as it is for experts that have been checked.
   @inline(__always)
   func add(_ value: Element, at place: Int) {
     assert(place < count, "\(place) of \(count)")
@@ -22,7 +22,7 @@
 }
 
 extension CountTable<Int> {
-  /// Adds 1 to a number; no count of tokens can overflow.
+  /// Adds 1 to an element, without an overflow check; no count of tokens can overflow.
   @inline(__always)
   func increment(at place: Int) {
     assert(place < count, "\(place) of \(count)")
@@ -30,20 +30,20 @@ extension CountTable<Int> {
   }
 }
 
-/// The tables of one layer, and of the transitions from it to the next one.
+/// The tables of one layer, and of the transitions to the next one.
 struct LayerTables {
   let experts: Int
   let loads: CountTable<Int>
   let firstLoads: CountTable<Int>
-  /// Sums of shares, but for those in ``evenLoads``.
+  /// Sums of normalized weights, except for those in ``evenLoads``.
   let weightedLoads: CountTable<Double>
-  /// Assignments of tokens that use every slot, where all share alike.
+  /// Assignments of tokens that use every slot with equal weights.
   let evenLoads: CountTable<Int>
   let first: CountTable<Int>
   let pairs: CountTable<Int>
-  /// Sums of weights; without weights, what equal shares of unused slots add to ``pairs`` over k².
+  /// Sums of weights; without weights, the correction to ``pairs`` / k² for unused slots.
   let weighted: CountTable<Double>
-  /// Pairs of slots, each counted once: a table and its mirror image make the coactivations.
+  /// Pairs of slots, each counted once: the table plus its transpose are the coactivations.
   let coactivations: CountTable<Int>
 
   init(experts: Int, tables: RoutingCounts.Tables, hasWeights: Bool, isLast: Bool) {
@@ -95,7 +95,7 @@ struct LayerTables {
     }
   }
 
-  /// Counts pairs; if asked to, also what makes ``pairs`` over k² the sum of equal shares.
+  /// Counts pairs; if `correcting`, also the correction to ``pairs`` / k² for unused slots.
   func countPairs(
     _ here: LayerChoices, _ next: LayerChoices, areFull: Bool, correcting: Bool
   ) {
@@ -162,15 +162,15 @@ struct LayerTables {
     }
   }
 
-  /// Assignments, over all slots.
+  /// Assignments over all slots.
   var allLoads: [Int] { zip(loads.array, evenLoads.array).map { $0 + $1 } }
 
-  /// Sums of shares.
+  /// Sums of normalized weights.
   func allWeightedLoads(k: Int) -> [Double] {
     zip(weightedLoads.array, evenLoads.array).map { $0 + Double($1) / Double(k) }
   }
 
-  /// Tokens that chose both of two experts.
+  /// The number of tokens that chose both of two experts.
   var allCoactivations: [Int] {
     let half = coactivations.array
     var result = [Int](repeating: 0, count: half.count)
@@ -182,7 +182,7 @@ struct LayerTables {
     return result
   }
 
-  /// The weighted transitions, whichever way they were counted.
+  /// The weighted transitions, however they were counted.
   func weightedArray(k: Int, hasWeights: Bool) -> [Double] {
     guard !hasWeights else { return weighted.array }
     let share = 1 / Double(k * k)

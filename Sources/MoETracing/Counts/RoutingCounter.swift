@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Fills the tables of ``RoutingCounts`` block by block, each layer on one thread.
+/// Fills the tables of ``RoutingCounts`` block by block, with one thread per layer.
 struct RoutingCounter {
   private let header: RoutingTraceHeader
   private let tables: RoutingCounts.Tables
@@ -18,7 +18,7 @@ struct RoutingCounter {
     let bytes = header.layers.count * header.experts * header.experts * kinds * 8
     guard bytes <= Self.byteLimit else {
       throw .invalidRequest(
-        "counting pairs of \(header.experts) experts in \(header.layers.count) layers takes \(bytes / 1_000_000_000) GB, more than the \(Self.byteLimit / 1_000_000_000) GB that are allowed; count loads only"
+        "counting pairs of \(header.experts) experts in \(header.layers.count) layers takes \(bytes / 1_000_000_000) GB, more than the limit of \(Self.byteLimit / 1_000_000_000) GB; count loads only"
       )
     }
     let last = header.layers.count - 1
@@ -49,7 +49,7 @@ struct RoutingCounter {
     }
   }
 
-  /// What has been counted.
+  /// The counts so far.
   func counts(tokens: Int) -> RoutingCounts {
     let pairs = layers.dropLast()
     func ifAsked<T>(_ table: RoutingCounts.Tables, _ value: () -> T) -> T? {
@@ -69,10 +69,10 @@ struct RoutingCounter {
 }
 
 extension RoutingTrace.Block {
-  /// Choices below which threads cost more than they bring.
+  /// With fewer choices, threads cost more than they save.
   private static let parallelLimit = 1 << 14
 
-  /// Calls `body` for every layer, for several at a time; what they change must not be shared.
+  /// Calls `body` for every layer, several concurrently; calls must not modify shared state.
   func forEachLayer(_ header: RoutingTraceHeader, _ body: (_ layer: Int) -> Void) {
     let layers = header.layers.count
     guard range.count * header.choicesPerToken > Self.parallelLimit else {
@@ -86,7 +86,7 @@ extension RoutingTrace.Block {
   }
 }
 
-/// The choices of one layer in a block: `k` slots every `width` numbers.
+/// The choices of one layer in a block: `k` slots every `width` elements.
 @safe struct LayerChoices {
   private let experts: UnsafePointer<UInt16>
   private let weights: UnsafePointer<UInt16>?
@@ -108,7 +108,7 @@ extension RoutingTrace.Block {
   @unsafe @inline(__always)
   func row(_ token: Int) -> UnsafePointer<UInt16> { unsafe experts + token &* width }
 
-  /// Adds every choice to its token's row of a table; tokens whose row is negative are left out.
+  /// Adds every choice to its token's row of a table; tokens with a negative row are skipped.
   func count(rows: [Int], into table: CountTable<Int>) {
     for token in 0..<tokens where rows[token] >= 0 {
       for slot in 0..<k {
@@ -119,7 +119,7 @@ extension RoutingTrace.Block {
     }
   }
 
-  /// Whether choices have weights of their own.
+  /// Whether choices have weights.
   var hasWeights: Bool { unsafe weights != nil }
 
   /// Number of slots that a token uses.
@@ -139,7 +139,7 @@ extension RoutingTrace.Block {
     return isFull
   }
 
-  /// A token's shares, which add up to 1; equal ones if weights are missing, or none is positive.
+  /// A token's weights, normalized to sum to 1; equal if weights are missing or none is positive.
   @inline(__always)
   func shares(_ token: Int, into result: inout [Double]) {
     var sum = 0.0
@@ -158,7 +158,8 @@ extension RoutingTrace.Block {
     for slot in 0..<k { result[slot] *= scale }
   }
 
-  /// A choice's weight, 1 without weights; 0 in unused slots, and for what is no positive number.
+  /// A choice's weight, 1 without weights; 0 in unused slots and for anything but a positive
+  /// number.
   @inline(__always)
   private func weight(_ token: Int, _ slot: Int) -> Double {
     guard self[token, slot] != RoutingTraceHeader.unusedSlot else { return 0 }

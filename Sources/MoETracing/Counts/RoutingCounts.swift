@@ -1,15 +1,16 @@
 public import MoECore
 
-/// How often experts were chosen, and how often one followed another: all that placement needs of a trace.
+/// How often experts were chosen, and how often one followed another: all that placement needs from
+/// a trace.
 ///
-/// Tables of expert pairs are row-major, `table[i · experts + p]`. All counts are of tokens of the trace that
-/// was counted; slots that a token does not use count nowhere.
+/// Tables of expert pairs are row-major, `table[i · experts + p]`. Slots that a token does not use
+/// are not counted.
 public struct RoutingCounts: Hashable, Codable, Sendable {
   /// Which tables to fill; loads are always counted.
   public struct Tables: OptionSet, Hashable, Codable, Sendable {
-    /// The options' bits.
+    /// The bits of the options.
     public let rawValue: Int
-    /// Makes a set of its bits.
+    /// Creates a set from bits.
     public init(rawValue: Int) { self.rawValue = rawValue }
     /// ``RoutingCounts/firstTransitions``.
     public static let firstTransitions = Tables(rawValue: 1)
@@ -21,34 +22,37 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
     public static let coactivations = Tables(rawValue: 8)
   }
 
-  /// Places of the sparse layers in the model, rising.
+  /// Indices of the sparse layers in the model, ascending.
   public var layers: [Int]
-  /// Experts per layer.
+  /// The number of experts per layer.
   public var expertCount: Int
-  /// Slots per token and layer.
+  /// The number of slots per token and layer.
   public var k: Int
-  /// Tokens that were counted.
+  /// The number of counted tokens.
   public var tokenCount: Int
   /// Assignments per layer and expert, over all slots: `[layers][experts]`.
   public var loads: [[Int]]
-  /// Tokens per layer and expert, by their first slot alone: `[layers][experts]`.
+  /// Tokens per layer and expert, counting only their first slot: `[layers][experts]`.
   public var firstLoads: [[Int]]
-  /// Sum of the shares per layer and expert: `[layers][experts]`.
+  /// Sums of normalized weights per layer and expert: `[layers][experts]`.
   ///
-  /// The weights of a token in a layer are scaled to add up to 1; without weights all slots in use are equal.
+  /// The weights of a token in a layer are normalized to sum to 1; without weights all slots in use
+  /// count equally.
   public var weightedLoads: [[Double]]
   /// `[layers - 1][experts²]`: tokens whose first expert is `i` in a layer and `p` in the next one.
   public var firstTransitions: [[Int]]?
-  /// `[layers - 1][experts²]`: pairs of an expert `i` that a token chose in a layer and one, `p`, that it chose
-  /// in the next, over all slots.
+  /// `[layers - 1][experts²]`: pairs of an expert `i` that a token chose in a layer and an expert
+  /// `p` that it chose in the next, over all slots.
   public var pairTransitions: [[Int]]?
-  /// `[layers - 1][experts²]`: sums of `w(i) · w(p)` over the same pairs, where the weights of a token in a layer
-  /// are scaled to add up to 1; without weights in the trace, all slots in use weigh the same.
+  /// `[layers - 1][experts²]`: sums of `w(i) · w(p)` over the same pairs, where the weights of a
+  /// token in a layer are normalized to sum to 1; without weights in the trace, all slots in use
+  /// weigh the same.
   public var weightedTransitions: [[Double]]?
-  /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the diagonal.
+  /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the
+  /// diagonal.
   public var coactivations: [[Int]]?
 
-  /// Collects counts, as from a file that holds nothing else.
+  /// Collects counts, for example from a file that holds nothing else.
   public init(
     layers: [Int], expertCount: Int, k: Int, tokenCount: Int, loads: [[Int]],
     firstLoads: [[Int]], weightedLoads: [[Double]], firstTransitions: [[Int]]? = nil,
@@ -61,15 +65,15 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
     (self.weightedTransitions, self.coactivations) = (weightedTransitions, coactivations)
   }
 
-  /// Counts a trace in one pass, with memory for the tables only.
+  /// Counts a trace in one pass; only the tables need memory.
   ///
   /// - Parameters:
   ///   - trace: The trace.
-  ///   - range: The tokens to count; `nil` for all. With ranges a trace is split into a part to solve on and
-  ///     one to report on.
+  ///   - range: The tokens to count; `nil` for all. Ranges split a trace into a part to solve on
+  ///     and one to report on.
   ///   - tables: What to count besides loads.
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` for a damaged trace, or
-  ///   ``TracingError/invalidRequest(_:)`` if the tables would take more than 8 GB.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` for a damaged
+  ///   trace, or ``TracingError/invalidRequest(_:)`` if the tables would take more than 8 GB.
   /// - Complexity: O(tokens · layers · k), and O(tokens · layers · k²) for tables of all slots.
   public init(
     _ trace: RoutingTrace, in range: Range<Int>? = nil,

@@ -1,15 +1,16 @@
 import MoECore
 public import SystemPackage
 
-/// Loads per layer and expert, where nothing else was recorded.
+/// Loads per layer and expert, if nothing else was recorded.
 ///
-/// Read are: JSON `[[…], …]` or `{"0": […], …}` by layer; CSV with a row per layer; NumPy `[layers, experts]`;
-/// SGLang's aggregated dumps (`logical_count`). Numbers that are no whole ones are rounded to millionths first,
-/// as shares of tokens are.
+/// Supported formats: JSON `[[…], …]` or `{"0": […], …}` by layer; CSV with a row per layer; NumPy
+/// `[layers, experts]`; SGLang's aggregated dumps (`logical_count`). Fractional values, such as
+/// fractions of tokens, are first rounded to millionths.
 public enum CountMatrix {
   /// Reads loads.
   ///
-  /// - Returns: Counts without transitions; of how many tokens is unknown, so it is the largest sum of a layer.
+  /// - Returns: Counts without transitions; the unknown number of tokens is set to the largest sum
+  ///   of a layer.
   /// - Throws: ``TracingError``, `PickleError` or `FileError`.
   public static func read(_ path: FilePath) throws -> RoutingCounts {
     let (layers, rows) = try rows(path)
@@ -20,7 +21,7 @@ public enum CountMatrix {
       throw TracingError.invalidFile(path, "its rows differ in length; expected [layers][experts]")
     }
     guard rows.allSatisfy({ $0.allSatisfy { $0 >= 0 && $0 < 1e15 } }) else {
-      throw TracingError.invalidFile(path, "it holds numbers that are no counts")
+      throw TracingError.invalidFile(path, "it holds numbers that are not counts")
     }
     let isWhole = rows.allSatisfy { $0.allSatisfy { $0 == $0.rounded() } }
     let loads = rows.map { row in row.map { Int(($0 * (isWhole ? 1 : 1e6)).rounded()) } }
@@ -57,7 +58,8 @@ public enum CountMatrix {
     return try text.split(whereSeparator: \.isNewline).enumerated().map { number, line in
       let fields = line.split(separator: ",").map { Double($0.trimmingSpaces) }
       guard !fields.contains(nil) else {
-        throw TracingError.invalidFile(path, "line \(number + 1) holds what is no number")
+        throw TracingError.invalidFile(
+          path, "line \(number + 1) holds something that is not a number")
       }
       return fields.compactMap { $0 }
     }

@@ -1,17 +1,17 @@
 import MoECore
 
-/// Reads the lines of a file of any length, a line at a time.
+/// Reads the lines of a file of any length, one at a time.
 struct LineReader {
   private let file: MappedFile
 
-  /// Bytes after which pages that were read are given back.
+  /// The number of bytes after which the pages that were read are released.
   private static let window = 1 << 26
 
   init(_ file: MappedFile) { self.file = file }
 
-  /// Calls `body` with the number, from 1, and the bytes of each line that holds anything.
+  /// Calls `body` with the number, from 1, and the bytes of each line that is not empty.
   ///
-  /// The bytes are valid during the call; an end of line is none of them.
+  /// The bytes are valid during the call and do not include the end of line.
   func forEachLine(_ body: (_ number: Int, _ bytes: RawSpan) throws -> Void) throws {
     var (start, number, released) = (0, 0, 0)
     while start < file.count {
@@ -30,7 +30,7 @@ struct LineReader {
     file.discardPages()
   }
 
-  /// The place of the next line feed, or the end of the file.
+  /// The position of the next line feed, or the end of the file.
   private func end(from start: Int) -> Int {
     file.withBytes(in: start..<file.count) { bytes in
       var place = 0
@@ -41,7 +41,7 @@ struct LineReader {
 }
 
 extension RawSpan {
-  /// A byte; the place must be inside.
+  /// A byte; the position must be in range.
   @inline(__always)
   func byte(at place: Int) -> UInt8 {
     unsafe unsafeLoad(fromByteOffset: place, as: UInt8.self)

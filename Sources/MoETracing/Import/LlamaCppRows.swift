@@ -13,11 +13,12 @@ extension TraceImporter {
 
 /// llama.cpp's `moe-trace`: a line `layer,expert` for each choice, layer after layer, pass after pass.
 ///
-/// The file says neither where passes end nor how many experts a token has. A pass ends where layers stop
-/// rising; k is the shortest run of one layer, which one generated token makes, unless it is given. The last
-/// layer of a prompt often holds the last token only, because llama.cpp skips what no output needs.
+/// The file states neither where passes end nor how many experts a token has. A pass ends where
+/// layer numbers stop increasing; unless given, k is the length of the shortest run of one layer,
+/// which belongs to a single generated token. The last layer of a prompt often has only the last
+/// token, because llama.cpp skips what no output needs.
 ///
-/// Memory is bounded by one pass.
+/// Memory use is bounded by one pass.
 struct LlamaCppRows: TraceImport.StepSource {
   private let path: FilePath
   private let file: MappedFile
@@ -39,7 +40,7 @@ struct LlamaCppRows: TraceImport.StepSource {
       guard experts.count.isMultiple(of: k) else {
         throw TracingError.invalidFile(
           path,
-          "layer \(layer) has \(experts.count) choices in a row, no multiple of \(k) per token; say how many experts a token has"
+          "layer \(layer) has \(experts.count) choices in a row, not a multiple of \(k) per token; say how many experts a token has"
         )
       }
       if let last = pass.last, last.layer >= layer { try close() }
@@ -54,7 +55,7 @@ struct LlamaCppRows: TraceImport.StepSource {
     return shortest == .max ? 1 : shortest
   }
 
-  /// Calls `body` with each layer and what it chose, as long as no other layer follows.
+  /// Calls `body` with each run of consecutive choices of one layer.
   private static func forEachRun(
     _ path: FilePath, _ file: MappedFile, _ body: (_ layer: Int, _ experts: [Int]) throws -> Void
   ) throws {

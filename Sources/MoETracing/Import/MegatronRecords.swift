@@ -12,11 +12,11 @@ extension TraceImporter {
 
 /// Megatron-Core's router trace: a JSON object per line, one for each step, block and layer.
 ///
-/// `{"step": 0, "block": "decoder", "layer": 3, "num_tokens": 128, "topk": 8, "top_indices": [[…], …], …}`.
-/// Records of multi-token prediction (`block` "mtp") are left out. A layer may occur several times in a step,
-/// once for each micro-batch.
+/// `{"step": 0, "block": "decoder", "layer": 3, "num_tokens": 128, "topk": 8, "top_indices": [[…],
+/// …], …}`. Records of multi-token prediction (`block` "mtp") are skipped. A layer may occur
+/// several times in a step, once per micro-batch.
 ///
-/// Memory is bounded by one step.
+/// Memory use is bounded by one step.
 struct MegatronRecords: TraceImport.StepSource {
   private struct Record: Decodable {
     var step: Int
@@ -41,7 +41,7 @@ struct MegatronRecords: TraceImport.StepSource {
     try LineReader(file).forEachLine { number, bytes in
       guard let record = try? decoder.decode(Record.self, from: bytes.data) else {
         throw TracingError.invalidFile(
-          path, "line \(number) is no record with 'step', 'layer' and 'top_indices'")
+          path, "line \(number) is not a record with 'step', 'layer' and 'top_indices'")
       }
       guard record.block ?? "decoder" == "decoder" else { return }
       if record.step != current {

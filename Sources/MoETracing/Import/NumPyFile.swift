@@ -2,11 +2,13 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// An array in NumPy's `.npy` format, mapped; versions 1 to 3, little-endian numbers, C or Fortran order.
+/// A memory-mapped array in NumPy's `.npy` format: versions 1 to 3, little-endian, C or Fortran
+/// order.
 ///
-/// - SeeAlso: [The npy format](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
+/// - SeeAlso: [The npy
+///   format](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 struct NumPyFile {
-  /// Kinds of numbers that are read.
+  /// Supported kinds of numbers.
   enum Kind {
     case unsigned, signed, float
   }
@@ -18,7 +20,7 @@ struct NumPyFile {
   private let file: MappedFile
   private let isFortran: Bool
 
-  /// Numbers in the array.
+  /// The number of elements.
   var count: Int { shape.reduce(1, *) }
 
   /// Opens and checks a file.
@@ -73,18 +75,18 @@ struct NumPyFile {
     return end.map { String(rest[..<$0]) }
   }
 
-  /// Numbers in a range of the array in row-major order, as integers.
+  /// Elements in a range of the array in row-major order, as integers.
   func integers(_ range: Range<Int>) -> [Int] {
     numbers(range, integer: { $0 }, float: { $0.isFinite && abs($0) < 1e18 ? Int($0) : Int.min })
   }
 
-  /// Numbers in a range of the array in row-major order.
+  /// Elements in a range of the array in row-major order.
   func floats(_ range: Range<Int>) -> [Double] {
     numbers(range, integer: { Double($0) }, float: { $0 })
   }
 
-  /// Expert ids in a range of the array in row-major order: -1 becomes an unused slot, other impossible ids
-  /// become 65534, which no layer has.
+  /// Expert ids in a range of the array in row-major order: -1 becomes an unused slot, other
+  /// invalid ids become 65534, which exists in no layer.
   ///
   /// - Throws: ``TracingError/invalidFile(_:_:)`` for floating-point numbers.
   func experts(_ range: Range<Int>) throws -> [UInt16] {
@@ -161,7 +163,7 @@ struct NumPyFile {
     return result
   }
 
-  /// Gives the memory of the pages that were read back.
+  /// Releases the memory of pages that were read.
   func discardPages() { file.discardPages() }
 }
 

@@ -11,9 +11,9 @@ extension TraceImporter {
 
 /// A dump of SGLang's expert distribution recorder.
 ///
-/// Per token: `{"records": [{"input_ids", "positions", "topk_ids_of_layer": [layers, tokens, k], …}],
-/// "last_physical_to_logical_map": [layers, physical experts]}`, where ids are of physical experts and -1 is
-/// unused. Aggregated: `{"logical_count": [steps, layers, experts], …}`.
+/// Per token: `{"records": [{"input_ids", "positions", "topk_ids_of_layer": [layers, tokens, k],
+/// …}], "last_physical_to_logical_map": [layers, physical experts]}`, where ids refer to physical
+/// experts and -1 is unused. Aggregated: `{"logical_count": [steps, layers, experts], …}`.
 struct SGLangRecords: TraceImport.StepSource {
   private let file: PyTorchFile
 
@@ -21,7 +21,7 @@ struct SGLangRecords: TraceImport.StepSource {
 
   private func problem(_ text: String) -> TracingError { .invalidFile(file.path, text) }
 
-  /// Reads the passes of a per-token dump, whose tensors are taken from the file one pass at a time.
+  /// Reads the passes of a per-token dump; its tensors are read from the file one pass at a time.
   func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
     guard let records = file.value["records"]?.elements else {
       throw problem(
@@ -80,7 +80,8 @@ struct SGLangRecords: TraceImport.StepSource {
     return value?.elements?.compactMap(\.integer)
   }
 
-  /// The loads of an aggregated dump, summed over steps: `[layers][experts]`; `nil` for other dumps.
+  /// The loads of an aggregated dump, summed over steps: `[layers][experts]`; `nil` for other
+  /// dumps.
   var loads: [[Int]]? {
     get throws {
       guard let tensor = file.value["logical_count"]?.tensor else { return nil }

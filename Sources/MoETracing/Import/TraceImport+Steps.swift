@@ -29,7 +29,7 @@ extension TraceImport {
     func forEachStep(_ body: (Step) throws -> Void) throws
   }
 
-  /// What must be known before the first token is written.
+  /// The properties that must be known before the first token is written.
   private struct Shape {
     var layers: Set<Int> = []
     var k = 0

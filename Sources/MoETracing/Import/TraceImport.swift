@@ -1,15 +1,15 @@
 import MoECore
 public import SystemPackage
 
-/// Brings other systems' records of routing into the trace format.
+/// Converts other systems' routing records to the trace format.
 public struct TraceImport {
   /// What a file does not say of itself.
   public struct Options: Hashable, Sendable {
-    /// Experts per layer; `nil` for the largest id that occurs, plus 1.
+    /// The number of experts per layer; `nil` for the largest id that occurs, plus 1.
     public var experts: Int?
-    /// Slots per token, where the format does not say.
+    /// The number of slots per token, if the format does not store it.
     public var k: Int?
-    /// Places of the sparse layers; `nil` for those that the file says, or 0, 1, ….
+    /// Indices of the sparse layers; `nil` for those in the file, or 0, 1, ….
     public var layers: [Int]?
     /// An `.npy` file with a weight per choice, for `.npy` files.
     public var weights: FilePath?
@@ -18,7 +18,7 @@ public struct TraceImport {
     /// The model's name.
     public var model: String?
 
-    /// Options that leave everything to the file.
+    /// Options that take everything from the file.
     public init() {}
   }
 
@@ -45,7 +45,7 @@ public struct TraceImport {
 
   /// Writes the trace.
   ///
-  /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind then.
+  /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind in that case.
   public func write(to target: FilePath) throws {
     do {
       try importer.convert(self, target)

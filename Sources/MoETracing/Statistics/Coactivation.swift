@@ -2,22 +2,22 @@
 ///
 ///     lift = n(i, p) · N / (n_i · n_p)         1: as often as by chance
 public struct Coactivation: Hashable, Codable, Sendable {
-  /// The first expert, the smaller number.
+  /// The expert with the smaller index.
   public var first: Int
-  /// The second expert.
+  /// The other expert.
   public var second: Int
-  /// Tokens that chose both.
+  /// The number of tokens that chose both.
   public var tokens: Int
-  /// How much more often than if choices were independent.
+  /// The frequency relative to independent choices.
   public var lift: Double
 
-  /// The pairs of a layer with the most tokens in common, most first.
+  /// The pairs of a layer with the most common tokens, in descending order.
   ///
   /// - Parameters:
   ///   - table: Symmetric counts, `experts²`.
   ///   - load: Tokens per expert.
-  ///   - tokenCount: Tokens in all.
-  ///   - limit: How many pairs.
+  ///   - tokenCount: The total number of tokens.
+  ///   - limit: The number of pairs.
   /// - Returns: The pairs.
   public static func top(
     _ table: [Int], load: [Int], tokenCount: Int, limit: Int = 3
@@ -35,20 +35,22 @@ public struct Coactivation: Hashable, Codable, Sendable {
   }
 }
 
-/// How often every pair of experts of a layer is chosen together, over what their loads explain.
+/// How often each pair of experts in a layer is chosen together, relative to what their loads
+/// explain.
 public struct CoactivationTable: Hashable, Codable, Sendable {
-  /// The layer's place in the model.
+  /// The layer's index in the model.
   public var layer: Int
-  /// Lift of each pair, `experts²` row-major, 1 as often as by chance; 0 on the diagonal.
+  /// The lift of each pair, `experts²` row-major: 1 for independent choices; 0 on the diagonal.
   public var lifts: [Double]
 
-  /// Fewest tokens that a pair must share by chance before its lift counts as strong.
+  /// The smallest expected number of common tokens for which a lift counts as strong.
   private static let fewestExpected = 20.0
 
-  /// The table of the layer with the highest lift among pairs that chance would bring together some 20 times.
+  /// The table of the layer with the highest lift among pairs with at least about 20 expected
+  /// common tokens.
   ///
-  /// - Parameter counts: What was counted.
-  /// - Returns: The table; `nil` if pairs were not counted, or tokens have one expert.
+  /// - Parameter counts: The counts.
+  /// - Returns: The table; `nil` if pairs were not counted, or tokens have only one expert.
   public static func strongest(_ counts: RoutingCounts) -> CoactivationTable? {
     guard let tables = counts.coactivations, counts.k > 1, counts.tokenCount > 0 else { return nil }
     let experts = counts.expertCount

@@ -1,28 +1,29 @@
 import Foundation
 import MoECore
 
-/// How far routing has moved between two traces of the same model, or of two steps of its training.
+/// How much routing differs between two traces of a model, or of two steps of its training.
 ///
-/// Loads are compared by their Jensen–Shannon divergence, transitions by the mean total variation between rows of
-/// affinity, `½ Σ_p |A(i, p) − A′(i, p)|`, each row weighted by its share of tokens in both. Few tokens differ by chance
-/// alone, so beside both stands what the same tokens show when they are dealt to the two traces at random.
+/// Loads are compared by their Jensen–Shannon divergence, transitions by the mean total variation
+/// between rows of affinity, `½ Σ_p |A(i, p) − A′(i, p)|`, each row weighted by its fraction of the
+/// tokens in both. With few tokens, traces differ by chance alone, so both values are accompanied
+/// by those for the same tokens randomly assigned to the two traces.
 public struct Drift: Hashable, Codable, Sendable {
   /// Divergence of loads per layer, 0 to 1.
   public var loads: [Double]
-  /// Mean divergence of tokens dealt at random.
+  /// The mean divergence for randomly assigned tokens.
   public var loadsByChance: [Double]
   /// Distance of affinities per pair of layers, 0 to 1; empty without transitions.
   public var affinities: [Double]
-  /// Mean distance of tokens dealt at random.
+  /// The mean distance for randomly assigned tokens.
   public var affinitiesByChance: [Double]
 
   /// Compares two traces by their counts.
   ///
   /// - Parameters:
-  ///   - old: Counts of the one.
-  ///   - new: Counts of the other.
-  ///   - deals: How often tokens are dealt at random.
-  ///   - seed: Where the random numbers come from.
+  ///   - old: Counts of the first trace.
+  ///   - new: Counts of the second trace.
+  ///   - deals: The number of random assignments.
+  ///   - seed: The seed of the random numbers.
   /// - Throws: ``TracingError/invalidRequest(_:)`` unless both have the same layers and experts.
   public init(
     from old: RoutingCounts, to new: RoutingCounts, deals: Int = 5, seed: UInt64 = 0
@@ -52,7 +53,7 @@ public struct Drift: Hashable, Codable, Sendable {
     ) { Self.distance($0, $1, size) }
   }
 
-  /// The tokens of both tables, each put into the first with the probability of the first's share.
+  /// A random split of both tables' tokens, in proportion to the tables' sizes.
   private static func dealt(
     _ left: [Int], _ right: [Int], _ generator: inout SeededGenerator
   ) -> ([Int], [Int]) {
@@ -62,7 +63,7 @@ public struct Drift: Hashable, Codable, Sendable {
     return (first, zip(zip(left, right), first).map { $0.0 + $0.1 - $1 })
   }
 
-  /// Draws a binomial number, by its normal limit where there are many trials.
+  /// Draws from a binomial distribution, with the normal approximation for many trials.
   private static func binomial(
     _ trials: Int, _ share: Double, _ generator: inout SeededGenerator
   ) -> Int {
@@ -97,7 +98,7 @@ public struct Drift: Hashable, Codable, Sendable {
   }
 }
 
-/// Affinity at one step of a training, as in ExFlow's figures 11 and 12.
+/// Affinity at one step of a training run, as in ExFlow's figures 11 and 12.
 public struct AffinityStep: Hashable, Codable, Sendable {
   /// The step.
   public var step: Int
@@ -107,11 +108,11 @@ public struct AffinityStep: Hashable, Codable, Sendable {
   public var excessShare: Double
   /// Mean over pairs of layers of the mutual information, in bits.
   public var mutualInformation: Double
-  /// Mean over pairs of layers of what chance and popularity alone would show, in bits.
+  /// Mean over pairs of layers of the mutual information under the null, in bits.
   public var nullMean: Double
-  /// Mean over layers of the imbalance.
+  /// Mean imbalance over layers.
   public var imbalance: Double
-  /// Mean over layers of the loads' entropy, 1 for even loads.
+  /// Mean entropy of the loads over layers, 1 for even loads.
   public var entropy: Double
 
   /// Measures the counts of a step's snapshot.

@@ -1,40 +1,40 @@
 import MoECore
 
-/// All that `switchyard inspect --against` says of two traces.
+/// The report of `switchyard inspect --against` on two traces.
 public struct DriftReport: Codable, Hashable, Sendable {
   /// A sparse layer.
   public struct Layer: Codable, Hashable, Sendable {
-    /// Its place in the model.
+    /// Its index in the model.
     public var layer: Int
     /// Divergence of its loads, 0 to 1.
     public var drift: Double
-    /// What chance alone would show.
+    /// The value expected by chance alone.
     public var byChance: Double
     /// Load over the layer's mean in the first trace, per expert.
     public var before: [Double]
-    /// The same in the second.
+    /// The same in the second trace.
     public var after: [Double]
-    /// The expert whose load over the mean rose most.
+    /// The expert whose load relative to the mean increased most.
     public var risen: Int
-    /// The expert whose load over the mean fell most.
+    /// The expert whose load relative to the mean decreased most.
     public var fallen: Int
-    /// Share of assignments that go to other experts, half the sum of all changes of share.
+    /// The fraction of assignments that moved to other experts: half the sum of absolute changes.
     public var moved: Double
   }
 
   /// Names of the traces.
   public var names: [String]
-  /// Tokens of each.
+  /// The number of tokens of each.
   public var tokens: [Int]
-  /// Experts per layer.
+  /// The number of experts per layer.
   public var experts: Int
   /// The layers, in order.
   public var layers: [Layer]
-  /// Distance of affinities per pair of layers, 0 to 1; empty if one of the two has loads alone.
+  /// Distance of affinities per pair of layers, 0 to 1; empty if one of the traces has only loads.
   public var affinities: [Double]
-  /// What chance alone would show.
+  /// The value expected by chance alone.
   public var affinitiesByChance: [Double]
-  /// What it means, in sentences.
+  /// The interpretation, in sentences.
   public var diagnosis: [String]
 
   /// Compares two traces.
@@ -73,7 +73,7 @@ public struct DriftReport: Codable, Hashable, Sendable {
 
   private var sentences: [String] {
     guard tokens.allSatisfy({ $0 > 0 }), let most = layers.max(by: { $0.drift < $1.drift }) else {
-      return ["One of the traces holds no token, so nothing can be said."]
+      return ["One of the traces has no tokens, so there is nothing to compare."]
     }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
     func digits(_ value: Double) -> String { NumberText.decimals(value, 2) }

@@ -3,27 +3,27 @@ public import MoECore
 
 /// How evenly a layer uses its experts.
 ///
-/// With counts `n_i` of `E` experts, their mean `μ` and shares `p_i = n_i / Σ n`:
+/// With counts `n_i` of `E` experts, their mean `μ` and fractions `p_i = n_i / Σ n`:
 ///
 ///     imbalance  max n_i / μ                                  (the time of the slowest device over the ideal)
 ///     CV         √(Σ (n_i − μ)² / E) / μ
 ///     Gini       Σ_i Σ_j |n_i − n_j| / (2 E² μ)               (Gini 1912; 0 equal, 1 − 1/E one expert alone)
 ///     entropy    − Σ p_i log₂ p_i / log₂ E                    (Shannon 1948; 1 equal, 0 one expert alone)
 public struct LoadStatistics: Hashable, Codable, Sendable {
-  /// Load of the busiest expert over the mean.
+  /// The load of the busiest expert over the mean.
   public var imbalance: Double
-  /// Standard deviation over the mean.
+  /// The standard deviation over the mean.
   public var coefficientOfVariation: Double
-  /// Gini coefficient.
+  /// The Gini coefficient.
   public var gini: Double
-  /// Entropy of the loads over that of equal loads.
+  /// The entropy of the loads over that of equal loads.
   public var entropy: Double
-  /// Experts that nobody chose.
+  /// Experts that no token chose.
   public var deadExperts: [Int]
   /// The busiest expert.
   public var busiest: Int
 
-  /// Measures a layer; without any token, the load counts as perfectly even.
+  /// Measures a layer; without tokens, the load counts as perfectly even.
   public init(_ load: ExpertLoad) {
     imbalance = load.imbalance
     coefficientOfVariation = load.coefficientOfVariation
@@ -35,7 +35,8 @@ public struct LoadStatistics: Hashable, Codable, Sendable {
     busiest = load.tokens.indices.max { load.tokens[$0] < load.tokens[$1] } ?? 0
   }
 
-  /// By sorting: with `n` ascending and ranks from 1, `2 Σ rank · n / (E Σ n) − (E + 1) / E`.
+  /// Computed by sorting: with `n` ascending and ranks from 1,
+  /// `2 Σ rank · n / (E Σ n) − (E + 1) / E`.
   private static func gini(_ counts: [Int]) -> Double {
     let total = counts.reduce(0, +)
     guard total > 0 else { return 0 }
@@ -49,7 +50,7 @@ public struct LoadStatistics: Hashable, Codable, Sendable {
 
 /// Entropies and divergences of counts, in bits.
 public enum Information {
-  /// `− Σ p log₂ p` of the counts' shares; 0 without counts.
+  /// `− Σ p log₂ p` of the normalized counts; 0 without counts.
   public static func entropy(_ counts: some Sequence<Int>) -> Double {
     var (total, sum) = (0.0, 0.0)
     for count in counts where count > 0 {
@@ -63,15 +64,16 @@ public enum Information {
   ///
   /// - Parameters:
   ///   - table: The counts.
-  ///   - columns: Columns of the table.
+  ///   - columns: The number of columns.
   /// - Returns: Bits, at least 0.
-  /// - SeeAlso: Cover and Thomas 2006, *Elements of Information Theory*, 2.3, as `H(X) + H(Y) − H(X, Y)`.
+  /// - SeeAlso: Cover and Thomas 2006, *Elements of Information Theory*, 2.3, as
+  ///   `H(X) + H(Y) − H(X, Y)`.
   public static func mutual(_ table: [Int], columns: Int) -> Double {
     let margins = Margins(table, columns: columns)
     return max(0, entropy(margins.rows) + entropy(margins.columns) - entropy(table))
   }
 
-  /// Divergence of Jensen and Shannon between the shares of two lists of counts: 0 if equal, 1 if disjoint.
+  /// The Jensen–Shannon divergence of two normalized lists of counts: 0 if equal, 1 if disjoint.
   ///
   ///     H((p + q) / 2) − (H(p) + H(q)) / 2
   ///

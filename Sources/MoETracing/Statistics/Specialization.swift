@@ -2,32 +2,34 @@ import Foundation
 
 /// Whether different kinds of tokens use different experts.
 ///
-/// For groups `g` of tokens and experts `x`, `share = I(g; x) / H(g)` of each layer: 0 if an expert says nothing
-/// about the group, 1 if it tells the group. Counts are of assignments over all slots. As chance alone gives
-/// about `(G − 1)(E − 1) / (2 N ln 2)` bits (Miller 1955), that is subtracted.
+/// For groups `g` of tokens and experts `x`, `share = I(g; x) / H(g)` per layer: 0 if the expert
+/// says nothing about the group, 1 if it determines the group. Assignments over all slots are
+/// counted. Chance alone gives about `(G − 1)(E − 1) / (2 N ln 2)` bits (Miller 1955), which are
+/// subtracted.
 public struct Specialization: Hashable, Codable, Sendable {
-  /// What tells groups apart: "source", "position", "generated", or what a caller named.
+  /// The criterion of the groups: "source", "position", "origin", "token class", or a caller's
+  /// name.
   public var kind: String
   /// Names of the groups.
   public var groups: [String]
-  /// Tokens of each group.
+  /// The number of tokens of each group.
   public var tokens: [Int]
-  /// Share per layer, 0 to 1.
+  /// The fraction of information per layer, 0 to 1.
   public var shares: [Double]
-  /// Place, among the sparse layers, of the one with the largest share.
+  /// The index, among the sparse layers, of the one with the largest fraction.
   public var clearest: Int
-  /// How much more often than all tokens a group uses an expert of that layer, `p(x | g) / p(x)`, 1 for as often:
+  /// How often a group uses an expert of that layer relative to all tokens, `p(x | g) / p(x)`:
   /// `[groups · experts]`, row-major; 1 where nothing was counted.
   public var lifts: [Double]
 
   /// Measures counts.
   ///
   /// - Parameters:
-  ///   - kind: What tells groups apart.
+  ///   - kind: The criterion of the groups.
   ///   - groups: Their names.
-  ///   - tokens: Tokens of each group.
+  ///   - tokens: The number of tokens of each group.
   ///   - loads: `[layers][groups · experts]`, row-major.
-  ///   - experts: Experts per layer.
+  ///   - experts: The number of experts per layer.
   public init(kind: String, groups: [String], tokens: [Int], loads: [[Int]], experts: Int) {
     (self.kind, self.groups, self.tokens) = (kind, groups, tokens)
     shares = loads.map { table in
@@ -59,10 +61,10 @@ public struct Specialization: Hashable, Codable, Sendable {
   ///
   /// - Parameters:
   ///   - trace: The trace.
-  ///   - kind: What tells groups apart.
+  ///   - kind: The criterion of the groups.
   ///   - groups: Their names.
-  ///   - group: The group of a token, by its place in the trace, its sequence, its place there, and its id, if it
-  ///     is known; `nil` to leave it out.
+  ///   - group: The group of a token, given its index in the trace, its sequence, its position
+  ///     there, and its id, if known; `nil` to skip it.
   /// - Throws: ``TracingError`` for a damaged trace.
   public init(
     _ trace: RoutingTrace, kind: String, groups: [String],
@@ -96,7 +98,7 @@ public struct Specialization: Hashable, Codable, Sendable {
     self.init(kind: kind, groups: groups, tokens: tokens, loads: loads, experts: header.experts)
   }
 
-  /// By the text that sequences came from; `nil` if the trace does not say.
+  /// By the text that sequences came from; `nil` if the trace does not record it.
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public static func bySource(_ trace: RoutingTrace) throws -> Specialization? {
@@ -107,7 +109,7 @@ public struct Specialization: Hashable, Codable, Sendable {
     }
   }
 
-  /// By the place in the sequence: 0, 1–3, 4–15, 16–63, ….
+  /// By the position in the sequence: 0, 1–3, 4–15, 16–63, ….
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public static func byPosition(_ trace: RoutingTrace) throws -> Specialization {
@@ -117,7 +119,7 @@ public struct Specialization: Hashable, Codable, Sendable {
     }
   }
 
-  /// Prompts against generated tokens; `nil` if the trace does not say, or holds one kind only.
+  /// By prompt and generated tokens; `nil` if the trace does not record it, or has only one kind.
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public static func byOrigin(_ trace: RoutingTrace) throws -> Specialization? {
@@ -128,7 +130,7 @@ public struct Specialization: Hashable, Codable, Sendable {
     return result.tokens.contains(0) ? nil : result
   }
 
-  /// By the kind of token; `nil` if the trace has no ids, or all are of one kind.
+  /// By the class of token; `nil` if the trace has no ids, or all are of one class.
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public static func byTokenClass(

@@ -1,29 +1,29 @@
 import Foundation
 
-/// What kind of thing a token spells.
+/// What kind of text a token stands for.
 public enum TokenClass: String, Hashable, Codable, Sendable, CaseIterable {
-  /// A frequent English word that says little: the, of, and.
+  /// A frequent English word with little meaning: the, of, and.
   case functionWord = "function word"
-  /// The beginning of any other word, or a whole one.
+  /// The beginning of any other word, or a whole word.
   case wordStart = "word start"
   /// A later part of a word.
   case continuation
   /// Digits.
   case number
-  /// Signs: full stops, brackets, operators.
+  /// Punctuation: full stops, brackets, operators.
   case punctuation
-  /// Spaces, tabs and ends of lines.
+  /// Spaces, tabs and line ends.
   case whiteSpace = "white space"
-  /// What stands in no text, such as the end of one.
+  /// Special tokens that are not text, such as the end of text.
   case special
-  /// Parts of characters, and scripts without letters of the kinds above.
+  /// Parts of characters, and anything else.
   case other
 
   /// Classifies the text of a token.
   ///
   /// - Parameters:
-  ///   - text: The text, with a space in front where the token begins a word after one.
-  ///   - startsWord: Whether letters without a space in front begin a word here, as on a new line.
+  ///   - text: The text, with a leading space if the token begins a word after a space.
+  ///   - startsWord: Whether letters without a leading space begin a word here, as on a new line.
   public init(text: String, startsWord: Bool = false) {
     let scalars = text.unicodeScalars
     let body = scalars.filter { !$0.properties.isWhitespace }
@@ -44,7 +44,7 @@ public enum TokenClass: String, Hashable, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Letters with an apostrophe or a hyphen among them.
+  /// Whether this is letters, possibly with apostrophes or hyphens inside.
   private static func isWord(_ body: String.UnicodeScalarView) -> Bool {
     body.contains(where: \.properties.isAlphabetic)
       && body.allSatisfy {
@@ -53,7 +53,7 @@ public enum TokenClass: String, Hashable, Codable, Sendable, CaseIterable {
       }
   }
 
-  /// The most frequent English words without a meaning of their own.
+  /// The most frequent English function words.
   static let functionWords: Set<String> = [
     "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be",
     "because", "been", "before", "being", "between", "both", "but", "by", "can", "could", "did",
@@ -67,17 +67,17 @@ public enum TokenClass: String, Hashable, Codable, Sendable, CaseIterable {
   ]
 }
 
-/// The kind of every token of a vocabulary.
+/// The class of every token of a vocabulary.
 public struct TokenClasses: Sendable {
-  /// Kinds inside of a word, and where one could begin.
+  /// The classes inside a word, and where one could begin.
   private let classes: [(inside: TokenClass, atStart: TokenClass)?]
 
   /// Classifies a vocabulary.
   ///
   /// - Parameters:
-  ///   - texts: The text of each id as it follows other text, so with a space in front where it begins a word;
-  ///     `nil` for ids that no token has.
-  ///   - specials: Ids of special tokens.
+  ///   - texts: The text of each id as it appears after other text, so with a leading space if it
+  ///     begins a word; `nil` for unused ids.
+  ///   - specials: The ids of special tokens.
   public init(_ texts: [String?], specials: Set<Int> = []) {
     classes = texts.enumerated().map { id, text in
       if specials.contains(id) { return (.special, .special) }
@@ -85,12 +85,12 @@ public struct TokenClasses: Sendable {
     }
   }
 
-  /// The kind of a token after another one.
+  /// The class of a token after another one.
   ///
   /// - Parameters:
   ///   - id: The token's id.
-  ///   - previous: The kind of the token before it; `nil` at the start of a text.
-  /// - Returns: The kind; `nil` for ids that the vocabulary does not have.
+  ///   - previous: The class of the token before it; `nil` at the start of a text.
+  /// - Returns: The class; `nil` for ids outside the vocabulary.
   public func kind(_ id: Int32, after previous: TokenClass?) -> TokenClass? {
     guard classes.indices.contains(Int(id)), let kinds = classes[Int(id)] else { return nil }
     return switch previous {

@@ -1,53 +1,55 @@
 import MoECore
 
-/// All that `switchyard inspect` says of a trace: plain values, for terminals, pages and programs.
+/// The report of `switchyard inspect` on a trace: plain values for terminals, pages and programs.
 public struct TraceReport: Codable, Hashable, Sendable {
   /// A sparse layer.
   public struct Layer: Codable, Hashable, Sendable {
-    /// Its place in the model.
+    /// Its index in the model.
     public var layer: Int
     /// Assignments per expert.
     public var load: [Int]
-    /// Tokens per expert, by their first slot alone.
+    /// Tokens per expert, counting only their first slot.
     public var firstLoad: [Int]
-    /// How even they are.
+    /// How even the loads are.
     public var statistics: LoadStatistics
-    /// The pairs of experts that tokens choose together most.
+    /// The pairs of experts that tokens most often choose together.
     public var coactivations: [Coactivation]
   }
 
-  /// Name of the model, if it is known.
+  /// The model's name, if known.
   public var model: String?
-  /// Where the trace came from.
+  /// The origin of the trace.
   public var source: String?
-  /// Tokens.
+  /// The number of tokens.
   public var tokens: Int
-  /// Sequences.
+  /// The number of sequences.
   public var sequences: Int
-  /// Experts per layer.
+  /// The number of experts per layer.
   public var experts: Int
-  /// Slots per token and layer.
+  /// The number of slots per token and layer.
   public var k: Int
   /// The layers, in order.
   public var layers: [Layer]
-  /// From each layer to the next; empty if only loads are known.
+  /// Statistics from each layer to the next; empty if only loads are known.
   public var transitions: [TransitionStatistics]
   /// Which kinds of tokens use different experts.
   public var specializations: [Specialization]
-  /// Conditional shares from each layer to the next, `experts²` row-major; empty if only loads are known.
+  /// Conditional probabilities from each layer to the next, `experts²` row-major; empty if only
+  /// loads are known.
   public var affinities: [[Double]]
-  /// How often experts of the layer with the strongest pair are chosen together; `nil` if a token has one expert.
+  /// How often experts of the layer with the strongest pair are chosen together; `nil` if a token
+  /// has only one expert.
   public var coactivation: CoactivationTable?
-  /// Whether tokens list their experts by number, so that nobody knows which is their first.
+  /// Whether tokens list their experts by index, so that the best one is unknown.
   public var isOrderedByNumber: Bool
-  /// What it means, in sentences.
+  /// The interpretation, in sentences.
   public var diagnosis: [String]
 
   /// Reads and measures a trace, in a few passes with bounded memory.
   ///
   /// - Parameters:
   ///   - trace: The trace.
-  ///   - classes: What kind of token each id is, if a tokenizer is known.
+  ///   - classes: The class of each token id, if a tokenizer is known.
   /// - Throws: ``TracingError`` for a damaged trace.
   public init(_ trace: RoutingTrace, classes: TokenClasses? = nil) throws {
     let tables: RoutingCounts.Tables =
@@ -64,7 +66,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     diagnosis = TraceDiagnosis(self).sentences
   }
 
-  /// Measures counts alone.
+  /// Measures counts without a trace.
   public init(_ counts: RoutingCounts) {
     (model, source, sequences, specializations) = (nil, nil, 0, [])
     (tokens, experts, k) = (counts.tokenCount, counts.expertCount, counts.k)
@@ -90,7 +92,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
   }
 }
 
-/// Turns a report's numbers into advice.
+/// Derives advice from a report's numbers.
 struct TraceDiagnosis {
   private let report: TraceReport
 
@@ -98,7 +100,7 @@ struct TraceDiagnosis {
 
   var sentences: [String] {
     guard report.tokens > 0, !report.layers.isEmpty else {
-      return ["The trace holds no token, so nothing can be said."]
+      return ["The trace has no tokens, so there is nothing to report."]
     }
     return [balance, dead, affinity, order].compactMap { $0 } + specialization
   }
@@ -136,7 +138,7 @@ struct TraceDiagnosis {
 
   private var affinity: String? {
     guard !report.transitions.isEmpty else {
-      return "Only loads are known, so nothing can be said about placement by affinity."
+      return "Only loads are known, so the gain from placement by affinity is unknown."
     }
     let size = Double(report.transitions.count)
     func mean(_ value: (TransitionStatistics) -> Double) -> Double {
@@ -150,7 +152,7 @@ struct TraceDiagnosis {
     switch share {
     case ..<0.02:
       return text
-        + " There is no affinity to speak of: placement by it will not reduce crossings; do nothing."
+        + " There is practically no affinity, so placement will not reduce crossings; do nothing."
     case ..<0.15:
       return text
         + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
@@ -163,7 +165,7 @@ struct TraceDiagnosis {
   private var order: String? {
     guard report.isOrderedByNumber else { return nil }
     return
-      "Tokens list their experts by rising number, not best first, so what is said of first experts is of those with the smallest number; give the importer weights, and it puts the best first. Loads, experts chosen together and placement use all experts and are not concerned."
+      "Tokens list their experts by ascending index, not best first, so statements about first experts refer to those with the smallest index; with weights, the importer puts the best first. Loads, experts chosen together and placement use all experts and are not affected."
   }
 
   private var specialization: [String] {

@@ -1,18 +1,21 @@
 import Foundation
 import MoECore
 
-/// How much the expert of one layer says about that of the next.
+/// How much the expert of one layer reveals about that of the next.
 ///
-/// Affinity is the conditional share `A(i, p) = n(i, p) / Σ_p n(i, p)`. That some experts are simply popular
-/// also concentrates it, so mutual information is set against its permutation null: the same counts with the
-/// tokens of the second layer shuffled, which keeps both layers' loads and destroys every dependence.
+/// Affinity is the conditional probability `A(i, p) = n(i, p) / Σ_p n(i, p)`. Popular experts also
+/// concentrate it, so mutual information is compared with its permutation null: the same counts
+/// with the tokens of the second layer shuffled, which keeps both layers' loads and destroys every
+/// dependence.
 ///
-/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383, equations 1 and 2.
+/// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity*, arXiv:2401.08383,
+///   equations 1 and 2.
 public struct TransitionStatistics: Hashable, Codable, Sendable {
-  /// Share of tokens that go on to the most frequent successor of their expert:
+  /// The fraction of tokens that move to the most frequent successor of their expert:
   /// `Σ_i max_p n(i, p) / Σ n`.
   public var topSuccessorShare: Double
-  /// The same if the two layers were independent: the share of the most popular expert of the next layer.
+  /// The same for independent layers: the fraction of tokens on the next layer's most popular
+  /// expert.
   public var independentShare: Double
   /// Mutual information of the two layers' experts, in bits.
   public var mutualInformation: Double
@@ -21,26 +24,28 @@ public struct TransitionStatistics: Hashable, Codable, Sendable {
   /// Its standard deviation under the null.
   public var nullDeviation: Double
 
-  /// Tokens above which the null is not drawn but taken from its limit for many tokens.
+  /// With more tokens, the null is not sampled but taken from its asymptotic distribution.
   public static let permutationLimit = 100_000
 
-  /// Mutual information that is not chance, over the entropy of the next layer: 0 none, 1 full dependence.
+  /// The mutual information beyond chance over the entropy of the next layer: 0 none, 1 full
+  /// dependence.
   public var excessShare: Double
-  /// Standard deviations between the mutual information and its null.
+  /// The distance of the mutual information from its null, in standard deviations.
   public var score: Double {
     nullDeviation > 0 ? (mutualInformation - nullMean) / nullDeviation : 0
   }
 
   /// Measures a table of transitions.
   ///
-  /// Up to ``permutationLimit`` tokens the null is drawn; beyond, `2 N ln 2 · I` follows a χ² distribution of
-  /// `(r − 1)(c − 1)` degrees of freedom for `r` rows and `c` columns in use (Wilks 1938), which is exact enough.
+  /// Up to ``permutationLimit`` tokens the null is sampled; beyond, `2 N ln 2 · I` follows a χ²
+  /// distribution with `(r − 1)(c − 1)` degrees of freedom for `r` rows and `c` columns in use
+  /// (Wilks 1938), which is accurate enough.
   ///
   /// - Parameters:
   ///   - table: Row-major counts, `experts²`.
-  ///   - experts: Experts of each layer.
-  ///   - permutations: How many shuffles to draw.
-  ///   - seed: Where the shuffles come from.
+  ///   - experts: The number of experts per layer.
+  ///   - permutations: The number of shuffles.
+  ///   - seed: The seed of the shuffles.
   public init(_ table: [Int], experts: Int, permutations: Int = 20, seed: UInt64 = 0) {
     let margins = Information.Margins(table, columns: experts)
     let total = table.reduce(0, +)
@@ -83,14 +88,14 @@ public struct TransitionStatistics: Hashable, Codable, Sendable {
     return (mean, variance.squareRoot())
   }
 
-  /// The conditional shares `A(i, p)` of a table; `1 / experts` in rows without tokens.
+  /// The conditional probabilities `A(i, p)` of a table; `1 / experts` in rows without tokens.
   ///
   /// - Returns: Row-major, `experts²`; every row adds up to 1.
   public static func affinity(_ table: [Int], experts: Int) -> [Double] {
     affinity(table.map(Double.init), experts: experts)
   }
 
-  /// The conditional shares of weighted transitions.
+  /// The conditional probabilities of weighted transitions.
   ///
   /// - Returns: Row-major, `experts²`; every row adds up to 1.
   public static func affinity(_ table: [Double], experts: Int) -> [Double] {

@@ -28,7 +28,7 @@ extension RoutingTrace {
         entry.shape[1] == header.layers.count, entry.shape[2] == header.k
       else {
         throw Refusal(
-          "'experts' is \(entry.dtype) \(entry.shape); expected u16 [tokens, \(header.layers.count), \(header.k)], as the metadata say"
+          "'experts' is \(entry.dtype) \(entry.shape); expected u16 [tokens, \(header.layers.count), \(header.k)], as the metadata says"
         )
       }
       tokenCount = entry.shape[0]
@@ -38,7 +38,7 @@ extension RoutingTrace {
         let tensor = try file.entry(named: name)
         guard file.start(of: tensor) % tensor.dtype.byteSize == 0 else {
           throw Refusal(
-            "'\(name)' does not begin at a multiple of its element size; write it again")
+            "'\(name)' does not begin at a multiple of its element size; write the file again")
         }
       }
     }
@@ -54,7 +54,7 @@ extension RoutingTrace {
       return true
     }
 
-    /// Starts, prompt lengths and sources of the sequences.
+    /// The starts, prompt lengths and sources of the sequences.
     func sequences(
       of file: SafetensorsFile
     ) throws -> (starts: [Int], prompts: [Int]?, sources: [Int]?) {
@@ -62,7 +62,7 @@ extension RoutingTrace {
       guard starts.first ?? 0 == 0, zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }),
         starts.last ?? 0 < max(tokenCount, 1), tokenCount == 0 || !starts.isEmpty
       else {
-        throw Refusal("'sequence_starts' must begin with 0 and rise, below \(tokenCount)")
+        throw Refusal("'sequence_starts' must begin with 0 and increase, below \(tokenCount)")
       }
       let lengths = zip(starts, starts.dropFirst() + [tokenCount]).map { $1 - $0 }
       let prompts = try integers("prompt_lengths", in: file)
@@ -87,7 +87,7 @@ extension RoutingTrace {
       return (starts, prompts, sources)
     }
 
-    /// The numbers of a one-dimensional i64 or i32 tensor, or `nil` if there is none.
+    /// The elements of a one-dimensional i64 or i32 tensor, or `nil` if there is none.
     private func integers(_ name: String, in file: SafetensorsFile) throws -> [Int]? {
       guard file.contains(name) else { return nil }
       let entry = try file.entry(named: name)

@@ -1,12 +1,13 @@
 import MoECore
 
 extension RoutingTrace {
-  /// Fewest choices of several experts that tell an order from chance.
+  /// The fewest choices of several experts that distinguish an order from chance.
   private static let fewestChoices = 50
 
-  /// Whether tokens list their experts by rising number instead of best first, as some systems do.
+  /// Whether tokens list their experts by ascending index instead of best first, as some systems
+  /// do.
   ///
-  /// Only the first tokens are looked at; by chance none of fifty pairs would fall.
+  /// Only the first tokens are examined; fifty pairs in ascending order are not due to chance.
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public func listsExpertsByNumber() throws -> Bool {

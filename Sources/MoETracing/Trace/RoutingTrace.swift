@@ -1,7 +1,7 @@
 import MoECore
 public import SystemPackage
 
-/// The experts that each token of some text chose in each sparse layer: a safetensors file, mapped.
+/// The experts that each token of a text chose in each sparse layer: a mapped safetensors file.
 ///
 /// | tensor | type and shape | |
 /// |---|---|---|
@@ -12,18 +12,18 @@ public import SystemPackage
 /// | `prompt_lengths` | i64 `[sequences]` | optional: leading tokens that were not generated |
 /// | `sequence_sources` | i32 `[sequences]` | optional: which of the header's `sources`, -1 for none |
 ///
-/// Opening reads and checks all but `experts`, `weights` and `tokens`, whose shapes are checked; whoever walks
-/// through them, as ``forEachBlock(in:_:)`` does, checks each expert's number on the way.
+/// Opening reads and checks everything except the contents of `experts`, `weights` and `tokens`;
+/// ``forEachBlock(in:_:)`` checks each expert's index when they are read.
 public final class RoutingTrace: Sendable {
-  /// What the trace says of itself.
+  /// The trace's header.
   public let header: RoutingTraceHeader
   /// Number of tokens.
   public let tokenCount: Int
-  /// First token of each sequence; one sequence if the file says nothing.
+  /// The first token of each sequence; a single sequence if the file has none.
   public let sequenceStarts: [Int]
-  /// Leading tokens of each sequence that were not generated, if the file says.
+  /// The number of leading tokens of each sequence that were not generated, if recorded.
   public let promptLengths: [Int]?
-  /// Place of each sequence's text in the header's sources, -1 for none, if the file says.
+  /// The index of each sequence's text in the header's sources, -1 for none, if recorded.
   public let sequenceSources: [Int]?
   /// Whether each choice has a weight.
   public let hasWeights: Bool
@@ -31,7 +31,7 @@ public final class RoutingTrace: Sendable {
   public let hasTokens: Bool
   let file: SafetensorsFile
 
-  /// Tokens of a block of ``forEachBlock(in:_:)``.
+  /// The number of tokens in a block of ``forEachBlock(in:_:)``.
   static let blockTokens = 4096
 
   /// Opens a trace.
@@ -49,28 +49,29 @@ public final class RoutingTrace: Sendable {
     }
   }
 
-  /// Where the trace is.
+  /// The trace's path.
   public var path: FilePath { file.path }
 
-  /// A run of tokens, as it lies in the file.
+  /// A run of tokens, as stored in the file.
   @safe public struct Block {
     /// The block's tokens in the trace.
     public let range: Range<Int>
     /// `[tokens, layers, k]`, row-major; valid during the call.
     @unsafe public let experts: UnsafeBufferPointer<UInt16>
-    /// Bits of f16 numbers in the order of ``experts``, if there are any.
+    /// The bits of f16 weights in the order of ``experts``, if there are any.
     @unsafe public let weights: UnsafeBufferPointer<UInt16>?
     /// Ids of the tokens, if they are known.
     @unsafe public let tokens: UnsafeBufferPointer<Int32>?
   }
 
-  /// Calls `body` with one block of tokens after another; memory stays bounded, whatever the length.
+  /// Calls `body` with one block of tokens after another, with bounded memory for any length.
   ///
   /// - Parameters:
   ///   - range: The tokens; `nil` for all.
-  ///   - body: Gets blocks whose experts are all in range.
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``, or what `body` throws.
-  /// - Precondition: The range lies in the trace.
+  ///   - body: Receives blocks whose experts are all in range.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``, or what `body`
+  ///   throws.
+  /// - Precondition: The range is inside the trace.
   public func forEachBlock(in range: Range<Int>? = nil, _ body: (Block) throws -> Void) throws {
     let range = range ?? 0..<tokenCount
     precondition(
@@ -96,7 +97,8 @@ public final class RoutingTrace: Sendable {
     return result
   }
 
-  /// The weights of some tokens' choices, in the order of ``experts(in:)``, or `nil` without weights.
+  /// The weights of some tokens' choices, in the order of ``experts(in:)``, or `nil` without
+  /// weights.
   ///
   /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``.
   public func weights(in range: Range<Int>) throws -> [Float]? {
@@ -121,7 +123,7 @@ public final class RoutingTrace: Sendable {
     return result
   }
 
-  /// Checks every expert's number.
+  /// Checks every expert's index.
   ///
   /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``.
   public func validate() throws { try forEachBlock { _ in } }
@@ -164,7 +166,7 @@ public final class RoutingTrace: Sendable {
 
   private func check(_ block: Block) throws(TracingError) {
     let (limit, unused) = (UInt16(header.experts), RoutingTraceHeader.unusedSlot)
-    // The largest number of the block, with unused slots as 0: without branches, so that it takes no time.
+    // The largest index in the block, with unused slots as 0: branch-free, so that it is fast.
     var largest: UInt16 = 0
     for place in unsafe block.experts.indices {
       let expert = unsafe block.experts[place]
@@ -180,7 +182,7 @@ public final class RoutingTrace: Sendable {
     }
   }
 
-  /// Gives pages back from time to time, so that a walk through a long trace does not fill the memory.
+  /// Releases pages from time to time, so that reading a long trace does not fill the memory.
   private func releasePages(before token: Int) {
     if token % (Self.blockTokens * 16) == 0 { file.discardPages() }
   }

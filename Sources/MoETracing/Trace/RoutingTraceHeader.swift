@@ -1,24 +1,24 @@
 import Foundation
 import MoECore
 
-/// What a trace says of itself: the JSON in its metadata entry `switchyard`.
+/// The header of a trace: the JSON in its metadata entry `switchyard`.
 public struct RoutingTraceHeader: Hashable, Sendable {
   /// The version of the format that this program writes.
   public static let currentVersion = 1
   /// The id in slots that a token does not use.
   public static let unusedSlot: UInt16 = .max
-  /// The most layers, experts and slots that a trace may name.
+  /// The most layers, experts and slots of a trace.
   static let (layerLimit, expertLimit, slotLimit) = (4096, 65_535, 4096)
 
-  /// Name of the model, if it is known.
+  /// The model's name, if known.
   public var model: String?
-  /// Places of the sparse layers in the model, rising.
+  /// Indices of the sparse layers in the model, ascending.
   public var layers: [Int]
-  /// Experts per layer (the largest number, if layers differ).
+  /// The number of experts per layer (the largest, if layers differ).
   public var experts: Int
-  /// Slots per token and layer.
+  /// The number of slots per token and layer.
   public var k: Int
-  /// Where the trace came from, in words.
+  /// A description of the trace's origin.
   public var source: String?
   /// Names of the texts that sequences came from, in the order of `sequence_sources`.
   public var sources: [String]
@@ -32,13 +32,13 @@ public struct RoutingTraceHeader: Hashable, Sendable {
     (self.source, self.sources) = (source, sources)
   }
 
-  /// What is wrong with it, or `nil`.
+  /// What is wrong with the header, or `nil`.
   var problem: String? {
     guard 1...Self.layerLimit ~= layers.count else {
       return "'layers' lists \(layers.count) layers; 1…\(Self.layerLimit) are possible"
     }
     guard (layers.first ?? 0) >= 0, zip(layers, layers.dropFirst()).allSatisfy({ $0 < $1 }) else {
-      return "'layers' must rise from 0 on, each once"
+      return "'layers' must be distinct, ascending and at least 0"
     }
     guard 1...Self.expertLimit ~= experts else {
       return "'experts' is \(experts); it must be in 1…\(Self.expertLimit)"
@@ -49,7 +49,7 @@ public struct RoutingTraceHeader: Hashable, Sendable {
     return nil
   }
 
-  /// Choices per token: layers times slots.
+  /// The number of choices per token: layers times slots.
   var choicesPerToken: Int { layers.count * k }
 }
 
@@ -115,7 +115,7 @@ extension RoutingTraceHeader: Codable {
   }
 }
 
-/// A reason that gets its file's name further up.
+/// A reason to which a caller adds the file's name.
 struct Refusal: Error {
   var text: String
   init(_ text: String) { self.text = text }

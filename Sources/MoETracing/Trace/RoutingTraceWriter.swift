@@ -1,14 +1,14 @@
 import MoECore
 public import SystemPackage
 
-/// Writes a trace of any length with bounded memory; the file appears whole or not at all.
+/// Writes a trace of any length with bounded memory; the file is written atomically.
 ///
-/// Columns are spooled into nameless files beside the target, because safetensors wants each in one piece, and
-/// are put together by ``finish()``. Without that call nothing appears.
+/// Columns are spooled into unnamed files on the target's disk, because safetensors needs each in
+/// one piece, and combined by ``finish()``. Without that call no file is created.
 public final class RoutingTraceWriter {
-  /// What the trace says of itself; sources may be added until ``finish()``.
+  /// The trace's header; sources may be added until ``finish()``.
   public var header: RoutingTraceHeader
-  /// Tokens so far.
+  /// The number of tokens so far.
   public private(set) var tokenCount = 0
   private let path: FilePath
   private let hasWeights: Bool
@@ -21,11 +21,11 @@ public final class RoutingTraceWriter {
   /// Prepares to write a trace.
   ///
   /// - Parameters:
-  ///   - header: What the trace says of itself.
+  ///   - header: The trace's header.
   ///   - weights: Whether every choice comes with its weight.
   ///   - tokens: Whether every token comes with its id.
   ///   - path: The file, which is replaced if it exists.
-  /// - Throws: ``TracingError/invalidRequest(_:)`` for a header that cannot be, or `FileError`.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` for an invalid header, or `FileError`.
   public init(
     _ header: RoutingTraceHeader, weights: Bool = false, tokens: Bool = false, to path: FilePath
   ) throws {
@@ -43,10 +43,10 @@ public final class RoutingTraceWriter {
   /// Begins a sequence at the next token.
   ///
   /// - Parameters:
-  ///   - source: Place of its text in the header's sources, if it has one.
-  ///   - promptLength: Leading tokens that are not generated; `nil` if nobody knows.
+  ///   - source: The index of its text in the header's sources, if it has one.
+  ///   - promptLength: The number of leading tokens that are not generated; `nil` if unknown.
   public func beginSequence(source: Int? = nil, promptLength: Int? = nil) {
-    // A sequence without tokens leaves no trace.
+    // A sequence without tokens is not recorded.
     if starts.last == tokenCount {
       starts.removeLast()
       promptLengths.removeLast()
@@ -57,20 +57,21 @@ public final class RoutingTraceWriter {
     sources.append(source ?? -1)
   }
 
-  /// Adds tokens.
+  /// Appends tokens.
   ///
   /// - Parameters:
   ///   - experts: `[tokens, layers, k]` row-major, best first, 65535 in unused slots.
-  ///   - weights: Factors in the same order, if the trace has weights.
+  ///   - weights: The weights in the same order, if the trace has weights.
   ///   - tokens: Ids of the tokens, if the trace has them.
-  /// - Throws: ``TracingError`` when numbers are out of range or missing, or `FileError`, as for a full disk.
+  /// - Throws: ``TracingError`` when numbers are out of range or missing, or `FileError`, as for a
+  ///   full disk.
   public func append(
     experts: [UInt16], weights: [Float16]? = nil, tokens: [Int32]? = nil
   ) throws {
     let width = header.choicesPerToken
     guard experts.count % width == 0 else {
       throw TracingError.invalidRequest(
-        "\(experts.count) choices are no multiple of the \(width) of a token")
+        "\(experts.count) choices are not a multiple of the \(width) of a token")
     }
     let count = experts.count / width
     guard (weights?.count ?? 0) == (hasWeights ? experts.count : 0),
@@ -105,9 +106,10 @@ public final class RoutingTraceWriter {
     }
   }
 
-  /// Puts the file together.
+  /// Assembles the file.
   ///
-  /// - Throws: ``TracingError/invalidRequest(_:)`` for prompts longer than their sequences, or `FileError`.
+  /// - Throws: ``TracingError/invalidRequest(_:)`` for prompts longer than their sequences, or
+  ///   `FileError`.
   public func finish() throws {
     if starts.last == tokenCount {
       starts.removeLast()

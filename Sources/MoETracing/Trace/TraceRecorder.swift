@@ -1,14 +1,14 @@
 public import MoECore
 public import SystemPackage
 
-/// Writes what the routers of a model choose into a trace, pass by pass, with bounded memory.
+/// Records the choices of a model's routers in a trace, pass by pass, with bounded memory.
 ///
-/// By default every sequence of every pass is one of the trace. A text that is read or generated in several
-/// passes is one sequence from ``beginSequence(source:promptLength:)`` on.
+/// By default every sequence of every pass is a sequence of the trace. For a text that is read or
+/// generated in several passes, call ``beginSequence(source:promptLength:)``.
 public final class TraceRecorder: RoutingObserver {
   /// Whether weights are recorded.
   public let wantsWeights: Bool
-  /// Tokens recorded so far.
+  /// The number of tokens recorded so far.
   public var tokenCount: Int { writer?.tokenCount ?? 0 }
 
   private let path: FilePath
@@ -23,14 +23,14 @@ public final class TraceRecorder: RoutingObserver {
   private var isContinuing = false
   private var failure: (any Error)?
 
-  /// Prepares to record; the file appears with ``finish()``.
+  /// Prepares to record; ``finish()`` creates the file.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - model: Name of the model.
-  ///   - source: Where the text comes from, in words.
-  ///   - sources: Names of texts that sequences may come from.
-  ///   - weights: Whether to record weights as well.
+  ///   - source: A description of the text's origin.
+  ///   - sources: The names of texts that sequences may come from.
+  ///   - weights: Whether to record weights.
   public init(
     _ path: FilePath, model: String? = nil, source: String? = nil, sources: [String] = [],
     weights: Bool = false
@@ -39,26 +39,26 @@ public final class TraceRecorder: RoutingObserver {
     wantsWeights = weights
   }
 
-  /// From now on passes continue one sequence, which begins with the next token.
+  /// Begins a sequence with the next token, which later passes continue.
   ///
   /// - Parameters:
-  ///   - source: Place of its text among the recorder's sources.
-  ///   - promptLength: Leading tokens that are not generated.
+  ///   - source: The index of its text in the recorder's sources.
+  ///   - promptLength: The number of leading tokens that are not generated.
   public func beginSequence(source: Int? = nil, promptLength: Int? = nil) {
     pending = (source, promptLength)
     isContinuing = true
   }
 
-  /// A forward pass begins.
+  /// Called when a forward pass begins.
   public func beginPass(tokens: [Int32], sequenceLengths: [Int]) {
     (self.tokens, lengths) = (tokens, sequenceLengths)
     reports.removeAll(keepingCapacity: true)
   }
 
-  /// A sparse layer has chosen.
+  /// Called after a sparse layer has chosen its experts.
   public func observe(_ report: RoutingReport) { reports.append(report) }
 
-  /// All layers have been reported; a failure to write shows in ``finish()``.
+  /// Called after all layers have been reported; ``finish()`` throws write errors.
   public func endPass() {
     guard failure == nil, !reports.isEmpty else { return }
     do { try append() } catch { failure = error }
@@ -114,15 +114,15 @@ public final class TraceRecorder: RoutingObserver {
     return try RoutingTraceWriter(header, weights: wantsWeights, tokens: true, to: path)
   }
 
-  /// Puts the trace together.
+  /// Assembles the trace.
   ///
-  /// - Throws: What went wrong since the first pass, ``TracingError/invalidRequest(_:)`` if nothing was recorded,
-  ///   or `FileError`.
+  /// - Throws: Any error since the first pass, ``TracingError/invalidRequest(_:)`` if nothing was
+  ///   recorded, or `FileError`.
   public func finish() throws {
     if let failure { throw failure }
     guard let writer else {
       throw TracingError.invalidRequest(
-        "nothing was recorded: the model has no sparse layer, or read no token")
+        "nothing was recorded: the model has no sparse layer, or read no tokens")
     }
     try writer.finish()
   }

@@ -43,7 +43,7 @@ struct ClassificationParts {
     let encoder = try source.encoder(random, dtype: dtype, device: device)
     model = try TextClassifier(
       configuration, encoder: encoder,
-      weights: TrainableWeights(random, dtype: dtype, device: device))
+      weights: MappedWeights.trainable(random, dtype: dtype, device: device))
     if recipe.isFrozen, let identity = try source.identity() {
       let cache = StateCache(folder: recipe.cache)
       let key = "\(identity) \(dtype)"
@@ -135,7 +135,7 @@ private struct EncoderSource {
   ) throws -> any TextEncoder {
     if let stored { return try stored.encoder(dtype: dtype, device: device) }
     return try configuration.encoder(
-      weights: TrainableWeights(random, dtype: dtype, device: device))
+      weights: MappedWeights.trainable(random, dtype: dtype, device: device))
   }
 
   /// What tells a trained encoder from others; `nil` for a new one.

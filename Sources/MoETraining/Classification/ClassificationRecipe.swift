@@ -15,13 +15,12 @@ struct ClassificationRecipe: TrainingRecipe {
     case new([String: ConfigurationObject.Value])
   }
 
-  static let name = "classification"
   static let sections = ["encoder", "head", "tokenizer", "data", "losses", "evaluation"]
   static let pathKeys = [
     "data.train", "data.test", "tokenizer.path", "encoder.path", "encoder.cache",
   ]
 
-  let shared: SharedSettings
+  let shared: TrainingSettings
   let encoder: Encoder
   /// Whether the encoder's weights stay as they are.
   let isFrozen: Bool
@@ -37,7 +36,7 @@ struct ClassificationRecipe: TrainingRecipe {
   let balance: Double
   let dropout: Double
 
-  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+  init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws {
     self.shared = shared
     guard let object = try json.optionalObject("encoder") else {
       throw ConfigurationError.missingKey(path: json.path, key: "encoder")
@@ -60,7 +59,7 @@ struct ClassificationRecipe: TrainingRecipe {
       throw ConfigurationError.missingKey(
         path: json.path, key: "tokenizer.size' or 'tokenizer.path")
     }
-    dropout = try json.optionalObject("head")?.share("dropout") ?? 0
+    dropout = try json.optionalObject("head")?.fraction("dropout") ?? 0
     let losses = try json.section("losses", ["entropy", "balance"])
     entropy = try losses.optionalNumber("entropy", above: -1e6) ?? 0.01
     balance = try losses.optionalNumber("balance", above: -1e6) ?? 0.1
@@ -122,7 +121,7 @@ struct ClassificationRecipe: TrainingRecipe {
     let counts = [task.weights, task.buffers].map { weights in
       NumberText.amount(weights.reduce(0) { $0 + $1.parameter.value.count })
     }
-    let kinds = parts.model.configuration.mixture.experts.map(\.rawValue).joined(separator: " + ")
+    let kinds = parts.model.configuration.mixture.experts.map(\.name).joined(separator: " + ")
     var prepared = PreparedTask(
       task: task,
       headline:

@@ -72,7 +72,7 @@ public final class ClassificationTask: TrainingTask {
     }
     weights = named.filter { !isFixed($0) }
     buffers = named.filter(isFixed)
-    dtype = model.mixture.layer.gate.weight.value.dtype
+    dtype = model.mixture.layer.gate.weight.dtype
     order = ShuffledOrder(count: training.count, seed: seed)
   }
 

@@ -3,28 +3,49 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-/// A configuration as JSON values, before anybody checks them.
+/// A configuration as JSON values, before they are checked.
 struct ConfigurationTree {
   private(set) var values: [String: ConfigurationObject.Value]
 
-  /// Reads a file; its paths are relative to its folder.
-  init(_ path: FilePath) throws {
+  /// A value to change, from `key=value`.
+  private struct Change {
+    /// The parts of the dotted key.
+    var place: [String]
+    var value: ConfigurationObject.Value
+    var key: String { place.joined(separator: ".") }
+  }
+
+  /// Reads a file and changes it.
+  ///
+  /// Paths in the file are relative to its folder, those of settings to the current directory. Which keys hold paths is
+  /// known to the recipe that the result asks for.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - settings: Changes, each `key=value` with a dotted key, and a value in JSON or plain text; later ones win.
+  /// - Throws: `ConfigurationError`, `SettingError` for a setting of another form, or a `FileError`.
+  init(_ path: FilePath, settings: [String]) throws {
+    let changes = try settings.map(Self.change)
     values = try ConfigurationObject(path).values
+    let task = changes.last { $0.place == ["task"] }?.value ?? values["task"] ?? .null
+    let recipe = try TrainingRecipes.recipe(of: ConfigurationObject(["task": task], path: path))
+    let pathKeys = Set(recipe.pathKeys)
     let here = FilePath(FileManager.default.currentDirectoryPath)
     let folder = here.pushing(path.removingLastComponent())
-    for key in TrainingRecipes.pathKeys {
+    for key in pathKeys {
       let place = key.split(separator: ".").map(String.init)
       if let value = Self.value(at: place, in: values) {
         values = try Self.set(Self.resolved(value, in: folder), at: place, in: values, key)
       }
     }
+    for change in changes {
+      let isPath = pathKeys.contains(change.key)
+      let value = isPath ? Self.resolved(change.value, in: here) : change.value
+      values = try Self.set(value, at: change.place, in: values, change.key)
+    }
   }
 
-  /// Changes a value.
-  ///
-  /// A setting is `key=value`, with a dotted key, and a value in JSON or plain text. Paths are relative to the
-  /// present folder.
-  mutating func set(_ setting: String) throws {
+  private static func change(_ setting: String) throws -> Change {
     let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
     let place = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, place.allSatisfy({ !$0.isEmpty }) else {
@@ -32,13 +53,8 @@ struct ConfigurationTree {
         key: "setting", value: setting, expected: "key=value, such as training.steps=100")
     }
     let text = String(parts[1])
-    var value =
-      (try? ConfigurationObject.Value(parsing: Array(text.utf8))) ?? .string(text)
-    let key = place.joined(separator: ".")
-    if TrainingRecipes.pathKeys.contains(key) {
-      value = Self.resolved(value, in: FilePath(FileManager.default.currentDirectoryPath))
-    }
-    values = try Self.set(value, at: place, in: values, key)
+    let value = try? ConfigurationObject.Value(parsing: Array(text.utf8))
+    return Change(place: place, value: value ?? .string(text))
   }
 
   private static func value(

@@ -1,39 +1,38 @@
 import MoECore
-import MoEModels
 public import SystemPackage
 
 /// What `switchyard train` reads: one checked JSON file about model, data and training.
 ///
-/// `Documentation/training.md` explains every key. A key that nobody knows is an error that names the nearest.
+/// `Documentation/training.md` explains every key. The ``TrainingRecipe`` that the key `task` names reads what only its
+/// kind of model has. An unknown key is an error that names the nearest.
 public struct TrainingConfiguration: Sendable {
   /// What every kind of model has.
-  public let shared: SharedSettings
+  public let settings: TrainingSettings
   /// What only this kind of model has.
   let recipe: any TrainingRecipe
   /// The configuration with all defaults filled in.
   let resolved: ConfigurationObject.Value
 
   /// The file, for messages.
-  public var path: FilePath { shared.path }
+  public var path: FilePath { settings.path }
 
   /// Reads and checks a file.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - settings: Changes, each `key=value` with a dotted key; later ones win.
-  /// - Throws: `ModelError` or ``TrainingError`` that names the key, or a `FileError`.
+  /// - Throws: `ConfigurationError` or `SettingError` that names the key, or a `FileError`.
   public init(_ path: FilePath, settings: [String] = []) throws {
-    var tree = try ConfigurationTree(path)
-    for setting in settings { try tree.set(setting) }
+    let tree = try ConfigurationTree(path, settings: settings)
     try self.init(ConfigurationObject(tree.values, path: path))
   }
 
   init(_ json: ConfigurationObject) throws {
     let type = try TrainingRecipes.recipe(of: json)
-    try json.refuseKeys(except: SharedSettings.sections + type.sections)
-    shared = try SharedSettings(json)
-    recipe = try type.init(json, shared)
-    resolved = Self.merged(json, [shared.resolved, recipe.resolved])
+    try json.refuseKeys(except: TrainingSettings.sections + type.sections)
+    settings = try TrainingSettings(json)
+    recipe = try type.init(json, settings)
+    resolved = Self.merged(json, [settings.resolved, recipe.resolved])
   }
 
   /// What was given, over defaults.

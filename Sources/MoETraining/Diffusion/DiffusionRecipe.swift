@@ -18,40 +18,24 @@ struct DiffusionRecipe: TrainingRecipe {
       changes: [String: ConfigurationObject.Value])
   }
 
-  static let name = "diffusion"
   static let sections = ["model", "data", "losses", "evaluation"]
   static let pathKeys = [
     "model.path", "data.train", "data.labels", "data.validation", "data.validation_labels",
   ]
 
-  let shared: SharedSettings
+  let shared: TrainingSettings
   let model: Model
   let data: ImageDataSettings
-  let losses: Losses
+  /// Coefficients and parameters of routing terms that the configuration gives, by name.
+  let losses: [String: Double]
   let evaluationImages: Int
   let pictures: SamplePictures
 
-  /// Coefficients; `nil` for what the paper's code uses.
-  struct Losses: Sendable {
-    var contrastive: Double?
-    var temperature: Double?
-    var balance: Double?
-    var capacity: Double?
-    var classification: Double?
-  }
-
-  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+  init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws {
     self.shared = shared
     model = try Self.model(json)
     data = try ImageDataSettings(json)
-    let losses = try json.section(
-      "losses", ["contrastive", "temperature", "balance", "capacity", "classification"])
-    self.losses = Losses(
-      contrastive: try losses.optionalAmount("contrastive"),
-      temperature: try losses.optionalNumber("temperature"),
-      balance: try losses.optionalAmount("balance"),
-      capacity: try losses.optionalAmount("capacity"),
-      classification: try losses.optionalAmount("classification"))
+    losses = try Self.losses(json)
     let evaluation = try json.section(
       "evaluation",
       [
@@ -59,6 +43,17 @@ struct DiffusionRecipe: TrainingRecipe {
       ])
     evaluationImages = try evaluation.optionalInt("images", in: 1...(1 << 20)) ?? 256
     pictures = try SamplePictures(evaluation)
+  }
+
+  /// The numbers of the terms of all rules, known or not to the rule of this model.
+  private static func losses(_ json: ConfigurationObject) throws -> [String: Double] {
+    let settings = DiffusionRules.terms.flatMap(\.settings)
+    let section = try json.section("losses", settings.map(\.name))
+    return try settings.reduce(into: [:]) { values, setting in
+      values[setting.name] =
+        setting.isParameter
+        ? try section.optionalNumber(setting.name) : try section.optionalAmount(setting.name)
+    }
   }
 
   private static func model(_ json: ConfigurationObject) throws -> Model {
@@ -74,7 +69,7 @@ struct DiffusionRecipe: TrainingRecipe {
     let preset: DiffusionSize? = object.has("preset") ? try object.choice("preset") : nil
     let router: DiffusionExpertsConfiguration.Router? =
       try object.optionalString("router") == "dense" || !object.has("router")
-      ? nil : try object.choice("router")
+      ? nil : .init(object.entry("router", in: DiffusionRules.registry).entry)
     guard preset != nil || router == nil else {
       throw object.invalid("router", "with model.preset; otherwise write model.experts.router")
     }
@@ -102,13 +97,10 @@ struct DiffusionRecipe: TrainingRecipe {
     // Numbered classes keep the names that a model has for their numbers.
     if let known { images.classNames = known + images.classNames.dropFirst(known.count) }
     let (model, rest) = try makeModel(images, device: device)
-    var settings = DiffusionTask.Settings(
-      batchSize: shared.batchSize, router: model.configuration.experts?.router)
-    settings.contrastive = losses.contrastive ?? settings.contrastive
-    settings.temperature = losses.temperature ?? settings.temperature
-    settings.balance = losses.balance ?? settings.balance
-    settings.capacity = losses.capacity ?? settings.capacity
-    settings.classification = losses.classification ?? settings.classification
+    let router = model.configuration.experts?.router
+    let own = (router?.rule.terms ?? []).flatMap(\.settings).map(\.name)
+    var settings = DiffusionTask.Settings(batchSize: shared.batchSize)
+    settings.losses = losses.filter { own.contains($0.key) }
     settings.evaluationImages = evaluationImages
     settings.recomputes = shared.recomputes
     try pictures.check(model)
@@ -120,22 +112,17 @@ struct DiffusionRecipe: TrainingRecipe {
     return PreparedTask(
       task: task, headline: headline(model, images), unit: "images",
       examples: images.training.count,
-      notices: idleLosses(model.configuration.experts?.router))
+      notices: idleLosses(router))
   }
 
-  /// Which factors that the configuration names change nothing for a rule, in words.
+  /// Which numbers that the configuration names change nothing for a rule, in words.
   private func idleLosses(_ router: DiffusionExpertsConfiguration.Router?) -> [String] {
-    let hasPrototypes = router?.hasPrototypes == true
-    let all: [(key: String, value: Double?, works: Bool, needs: String)] = [
-      ("contrastive", losses.contrastive, hasPrototypes, "prototypes"),
-      ("temperature", losses.temperature, hasPrototypes, "prototypes"),
-      ("balance", losses.balance, router != nil, "experts"),
-      ("capacity", losses.capacity, router == .diffMoE, "predicted capacities"),
-      ("classification", losses.classification, router == .classification, "classifier"),
-    ]
-    let model = router.map { "the router '\($0.rawValue)'" } ?? "a dense model"
-    return all.filter { $0.value ?? 0 != 0 && !$0.works }
-      .map { "losses.\($0.key) changes nothing: \(model) has no \($0.needs)" }
+    let own = (router?.rule.terms ?? []).map(\.name)
+    let model = router.map { "the router '\($0.name)'" } ?? "a dense model"
+    return DiffusionRules.terms.filter { !own.contains($0.name) }.flatMap { term in
+      term.settings.filter { losses[$0.name] ?? 0 != 0 }
+        .map { "losses.\($0.name) changes nothing: \(model) has no \(term.needs)" }
+    }
   }
 
   /// The model whose training goes on, if there is one.
@@ -148,7 +135,7 @@ struct DiffusionRecipe: TrainingRecipe {
     let configuration = model.configuration
     let weights = model.parameters.reduce(0) { $0 + $1.parameter.value.count }
     let rule = configuration.experts.map {
-      "\(configuration.sparseBlocks.count) sparse: \($0.count) experts, \($0.router.rawValue)"
+      "\(configuration.sparseBlocks.count) sparse: \($0.count) experts, \($0.router.name)"
     }
     return
       "\(NumberText.amount(weights)) weights, \(configuration.depth) blocks (\(rule ?? "dense")); \(images.training.count) images of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes"
@@ -178,7 +165,7 @@ struct DiffusionRecipe: TrainingRecipe {
     }
     let (size, channels) = (configuration.imageSize, configuration.channels)
     try data.check(images, shape: [channels, size, size], classes: configuration.classes)
-    let weights = TrainableWeights(source, dtype: shared.dtype, device: device)
+    let weights = MappedWeights.trainable(source, dtype: shared.dtype, device: device)
     return (try DiffusionTransformer(configuration, weights: weights), files)
   }
 

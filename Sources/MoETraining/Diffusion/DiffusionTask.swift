@@ -7,34 +7,22 @@ public import MoETensor
 
 /// Trains a diffusion transformer to remove noise from images.
 ///
-///     loss = objective + Σ blocks (contrastive + balance + capacity + classification), each with its factor
-///
-/// Terms that the model's routing rule does not know are absent.
+///     loss = objective + Σ terms of the routing rule (coefficient · Σ blocks term)
 public final class DiffusionTask: TrainingTask {
   /// How the loss is made and the data are taken.
   public struct Settings: Hashable, Sendable {
     /// Images per batch; at least 1.
     public var batchSize: Int
-    /// Factor of the routing contrastive loss; 0 leaves it out.
-    public var contrastive = 1.0
-    /// Temperature of the routing contrastive loss.
-    public var temperature = 0.07
-    /// Factor of the load-balancing loss; 0 leaves it out.
-    public var balance = 0.0
-    /// Factor of the loss of predicted capacities.
-    public var capacity = 0.01
-    /// Factor of the loss of a router that classifies.
-    public var classification = 1.0
+    /// Coefficients and parameters of the routing rule's terms by name, where they differ from the rule's own: at
+    /// least 0, where 0 leaves a term out, and above 0.
+    public var losses: [String: Double] = [:]
     /// Whether blocks are computed again in the backward pass.
     public var recomputes = false
     /// Images of an evaluation, at most; spread evenly over the data.
     public var evaluationImages = 256
 
-    /// Starts from what the paper's code uses for a rule.
-    public init(batchSize: Int, router: DiffusionExpertsConfiguration.Router? = nil) {
-      self.batchSize = batchSize
-      if router == .tokenChoice { balance = 0.01 }
-    }
+    /// Starts from what the paper's code uses.
+    public init(batchSize: Int) { self.batchSize = batchSize }
   }
 
   /// The model.
@@ -52,6 +40,8 @@ public final class DiffusionTask: TrainingTask {
   /// Names of the classes, for tables.
   public var classNames: [String] = []
   private let settings: Settings
+  /// The terms that routing adds to the loss, with the coefficients and parameters of this training.
+  private let terms: [RoutingTerm]
   private let images: any ImageBatchSource
   private let validation: (any ImageSet)?
   private let files: [ModelFile]
@@ -84,10 +74,8 @@ public final class DiffusionTask: TrainingTask {
       throw SettingError(
         key: "batchSize", value: "\(settings.batchSize)", expected: "at least 1")
     }
-    guard settings.temperature > 0 else {
-      throw SettingError(
-        key: "temperature", value: "\(settings.temperature)", expected: "above 0")
-    }
+    terms = try RoutingTerm.terms(
+      of: model.configuration.experts?.router, changed: settings.losses)
     (self.model, self.images, self.validation) = (model, images, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
     weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
@@ -143,23 +131,17 @@ public final class DiffusionTask: TrainingTask {
 
   /// The terms that routing adds, each summed over the sparse blocks.
   private func routingParts(_ sparse: [DiffusionExperts.Output]) -> [TaskLoss.Part] {
-    func part(
-      _ name: String, _ coefficient: Double, _ value: (DiffusionExperts.Output) -> Tensor?
-    ) -> TaskLoss.Part? {
-      guard coefficient != 0 else { return nil }
-      let values = sparse.compactMap(value)
+    let parts = terms.compactMap { term -> TaskLoss.Part? in
+      guard term.coefficient != 0 else { return nil }
+      let parameters = term.parameters.map { ($0.name, $0.value) }
+      let values = sparse.compactMap {
+        $0.loss(term.name, parameters: Dictionary(parameters) { first, _ in first })
+      }
       guard let first = values.first else { return nil }
-      return .init(name, values.dropFirst().reduce(first) { $0 + $1 }, coefficient: coefficient)
+      return .init(
+        term.name, values.dropFirst().reduce(first) { $0 + $1 }, coefficient: term.coefficient)
     }
-    let parts = [
-      part("contrastive", settings.contrastive) {
-        $0.contrastiveLoss(temperature: settings.temperature)
-      },
-      part("balance", settings.balance) { $0.balanceLoss },
-      part("capacity", settings.capacity) { $0.capacityLoss },
-      part("classification", settings.classification) { $0.classificationLoss },
-    ]
-    return parts.compactMap { $0 } + gatePart(sparse)
+    return parts + gatePart(sparse)
   }
 
   /// The mean factor of the routed experts' answers, which is only watched.

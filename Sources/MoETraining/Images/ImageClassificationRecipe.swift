@@ -6,18 +6,17 @@ import SystemPackage
 
 /// Training of a small classifier of images, whose features measure how real made images look.
 struct ImageClassificationRecipe: TrainingRecipe {
-  static let name = "image_classification"
   static let sections = ["model", "data", "evaluation"]
   static let pathKeys = [
     "data.train", "data.labels", "data.validation", "data.validation_labels",
   ]
 
-  let shared: SharedSettings
+  let shared: TrainingSettings
   let depth: Int
   let width: Int
   let data: ImageDataSettings
 
-  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+  init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws {
     self.shared = shared
     let model = try json.section("model", ImageClassifierConfiguration.architectureKeys)
     (depth, width) = try ImageClassifierConfiguration.architecture(model)
@@ -65,7 +64,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     try TrainingMemory.check(
       weights: counted.count, trained: shared, other: 4 * places * Double(3 * depth * width),
       of: "batches of \(shared.batchSize) images")
-    let weights = TrainableWeights(
+    let weights = MappedWeights.trainable(
       RandomWeights(RandomSource(seed: shared.seed)), dtype: .f32, device: device)
     let task = try ImageClassificationTask(
       ImageClassifier(configuration, weights: weights),

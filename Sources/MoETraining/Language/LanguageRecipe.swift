@@ -1,3 +1,4 @@
+import MoERouting
 import MoEData
 import MoETokenizers
 import MoECore
@@ -23,11 +24,10 @@ struct LanguageRecipe: TrainingRecipe {
     case learned(size: Int, specials: [String])
   }
 
-  static let name = "language"
   static let sections = ["model", "tokenizer", "data", "losses", "evaluation"]
   static let pathKeys = ["data.train", "data.validation", "tokenizer.path", "model.path"]
 
-  let shared: SharedSettings
+  let shared: TrainingSettings
   let model: Model
   let vocabulary: Vocabulary
   /// Text or token files to train on.
@@ -45,7 +45,7 @@ struct LanguageRecipe: TrainingRecipe {
   let biasRate: Double
   let evaluationWindows: Int
 
-  init(_ json: ConfigurationObject, _ shared: SharedSettings) throws {
+  init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws {
     self.shared = shared
     model = try Self.model(json)
     vocabulary = try Self.vocabulary(json, model)
@@ -56,7 +56,7 @@ struct LanguageRecipe: TrainingRecipe {
       throw ConfigurationError.missingKey(path: json.path, key: "data.train")
     }
     validation = try data.paths("validation")
-    validationShare = try data.share("validation_share") ?? 0
+    validationShare = try data.fraction("validation_share") ?? 0
     guard validation.isEmpty || validationShare == 0 else {
       throw data.invalid("validation_share", "absent where data.validation names a file")
     }
@@ -124,10 +124,9 @@ struct LanguageRecipe: TrainingRecipe {
       headline:
         "\(NumberText.amount(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
       unit: "tokens", examples: data.training.count)
-    if case .expertChoice = configuration.router {
+    if configuration.router?.seesFuture == true {
       prepared.notices.append(
-        "the router expert_choice sees later tokens; the loss of a language model with it is too good"
-      )
+        "the router sees later tokens; the loss of a language model with it is too good")
     }
     return prepared
   }

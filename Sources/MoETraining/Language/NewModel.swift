@@ -31,7 +31,7 @@ enum NewModel {
     try checkMemory(architecture, family, configuration)
     let model = try MoEDecoder(
       architecture, names: family.names,
-      weights: TrainableWeights(source, dtype: configuration.shared.dtype, device: device))
+      weights: MappedWeights.trainable(source, dtype: configuration.shared.dtype, device: device))
     let files = [
       ModelFile("config.json", config), ModelFile("tokenizer.json", data.tokenizerBytes),
     ]

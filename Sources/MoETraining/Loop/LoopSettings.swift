@@ -8,14 +8,14 @@ public struct LoopSettings: Hashable, Sendable {
   public var schedule: LearningRateSchedule
   /// Settings of the optimizer.
   public var optimizer: AdamWSettings
-  /// Largest norm of the gradients; infinite for no limit.
-  public var maximumNorm: Double
+  /// Largest Euclidean norm of all gradients together, above 0; infinite for no limit.
+  public var clip: Double
   /// Whether each weight is updated as soon as its gradient is there, so that gradients never exist all at once.
   ///
   /// A limit of the norm then costs a second pass: the first one measures.
   public var fusesUpdates: Bool
-  /// Decay of the running average of the weights; `nil` for none.
-  public var averageDecay: Double?
+  /// Decay of the running average of the weights, from 0 to 1; `nil` for no average.
+  public var average: Double?
   /// Decides all random numbers.
   public var seed: UInt64
 
@@ -24,14 +24,14 @@ public struct LoopSettings: Hashable, Sendable {
   /// - Throws: `SettingError` for values out of range.
   public init(
     accumulation: Int = 1, schedule: LearningRateSchedule, optimizer: AdamWSettings,
-    maximumNorm: Double = 1, fusesUpdates: Bool = false, averageDecay: Double? = nil,
+    clip: Double = 1, fusesUpdates: Bool = false, average: Double? = nil,
     seed: UInt64 = 0
   ) throws(SettingError) {
     guard accumulation >= 1 else {
       throw SettingError(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
     }
-    guard maximumNorm > 0 else {
-      throw SettingError(key: "maximumNorm", value: "\(maximumNorm)", expected: "above 0")
+    guard clip > 0 else {
+      throw SettingError(key: "clip", value: "\(clip)", expected: "above 0")
     }
     guard !fusesUpdates || accumulation == 1 else {
       throw SettingError(
@@ -39,7 +39,7 @@ public struct LoopSettings: Hashable, Sendable {
         expected: "1 with fused updates, which keep no sums of gradients")
     }
     (self.accumulation, self.schedule, self.optimizer) = (accumulation, schedule, optimizer)
-    (self.maximumNorm, self.fusesUpdates) = (maximumNorm, fusesUpdates)
-    (self.averageDecay, self.seed) = (averageDecay, seed)
+    (self.clip, self.fusesUpdates) = (clip, fusesUpdates)
+    (self.average, self.seed) = (average, seed)
   }
 }

@@ -11,8 +11,8 @@ extension TrainingLoop {
     precondition(settings.accumulation == 1, "fused updates of several micro-batches")
     let batch = try task.nextBatch()
     var factor: Tensor?
-    if settings.maximumNorm.isFinite {
-      factor = try pass(over: batch).scale(maximumNorm: settings.maximumNorm).factor
+    if settings.clip.isFinite {
+      factor = try pass(over: batch).scale(maximumNorm: settings.clip).factor
       // The second pass sees the same batch.
       task.stepAbandoned()
     }

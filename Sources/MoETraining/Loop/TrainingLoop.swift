@@ -27,12 +27,12 @@ public final class TrainingLoop<Task: TrainingTask> {
 
   /// Prepares to train from the task's present weights.
   ///
-  /// - Throws: ``TrainingError`` for settings out of range.
+  /// - Throws: `SettingError` for an average out of range.
   public init(_ task: Task, settings: LoopSettings) throws(SettingError) {
     (self.task, self.settings) = (task, settings)
     optimizer = AdamW(task.weights, settings: settings.optimizer)
     average =
-      if let decay = settings.averageDecay {
+      if let decay = settings.average {
         try ExponentialMovingAverage(task.weights, decay: decay)
       } else { nil }
   }
@@ -76,7 +76,7 @@ public final class TrainingLoop<Task: TrainingTask> {
       let found = try differentiate(try task.nextBatch(), number, &record)
       gradients = gradients.isEmpty ? found : Self.added(gradients, found)
     }
-    let limited = clipped(gradients, maximumNorm: settings.maximumNorm)
+    let limited = clipped(gradients, maximumNorm: settings.clip)
     guard record.loss.isFinite, limited.norm.isFinite else {
       throw NonFiniteStep(
         step: step + 1, loss: record.loss, gradientNorm: limited.norm, parts: record.parts,

@@ -1,36 +1,79 @@
+import Foundation
 import MoECore
+import MoEData
+import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Trains a model of any kind in a folder: steps, evaluations, checkpoints, snapshots, and the model at the end.
+/// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints, snapshots, and the model at
+/// the end.
 ///
+///     FOLDER/metrics.csv, routing.csv, evaluation.csv, tensorboard/
 ///     FOLDER/checkpoints/step-NNNNNNNN/   to continue from; the newest is kept
 ///     FOLDER/snapshots/step-NNNNNNNN/     models for later study
 ///     FOLDER/evaluations/step-NNNNNNNN/   files that show the model, such as pictures
 ///     FOLDER/model/                       the result
-public final class TrainingRun<Task: TrainingTask> {
-  /// What trains.
-  public let loop: TrainingLoop<Task>
+///
+/// While it exists, it holds the lock of the folder.
+public final class TrainingRun {
+  /// Size of model and data in one line.
+  public let headline: String
+  /// What is counted for the speed, in the plural: tokens, images, texts.
+  public let unit: String
+  /// Step after which the run continues; 0 for a new one.
+  ///
+  /// Sinks are told of later steps again, if an earlier attempt got further than its newest checkpoint.
+  public let firstStep: Int
+  /// Steps in all.
+  public let steps: Int
+  /// What the user should know before it starts.
+  public let notices: [String]
+  private let loop: any RunnableLoop
   private let folder: FilePath
-  private let steps: Int
-  private let intervals: RunIntervals
+  private let intervals: Intervals
   private let sinks: [any MetricsSink]
   private let store: CheckpointStore
   private let writer = BackgroundWriter()
+  private let lock: FolderLock
 
-  /// Prepares a run in an existing folder that nobody else uses.
-  init(
-    _ loop: TrainingLoop<Task>, in folder: FilePath, steps: Int, intervals: RunIntervals,
-    sinks: [any MetricsSink]
+  /// Locks a folder, creating it if it does not exist, and prepares a run in it, which continues from the newest
+  /// checkpoint that is there.
+  ///
+  /// - Parameters:
+  ///   - folder: Where everything is written.
+  ///   - settings: How every step is made.
+  ///   - steps: Steps in all.
+  ///   - intervals: When to evaluate and to write.
+  ///   - sinks: Told everything after the built-in ones.
+  ///   - prepare: Makes the task, or refuses to begin here; called when the folder is locked.
+  /// - Throws: What `prepare` throws; ``TrainingError``, `SettingError` or a `FileError`.
+  init<Task: TrainingTask>(
+    in folder: FilePath, settings: LoopSettings, steps: Int, intervals: Intervals,
+    sinks: [any MetricsSink], prepare: () throws -> PreparedTask<Task>
   ) throws {
-    (self.loop, self.folder, self.steps) = (loop, folder, steps)
-    (self.intervals, self.sinks) = (intervals, sinks)
+    (self.folder, self.steps, self.intervals) = (folder, steps, intervals)
     store = CheckpointStore(folder.appending("checkpoints"))
-    try store.folder.createFolders()
-    try folder.appending("snapshots").createFolders()
+    let isNew = folder.isMissing
+    try folder.createFolders()
+    lock = try FolderLock(folder)
+    do {
+      let prepared = try prepare()
+      (headline, unit) = (prepared.headline, prepared.unit)
+      let loop = try TrainingLoop(prepared.task, settings: settings)
+      let restored = try Self.restore(loop, from: store, examples: prepared.examples)
+      (self.loop, firstStep, notices) = (loop, loop.step, prepared.notices + restored)
+      self.sinks =
+        try Self.logs(in: folder, after: loop.step, interval: intervals.routing) + sinks
+      try store.folder.createFolders()
+      try folder.appending("snapshots").createFolders()
+    } catch {
+      // Nothing of a run that never began; a folder that was there keeps what is in it.
+      if isNew { try? FileManager.default.removeItem(atPath: folder.string) }
+      throw error
+    }
   }
 
-  /// Trains until all steps are done or somebody wants to stop.
+  /// Trains until all steps are done or it is asked to stop.
   ///
   /// - Parameters:
   ///   - shouldStop: Asked before every step; a checkpoint is written if it says so.
@@ -89,13 +132,13 @@ public final class TrainingRun<Task: TrainingTask> {
   private func writeCheckpoint() throws {
     try writer.wait()
     let (store, seed) = (store, loop.settings.seed)
-    let (state, files) = (loop.state.handedOver(), try loop.task.modelFiles())
+    let (state, files) = (loop.state.handedOver(), try loop.modelFiles())
     writer.start { try store.write(state.value, seed: seed, files: files) }
   }
 
   /// Begins to write a folder with the model as it is to be used.
   private func writeModel(to path: FilePath) throws {
-    let files = try loop.task.modelFiles()
+    let files = try loop.modelFiles()
     let state = loop.withFinalWeights { loop.state.handedOver() }
     writer.start { try ModelFolder.write(state.value.model, files: files, to: path) }
   }
@@ -137,3 +180,34 @@ public final class TrainingRun<Task: TrainingTask> {
 
 @available(*, unavailable)
 extension TrainingRun: Sendable {}
+
+// MARK: Opening
+
+extension TrainingRun {
+  /// Continues from the newest checkpoint, if there is one.
+  ///
+  /// - Returns: What the user should know.
+  private static func restore<Task: TrainingTask>(
+    _ loop: TrainingLoop<Task>, from store: CheckpointStore, examples: Int?
+  ) throws -> [String] {
+    guard let found = try store.newest() else { return [] }
+    guard found.state.position.index <= examples ?? .max, found.seed == loop.settings.seed else {
+      throw TrainingError.invalidCheckpoint(
+        path: found.path, problem: "it belongs to other data or another seed")
+    }
+    try loop.restore(found.state)
+    return found.refused.map { "passed over a newer checkpoint: \($0)" }
+  }
+
+  /// What keeps the metrics of every run.
+  private static func logs(
+    in folder: FilePath, after step: Int, interval: Int
+  ) throws -> [any MetricsSink] {
+    let tensorBoard = folder.appending("tensorboard")
+    try tensorBoard.createFolders()
+    return [
+      try CSVLog(folder, continuingAfter: step, routingInterval: interval),
+      try TensorBoardLog(tensorBoard, continuingAfter: step, routingInterval: interval),
+    ]
+  }
+}

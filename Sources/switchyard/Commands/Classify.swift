@@ -93,7 +93,7 @@ struct Classify: ParsableCommand {
     _ prediction: TextClassifier.Prediction, _ configuration: ClassifierConfiguration,
     _ isTruncated: Bool
   ) -> Answer {
-    let kind = configuration.mixture.experts[prediction.expert].rawValue
+    let kind = configuration.mixture.experts[prediction.expert].name
     var answer = Answer(
       score: prediction.score, expert: prediction.expert, kind: kind, gate: prediction.gate,
       truncated: isTruncated)

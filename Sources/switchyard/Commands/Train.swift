@@ -8,10 +8,10 @@ import SystemPackage
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a language model on text of your own.",
+    abstract: "Train a language model, an image model or a classifier.",
     discussion: """
-      CONFIG is one JSON file that says what model, what text and how; Examples/ holds some, and \
-      Documentation/training.md explains every key. A smallest one:
+      CONFIG is one JSON file that says what model, what data and how; Examples/ holds some, and \
+      Documentation/training.md explains every key. A smallest one, of a language model:
 
         {"model": {"hidden_size": 128, "num_hidden_layers": 4,
            "num_attention_heads": 4, "rms_norm_eps": 1e-5,
@@ -77,7 +77,7 @@ struct Train: ParsableCommand {
     }
     let preparation = ProgressLine()
     defer { preparation.end() }
-    let run = try TrainingSession(
+    let run = try TrainingRun(
       configuration, in: folder, resumes: resume, device: device,
       versions: ["switchyard": VersionReport.version, "libtorch": Engine.version],
       progress: preparation.show)

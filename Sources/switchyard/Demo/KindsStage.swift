@@ -105,7 +105,7 @@ struct KindsStage: DemoStage {
   private var kinds: [String] {
     let path = run.appending("model").appending("config.json")
     let configuration = try? ClassifierConfiguration(ConfigurationObject(path))
-    return configuration?.mixture.experts.map(\.rawValue) ?? []
+    return configuration?.mixture.experts.map(\.name) ?? []
   }
 
   /// The share of each kind of text that each expert answers, in the last evaluation.

@@ -7,7 +7,7 @@ import MoETraining
 final class TrainingDisplay {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let steps: Int
-  private let run: TrainingSession
+  private let run: TrainingRun
   private let clock = ContinuousClock()
   private var shown: ContinuousClock.Instant?
   /// Running averages, because single steps jump.
@@ -20,7 +20,7 @@ final class TrainingDisplay {
     mutating func take(_ next: Double) { value = value.map { $0 + (next - $0) / 20 } ?? next }
   }
 
-  init(_ run: TrainingSession) { (self.run, steps) = (run, run.steps) }
+  init(_ run: TrainingRun) { (self.run, steps) = (run, run.steps) }
 
   /// Says what is about to be trained.
   func begin() {

@@ -101,7 +101,7 @@ struct ImageSetTests {
   @Test(
     "broken IDX files are refused",
     arguments: [
-      ("short", "no IDX file"), ("axes", "no IDX file"), ("size", "its header says 2×2×4"),
+      ("short", "not an IDX file"), ("axes", "not an IDX file"), ("size", "its header says 2×2×4"),
       ("gzip", "gunzip"), ("huge", "its header says"), ("labels", "1 labels, but"),
     ])
   func brokenIDX(kind: String, expected: String) throws {

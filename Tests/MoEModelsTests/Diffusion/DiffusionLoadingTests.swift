@@ -56,7 +56,7 @@ struct DiffusionLoadingTests {
 
   @Test("show their architecture by names and shapes", arguments: DiffusionSize.allCases)
   func contents(size: DiffusionSize) throws {
-    for router in [nil] + DiffusionExpertsConfiguration.Router.allCases {
+    for router in [nil] + DiffusionExpertsConfiguration.Router.builtIn {
       let known = DiffusionConfiguration.preset(size, router: router)
       let shapes = Dictionary(
         uniqueKeysWithValues: known.tensorShapes().map { ($0.name, $0.shape) })
@@ -71,14 +71,14 @@ struct DiffusionLoadingTests {
 
   @Test("say what tensors do not, which other tensors would not change")
   func unseen() throws {
-    for router in [nil] + DiffusionExpertsConfiguration.Router.allCases {
+    for router in [nil] + DiffusionExpertsConfiguration.Router.builtIn {
       let known = DiffusionConfiguration.preset(.base, router: router)
       var other = known
       other.heads = 6
       (other.labelDropout, other.objective) = (0.2, .noisePrediction)
       let hasK = router.map { ![.classification, .kMeans].contains($0) } == true
       if hasK { other.experts?.perToken = 3 }
-      if router?.hasPrototypes == true {
+      if router?.rule.keys.contains(.scoring) == true {
         other.experts?.router = router == .promoe ? .promoeExpertChoice : .promoe
         other.experts?.scoring = .softmax
       }
@@ -117,7 +117,9 @@ struct DiffusionLoadingTests {
     other.experts?.router = .promoeExpertChoice
     #expect(message(other).isEmpty)
     // Nothing in the file says how many heads a model of an unknown width has.
-    let error = #expect(throws: ConfigurationError.self) { try DiffusionTransformer.open(checkpoint) }
+    let error = #expect(throws: ConfigurationError.self) {
+      try DiffusionTransformer.open(checkpoint)
+    }
     #expect(error?.description.contains("num_attention_heads") == true)
   }
 

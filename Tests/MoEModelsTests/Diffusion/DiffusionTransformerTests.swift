@@ -10,7 +10,7 @@ import Testing
 
 @Suite("Diffusion transformers")
 struct DiffusionTransformerTests {
-  private static let routers = DiffusionExpertsConfiguration.Router.allCases
+  private static let routers = DiffusionExpertsConfiguration.Router.builtIn
   private static let allKinds: [DiffusionExpertsConfiguration.Router?] = [nil] + routers
 
   @Test("put columns before rows in their positions, sines before cosines")

@@ -40,7 +40,11 @@ struct ProMoELayerTests {
     let before = apply(layer, x, [5, 5, 5])
     let flat = x.reshaped([-1, width])
     let shared = try #require(layer.shared)
-    let expected = layer.experts[4](flat) + shared(flat)
+    let toLast = Routing(
+      tokenCount: flat.size(0), expertCount: 5,
+      choice: .byExpert(tokens: [[], [], [], [], Array(0..<flat.size(0))]),
+      weights: Tensor.ones([flat.size(0)]), probabilities: Tensor.zeros([flat.size(0), 5]))
+    let expected = layer.experts.run(ExpertRows(flat), Dispatch(toLast)) + shared(flat)
     expectClose(before.hidden.reshaped([-1, width]), expected, .sameKernels)
     model.scramble("cluster_centers", seed: 1)
     for expert in 0..<4 { model.scramble("blocks.1.mlp.experts.\(expert).", seed: 2) }
@@ -84,7 +88,7 @@ struct ProMoELayerTests {
     let loss = try #require(before.contrastiveLoss(temperature: 0.07))
     let longerLoss = try #require(longer.contrastiveLoss(temperature: 0.07))
     expectClose(longerLoss, loss, .sameKernels)
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     prototypes.assign(prototypes.value * Tensor([1, 2, 3, 40] as [Float], shape: [4, 1]))
     let other = apply(layer, x, [1, 2])
     #expect(before.conditional.assignments == other.conditional.assignments)
@@ -117,7 +121,7 @@ struct ProMoELayerTests {
     let model = try DiffusionSample.new(.promoe)
     let (layer, x) = (try layer(model), Parameter(input(3)))
     let experts = model.parameters.filter { $0.name.contains("expert") }.map(\.parameter)
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     let found = try valueAndGradients(
       of: { try #require(apply(layer, x.value, [1, 5, 3]).contrastiveLoss(temperature: 0.07)) },
       for: [x, prototypes] + experts)
@@ -139,7 +143,7 @@ struct ProMoELayerTests {
   func idleExperts() throws {
     let model = try DiffusionSample.new(.promoe)
     let (layer, x) = (try layer(model), input(3))
-    guard case .prototypes(let prototypes) = layer.gate else { return }
+    let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
     // Opposite to another prototype: nobody chooses it where the other is better than nothing.
     let mean = x.reshaped([-1, width]).mean(axis: 0)
     let far = x + mean * 50

@@ -84,7 +84,7 @@ struct ExpertMixtureTests {
   }
 
   /// Counts the samples that it sees.
-  private final class CountedExpert: ViewingExpert {
+  private final class CountedExpert: Expert {
     let view: InputView
     var samples = 0
     var calls = 0

@@ -29,7 +29,7 @@ private struct Toy {
     _ encoder: Encoder, _ kinds: [ExpertKind], steps: Int, seed: Int = 0, more: String = "",
     settings: [String] = []
   ) throws -> TrainingConfiguration {
-    let names = kinds.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+    let names = kinds.map { "\"\($0.name)\"" }.joined(separator: ", ")
     let text = """
       {"task": "classification", "encoder": \(encoder.rawValue),
        "head": {"experts": [\(names)], "width": 32, "expert_size": 32},
@@ -44,9 +44,9 @@ private struct Toy {
 
   /// Trains and measures.
   func results(_ configuration: TrainingConfiguration, in name: String) throws -> [String: Double] {
-    let session = try TrainingSession(configuration, in: folder.file(name), resumes: false)
+    let run = try TrainingRun(configuration, in: folder.file(name), resumes: false)
     var found: [String: Double] = [:]
-    _ = try session.run(observer: { event in
+    _ = try run.run(observer: { event in
       if case .evaluated(let values, _) = event {
         for value in values { found[value.name] = value.value }
       }
@@ -103,8 +103,8 @@ struct ClassificationTaskTests {
         .transformer, [.feedForward, .recurrent], steps: 4, more: #", "losses": {"balance": 0.1}"#,
         settings: [settings, "head.dropout=0.3", "training.clip=0.5"])
       var losses: [Double] = []
-      let session = try TrainingSession(configuration, in: toy.folder.file(name), resumes: false)
-      _ = try session.run(observer: {
+      let run = try TrainingRun(configuration, in: toy.folder.file(name), resumes: false)
+      _ = try run.run(observer: {
         if case .step(let metrics) = $0 { losses.append(metrics.loss) }
       })
       return losses
@@ -120,9 +120,9 @@ struct ClassificationTaskTests {
       let configuration = try toy.configuration(.bag, [.feedForward, .recurrent], steps: 12)
       var losses: [Double] = []
       for resumes in stop == nil ? [false] : [false, true] {
-        let session = try TrainingSession(
+        let run = try TrainingRun(
           configuration, in: toy.folder.file(name), resumes: resumes)
-        _ = try session.run(shouldStop: { !resumes && losses.count == stop }) { event in
+        _ = try run.run(shouldStop: { !resumes && losses.count == stop }) { event in
           if case .step(let metrics) = event { losses.append(metrics.loss) }
         }
       }
@@ -247,7 +247,7 @@ struct ClassificationTaskTests {
   @Test("leaves no folder behind when a run cannot begin, and warns of a test of one class")
   func beginnings() throws {
     let toy = try Toy()
-    func train(_ rows: String, settings: [String] = []) throws -> TrainingSession {
+    func train(_ rows: String, settings: [String] = []) throws -> TrainingRun {
       _ = try toy.folder.write(Array(rows.utf8), to: "train.csv")
       _ = try toy.folder.write(Array("1,rain\n1,cloud\n".utf8), to: "test.csv")
       let tokenizer = try toy.folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
@@ -258,7 +258,7 @@ struct ClassificationTaskTests {
          "training": {"steps": 1, "batch_size": 2}, "optimizer": {"learning_rate": 2e-2}}
         """
       let path = try toy.folder.write(Array(text.utf8), to: "toy.json")
-      return try TrainingSession(
+      return try TrainingRun(
         TrainingConfiguration(path, settings: settings), in: toy.folder.file("run"), resumes: false)
     }
     #expect(throws: DataError.self) { try train("1,rain\n1,cloud\n") }
@@ -304,9 +304,9 @@ struct ClassificationTaskTests {
     let configuration = try toy.configuration(
       .bag, [.feedForward, .recurrent], steps: 1,
       more: #", "losses": {"entropy": -0.25, "balance": 2}"#)
-    let session = try TrainingSession(configuration, in: toy.folder.file("run"), resumes: false)
+    let run = try TrainingRun(configuration, in: toy.folder.file("run"), resumes: false)
     var metrics: StepMetrics?
-    _ = try session.run(observer: { event in
+    _ = try run.run(observer: { event in
       if case .step(let step) = event { metrics = step }
     })
     let step = try #require(metrics)

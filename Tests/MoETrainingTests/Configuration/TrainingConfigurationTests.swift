@@ -51,9 +51,10 @@ struct TrainingConfigurationTests {
     #expect(resolved["schedule.warmup_steps"] == .number(4))
     #expect(resolved["schedule.steps"] == .number(40))
     #expect(resolved["optimizer.beta2"] == .number(0.95))
-    #expect(resolved["training.precision"] == .string(configuration.shared.dtype.rawValue))
-    #expect(configuration.shared.loop.schedule.final == 0.001)
-    #expect(configuration.shared.intervals == RunIntervals(evaluation: 2, checkpoint: 4))
+    #expect(resolved["training.precision"] == .string(configuration.settings.dtype.rawValue))
+    #expect(configuration.settings.loop.schedule.final == 0.001)
+    let intervals = try TrainingRun.Intervals(evaluation: 2, checkpoint: 4)
+    #expect(configuration.settings.intervals == intervals)
   }
 
   @Test(
@@ -120,7 +121,7 @@ struct TrainingConfigurationTests {
     let record = RunRecord(try read(), versions: [:])
     #expect(record.differences(from: try read("training.fused_update=true").resolved).isEmpty)
     let recipe = try language("training.fused_update=true", "training.clip=0").shared
-    #expect(recipe.loop.fusesUpdates && recipe.loop.maximumNorm == .infinity)
+    #expect(recipe.loop.fusesUpdates && recipe.loop.clip == .infinity)
     #expect(recipe.resolved["training"]?["clip"] == .number(0))
     for (settings, key) in [
       (["training.clip=-1"], "training.clip"),
@@ -145,7 +146,7 @@ struct TrainingConfigurationTests {
       try AtomicFile.write(Self.text, to: path)
       let configuration = try TrainingConfiguration(path, settings: settings)
       #expect {
-        _ = try TrainingSession(configuration, in: out, resumes: false)
+        _ = try TrainingRun(configuration, in: out, resumes: false)
       } throws: {
         "\($0)".contains("smaller: training it needs more than")
       }

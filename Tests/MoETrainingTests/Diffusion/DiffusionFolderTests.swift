@@ -53,8 +53,8 @@ struct DiffusionFolderTests {
   }
 
   private func trained(_ configuration: TrainingConfiguration, _ name: String) throws -> FilePath {
-    let session = try TrainingSession(configuration, in: folder.file(name), resumes: false)
-    guard case .finished(let model) = try session.run() else {
+    let run = try TrainingRun(configuration, in: folder.file(name), resumes: false)
+    guard case .finished(let model) = try run.run() else {
       throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model

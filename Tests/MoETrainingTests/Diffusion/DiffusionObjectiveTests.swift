@@ -27,8 +27,8 @@ struct DiffusionObjectiveTests {
       settings: LoopSettings(
         schedule: LearningRateSchedule(
           peak: 1e-3, warmupSteps: 0, totalSteps: 100, decay: .constant),
-        optimizer: AdamWSettings(beta1: 0.9, beta2: 0.999, weightDecay: 0), maximumNorm: 0.5,
-        averageDecay: 0.9))
+        optimizer: AdamWSettings(beta1: 0.9, beta2: 0.999, weightDecay: 0), clip: 0.5,
+        average: 0.9))
   }
 
   @Test(

@@ -49,10 +49,10 @@ struct DiffusionRecipeTests {
       ? [#"model.experts={"count": 2, "expert_size": 16}"#]
       : router == "dense" ? ["model.experts=null"] : []
     let out = folder.file("out")
-    let session = try TrainingSession(
+    let run = try TrainingRun(
       configuration(["model.router=\(router)"] + changes), in: out, resumes: false)
-    #expect(session.unit == "images" && session.headline.contains("9 images of 1×8×8, 3 classes"))
-    guard case .finished(let model) = try session.run() else {
+    #expect(run.unit == "images" && run.headline.contains("9 images of 1×8×8, 3 classes"))
+    guard case .finished(let model) = try run.run() else {
       Issue.record("the run did not finish")
       return
     }
@@ -83,11 +83,11 @@ struct DiffusionRecipeTests {
     let changes =
       router == "promoe"
       ? [] : [#"model.experts=\#(router == "dense" ? "null" : #"{"count": 2}"#)"#]
-    let session = try TrainingSession(
+    let run = try TrainingRun(
       configuration(["model.router=\(router)", setting] + changes), in: folder.file("idle"),
       resumes: false)
-    #expect(session.notices.isEmpty == expected.isEmpty)
-    #expect(session.notices.allSatisfy { $0.contains(expected) }, "\(session.notices)")
+    #expect(run.notices.isEmpty == expected.isEmpty)
+    #expect(run.notices.allSatisfy { $0.contains(expected) }, "\(run.notices)")
   }
 
   @Test("models that predict noise learn variances unless told otherwise")
@@ -138,7 +138,7 @@ struct DiffusionRecipeTests {
   func refusals(setting: String, expected: String) throws {
     let out = folder.file("refused")
     #expect {
-      _ = try TrainingSession(configuration([setting]), in: out, resumes: false)
+      _ = try TrainingRun(configuration([setting]), in: out, resumes: false)
     } throws: {
       "\($0)".contains(expected)
     }

@@ -15,7 +15,7 @@ import Testing
 @Suite("Training diffusion transformers", .serialized)
 struct DiffusionTaskTests {
   private static let routers: [DiffusionExpertsConfiguration.Router?] =
-    [nil] + DiffusionExpertsConfiguration.Router.allCases
+    [nil] + DiffusionExpertsConfiguration.Router.builtIn
 
   func loop(
     _ router: DiffusionExpertsConfiguration.Router?, flips: Bool = false, batch: Int = 16,
@@ -26,15 +26,15 @@ struct DiffusionTaskTests {
     let task = try DiffusionTask(
       SampleImages.model(router, change: change),
       images: ShuffledImages(set, flips: flips, seed: 2), validation: set,
-      settings: .init(batchSize: batch, router: router))
+      settings: .init(batchSize: batch))
     return try TrainingLoop(
       task,
       settings: LoopSettings(
         accumulation: accumulation,
         schedule: LearningRateSchedule(
           peak: 3e-3, warmupSteps: 0, totalSteps: 200, decay: .constant),
-        optimizer: AdamWSettings(weightDecay: 0), maximumNorm: limit, fusesUpdates: fusesUpdates,
-        averageDecay: average, seed: 9))
+        optimizer: AdamWSettings(weightDecay: 0), clip: limit, fusesUpdates: fusesUpdates,
+        average: average, seed: 9))
   }
 
   @Test("is the same when each weight is updated at once", arguments: routers)
@@ -120,7 +120,7 @@ struct DiffusionTaskTests {
     ])
   func recomputes(router: DiffusionExpertsConfiguration.Router) throws {
     func losses(_ recomputes: Bool) throws -> [Double] {
-      var settings = DiffusionTask.Settings(batchSize: 8, router: router)
+      var settings = DiffusionTask.Settings(batchSize: 8)
       settings.recomputes = recomputes
       let task = try DiffusionTask(
         SampleImages.model(router),
@@ -141,8 +141,8 @@ struct DiffusionTaskTests {
   func contrastive() throws {
     func gate(_ factor: Double) throws -> (weight: Double, busy: Int) {
       let model = try SampleImages.model(.promoe)
-      var settings = DiffusionTask.Settings(batchSize: 16, router: .promoe)
-      settings.contrastive = factor
+      var settings = DiffusionTask.Settings(batchSize: 16)
+      settings.losses["contrastive"] = factor
       let set = try SampleImages.set()
       let task = try DiffusionTask(
         model, images: ShuffledImages(set, flips: false, seed: 2), settings: settings)

@@ -186,7 +186,9 @@ struct LayerRegression {
         let network = FeedForward(
           gate: nil, up: linear("up", 2 * width, width), down: linear("down", width, 2 * width),
           activation: .geluTanh)
-        let all = [network.up, network.down].flatMap { [$0.weight, $0.bias].compactMap { $0 } }
+        let all = [network.up, network.down].flatMap {
+          [$0.denseWeight, $0.bias].compactMap { $0 }
+        }
         parameters = all.enumerated().map { NamedParameter("\($0.offset)", $0.element) }
         kind = .dense(network)
         return

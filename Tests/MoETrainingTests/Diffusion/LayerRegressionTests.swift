@@ -26,7 +26,8 @@ struct LayerRegressionTests {
     .flatMap(Double.init)
 
   @Test(
-    "a whole table", .enabled(if: asked != nil, "takes minutes; Scripts/promoe-layer makes three"))
+    "a whole table",
+    .enabled(if: asked != nil, "takes minutes; Scripts/studies/promoe-layer makes three"))
   func table() throws {
     let common = try #require(Self.asked)
     for model in LayerRegression.Model.allCases {

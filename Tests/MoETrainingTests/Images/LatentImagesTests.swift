@@ -101,10 +101,10 @@ struct LatentImagesTests {
        "evaluation": {"samples": 2}}
       """
     try AtomicFile.write(text, to: folder.file("config.json"))
-    let session = try TrainingSession(
+    let run = try TrainingRun(
       TrainingConfiguration(folder.file("config.json"), settings: settings), in: folder.file(name),
       resumes: false)
-    guard case .finished(let model) = try session.run() else {
+    guard case .finished(let model) = try run.run() else {
       throw SettingError(key: "run", value: "stopped", expected: "finished")
     }
     return model

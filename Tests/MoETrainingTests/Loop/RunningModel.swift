@@ -47,7 +47,7 @@ struct RunningModel {
       ConfigurationObject(folder.file("config.json")))
     return try MoEDecoder(
       configuration, names: SwitchyardMoE.names,
-      weights: TrainableWeights(
+      weights: MappedWeights.trainable(
         RandomWeights(RandomSource(seed: 5)), dtype: dtype, device: .cpu))
   }
 
@@ -66,7 +66,7 @@ struct RunningModel {
       settings: LoopSettings(
         accumulation: accumulation,
         schedule: LearningRateSchedule(peak: rate, warmupSteps: 3, totalSteps: 200),
-        optimizer: AdamWSettings(weightDecay: 0.1), maximumNorm: limit,
-        fusesUpdates: fusesUpdates, averageDecay: average, seed: 11))
+        optimizer: AdamWSettings(weightDecay: 0.1), clip: limit,
+        fusesUpdates: fusesUpdates, average: average, seed: 11))
   }
 }

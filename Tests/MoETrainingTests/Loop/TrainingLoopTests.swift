@@ -112,7 +112,7 @@ struct TrainingLoopTests {
         InfiniteSlope(),
         settings: LoopSettings(
           schedule: LearningRateSchedule(peak: 0.1, warmupSteps: 0, totalSteps: 9),
-          optimizer: AdamWSettings(), maximumNorm: limit, fusesUpdates: true))
+          optimizer: AdamWSettings(), clip: limit, fusesUpdates: true))
       #expect {
         _ = try loop.advance()
       } throws: { error in
@@ -229,7 +229,7 @@ struct TrainingRunParityTests {
       settings: LoopSettings(
         schedule: LearningRateSchedule(
           peak: 3e-3, final: 3e-4, warmupSteps: 10, totalSteps: 100),
-        optimizer: AdamWSettings(beta2: 0.95, weightDecay: 0.1), maximumNorm: 1))
+        optimizer: AdamWSettings(beta2: 0.95, weightDecay: 0.1), clip: 1))
     let steps = try (0..<100).map { _ in try loop.advance() }
     func compare(_ name: String, _ found: [Double]) throws {
       expectClose(

@@ -38,8 +38,8 @@ struct TrainingRunTests {
       schedule: LearningRateSchedule(peak: 0.1, warmupSteps: 0, totalSteps: 4),
       optimizer: AdamWSettings())
     let run = try TrainingRun(
-      TrainingLoop(NumberTask(), settings: settings), in: folder.path, steps: 4,
-      intervals: RunIntervals(evaluation: 2, checkpoint: 10), sinks: [])
+      NumberTask(), settings: settings, steps: 4,
+      intervals: .init(evaluation: 2, checkpoint: 10), in: folder.path)
     var seen: [Double] = []
     _ = try run.run(observer: {
       if case .evaluated(let results, _) = $0 { seen += results.map(\.value) }

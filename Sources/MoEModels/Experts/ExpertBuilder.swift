@@ -1,0 +1,45 @@
+public import MoETensor
+
+/// Asks a source for the weights of one expert, under the expert's name.
+public final class ExpertBuilder {
+  /// Numbers of a vector that the expert reads.
+  public let width: Int
+  /// Inner values of the expert.
+  public let size: Int
+  /// Numbers of an answer.
+  public let outputs: Int
+  /// The weights so far, in the order in which they were asked for.
+  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private let prefix: String
+  private let weights: any WeightSource
+
+  init(_ prefix: String, width: Int, size: Int, outputs: Int, weights: any WeightSource) {
+    (self.prefix, self.weights) = (prefix, weights)
+    (self.width, self.size, self.outputs) = (width, size, outputs)
+  }
+
+  /// A weight that starts evenly spread between ±1/√`summed`, as PyTorch starts linear and recurrent layers.
+  ///
+  /// - Parameters:
+  ///   - name: Its name after the expert's.
+  ///   - shape: Its shape.
+  ///   - summed: Numbers that one result sums.
+  /// - Returns: The weight.
+  /// - Throws: ``ModelError`` when a checkpoint lacks it.
+  public func weight(_ name: String, _ shape: [Int], summed: Int) throws -> Parameter {
+    let name = prefix.isEmpty ? name : "\(prefix).\(name)"
+    let limit = 1 / Double(summed).squareRoot()
+    let parameter = try weights.weight(name, shape, start: .uniform(limit))
+    parameters.append((name, parameter))
+    return parameter
+  }
+
+  /// A linear layer with bias, `name.weight` and `name.bias`.
+  ///
+  /// - Throws: ``ModelError`` when a checkpoint lacks a weight.
+  public func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
+    Linear(
+      weight: try weight(name + ".weight", [outputs, inputs], summed: inputs),
+      bias: try weight(name + ".bias", [outputs], summed: inputs))
+  }
+}

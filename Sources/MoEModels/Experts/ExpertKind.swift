@@ -1,0 +1,36 @@
+/// A kind of expert that a configuration can name: what it reads, and which weights it asks for.
+///
+/// A kind becomes known by its entry in ``ExpertKinds/registry``, also one from another package.
+public struct ExpertKind: Sendable {
+  /// The name in `config.json`.
+  public let name: String
+  /// What experts of this kind read.
+  public let view: InputView
+  private let build: @Sendable (ExpertBuilder) throws -> any Expert
+
+  /// Describes a kind.
+  ///
+  /// - Parameters:
+  ///   - name: The name in `config.json`.
+  ///   - view: What experts of this kind read.
+  ///   - build: Asks for the weights of one expert, always in the same order, and puts it together.
+  public init(
+    _ name: String, reading view: InputView,
+    build: @escaping @Sendable (ExpertBuilder) throws -> any Expert
+  ) {
+    (self.name, self.view, self.build) = (name, view, build)
+  }
+
+  /// One expert.
+  ///
+  /// - Throws: What the source of its weights throws.
+  func expert(_ builder: ExpertBuilder) throws -> any Expert { try build(builder) }
+}
+
+extension ExpertKind: Hashable {
+  /// Whether the names are the same.
+  public static func == (left: ExpertKind, right: ExpertKind) -> Bool { left.name == right.name }
+
+  /// Hashes the name.
+  public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}

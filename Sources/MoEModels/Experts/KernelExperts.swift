@@ -1,0 +1,317 @@
+import CKernels
+import MoECore
+import MoERouting
+import MoETensor
+
+/// Feed-forward experts of one shape, run by kernels of our own: all experts of a layer in one go.
+///
+/// Rows are gathered, multiplied and turned back without copies of weights, padding or a start of threads per
+/// expert; sums are f32 also for brain floats, and every run adds in the same order.
+struct KernelExperts: ExpertBank {
+  let experts: [FeedForward]
+  let hidden: Int
+  let inner: Int
+  let dtype: DType
+  let isGated: Bool
+  let hasBias: Bool
+  let activation: ckernels_activation
+
+  /// What the kernels do not serve at the moment goes this way.
+  private let slices: SlicedExperts
+
+  /// Looks whether the kernels serve these experts: dense weights of equal shapes, f32 or bf16, biases only without a
+  /// gate, an activation that they know, and a processor that has their instructions.
+  init?(_ experts: [FeedForward]) {
+    guard Engine.hasTileKernels, let first = experts.first,
+      let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
+    else { return nil }
+    (self.experts, self.activation) = (experts, activation)
+    (inner, hidden, dtype) = (up.shape[0], up.shape[1], up.dtype)
+    (isGated, hasBias) = (first.gate != nil, first.up.bias != nil)
+    slices = SlicedExperts(experts, outputs: hidden)
+    guard !(hasBias && isGated),
+      dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
+      experts.allSatisfy(fits)
+    else { return nil }
+  }
+
+  private func fits(_ expert: FeedForward) -> Bool {
+    func fits(_ linear: Linear, _ shape: [Int]) -> Bool {
+      guard let weight = linear.denseWeight else { return false }
+      let bias = linear.bias?.value
+      return (bias != nil) == hasBias && weight.shape == shape && weight.dtype == dtype
+        && bias.map { $0.shape == [shape[0]] && $0.dtype == dtype } ?? true
+    }
+    return expert.activation.kernel == activation && (expert.gate != nil) == isGated
+      && expert.gate.map { fits($0, [inner, hidden]) } ?? true
+      && fits(expert.up, [inner, hidden]) && fits(expert.down, [hidden, inner])
+  }
+
+  var count: Int { experts.count }
+
+  func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
+    precondition(
+      rows.pooled.shape == [dispatch.tokenCount, hidden] && dispatch.counts.count == count,
+      "\(rows.pooled.shape) and \(dispatch.counts.count) columns for \(count) experts of width \(hidden)"
+    )
+    return runKernel(rows.pooled, dispatch) ?? slices.run(ExpertRows(rows.pooled), dispatch)
+  }
+
+  /// The answers, or `nil` where the kernels do not apply: nobody was chosen, something is stored elsewhere, or
+  /// gradients of a kind are wanted that they do not know.
+  private func runKernel(_ x: Tensor, _ dispatch: Dispatch) -> Tensor? {
+    guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
+    let byToken = dispatch.byToken
+    if Tensor.recordsGradients([x, byToken.weights] + dispatch.busyMatrices(of: experts)) {
+      return runWithGradients(x, dispatch, byToken)
+    }
+    guard let pointers = ExpertPointers(experts, counts: dispatch.counts) else { return nil }
+    let input = x.contiguous()
+    let weights = byToken.weights.cast(to: .f32).contiguous()
+    guard dispatch.tokenCount == 1, !hasBias, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
+      return runRows(
+        input, dispatch, byToken, weights, Self.blocks(dispatch.counts), pointers, kept: nil)
+    }
+    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
+    guard let factors = unsafe weights.hostElements, let target = unsafe result.freshElements else {
+      return nil
+    }
+    defer { extendLifetime((weights, result)) }
+    unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
+    return result
+  }
+
+  // MARK: Several tokens
+
+  /// Every expert on its rows, and the weighted sums; `weights` lie beside `byToken.places`.
+  func runRows(
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: Tensor,
+    _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?
+  ) -> Tensor? {
+    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
+    let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
+    guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
+      let target = unsafe result.freshElements
+    else { return nil }
+    defer { extendLifetime((x, weights, result)) }
+    unsafe withWork(elements, dispatch, blocks, pointers, answers: answers, kept: kept) {
+      unsafe runBlocks($0, count: blocks.count)
+    }
+    unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
+    return result
+  }
+
+  /// Products before the activation, kept for the backward pass; shape `[lanes, inner]` each.
+  struct Kept {
+    var gate: Tensor?
+    var up: Tensor
+  }
+
+  /// Describes the work on several rows to the kernels.
+  func withWork(
+    _ x: UnsafeRawPointer, _ dispatch: Dispatch, _ blocks: [ckernels_block],
+    _ pointers: ExpertPointers, answers: Tensor?, kept: Kept?,
+    _ body: (UnsafePointer<ckernels_experts>) -> Void
+  ) {
+    defer { extendLifetime((answers, pointers, kept)) }
+    unsafe dispatch.rows.withUnsafeBufferPointer { rows in
+      unsafe blocks.withUnsafeBufferPointer { blocks in
+        let work = unsafe ckernels_experts(
+          narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
+          gate: pointers.gate, up: pointers.up, down: pointers.down, up_bias: pointers.upBias,
+          down_bias: pointers.downBias, x: x, rows: rows.baseAddress, blocks: blocks.baseAddress,
+          answers: answers?.freshNumbers,
+          gate_values: kept?.gate?.freshNumbers, up_values: kept?.up.freshNumbers)
+        unsafe withUnsafePointer(to: work) { unsafe body($0) }
+      }
+    }
+  }
+
+  private func runBlocks(_ work: UnsafePointer<ckernels_experts>, count: Int) {
+    let scratch = unsafe ckernels_experts_scratch(work)
+    unsafe Engine.parallelPieces(count, scratch: scratch) {
+      unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
+    }
+  }
+
+  /// Cuts each expert's assignments into parts of nearly equal size that fill whole vectors.
+  static func blocks(_ counts: [Int]) -> [ckernels_block] {
+    let (most, width) = (48, 16)
+    var blocks: [ckernels_block] = []
+    var (start, lane) = (0, 0)
+    for (expert, count) in counts.enumerated() where count > 0 {
+      let parts = (count + most - 1) / most
+      let size = ((count + parts - 1) / parts + width - 1) / width * width
+      for first in stride(from: 0, to: count, by: size) {
+        let rows = min(size, count - first)
+        blocks.append(ckernels_block(expert: expert, first: start + first, count: rows, lane: lane))
+        lane += (rows + width - 1) / width * width
+      }
+      start += count
+    }
+    return blocks
+  }
+
+  func combine(
+    _ answers: Tensor, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer, tokens: Int,
+    into result: UnsafeMutableRawPointer
+  ) {
+    defer { extendLifetime(answers) }
+    unsafe byToken.starts.withUnsafeBufferPointer { starts in
+      unsafe byToken.places.withUnsafeBufferPointer { places in
+        let work = unsafe ckernels_combination(
+          narrow: dtype == .bf16, width: hidden,
+          answers: answers.numbers,
+          starts: starts.baseAddress, places: places.baseAddress,
+          weights: weights.assumingMemoryBound(to: Float.self), result: result)
+        Engine.parallel(tokens, grain: 16) { part in
+          unsafe withUnsafePointer(to: work) {
+            unsafe ckernels_combine($0, part.lowerBound, part.upperBound)
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: One token
+
+  private func runRow(
+    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer,
+    _ pointers: ExpertPointers, into result: UnsafeMutableRawPointer
+  ) {
+    let wide = x.cast(to: .f32)
+    let chosen = dispatch.rows.count
+    // The factors beside the experts in rising order, as the pointers are.
+    var factors = [Float](repeating: 0, count: chosen)
+    for (choice, place) in byToken.places.enumerated() {
+      factors[Int(place)] = unsafe weights.loadUnaligned(
+        fromByteOffset: choice * MemoryLayout<Float>.size, as: Float.self)
+    }
+    let values = Tensor.uninitialized([chosen, inner], dtype: .f32)
+    defer { extendLifetime((wide, values, pointers)) }
+    unsafe factors.withUnsafeBufferPointer { factors in
+      let work = unsafe ckernels_expert_row(
+        narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
+        chosen: chosen,
+        gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
+        weights: factors.baseAddress, x: wide.numbers,
+        values: values.freshNumbers, result: result)
+      let groups = (chosen * inner + 15) / 16
+      Engine.parallel(groups, grain: max(1, (1 << 15) / (16 * hidden))) { part in
+        unsafe withUnsafePointer(to: work) {
+          unsafe ckernels_expert_row_inner(
+            $0, part.lowerBound * 16, min(part.upperBound * 16, chosen * inner))
+        }
+      }
+      Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
+        unsafe withUnsafePointer(to: work) {
+          unsafe ckernels_expert_row_result($0, part.lowerBound, part.upperBound)
+        }
+      }
+    }
+  }
+}
+
+/// Where the weights of experts lie.
+@safe final class ExpertPointers {
+  typealias List = UnsafeMutablePointer<UnsafeRawPointer?>
+
+  /// Per expert, all experts; `nil` where experts have no gate.
+  let gate: List?
+  let up: List
+  let down: List
+  /// Biases of all experts; `nil` where experts have none.
+  let upBias: List?
+  let downBias: List?
+  /// The same of the experts that have tokens, without biases.
+  let busyGate: List?
+  let busyUp: List
+  let busyDown: List
+  private let experts: [FeedForward]
+
+  /// Looks the addresses of busy experts up.
+  ///
+  /// - Parameters:
+  ///   - experts: Kept alive as long as the addresses.
+  ///   - counts: Rows per expert.
+  init?(_ experts: [FeedForward], counts: [Int]) {
+    self.experts = experts
+    let size = 2 * experts.count
+    let isGated = experts[0].gate != nil
+    func list() -> List {
+      let list = List.allocate(capacity: size)
+      unsafe list.initialize(repeating: nil, count: size)
+      return unsafe list
+    }
+    unsafe (gate, up, down) = (isGated ? list() : nil, list(), list())
+    let hasBias = experts[0].up.bias != nil
+    unsafe (upBias, downBias) = (hasBias ? list() : nil, hasBias ? list() : nil)
+    unsafe (busyGate, busyUp, busyDown) = unsafe (
+      gate.map { unsafe $0 + experts.count }, up + experts.count, down + experts.count
+    )
+    var busy = 0
+    for (place, expert) in experts.enumerated() where counts[place] > 0 {
+      guard let upward = unsafe expert.up.denseWeight?.value.hostElements,
+        let downward = unsafe expert.down.denseWeight?.value.hostElements
+      else { return nil }
+      unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
+      unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
+      if let first = expert.up.bias, let second = expert.down.bias {
+        guard let upward = unsafe first.value.hostElements,
+          let downward = unsafe second.value.hostElements
+        else { return nil }
+        unsafe upBias?[place] = unsafe upward
+        unsafe downBias?[place] = unsafe downward
+      }
+      if let linear = expert.gate {
+        guard let elements = unsafe linear.denseWeight?.value.hostElements else {
+          return nil
+        }
+        unsafe gate?[place] = unsafe elements
+        unsafe busyGate?[busy] = unsafe elements
+      }
+      busy += 1
+    }
+  }
+
+  deinit {
+    unsafe gate?.deallocate()
+    unsafe upBias?.deallocate()
+    unsafe downBias?.deallocate()
+    unsafe up.deallocate()
+    unsafe down.deallocate()
+  }
+}
+
+extension Tensor {
+  /// The first number of an f32 tensor that nobody else sees.
+  var freshNumbers: UnsafeMutablePointer<Float>? {
+    unsafe freshElements?.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The first number of a contiguous f32 tensor.
+  var numbers: UnsafePointer<Float>? { unsafe hostElements?.assumingMemoryBound(to: Float.self) }
+}
+
+extension Dispatch {
+  /// The matrices, then the biases, of the experts that have rows, expert by expert.
+  func busyMatrices(of experts: [FeedForward]) -> [Tensor] {
+    experts.indices.filter { counts[$0] > 0 }.flatMap { place in
+      let (gate, up, down) = (experts[place].gate, experts[place].up, experts[place].down)
+      return [gate?.denseWeight, up.denseWeight, down.denseWeight, up.bias, down.bias]
+        .compactMap { $0?.value }
+    }
+  }
+}
+
+extension Activation {
+  /// The kernels' name of the function, if they have it.
+  fileprivate var kernel: ckernels_activation? {
+    switch self {
+    case .silu: CKERNELS_SILU
+    case .relu: CKERNELS_RELU
+    case .geluTanh: CKERNELS_GELU_TANH
+    case .gelu, .tanh: nil
+    }
+  }
+}

@@ -1,0 +1,34 @@
+public import MoERouting
+public import MoETensor
+
+/// Experts that work one after another, each on the slice of its rows: the plain reference, for experts of any kind.
+public struct SlicedExperts: ExpertBank {
+  /// The experts, in the order of the gate's columns.
+  public let experts: [any Expert]
+  /// Numbers of an answer.
+  public let outputs: Int
+
+  /// Collects experts.
+  public init(_ experts: [any Expert], outputs: Int) {
+    (self.experts, self.outputs) = (experts, outputs)
+  }
+
+  /// Number of experts.
+  public var count: Int { experts.count }
+
+  /// Runs every expert that has rows, in their order.
+  public func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
+    guard let sequence = rows.sequence else {
+      // All read the same, which is gathered once.
+      return dispatch.run(rows.pooled) { expert, slice in experts[expert](.pooled(slice)) }
+    }
+    return dispatch.run(answerWidth: outputs) { expert, chosen in
+      switch experts[expert].view {
+      case .pooled:
+        let places = Tensor(chosen).moved(to: rows.pooled.device)
+        return experts[expert](.pooled(rows.pooled.selecting(places)))
+      case .sequence: return experts[expert](.sequence(sequence(chosen)))
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+public import MoETensor
+
+/// The weights of another source, under other names or converted.
+public final class MappedWeights: WeightSource {
+  private let source: any WeightSource
+  private let rename: (String) -> String
+  private let convert: (_ name: String, _ weight: Tensor) -> Tensor
+
+  /// Maps a source.
+  ///
+  /// - Parameters:
+  ///   - source: Where the weights come from.
+  ///   - rename: The name in the source of the name that a model asks for.
+  ///   - convert: The weight that the model gets; `name` is the one that it asked for.
+  public init(
+    _ source: any WeightSource, renaming rename: @escaping (String) -> String = { $0 },
+    converting convert: @escaping (_ name: String, _ weight: Tensor) -> Tensor = { $1 }
+  ) {
+    (self.source, self.rename, self.convert) = (source, rename, convert)
+  }
+
+  /// The weight, mapped.
+  public func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    converted(try source.weight(rename(name), shape, start: start), name)
+  }
+
+  /// The weights of one projection, mapped.
+  public func expertWeights(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [Parameter] {
+    var inner = block
+    inner.prefix = rename(block.prefix)
+    let found = try source.expertWeights(projection, of: inner, experts: experts, shape: shape)
+    return found.enumerated().map { converted($1, block.name($0, projection)) }
+  }
+
+  private func converted(_ weight: Parameter, _ name: String) -> Parameter {
+    Parameter(convert(name, weight.value))
+  }
+}
