@@ -143,7 +143,7 @@ struct TracingCommandTests {
     let text = try folder.write(Array("The gate".utf8), to: "a.txt").string
     let long = try Program.run(
       "trace", folder.path.string, "--text", text, "--out", out, "--context", "1000")
-    #expect(long.exitCode == 1 && long.errors.contains("lower --context"))
+    #expect(long.exitCode == 1 && long.errors.contains("--context is"))
     let usage = try Program.run(
       "trace", folder.path.string, "--text", text, "--out", out, "--tokens", "0")
     #expect(usage.exitCode == 64)

@@ -123,13 +123,13 @@ public struct TextRecording: Sendable {
     return recorder.tokenCount
   }
 
-  private func window(for model: MoEDecoder) throws(TracingError) -> Int {
+  private func window(for model: MoEDecoder) throws(SettingError) -> Int {
     let limit = model.configuration.contextLength
     let window = window ?? max(1, min(Self.usualWindow, limit - generated))
     guard window + generated <= limit else {
-      throw .invalidRequest(
-        "a window of \(window) and \(generated) generated tokens exceed the model's context of \(limit); lower --context or --generate"
-      )
+      throw SettingError(
+        key: "context", value: "\(window), and \(generated) tokens are generated",
+        expected: "lower, or fewer be generated: the model's context is \(limit)")
     }
     return window
   }

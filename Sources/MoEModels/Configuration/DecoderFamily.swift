@@ -11,21 +11,3 @@ public protocol DecoderFamily: SendableMetatype {
   /// - Throws: ``ModelError`` that names the key.
   static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration
 }
-
-/// Where the weights of a sparse layer stand in a checkpoint, after `model.layers.N.`.
-public struct WeightNames: Hashable, Sendable {
-  /// The module that holds gate and experts.
-  public var block: String
-  /// Names of an expert's gate, up and down projections.
-  public var gate: String
-  /// See ``gate``.
-  public var up: String
-  /// See ``gate``.
-  public var down: String
-  /// The shared expert, inside ``block``.
-  public var shared: String
-
-  /// As OLMoE, Qwen and DeepSeek name them.
-  static let usual = WeightNames(
-    block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj", shared: "shared_experts")
-}

@@ -32,7 +32,7 @@ public struct RoutingInspection: Encodable, Sendable {
     guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else { return }
     guard report.experts.isMultiple(of: devices) else {
       report.diagnosis.append(
-        "\(report.experts) experts do not divide over \(devices) devices; choose --devices to learn what placement saves."
+        "\(report.experts) experts do not divide over \(devices) devices; choose another number of devices to learn what placement saves."
       )
       return
     }

@@ -12,7 +12,7 @@ extension RoutingTrace {
       guard let text = file.header.metadata["switchyard"] else {
         throw TracingError.notATrace(
           file.path,
-          "its metadata have no entry 'switchyard'; name a routing trace, or import another tool's file"
+          "its metadata have no entry 'switchyard'; name a routing trace"
         )
       }
       do {

@@ -1,3 +1,4 @@
+import MoECore
 import ArgumentParser
 import MoEEvaluation
 import MoEModels
@@ -41,8 +42,10 @@ struct Trace: ParsableCommand {
     arguments.engine.apply()
     let progress = ProgressLine()
     defer { progress.end() }
-    let tokens = try recording.record(
-      arguments.model.path, dtype: arguments.dtype?.dtype, to: out.path, progress: progress.show)
+    let tokens = try SettingError.renaming(TextOptions.flags) {
+      try recording.record(
+        arguments.model.path, dtype: arguments.dtype?.dtype, to: out.path, progress: progress.show)
+    }
     progress.end()
     if json {
       try Output.json(Summary(trace: out.path.string, tokens: tokens))

@@ -9,6 +9,9 @@ struct TextOptions: ParsableArguments {
   @Option(help: "Tokens per window (default: what fits the model's context, at most 512).")
   var context: Int?
 
+  /// The options' names for the settings of a ``TextRecording``.
+  static let flags = ["context": "--context"]
+
   func validate() throws {
     guard tokens ?? 1 >= 1 else { throw ValidationError("--tokens must be at least 1.") }
     guard context ?? 1 >= 1 else { throw ValidationError("--context must be at least 1.") }

@@ -1,3 +1,5 @@
+import MoETracing
+import MoECore
 import ArgumentParser
 import MoEEvaluation
 import MoEModels
@@ -27,14 +29,20 @@ struct RunSubject: InspectionSubject {
     let recording = try command.texts.recording()
     let progress = ProgressLine()
     defer { progress.end() }
-    try recording.withTraces(
-      of: run.models.map { ($0.step, $0.path) }, dtype: command.dtype?.dtype,
-      progress: progress.show
-    ) { traces in
-      progress.end()
-      let report = try CheckpointReport(traces, name: run.name, devices: command.devices)
-      let page = CheckpointPage(report, losses: LossCurves(command.input.path).series).page
-      try command.finish(report, text: report.text, page: page)
+    try SettingError.renaming(TextOptions.flags) {
+      try recording.withTraces(
+        of: run.models.map { ($0.step, $0.path) }, dtype: command.dtype?.dtype,
+        progress: progress.show
+      ) { traces in
+        progress.end()
+        try show(traces)
+      }
     }
+  }
+
+  private func show(_ traces: [(step: Int, trace: RoutingTrace)]) throws {
+    let report = try CheckpointReport(traces, name: run.name, devices: command.devices)
+    let page = CheckpointPage(report, losses: LossCurves(command.input.path).series).page
+    try command.finish(report, text: report.text, page: page)
   }
 }

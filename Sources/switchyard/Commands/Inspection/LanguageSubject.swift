@@ -1,3 +1,4 @@
+import MoECore
 import MoEEvaluation
 import MoEModels
 import MoETracing
@@ -24,11 +25,13 @@ struct LanguageSubject: InspectionSubject {
     let recording = try command.texts.recording()
     let progress = ProgressLine()
     defer { progress.end() }
-    try recording.withTrace(
-      of: command.input.path, dtype: command.dtype?.dtype, progress: progress.show
-    ) { trace, tokenizer in
-      progress.end()
-      try command.show(.trace(trace), tokenizer)
+    try SettingError.renaming(TextOptions.flags) {
+      try recording.withTrace(
+        of: command.input.path, dtype: command.dtype?.dtype, progress: progress.show
+      ) { trace, tokenizer in
+        progress.end()
+        try command.show(.trace(trace), tokenizer)
+      }
     }
   }
 }

@@ -1,0 +1,17 @@
+/// Where the weights of a sparse layer are in a checkpoint, after `model.layers.N.`.
+public struct WeightNames: Hashable, Sendable {
+  /// The module that holds gate and experts.
+  public var block: String
+  /// An expert's gate projection.
+  public var gate: String
+  /// An expert's up projection.
+  public var up: String
+  /// An expert's down projection.
+  public var down: String
+  /// The shared expert, inside ``block``.
+  public var shared: String
+
+  /// As OLMoE, Qwen and DeepSeek name them.
+  static let usual = WeightNames(
+    block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj", shared: "shared_experts")
+}
