@@ -5,7 +5,7 @@ import MoETensor
 
 /// Asks a source for the weights of a decoder, one after another, under the names of checkpoints.
 final class DecoderBuilder {
-  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private(set) var parameters: [NamedParameter] = []
   private let configuration: DecoderConfiguration
   private let names: WeightNames
   private let weights: any WeightSource
@@ -26,7 +26,7 @@ final class DecoderBuilder {
     _ name: String, _ shape: [Int], start: WeightStart = .normal(deviation)
   ) throws -> Parameter {
     let parameter = try weights.weight(name, shape, start: start)
-    parameters.append((name, parameter))
+    parameters.append(NamedParameter(name, parameter))
     return parameter
   }
 
@@ -138,7 +138,7 @@ final class DecoderBuilder {
     func projection(_ projection: ExpertProjection, _ shape: [Int]) throws -> [Parameter] {
       let found = try weights.expertWeights(projection, of: block, experts: c.experts, shape: shape)
       for (expert, weight) in found.enumerated() {
-        parameters.append((block.name(expert, projection), weight))
+        parameters.append(NamedParameter(block.name(expert, projection), weight))
       }
       return found
     }

@@ -14,7 +14,7 @@ public final class MoEDecoder {
   /// The architecture.
   public let configuration: DecoderConfiguration
   /// All weights by name, in the order in which the forward pass first uses them.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   /// Token vectors, `[vocabulary, hidden]`.
   let embedding: Parameter
   /// The layers, in order.

@@ -28,7 +28,10 @@ enum ClassifierComparisons {
       ConfigurationObject(folder.appending("config.json")))
     let encoder = try configuration.encoder(weights: RandomWeights(RandomSource(seed: 1)))
     var tensors: [String: Tensor] = [:]
-    for (name, parameter) in encoder.parameters { tensors[name] = parameter.value }
+    for named in encoder.parameters {
+      let (name, parameter) = (named.name, named.parameter)
+      tensors[name] = parameter.value
+    }
     try SafetensorsFile.write(
       tensors, metadata: ["format": "pt"], to: folder.appending("model.safetensors"))
   }
@@ -70,7 +73,7 @@ enum ClassifierComparisons {
   /// A step of all weights on a batch.
   private static func fineTuning(_ folder: FilePath) throws -> () throws -> Void {
     let model = try model(folder, .f32)
-    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let named = model.parameters
     let optimizer = AdamW(named, settings: try AdamWSettings())
     let texts = lengths.enumerated().map { text($0, length: $1) }
     let targets = Tensor(texts.indices.map { $0 % 4 })

@@ -63,7 +63,9 @@ enum DiffusionComparisons {
       weights: RandomWeights(RandomSource(seed: 1)))
     // New models give zeros; trained ones do not.
     let random = RandomSource(seed: 2)
-    for (name, weight) in model.parameters where name.contains("adaLN") || name.contains("final") {
+    for named in model.parameters where named.name.contains("adaLN") || named.name.contains("final")
+    {
+      let weight = named.parameter
       weight.assign(random.normal(weight.value.shape, standardDeviation: 0.02))
     }
     return model
@@ -78,7 +80,7 @@ enum DiffusionComparisons {
     _ shape: Shape, recomputes: Bool = false, fusesUpdates: Bool = false
   ) throws -> () throws -> Void {
     let model = try model(shape)
-    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let named = model.parameters
     let optimizer = AdamW(named, settings: try AdamWSettings(weightDecay: 0))
     let random = RandomSource(seed: 3)
     let size = [shape.batch] + model.imageShape

@@ -27,7 +27,7 @@ enum TrainingComparisons {
   /// A step on random tokens, with weights in f32 and layers in the given type.
   private static func step(_ path: FilePath, _ dtype: DType) throws -> () throws -> Void {
     let model = try MoEDecoder.open(path, dtype: dtype)
-    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let named = model.parameters
     let optimizer = AdamW(named, settings: try AdamWSettings())
     let tokens = Tensor((0..<4 * 257).map { $0 * 7919 % 4096 }, shape: [4, 257])
     let (inputs, targets) = (

@@ -51,9 +51,9 @@ public struct DiffusionInspection {
         key: "images", value: "of \(set.imageShape) in \(set.classes) classes",
         expected: "of \(model.imageShape) in at most \(model.classes) classes, as the model's")
     }
-    for (name, weight) in model.parameters where !weight.value.isFinite().all() {
+    for weight in model.parameters where !weight.parameter.value.isFinite().all() {
       throw SettingError(
-        key: name, value: "infinite or NaN", expected: "finite; the weights are damaged")
+        key: weight.name, value: "infinite or NaN", expected: "finite; the weights are damaged")
     }
     var names = Array(stored.classNames.prefix(set.classes))
     while names.count < set.classes { names.append("\(names.count)") }
@@ -121,9 +121,9 @@ public struct DiffusionInspection {
 
   /// The first matrices of a block's experts, in their order, without the shared one.
   private static func firstLayers(_ model: DiffusionTransformer, block: Int) -> [Tensor] {
-    model.parameters.filter { name, _ in
-      name.hasPrefix("blocks.\(block).mlp.experts.")
-        && (name.hasSuffix(".up_proj.weight") || name.hasSuffix(".fc1.weight"))
+    model.parameters.filter {
+      $0.name.hasPrefix("blocks.\(block).mlp.experts.")
+        && ($0.name.hasSuffix(".up_proj.weight") || $0.name.hasSuffix(".fc1.weight"))
     }.map(\.parameter.value)
   }
 

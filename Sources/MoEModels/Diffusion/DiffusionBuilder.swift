@@ -5,9 +5,9 @@ import MoETensor
 /// Asks a source for the weights of a diffusion transformer under the names of the paper's code.
 final class DiffusionBuilder {
   /// What gradients change.
-  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private(set) var parameters: [NamedParameter] = []
   /// What is stored with the weights, but changes otherwise or not at all.
-  private(set) var buffers: [(name: String, parameter: Parameter)] = []
+  private(set) var buffers: [NamedParameter] = []
   private let configuration: DiffusionConfiguration
   private let weights: any WeightSource
 
@@ -17,13 +17,13 @@ final class DiffusionBuilder {
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
     let parameter = try weights.weight(name, shape, start: start)
-    parameters.append((name, parameter))
+    parameters.append(NamedParameter(name, parameter))
     return parameter
   }
 
   func buffer(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
     let parameter = try weights.weight(name, shape, start: start)
-    buffers.append((name, parameter))
+    buffers.append(NamedParameter(name, parameter))
     return parameter
   }
 

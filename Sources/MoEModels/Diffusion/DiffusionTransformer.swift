@@ -19,9 +19,9 @@ public final class DiffusionTransformer {
   /// The architecture.
   public let configuration: DiffusionConfiguration
   /// The weights that gradients change, by name, in the order in which the forward pass uses them.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   /// What is stored with them: positions, thresholds, centroids.
-  public let buffers: [(name: String, parameter: Parameter)]
+  public let buffers: [NamedParameter]
   let blocks: [DiffusionBlock]
   private let patches: (weight: Parameter, bias: Parameter)
   private let positions: Parameter

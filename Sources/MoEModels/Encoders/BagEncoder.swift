@@ -11,7 +11,7 @@ public final class BagEncoder: TextEncoder {
   /// The architecture.
   public let configuration: EncoderConfiguration
   /// All weights by name.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   private let embedding: Parameter
   private let network: FeedForward
 
@@ -43,14 +43,14 @@ public final class BagEncoder: TextEncoder {
 
 /// Requests the weights of an encoder from a source.
 final class EncoderBuilder {
-  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private(set) var parameters: [NamedParameter] = []
   private let weights: any WeightSource
 
   init(_ weights: any WeightSource) { self.weights = weights }
 
   func weight(_ name: String, _ shape: [Int], _ start: WeightStart) throws -> Parameter {
     let parameter = try weights.weight(name, shape, start: start)
-    parameters.append((name, parameter))
+    parameters.append(NamedParameter(name, parameter))
     return parameter
   }
 

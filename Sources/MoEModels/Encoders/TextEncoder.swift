@@ -21,7 +21,7 @@ public protocol TextEncoder: AnyObject {
   /// The architecture.
   var configuration: EncoderConfiguration { get }
   /// All weights by name.
-  var parameters: [(name: String, parameter: Parameter)] { get }
+  var parameters: [NamedParameter] { get }
 
   /// Encodes texts.
   ///

@@ -11,7 +11,7 @@ public final class TransformerEncoder: TextEncoder {
   /// The architecture.
   public let configuration: EncoderConfiguration
   /// All weights by name, as transformers names them.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   private let words: Parameter
   private let positions: Parameter
   private let segments: Parameter?

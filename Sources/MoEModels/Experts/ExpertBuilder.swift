@@ -9,7 +9,7 @@ public final class ExpertBuilder {
   /// Numbers of an answer.
   public let outputs: Int
   /// The weights so far, in the order in which they were asked for.
-  private(set) var parameters: [(name: String, parameter: Parameter)] = []
+  private(set) var parameters: [NamedParameter] = []
   private let prefix: String
   private let weights: any WeightSource
 
@@ -30,7 +30,7 @@ public final class ExpertBuilder {
     let name = prefix.isEmpty ? name : "\(prefix).\(name)"
     let limit = 1 / Double(summed).squareRoot()
     let parameter = try weights.weight(name, shape, start: .uniform(limit))
-    parameters.append((name, parameter))
+    parameters.append(NamedParameter(name, parameter))
     return parameter
   }
 

@@ -18,9 +18,9 @@ public final class ImageClassifier {
   /// The architecture and the names of the classes.
   public let configuration: ImageClassifierConfiguration
   /// The weights that gradients change, by name.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   /// Means and variances of channels, which follow the batches of training.
-  public let statistics: [(name: String, parameter: Parameter)]
+  public let statistics: [NamedParameter]
   private let first: Convolution
   private let blocks: [Block]
   private let final: Linear
@@ -81,16 +81,16 @@ public final class ImageClassifier {
     _ configuration: ImageClassifierConfiguration, weights: some WeightSource
   ) throws {
     self.configuration = configuration
-    var parameters: [(name: String, parameter: Parameter)] = []
-    var statistics: [(name: String, parameter: Parameter)] = []
+    var parameters: [NamedParameter] = []
+    var statistics: [NamedParameter] = []
     func weight(_ name: String, _ shape: [Int], _ start: WeightStart) throws -> Parameter {
       let parameter = try weights.weight(name, shape, start: start)
-      parameters.append((name, parameter))
+      parameters.append(NamedParameter(name, parameter))
       return parameter
     }
     func statistic(_ name: String, _ count: Int, _ start: WeightStart) throws -> Parameter {
       let parameter = try weights.weight(name, [count], start: start)
-      statistics.append((name, parameter))
+      statistics.append(NamedParameter(name, parameter))
       return parameter
     }
     func convolution(
@@ -173,7 +173,8 @@ public final class ImageClassifier {
   ///   - share: What the batch counts.
   public func learn(from batch: [Tensor], share: Double = 0.1) {
     withoutGradients {
-      for ((_, statistic), value) in zip(statistics, batch) {
+      for (named, value) in zip(statistics, batch) {
+        let statistic = named.parameter
         statistic.assign(statistic.value * (1 - share) + value * share)
       }
     }

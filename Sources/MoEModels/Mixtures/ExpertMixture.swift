@@ -9,7 +9,7 @@ public final class ExpertMixture {
   /// The layer as data.
   public let configuration: MixtureConfiguration
   /// All weights by name.
-  public let parameters: [(name: String, parameter: Parameter)]
+  public let parameters: [NamedParameter]
   /// The layer.
   public let layer: MixedLayer
 

@@ -63,8 +63,9 @@ public final class TextClassifier {
   }
 
   /// All weights by name.
-  public var parameters: [(name: String, parameter: Parameter)] {
-    encoder.parameters.map { (Self.encoderPrefix + $0.name, $0.parameter) } + mixture.parameters
+  public var parameters: [NamedParameter] {
+    encoder.parameters.map { NamedParameter(Self.encoderPrefix + $0.name, $0.parameter) }
+      + mixture.parameters
   }
 
   /// What the model says of one text.

@@ -122,19 +122,20 @@ public struct StoredModel {
     case .folder(let checkpoint):
       let source = CheckpointWeights(checkpoint)
       let model = try MoEDecoder(configuration, names: names, weights: source)
-      let weights = model.parameters.map { name, parameter in
-        let value = parameter.value
+      let weights = model.parameters.map { named in
+        let value = named.parameter.value
         return WeightHeader(
-          name: name, shape: value.shape, type: value.dtype.rawValue, bytes: value.byteCount.bytes)
+          name: named.name, shape: value.shape, type: value.dtype.rawValue,
+          bytes: value.byteCount.bytes)
       }
       return (weights, source.unused)
     case .gguf(let gguf):
       let source = CheckpointWeights(gguf, .headers)
       let model = try MoEDecoder(configuration, names: names, weights: source)
-      let weights = model.parameters.compactMap { name, _ in
-        gguf.entry(named: name).map {
+      let weights = model.parameters.compactMap { named in
+        gguf.entry(named: named.name).map {
           WeightHeader(
-            name: name, shape: $0.shape, type: $0.type.description.lowercased(),
+            name: named.name, shape: $0.shape, type: $0.type.description.lowercased(),
             bytes: $0.range.count)
         }
       }

@@ -11,7 +11,13 @@ public struct WeightNames: Hashable, Sendable {
   /// The shared expert, inside ``block``.
   public var shared: String
 
+  /// Names the parts of a layer.
+  public init(block: String, gate: String, up: String, down: String, shared: String) {
+    (self.block, self.gate, self.up) = (block, gate, up)
+    (self.down, self.shared) = (down, shared)
+  }
+
   /// As OLMoE, Qwen and DeepSeek name them.
-  static let usual = WeightNames(
+  public static let usual = WeightNames(
     block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj", shared: "shared_experts")
 }

@@ -66,7 +66,7 @@ public final class ClassificationTask: TrainingTask {
   ) {
     (self.model, self.training, self.test) = (model, training, test)
     (self.settings, self.files, self.device) = (settings, files, device)
-    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let named = model.parameters
     func isFixed(_ weight: NamedParameter) -> Bool {
       settings.isFrozen && weight.name.hasPrefix(TextClassifier.encoderPrefix)
     }

@@ -78,8 +78,8 @@ public final class DiffusionTask: TrainingTask {
       of: model.configuration.experts?.router, changed: settings.losses)
     (self.model, self.images, self.validation) = (model, images, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
-    weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
-    buffers = model.buffers.map { NamedParameter($0.name, $0.parameter) }
+    weights = model.parameters
+    buffers = model.buffers
     objective = try model.configuration.objective.loss()
     forgetUsage()
   }

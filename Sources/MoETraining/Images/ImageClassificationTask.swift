@@ -58,8 +58,8 @@ public final class ImageClassificationTask: TrainingTask {
     }
     (self.model, self.images, self.validation) = (model, images, validation)
     (self.batchSize, self.device) = (batchSize, device)
-    weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
-    buffers = model.statistics.map { NamedParameter($0.name, $0.parameter) }
+    weights = model.parameters
+    buffers = model.statistics
   }
 
   /// The next image's place.

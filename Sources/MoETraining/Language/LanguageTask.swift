@@ -75,7 +75,7 @@ public final class LanguageTask: TrainingTask {
     precondition(!settings.recomputes || model.canRecompute, "recomputation of a random router")
     (self.model, self.windows, self.validation) = (model, windows, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
-    let named = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    let named = model.parameters
     weights = named.filter { !Self.isSelectionBias($0.name) }
     buffers = named.filter { Self.isSelectionBias($0.name) }
     order = ShuffledOrder(count: windows.count, seed: seed)

@@ -21,7 +21,9 @@ struct GGUFModelTests {
   func weights() throws {
     let model = try MoEDecoder.open(path)
     #expect(model.parameters.count == 2 * 13 + 3)
-    for (name, parameter) in model.parameters {
+    for named in model.parameters {
+      let (name, parameter) = (named.name, named.parameter)
+
       expectClose(parameter.value, try expected.tensor(named: "weights/" + name), .exact, name)
     }
   }

@@ -36,7 +36,9 @@ struct DiffusionLoadingTests {
     let folder = try TemporaryFolder()
     let model = try DiffusionTransformer.open(checkpoint, as: configuration)
     let fixture = try DiffusionFixture()
-    for (name, parameter) in model.parameters {
+    for named in model.parameters {
+      let (name, parameter) = (named.name, named.parameter)
+
       // The running average, which the fixture made half of the weights.
       expectClose(
         parameter.value * 2, try fixture.tensor("weights/promoe/" + name), .exact, name)

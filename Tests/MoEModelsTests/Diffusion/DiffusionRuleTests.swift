@@ -166,8 +166,14 @@ struct DiffusionRuleTests {
     let prefix = "blocks.1.mlp."
     let own = model.buffers.map(\.name).filter { $0.hasPrefix(prefix) }
     #expect(Set(own) == Set(test.rule.buffers.map { prefix + $0 }))
-    for (name, _) in model.parameters { #expect(!DiffusionConfiguration.isBuffer(name), "\(name)") }
-    for (name, _) in model.buffers { #expect(DiffusionConfiguration.isBuffer(name), "\(name)") }
+    for named in model.parameters {
+      let name = named.name
+      #expect(!DiffusionConfiguration.isBuffer(name), "\(name)")
+    }
+    for named in model.buffers {
+      let name = named.name
+      #expect(DiffusionConfiguration.isBuffer(name), "\(name)")
+    }
     let shapes = Dictionary(
       uniqueKeysWithValues: model.configuration.tensorShapes().map { ($0.name, $0.shape) })
     for name in test.rule.signature { #expect(shapes[prefix + name] != nil, "\(name)") }

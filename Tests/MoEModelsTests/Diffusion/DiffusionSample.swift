@@ -31,8 +31,11 @@ enum DiffusionSample {
   ) throws -> DiffusionTransformer {
     let model = try new(router, k: k, seed: seed)
     let random = RandomSource(seed: seed + 100)
-    for (name, parameter) in model.parameters + model.buffers
-    where name.contains("adaLN") || name.contains("final") || name.contains("centroids") {
+    for named in model.parameters + model.buffers
+    where named.name.contains("adaLN") || named.name.contains("final")
+      || named.name.contains("centroids")
+    {
+      let parameter = named.parameter
       parameter.assign(random.normal(parameter.value.shape, standardDeviation: 0.3))
     }
     return model
@@ -51,7 +54,8 @@ extension DiffusionTransformer {
   /// Replaces weights whose names contain a text by other random ones.
   func scramble(_ text: String, seed: UInt64) {
     let random = RandomSource(seed: seed)
-    for (name, parameter) in parameters where name.contains(text) {
+    for named in parameters where named.name.contains(text) {
+      let parameter = named.parameter
       parameter.assign(random.normal(parameter.value.shape))
     }
   }

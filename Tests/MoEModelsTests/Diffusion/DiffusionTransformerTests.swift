@@ -81,9 +81,9 @@ struct DiffusionTransformerTests {
       let variance = numbers.reduce(0) { $0 + $1 * $1 } / Float(numbers.count)
       #expect(abs(variance.squareRoot() - 0.02) < 0.003, "\(name)")
     }
-    for (name, parameter) in model.parameters where name.contains("adaLN") || name.contains("final")
+    for named in model.parameters where named.name.contains("adaLN") || named.name.contains("final")
     {
-      #expect(!(parameter.value .!= 0).any(), "\(name)")
+      #expect(!(named.parameter.value .!= 0).any(), "\(named.name)")
     }
     let gate = try #require(
       DiffusionSample.new(.tokenChoice).parameters.first { $0.name == "blocks.1.mlp.gate.weight" })

@@ -38,11 +38,11 @@ struct ImageClassifierTests {
         return output.logits.crossEntropy(targets: labels)
       }, for: model.parameters.map(\.parameter))
     expectClose(found.value, try tensor("loss"), .logits)
-    for ((name, _), gradient) in zip(model.parameters, found.gradients) {
-      expectClose(gradient, try tensor("gradients/" + name), .logits, name)
+    for (named, gradient) in zip(model.parameters, found.gradients) {
+      expectClose(gradient, try tensor("gradients/" + named.name), .logits, named.name)
     }
-    for ((name, _), value) in zip(model.statistics, batch) {
-      expectClose(value, try tensor("batch/" + name), .logits, name)
+    for (named, value) in zip(model.statistics, batch) {
+      expectClose(value, try tensor("batch/" + named.name), .logits, named.name)
     }
     let before = model.statistics[0].parameter.value
     model.learn(from: batch, share: 0.25)

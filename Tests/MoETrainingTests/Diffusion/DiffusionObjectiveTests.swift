@@ -188,7 +188,7 @@ private final class GivenBatch: TrainingTask {
 
   init(_ model: DiffusionTransformer, _ noisy: NoisyImages) {
     (self.model, self.noisy) = (model, noisy)
-    weights = model.parameters.map { NamedParameter($0.name, $0.parameter) }
+    weights = model.parameters
   }
 
   func nextBatch() -> Int { 4 }

@@ -49,7 +49,9 @@ struct DiffusionRun {
     configuration.experts?.perToken = perToken
     let model = try DiffusionTransformer(
       configuration, weights: RandomWeights(RandomSource(seed: 1)))
-    for (name, parameter) in model.parameters {
+    for named in model.parameters {
+      let (name, parameter) = (named.name, named.parameter)
+
       parameter.assign(try models.tensor(named: "weights/promoe/" + name))
     }
     return model

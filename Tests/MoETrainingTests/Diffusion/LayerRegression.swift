@@ -207,7 +207,7 @@ struct LayerRegression {
         preconditionFailure("a sparse block without experts")
       }
       parameters = network.parameters.filter { $0.name.hasPrefix("blocks.1.mlp.") }
-        .map { NamedParameter($0.name, $0.parameter) }
+
       kind = .sparse(layer)
     }
 

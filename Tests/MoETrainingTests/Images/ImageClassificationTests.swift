@@ -138,7 +138,8 @@ struct ImageClassificationTests {
   ) throws -> StoredDiffusionModel {
     let model = try DiffusionTransformer(
       configuration, weights: RandomWeights(RandomSource(seed: 1)))
-    for (name, weight) in model.parameters where name == breaking {
+    for named in model.parameters where named.name == breaking {
+      let weight = named.parameter
       weight.assign(Tensor.full(.nan, weight.value.shape))
     }
     let path = folder.file(name)

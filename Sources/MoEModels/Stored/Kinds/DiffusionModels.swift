@@ -1,3 +1,4 @@
+import MoETensor
 public import SystemPackage
 
 /// Diffusion transformers: models that make images.

@@ -1,5 +1,3 @@
-public import MoETensor
-
 /// A weight of a model and its name in checkpoints.
 public struct NamedParameter {
   /// The name, unique in the model.
@@ -9,12 +7,11 @@ public struct NamedParameter {
 
   /// Names a weight.
   public init(_ name: String, _ parameter: Parameter) {
-    self.name = name
-    self.parameter = parameter
+    (self.name, self.parameter) = (name, parameter)
   }
 
   /// Ends the program if a name or a weight occurs twice: it would be updated twice.
-  static func requireDistinct(_ parameters: [NamedParameter]) {
+  package static func requireDistinct(_ parameters: [NamedParameter]) {
     let names = Set(parameters.map(\.name))
     let weights = Set(parameters.map { ObjectIdentifier($0.parameter) })
     precondition(
