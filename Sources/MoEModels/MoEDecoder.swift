@@ -55,7 +55,7 @@ public final class MoEDecoder {
   ///   - path: The folder or file.
   ///   - dtype: Type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
   /// - Returns: The model.
-  /// - Throws: ``ModelError``, `SafetensorsError`, `GGUFError` or `FileError`.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError`, `GGUFError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
     try StoredModel(path).decoder(dtype: dtype)
   }

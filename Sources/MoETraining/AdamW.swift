@@ -32,7 +32,7 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
 
   /// Decodes the settings; absent keys take their usual values.
   ///
-  /// - Throws: A decoding error, or ``TrainingError`` for values out of range.
+  /// - Throws: A decoding error, or `SettingError` for values out of range.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     try self.init(

@@ -54,7 +54,7 @@ public struct LearningRateSchedule: Hashable, Codable, Sendable {
 
   /// Decodes a schedule; `final`, `warmupSteps` and `decay` may be absent.
   ///
-  /// - Throws: A decoding error, or ``TrainingError`` for values out of range.
+  /// - Throws: A decoding error, or `SettingError` for values out of range.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     try self.init(

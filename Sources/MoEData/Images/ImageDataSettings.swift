@@ -95,7 +95,7 @@ package struct ImageDataSettings: Sendable {
   ///     names. Formats that number their classes keep the numbers.
   ///   - progress: Told how many are read.
   /// - Returns: The images; a class has the same label in both sets.
-  /// - Throws: `ImageError`, `ModelError` or `FileError`.
+  /// - Throws: ``ImageError``, `ConfigurationError` or `FileError`.
   package func open(
     as known: [String]? = nil, progress: @escaping ProgressHandler
   ) throws -> ImageData {
@@ -144,7 +144,7 @@ package struct ImageDataSettings: Sendable {
   ///   - images: What ``open(as:progress:)`` gave.
   ///   - shape: Channels, rows and columns of the model's images.
   ///   - classes: Its number of classes.
-  /// - Throws: `ModelError` that names the file.
+  /// - Throws: `ConfigurationError` that names the file.
   package func check(_ images: ImageData, shape: [Int], classes: Int) throws(ConfigurationError) {
     func text(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
     let all: [(String, FilePath, (any ImageSet)?)] = [

@@ -54,7 +54,7 @@ public struct ImageFiles: Hashable, Sendable {
   ///   - limit: Most images per class; `nil` for all.
   ///   - progress: Told how many are read.
   /// - Returns: The images.
-  /// - Throws: `ImageError` that names the file, or a `FileError`.
+  /// - Throws: ``ImageError`` that names the file, or a `FileError`.
   public func read(
     side: Int? = nil, channels: Int? = nil, limit: Int? = nil,
     progress: ProgressHandler = { _ in }

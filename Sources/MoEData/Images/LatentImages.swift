@@ -22,7 +22,7 @@ public final class LatentImages: ImageSet {
 
   /// Maps a file, and looks at its values once.
   ///
-  /// - Throws: `ModelError` that says what is wrong, `SafetensorsError` or a `FileError`.
+  /// - Throws: `ConfigurationError` that says what is wrong, `SafetensorsError` or a `FileError`.
   public init(_ path: FilePath) throws {
     let file = try SafetensorsFile(path)
     func invalid(_ key: String, _ value: String, _ expected: String) -> ConfigurationError {

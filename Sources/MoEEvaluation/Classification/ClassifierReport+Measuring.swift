@@ -15,7 +15,7 @@ extension ClassifierReport {
   ///   - format: Its format; `nil` for the one whose classes or scores the model has.
   ///   - other: Folder of another model or run, trained with another seed for example, whose choice of experts is compared.
   ///   - examples: Texts to show per expert.
-  /// - Throws: `DataError`, `SettingError`, `ModelError`, `TokenizerError` or `FileError`.
+  /// - Throws: `DataError`, `SettingError`, `ModelError`, `ConfigurationError`, `TokenizerError` or `FileError`.
   public init(
     of folder: FilePath, on data: FilePath, format: TextDataFormat? = nil,
     against other: FilePath? = nil, examples: Int = 3

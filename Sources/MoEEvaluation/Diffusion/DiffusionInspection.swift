@@ -37,8 +37,8 @@ public struct DiffusionInspection {
   ///   - images: What it is shown.
   ///   - name: What the report is about.
   ///   - progress: Told what is done.
-  /// - Throws: `ModelError`, `ImageError` or `FileError`; `SettingError` when
-  ///   images and model do not fit together.
+  /// - Throws: `ModelError`, `ConfigurationError`, `ImageError` or `FileError`; `SettingError` when images and model do
+  ///   not fit together.
   public init(
     of folder: FilePath, on images: Images, name: String,
     progress: @escaping ProgressHandler = { _ in }

@@ -28,8 +28,8 @@ public struct FidelityMeasurement {
   ///   - count: Images of each side; `nil` for as many as there are real ones, at most ``usualCount``. Real images are
   ///     chosen evenly over the data.
   ///   - progress: Told what is done.
-  /// - Throws: `ModelError`, `ImageError` or `FileError`; `SettingError` when
-  ///   there are too few images.
+  /// - Throws: `ModelError`, `ConfigurationError`, `ImageError` or `FileError`; `SettingError` when there are too few
+  ///   images.
   public init(
     classifier folder: FilePath, reference: ImageFiles, count: Int? = nil,
     progress: @escaping ProgressHandler = { _ in }
@@ -61,7 +61,7 @@ public struct FidelityMeasurement {
   ///   - sampler: How images are to be made.
   ///   - folder: Folder of the classifier.
   /// - Throws: `SettingError` when model and classifier see images of other
-  ///   sizes; ``ImageSamplingError`` when model and sampler do not fit; what opening throws.
+  ///   sizes; `ImageSamplingError` when model and sampler do not fit; what opening throws.
   public static func check(
     _ stored: StoredDiffusionModel, sampler: DiffusionSampler, classifier folder: FilePath
   ) throws {

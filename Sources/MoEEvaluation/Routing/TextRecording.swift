@@ -46,8 +46,8 @@ public struct TextRecording: Sendable {
   ///   - path: The trace to write.
   ///   - progress: Told how far each text has been read.
   /// - Returns: The number of recorded tokens.
-  /// - Throws: `TracingError` when windows do not fit the model's context; `ModelError`, `TokenizerError` or
-  ///   `FileError`.
+  /// - Throws: `SettingError` when windows do not fit the model's context; `ModelError`, `ConfigurationError`,
+  ///   `TokenizerError`, `TracingError` or `FileError`.
   public func record(
     _ model: FilePath, dtype: DType? = nil, to path: FilePath,
     progress: ProgressHandler = { _ in }

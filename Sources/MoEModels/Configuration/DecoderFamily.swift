@@ -8,6 +8,6 @@ public protocol DecoderFamily: SendableMetatype {
   static var names: WeightNames { get }
   /// Reads and checks its configuration.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key.
   static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration
 }

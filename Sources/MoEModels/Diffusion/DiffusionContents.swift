@@ -18,7 +18,8 @@ struct DiffusionContents {
   ///   - heads: The number of heads, where it is known.
   ///   - router: The rule that is taken where several have the tensors; by default the first of them.
   /// - Returns: The architecture.
-  /// - Throws: ``ModelError`` when a tensor is missing, or the number of heads cannot be known.
+  /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has, or when the
+  ///   number of heads cannot be known.
   func configuration(
     heads: Int? = nil, preferring router: DiffusionExpertsConfiguration.Router? = nil
   ) throws -> DiffusionConfiguration {

@@ -59,7 +59,7 @@ public final class DiffusionStateDictionary {
 
   /// The architecture that the tensors show, with what they do not say as in the paper's released models.
   ///
-  /// - Throws: ``ModelError``.
+  /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has.
   public func configuration() throws -> DiffusionConfiguration { try contents.configuration() }
 
   /// The entry of a tensor that is there, of a shape and of a floating-point type.
@@ -77,7 +77,7 @@ public final class DiffusionStateDictionary {
   ///   - configuration: The architecture; `nil` for what the tensors show.
   ///   - progress: Told the bytes written so far.
   /// - Returns: Names of tensors that belong to no part of the model and were left out.
-  /// - Throws: ``ModelError`` before anything is written, `PickleError` or `FileError`.
+  /// - Throws: ``ModelError`` or `ConfigurationError` before anything is written, `PickleError` or `FileError`.
   @discardableResult
   public func write(
     to folder: FilePath, as configuration: DiffusionConfiguration? = nil,

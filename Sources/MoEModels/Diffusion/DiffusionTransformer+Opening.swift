@@ -13,8 +13,8 @@ extension DiffusionTransformer {
   ///   - configuration: For a file, the architecture; `nil` for what its tensors show. For a folder it is not used.
   ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
   /// - Returns: The model.
-  /// - Throws: ``ModelError``, which says what a file holds if it is not what it should be; `SafetensorsError`,
-  ///   `PickleError` or `FileError`.
+  /// - Throws: ``ModelError``, which says what a file holds if it is not what it should be;
+  ///   `ConfigurationError`, `SafetensorsError`, `PickleError` or `FileError`.
   public static func open(
     _ path: FilePath, as configuration: DiffusionConfiguration? = nil, dtype: DType? = nil
   ) throws -> DiffusionTransformer {

@@ -50,7 +50,7 @@ public struct EncoderConfiguration: Hashable, Sendable {
   /// Reads a `config.json` of transformers, or the same keys elsewhere; `pooling` is specific to
   /// Switchyard.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key; ``ModelError`` for another `model_type`.
   public init(_ json: ConfigurationObject) throws {
     guard let name = try json.optionalString("model_type") else {
       throw ConfigurationError.missingKey(path: json.path, key: "model_type")

@@ -14,7 +14,7 @@ public struct StoredEncoder {
 
   /// Opens a folder.
   ///
-  /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`.
   public init(_ path: FilePath) throws {
     let path = try ModelLocation(path).path
     self.path = path
@@ -36,7 +36,7 @@ public struct StoredEncoder {
 
   /// The tokenizer in the same folder.
   ///
-  /// - Throws: ``TokenizerError``, ``ModelError`` if it has more tokens than the encoder, or
+  /// - Throws: `TokenizerError`, `ConfigurationError` if it has more tokens than the encoder, or
   ///   `FileError`.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try Tokenizer(path)

@@ -11,7 +11,7 @@ public enum Llama: DecoderFamily {
 
   /// Reads the configuration.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
     let common = try CommonKeys(json)
     let inner = try json.int("intermediate_size", in: CommonKeys.size)

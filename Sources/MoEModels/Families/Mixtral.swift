@@ -12,7 +12,7 @@ public enum Mixtral: DecoderFamily {
 
   /// Reads the configuration.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
     let common = try CommonKeys(json)
     var result = try common.configuration(

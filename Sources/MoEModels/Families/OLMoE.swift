@@ -11,7 +11,7 @@ public enum OLMoE: DecoderFamily {
 
   /// Reads the configuration.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
     var result = try CommonKeys(json).configuration(
       family: modelType, experts: json.int("num_experts", "num_local_experts", in: CommonKeys.size),

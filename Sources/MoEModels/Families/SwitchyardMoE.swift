@@ -32,7 +32,7 @@ public enum SwitchyardMoE: DecoderFamily {
 
   /// Reads the configuration.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
     try json.refuseKeys(except: keys)
     let common = try CommonKeys(json)

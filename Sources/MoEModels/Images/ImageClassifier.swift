@@ -182,7 +182,7 @@ public final class ImageClassifier {
 
   /// Opens a model folder, `config.json` and safetensors, or the result of a training run.
   ///
-  /// - Throws: ``ModelError``, `SafetensorsError` or `FileError`.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`.
   public static func open(_ path: FilePath) throws -> ImageClassifier {
     let path = try ModelLocation(path).path
     let configuration = try ImageClassifierConfiguration(

@@ -50,7 +50,7 @@ extension ImageClassifierConfiguration {
 
   /// Reads a configuration and checks that a model of it can exist.
   ///
-  /// - Throws: ``ModelError`` that names the key.
+  /// - Throws: `ConfigurationError` that names the key; ``ModelError`` for another `model_type`.
   public init(_ json: ConfigurationObject) throws {
     let type = try json.optionalString("model_type") ?? ""
     guard type == Self.modelType else {

@@ -66,7 +66,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
 
   /// Reads the `config.json` of a model.
   ///
-  /// - Throws: ``ModelError`` that names the key, or `SettingError`.
+  /// - Throws: `ConfigurationError` that names the key; ``ModelError`` for an unknown encoder.
   public init(_ json: ConfigurationObject) throws {
     guard try json.optionalString("model_type") == Self.modelType else {
       throw json.invalid("model_type", "'\(Self.modelType)'")

@@ -36,7 +36,7 @@ public final class TextClassifier {
 
   /// Opens a model folder, or the result of a training run.
   ///
-  /// - Throws: ``ModelError``, `SettingError`, `SafetensorsError` or `FileError`.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType = .f32) throws -> TextClassifier {
     let path = try ModelLocation(path).path
     let configuration = try ClassifierConfiguration(
@@ -50,7 +50,7 @@ public final class TextClassifier {
 
   /// Turns texts into this model's tokens, with the tokenizer of a folder.
   ///
-  /// - Throws: ``TokenizerError``, ``ModelError`` when it has more tokens than the encoder, or `FileError`.
+  /// - Throws: `TokenizerError`, `ConfigurationError` when it has more tokens than the encoder, or `FileError`.
   public func preparation(_ folder: FilePath) throws -> TextPreparation {
     let tokenizer = try Tokenizer(folder)
     guard tokenizer.vocabularyCount <= configuration.encoder.vocabularySize else {

@@ -23,7 +23,7 @@ public struct StoredModel {
 
   /// Opens a folder with `config.json` and safetensors, a GGUF file, or the result of a training run.
   ///
-  /// - Throws: ``ModelError``, `SafetensorsError`, `GGUFError` or `FileError`.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError`, `GGUFError` or `FileError`.
   public init(_ path: FilePath) throws {
     let location = try ModelLocation(path)
     // A model of an unknown kind gets the list of known families below.
@@ -59,7 +59,7 @@ public struct StoredModel {
 
   /// The tokenizer beside the weights, or inside them.
   ///
-  /// - Throws: ``TokenizerError``, `GGUFError` or `FileError`.
+  /// - Throws: `TokenizerError`, `GGUFError` or `FileError`.
   public func tokenizer() throws -> Tokenizer { try Tokenizer(path) }
 
   /// The tokenizer, after a check that the model knows all of its tokens.

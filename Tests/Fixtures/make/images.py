@@ -1,4 +1,4 @@
-"""Small pictures in the spellings of PNG and JPEG, for Tests/MoEImagesTests."""
+"""Small pictures in the spellings of PNG and JPEG, for Tests/MoEDataTests."""
 
 import pathlib
 

@@ -18,7 +18,8 @@ extension DiffusionSampler {
   ///   - device: Where the model lies.
   ///   - observe: Called with the number of finished images, and with the batch on its way.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32.
-  /// - Throws: ``ImageSamplingError`` when the model does not fit, before work starts; or what `observe` throws.
+  /// - Throws: ``ImageSamplingError`` when the model does not fit, and `SettingError` for a label or guidance out of
+  ///   range, before work starts; or what `observe` throws.
   public func images(
     from model: some Denoiser, labels: [Int], seed: UInt64, batchSize: Int,
     on device: Device = .cpu, observe: (Int, Progress) throws -> Void = { _, _ in }

@@ -73,7 +73,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - observe: Called with the noise and after each step.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels lie between -1 and 1, but nothing holds them
   ///   there.
-  /// - Throws: ``ImageSamplingError`` when the model does not fit, before work starts; or what `observe` throws.
+  /// - Throws: ``ImageSamplingError`` when the model does not fit, and `SettingError` for a label or guidance out of
+  ///   range, before work starts; or what `observe` throws.
   public func images(
     from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0,
     on device: Device = .cpu,

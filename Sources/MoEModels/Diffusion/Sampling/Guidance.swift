@@ -69,7 +69,7 @@ public struct Guidance: Hashable, Sendable {
 
   /// Checks that a model can be guided in this way.
   ///
-  /// - Throws: ``ImageSamplingError``.
+  /// - Throws: `SettingError` for values out of range, ``ImageSamplingError`` for a model that cannot be guided so.
   package func check(_ model: some Denoiser) throws {
     guard scale.isFinite, scale >= 1 else {
       throw SettingError(

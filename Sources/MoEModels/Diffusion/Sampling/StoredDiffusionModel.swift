@@ -19,7 +19,7 @@ public struct StoredDiffusionModel {
 
   /// Reads the small files of a model's folder, or of the result of a training run.
   ///
-  /// - Throws: `ModelError` that says what is wrong, or a `FileError`.
+  /// - Throws: ``ModelError`` when the path means no model, `ConfigurationError` that names the key, or a `FileError`.
   public init(_ path: FilePath) throws {
     let path = try ModelLocation(path).path
     self.path = path
@@ -61,7 +61,7 @@ public struct StoredDiffusionModel {
   /// Opens the weights.
   ///
   /// - Returns: The model.
-  /// - Throws: `ModelError` that names a weight, or what reading throws.
+  /// - Throws: ``ModelError`` that names a weight, or what reading throws.
   public func model() throws -> DiffusionTransformer { try DiffusionTransformer.open(path) }
 
   /// Whether what the model makes are pixels, and not the latents of an autoencoder.
