@@ -71,7 +71,6 @@ void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *
   *index = device.has_index() ? device.index() : 0;
 }
 
-bool ctorch_tensor_is_contiguous(CTorchTensor tensor) { return impl(tensor).is_contiguous(); }
 
 bool ctorch_tensor_owns_elements(CTorchTensor tensor, size_t holders) {
   const c10::Storage &storage = impl(tensor).storage();

@@ -72,7 +72,6 @@ void ctorch_tensor_sizes(CTorchTensor tensor, int64_t *sizes);
 int64_t ctorch_tensor_count(CTorchTensor tensor);
 CTorchElementType ctorch_tensor_type(CTorchTensor tensor);
 void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *index);
-bool ctorch_tensor_is_contiguous(CTorchTensor tensor);
 
 /// True when no other tensor shares the elements and libtorch allocated their memory, so that
 /// changing them in place is visible to no one else. At most `holders` references to this very

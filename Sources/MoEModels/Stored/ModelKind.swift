@@ -1,4 +1,4 @@
-public import MoECore
+import MoECore
 public import SystemPackage
 
 /// A kind of model on disk: how it is recognised, described and opened.
@@ -34,17 +34,6 @@ extension ModelKind {
   public static func holds(_ location: ModelLocation) -> Bool {
     location.modelType.map(modelTypes.contains) ?? false
   }
-}
-
-/// The kinds of models that can be on disk.
-public enum ModelKinds {
-  /// The kinds by name; where several hold a model, the one registered last has it.
-  public static let registry = Registry<any ModelKind.Type>(
-    "kind of model",
-    [
-      "language": LanguageModels.self, "diffusion": DiffusionModels.self,
-      "text classifier": TextClassifiers.self, "image classifier": ImageClassifiers.self,
-    ])
 }
 
 extension ModelLocation {

@@ -94,9 +94,6 @@ public final class LanguageTask: TrainingTask {
     }
   }
 
-  /// Number of windows in a pass over the data.
-  public var windowCount: Int { windows.count }
-
   /// The next windows, shape `[batch, context + 1]`.
   public func nextBatch() throws -> Tensor {
     try windows.windows((0..<settings.batchSize).map { _ in order.next() })
