@@ -4,21 +4,17 @@ import MoECore
 struct JSONFields {
   /// The path of the object, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
   let path: String
-  private let members: [JSONValue.Member]
+  private let members: JSONObject
 
   /// Wraps an object with few keys.
   ///
-  /// - Throws: ``TokenizerError/Reason`` if `value` is not an object, or has a duplicate key.
+  /// - Throws: ``TokenizerError/Reason`` if `value` is not an object.
   init(_ value: JSONValue, at path: String) throws(TokenizerError.Reason) {
     guard case .object(let members) = value else {
       throw .wrongType(key: path.isEmpty ? "the file" : path, expected: "an object")
     }
     self.path = path
     self.members = members
-    var seen: Set<[UInt8]> = []
-    for member in members where !seen.insert(Array(member.key.utf8)).inserted {
-      throw .duplicateKey(key: key(member.key))
-    }
   }
 
   /// The full name of a key in this object.
@@ -26,9 +22,8 @@ struct JSONFields {
 
   /// The value of a key; `nil` if it is absent or null.
   func value(_ name: String) -> JSONValue? {
-    guard let member = members.first(where: { JSONValue.same($0.key, name) }) else { return nil }
-    if case .null = member.value { return nil }
-    return member.value
+    guard let value = members[name], value != .null else { return nil }
+    return value
   }
 
   /// The value of a required key.
@@ -54,7 +49,7 @@ struct JSONFields {
   /// An optional Boolean.
   func optionalBoolean(_ name: String) throws(TokenizerError.Reason) -> Bool? {
     guard let value = value(name) else { return nil }
-    guard case .boolean(let boolean) = value else {
+    guard case .bool(let boolean) = value else {
       throw .wrongType(key: key(name), expected: "true or false")
     }
     return boolean
@@ -112,27 +107,29 @@ struct JSONFields {
   static func integer(
     _ value: JSONValue, in range: ClosedRange<Int>, at key: String
   ) throws(TokenizerError.Reason) -> Int {
-    switch value {
-    case .integer(let integer) where range.contains(integer): return integer
-    case .integer(let integer):
-      throw .invalidValue(
-        key: key, found: "\(integer)", expected: "in \(range.lowerBound)…\(range.upperBound)")
-    case .number(let number):
-      throw .invalidValue(
-        key: key, found: "\(number)",
-        expected: "an integer in \(range.lowerBound)…\(range.upperBound)")
-    default: throw .wrongType(key: key, expected: "an integer")
+    guard case .number(let number) = value else {
+      throw .wrongType(key: key, expected: "an integer")
     }
+    let whole = Int(exactly: number)
+    if let whole, range.contains(whole) { return whole }
+    throw .invalidValue(
+      key: key, found: value.text,
+      expected: "\(whole == nil ? "an integer " : "")in \(range.lowerBound)…\(range.upperBound)")
   }
 }
 
 extension JSONValue {
   /// The value in the bytes of a file.
   ///
-  /// - Throws: ``TokenizerError/Reason/invalidJSON(offset:expected:)``.
+  /// - Throws: ``TokenizerError/Reason/invalidJSON(offset:expected:)`` or
+  ///   ``TokenizerError/Reason/duplicateKey(key:)``.
   static func parsed(_ bytes: [UInt8]) throws(TokenizerError.Reason) -> JSONValue {
     do { return try JSONValue(parsing: bytes) } catch {
-      throw .invalidJSON(offset: error.offset, expected: error.expected)
+      switch error {
+      case .malformed(let offset, let expected):
+        throw .invalidJSON(offset: offset, expected: expected)
+      case .duplicateKey(let key): throw .duplicateKey(key: key)
+      }
     }
   }
 }

@@ -7,7 +7,7 @@ public struct ConfigurationObject {
   /// What stands before a key in messages, for objects inside others.
   private let prefix: String
   /// The values by key, unchecked.
-  public let values: [String: Value]
+  public let values: JSONObject
 
   /// Reads a file.
   ///
@@ -22,15 +22,16 @@ public struct ConfigurationObject {
   package init(parsing bytes: [UInt8], in path: FilePath) throws(ConfigurationError) {
     let value: JSONValue
     do { value = try JSONValue(parsing: bytes) } catch {
-      throw .invalidJSON(path: path, message: "expected a JSON object; the file is \(error)")
+      switch error {
+      case .duplicateKey(let key): throw .duplicateKey(path: path, key: key)
+      case .malformed:
+        throw .invalidJSON(path: path, message: "expected a JSON object; the file is \(error)")
+      }
     }
-    guard case .object(let members) = value else {
+    guard case .object(let object) = value else {
       throw .invalidJSON(path: path, message: "expected a JSON object, but it is \(value.kind)")
     }
-    do throws(DuplicateKey) { values = try Value.dictionary(members, at: "") } catch {
-      throw .duplicateKey(path: path, key: error.key)
-    }
-    (self.path, prefix) = (path, "")
+    (values, self.path, prefix) = (object, path, "")
   }
 
   /// Wraps values that come, or were derived, from a file.
@@ -39,7 +40,7 @@ public struct ConfigurationObject {
   ///   - values: The values by key.
   ///   - path: The file, for messages.
   ///   - prefix: What messages put before a key: for the object of the key `data`, `data.`.
-  public init(_ values: [String: Value], path: FilePath, prefix: String = "") {
+  public init(_ values: JSONObject, path: FilePath, prefix: String = "") {
     (self.values, self.path, self.prefix) = (values, path, prefix)
   }
 
@@ -47,7 +48,7 @@ public struct ConfigurationObject {
   public func fullKey(_ key: String) -> String { prefix + key }
 
   /// The first of these keys that has a value other than null.
-  private func find(_ keys: [String]) -> (key: String, value: Value)? {
+  private func find(_ keys: [String]) -> (key: String, value: JSONValue)? {
     for key in keys {
       if let value = values[key], value != .null { return (prefix + key, value) }
     }
@@ -55,7 +56,7 @@ public struct ConfigurationObject {
   }
 
   /// The value of a key as it is in the file; null when there is none.
-  public func value(_ key: String) -> Value { values[key] ?? .null }
+  public func value(_ key: String) -> JSONValue { values[key] ?? .null }
 
   /// Whether one of these keys has a value other than null.
   public func has(_ keys: String...) -> Bool { find(keys) != nil }
@@ -227,7 +228,8 @@ public struct ConfigurationObject {
     invalid(prefix + key, values[key] ?? .null, expected)
   }
 
-  private func invalid(_ key: String, _ value: Value, _ expected: String) -> ConfigurationError {
+  private func invalid(_ key: String, _ value: JSONValue, _ expected: String) -> ConfigurationError
+  {
     .invalidValue(path: path, key: key, value: "\(value.text)", expected: expected)
   }
 

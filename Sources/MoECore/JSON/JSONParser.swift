@@ -9,7 +9,8 @@ struct JSONParser {
   /// Reads one value with nothing but white space around it; a byte order mark before it is skipped.
   mutating func document() throws(JSONError) -> JSONValue {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
-    let result = try value()
+    let result: JSONValue
+    do throws(JSONError) { result = try value() } catch { throw error.atTop }
     skipSpace()
     guard position == bytes.count else { throw expected("nothing after the value") }
     return result
@@ -21,8 +22,8 @@ struct JSONParser {
     case UInt8(ascii: "{"): return try object()
     case UInt8(ascii: "["): return try array()
     case UInt8(ascii: "\""): return .string(try string())
-    case UInt8(ascii: "t"): return try word("true", .boolean(true))
-    case UInt8(ascii: "f"): return try word("false", .boolean(false))
+    case UInt8(ascii: "t"): return try word("true", .bool(true))
+    case UInt8(ascii: "f"): return try word("false", .bool(false))
     case UInt8(ascii: "n"): return try word("null", .null)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
     default: throw expected("a value")
@@ -32,21 +33,26 @@ struct JSONParser {
   // MARK: Containers
 
   private mutating func object() throws(JSONError) -> JSONValue {
-    var members: [JSONValue.Member] = []
+    var object = JSONObject()
     try list(closing: UInt8(ascii: "}")) { parser throws(JSONError) in
       guard parser.peek == UInt8(ascii: "\"") else { throw parser.expected("a quoted key") }
       let key = try parser.string()
       parser.skipSpace()
       guard parser.take(UInt8(ascii: ":")) else { throw parser.expected("':'") }
-      members.append(JSONValue.Member(key: key, value: try parser.value()))
+      do throws(JSONError) { object.append(key, try parser.value()) } catch {
+        throw error.inside(".\(key)")
+      }
     }
-    return .object(members)
+    if let key = object.repeatedKey { throw .duplicateKey(".\(key)") }
+    return .object(object)
   }
 
   private mutating func array() throws(JSONError) -> JSONValue {
     var elements: [JSONValue] = []
     try list(closing: UInt8(ascii: "]")) { parser throws(JSONError) in
-      elements.append(try parser.value())
+      do throws(JSONError) { elements.append(try parser.value()) } catch {
+        throw error.inside("[\(elements.count)]")
+      }
     }
     return .array(elements)
   }
@@ -170,7 +176,8 @@ struct JSONParser {
       _ = try takeDigits()
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
-    if isInteger, let integer = Int(text) { return .integer(integer) }
+    // Through Int, so that -0 becomes 0.
+    if isInteger, let integer = Int(text) { return .number(Double(integer)) }
     guard let number = Double(text), number.isFinite else {
       position = start
       throw expected("a number of at most 1.8e308")
@@ -211,6 +218,20 @@ struct JSONParser {
   }
 
   private func expected(_ what: String) -> JSONError {
-    JSONError(offset: position, expected: what)
+    .malformed(offset: position, expected: what)
+  }
+}
+
+extension JSONError {
+  /// The same error, seen from the object or list around it: `part` is `.key` or `[index]`.
+  fileprivate func inside(_ part: String) -> JSONError {
+    guard case .duplicateKey(let key) = self else { return self }
+    return .duplicateKey(part + key)
+  }
+
+  /// The same error, whose key has no point before its first part.
+  fileprivate var atTop: JSONError {
+    guard case .duplicateKey(let key) = self, key.hasPrefix(".") else { return self }
+    return .duplicateKey(String(key.dropFirst()))
   }
 }

@@ -1,24 +1,17 @@
-/// A JSON value that keeps what general decoders lose: duplicate keys, whole numbers above 2⁵³, and strings that differ
-/// only in how their accents are encoded, which Swift's `String` holds to be equal.
-package indirect enum JSONValue: Sendable {
+/// Any JSON value, as files hold it and as settings and records are written.
+public enum JSONValue: Hashable, Sendable {
+  /// `null`.
   case null
-  case boolean(Bool)
-  /// A number without fraction and exponent that fits into 64 bits.
-  case integer(Int)
-  /// Any other number; finite.
+  /// `true` or `false`.
+  case bool(Bool)
+  /// A number; whole ones are exact below 2⁵³ and written without a fraction.
   case number(Double)
+  /// A text.
   case string(String)
+  /// A list.
   case array([JSONValue])
-  /// The members in the order of the file, which may name a key more than once.
-  case object([Member])
-
-  /// One entry of an object.
-  package struct Member: Sendable {
-    /// As the file spells it.
-    package let key: String
-    /// What the key stands for.
-    package let value: JSONValue
-  }
+  /// Values by key.
+  case object(JSONObject)
 
   /// Deepest nesting that is read; real files need less than ten levels.
   package static let maximumDepth = 64
@@ -26,30 +19,43 @@ package indirect enum JSONValue: Sendable {
   /// Reads a whole document as RFC 8259 defines it.
   ///
   /// - Complexity: O(bytes).
-  /// - Throws: ``JSONError`` that says where the text is broken.
+  /// - Throws: ``JSONError`` that says where the text is broken, or which key an object names twice.
   package init(parsing bytes: [UInt8]) throws(JSONError) {
     var parser = JSONParser(bytes)
     self = try parser.document()
   }
 
-  /// Whether two strings have the same code points.
+  /// Whether two strings have the same code points; Swift's `==` ignores how accents are encoded.
   package static func same(_ left: String, _ right: String) -> Bool {
-    left.utf8.elementsEqual(right.utf8)
+    left.utf8.count == right.utf8.count && left.utf8.elementsEqual(right.utf8)
   }
 }
 
-/// Why bytes are not JSON.
-package struct JSONError: Error, Hashable {
-  /// Bytes before the place where reading stopped.
-  package let offset: Int
-  /// What had to stand there.
-  package let expected: String
+extension JSONValue {
+  /// What the value is, for messages.
+  var kind: String {
+    switch self {
+    case .null: "null"
+    case .bool: "true or false"
+    case .number: "a number"
+    case .string: "a string"
+    case .array: "a list"
+    case .object: "an object"
+    }
+  }
 
-  /// Says where reading stopped.
-  package init(offset: Int, expected: String) { (self.offset, self.expected) = (offset, expected) }
-}
+  /// The value as a message shows it.
+  public var text: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .number(let value): Int(exactly: value).map(String.init) ?? "\(value)"
+    case .string(let value): "'\(value)'"
+    case .array(let items): "[\(items.prefix(8).map(\.text).joined(separator: ", "))]"
+    case .object: "an object"
+    }
+  }
 
-extension JSONError: CustomStringConvertible {
-  /// Where and what was expected.
-  package var description: String { "not valid JSON at byte \(offset): expected \(expected)" }
+  /// JSON that people can read, with a line end.
+  package func json() throws -> String { try JSONText.pretty(self) }
 }

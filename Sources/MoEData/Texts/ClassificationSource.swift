@@ -89,7 +89,7 @@ package struct ClassificationSource: Sendable {
     }
   }
 
-  package var resolved: [String: ConfigurationObject.Value] {
+  package var resolved: JSONObject {
     ["sample_seed": .number(Double(sampleSeed)), "supporting_facts": .bool(supportingFacts)]
   }
 

@@ -88,19 +88,19 @@ public struct SyntheticTexts: Hashable, Sendable {
   /// The contents of a `tokenizer.json` in which every word of these texts is a token.
   public static func tokenizerJSON() throws -> [UInt8] {
     let tokens = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"] + topics.flatMap(\.self) + events + filler
-    var vocabulary: [String: ConfigurationObject.Value] = [:]
+    var vocabulary: JSONObject = [:]
     for (id, token) in tokens.enumerated() { vocabulary[token] = .number(Double(id)) }
-    func special(_ id: Int) -> ConfigurationObject.Value {
+    func special(_ id: Int) -> JSONValue {
       .object([
         "id": .number(Double(id)), "content": .string(tokens[id]), "single_word": .bool(false),
         "lstrip": .bool(false), "rstrip": .bool(false), "normalized": .bool(false),
         "special": .bool(true),
       ])
     }
-    func pair(_ id: Int) -> ConfigurationObject.Value {
+    func pair(_ id: Int) -> JSONValue {
       .array([.string(tokens[id]), .number(Double(id))])
     }
-    let json = ConfigurationObject.Value.object([
+    let json = JSONValue.object([
       "version": .string("1.0"), "added_tokens": .array((0..<4).map(special)),
       "normalizer": .object([
         "type": .string("BertNormalizer"), "clean_text": .bool(true),

@@ -53,7 +53,7 @@ public struct SamplePictures: Hashable, Sendable {
     return low...high
   }
 
-  package var resolved: [String: ConfigurationObject.Value] {
+  package var resolved: JSONObject {
     [
       "samples": .number(Double(perClass)), "sampling_steps": .number(Double(steps)),
       "guidance": .number(guidance),

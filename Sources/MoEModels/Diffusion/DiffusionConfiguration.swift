@@ -128,8 +128,8 @@ extension DiffusionConfiguration {
   }
 
   /// The configuration as an object of `config.json`.
-  package var object: ConfigurationObject.Value {
-    var values: [String: ConfigurationObject.Value] = [
+  package var object: JSONValue {
+    var values: JSONObject = [
       "model_type": .string(Self.modelType), "image_size": .number(Double(imageSize)),
       "channels": .number(Double(channels)), "patch_size": .number(Double(patchSize)),
       "hidden_size": .number(Double(hiddenSize)), "num_hidden_layers": .number(Double(depth)),

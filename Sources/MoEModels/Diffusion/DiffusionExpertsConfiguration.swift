@@ -96,8 +96,8 @@ extension DiffusionExpertsConfiguration {
   }
 
   /// The object for `config.json`.
-  var json: ConfigurationObject.Value {
-    var values: [String: ConfigurationObject.Value] = [
+  var json: JSONValue {
+    var values: JSONObject = [
       "router": .string(router.name), "count": .number(Double(count)),
       "per_token": .number(Double(perToken)), "expert_size": .number(Double(size)),
     ]

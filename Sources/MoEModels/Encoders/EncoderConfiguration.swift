@@ -98,8 +98,8 @@ public struct EncoderConfiguration: Hashable, Sendable {
   }
 
   /// The keys and values that ``init(_:)`` reads.
-  package var json: [String: ConfigurationObject.Value] {
-    var result: [String: ConfigurationObject.Value] = [
+  package var json: JSONObject {
+    var result: JSONObject = [
       "model_type": .string(family.rawValue), "vocab_size": .number(Double(vocabularySize)),
       "max_position_embeddings": .number(Double(contextLength)),
       "pooling": .string(pooling.rawValue),

@@ -103,7 +103,7 @@ private struct LlamaMetadata {
   let file: GGUFFile
   let heads: Int
   let keyHeads: Int
-  private(set) var keys: [String: ConfigurationObject.Value] = [:]
+  private(set) var keys: JSONObject = [:]
   private static let prefix = "llama."
 
   init(_ file: GGUFFile) throws(GGUFError) {
@@ -144,7 +144,7 @@ private struct LlamaMetadata {
     keys["mlp_bias"] = .bool(file.contains("blk.0.ffn_down.bias"))
   }
 
-  private mutating func set(_ key: String, _ value: ConfigurationObject.Value) { keys[key] = value }
+  private mutating func set(_ key: String, _ value: JSONValue) { keys[key] = value }
   private mutating func set(_ key: String, _ text: String) { keys[key] = .string(text) }
   private mutating func set(_ key: String, _ number: Int) { keys[key] = .number(Double(number)) }
 
@@ -189,7 +189,7 @@ private struct LlamaMetadata {
   private mutating func setPositions() throws(GGUFError) {
     // The format's default, which older files rely on.
     let base = try file.optionalPositive(Self.prefix + "rope.freq_base") ?? 10_000
-    var parameters: [String: ConfigurationObject.Value] = [
+    var parameters: JSONObject = [
       "rope_theta": .number(base), "rope_type": .string("default"),
     ]
     let key = Self.prefix + "rope.scaling.type"

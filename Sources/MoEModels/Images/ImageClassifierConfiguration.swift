@@ -101,7 +101,7 @@ extension ImageClassifierConfiguration {
 
   /// The text of `config.json`.
   public func json() throws -> String {
-    let values: [String: ConfigurationObject.Value] = [
+    let values: JSONObject = [
       "model_type": .string(Self.modelType), "image_size": .number(Double(imageSize)),
       "channels": .number(Double(channels)), "depth": .number(Double(depth)),
       "width": .number(Double(width)), "labels": .array(labels.map { .string($0) }),

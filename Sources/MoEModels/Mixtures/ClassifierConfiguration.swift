@@ -101,7 +101,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
   }
 
   /// The contents of a `config.json`.
-  package var json: [String: ConfigurationObject.Value] {
+  package var json: JSONObject {
     var result = mixture.json
     result["model_type"] = .string(Self.modelType)
     result["max_length"] = .number(Double(maximumLength))

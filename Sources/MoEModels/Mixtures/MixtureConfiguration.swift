@@ -48,7 +48,7 @@ public struct MixtureConfiguration: Hashable, Sendable {
   }
 
   /// The keys and values that ``init(_:inputs:outputs:)`` reads.
-  package var json: [String: ConfigurationObject.Value] {
+  package var json: JSONObject {
     [
       "experts": .array(experts.map { .string($0.name) }), "width": .number(Double(width)),
       "expert_size": .number(Double(expertSize)), "temperature": .number(router.temperature),

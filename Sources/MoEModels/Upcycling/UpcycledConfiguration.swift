@@ -1,12 +1,10 @@
 import MoECore
 
-extension ConfigurationObject.Value {
+extension JSONValue {
   static func whole(_ value: Int) -> Self { .number(Double(value)) }
 }
 
 extension ResolvedPlan {
-  typealias Value = ConfigurationObject.Value
-
   /// The new model's `config.json`.
   ///
   /// - Parameter json: The dense model's configuration, for keys that do not affect the
@@ -31,11 +29,11 @@ extension ResolvedPlan {
     ])
   }
 
-  private static func text(_ keys: [String: Value]) throws -> String {
+  private static func text(_ keys: JSONObject) throws -> String {
     try JSONText.pretty(keys)
   }
 
-  private var commonKeys: [String: Value] {
+  private var commonKeys: JSONObject {
     let c = configuration
     return [
       "model_type": .string(c.family), "vocab_size": .whole(c.vocabularySize),
@@ -48,10 +46,10 @@ extension ResolvedPlan {
     ]
   }
 
-  private var mixtralKeys: [String: Value] {
+  private var mixtralKeys: JSONObject {
     let c = configuration
     var rotary = c.rotaryScaling.keys
-    var keys: [String: Value] = [
+    var keys: JSONObject = [
       "architectures": .array([.string("MixtralForCausalLM")]),
       "intermediate_size": .whole(c.expertInner), "num_local_experts": .whole(c.experts),
       "num_experts_per_tok": .whole(plan.k), "sliding_window": .null,
@@ -64,9 +62,9 @@ extension ResolvedPlan {
     return keys
   }
 
-  private var ownKeys: [String: Value] {
+  private var ownKeys: JSONObject {
     let c = configuration
-    var keys: [String: Value] = [
+    var keys: JSONObject = [
       "num_experts": .whole(c.experts), "expert_size": .whole(c.expertInner),
       "balance_coefficient": .number(c.balanceCoefficient),
       "router": .object([
@@ -86,7 +84,7 @@ extension ResolvedPlan {
 
 extension RotaryEmbedding.Scaling {
   /// The scaling in the format of `config.json`.
-  fileprivate var keys: [String: ConfigurationObject.Value] {
+  fileprivate var keys: JSONObject {
     switch self {
     case .none: ["rope_type": .string("default")]
     case .linear(let factor): ["rope_type": .string("linear"), "factor": .number(factor)]

@@ -31,8 +31,7 @@ extension BytePairEncoding {
     _ fields: JSONFields
   ) throws(TokenizerError.Reason) {
     switch fields.value("dropout") {
-    case nil, .integer(0): break
-    case .number(let number) where number == 0: break
+    case nil, .number(0): break
     default: throw fields.unsupported("BPE with dropout")
     }
     for setting in ["continuing_subword_prefix", "end_of_word_suffix"] {

@@ -57,7 +57,7 @@ struct ClassificationParts {
     (self.training, self.test) = (training, test)
     files = [
       ModelFile(
-        "config.json", Array(try ConfigurationObject.Value.object(configuration.json).json().utf8)),
+        "config.json", Array(try JSONValue.object(configuration.json).json().utf8)),
       ModelFile("tokenizer.json", try MappedFile(path).copied()),
     ]
   }

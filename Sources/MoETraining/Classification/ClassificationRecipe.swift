@@ -12,7 +12,7 @@ struct ClassificationRecipe: TrainingRecipe {
     /// A folder with a trained encoder, and another way of pooling than its own.
     case folder(FilePath, pooling: EncoderConfiguration.Pooling?)
     /// New, of this architecture.
-    case new([String: ConfigurationObject.Value])
+    case new(JSONObject)
   }
 
   static let sections = ["encoder", "head", "tokenizer", "data", "losses", "evaluation"]
@@ -92,7 +92,7 @@ struct ClassificationRecipe: TrainingRecipe {
     return (.folder(FilePath(path), pooling: pooling), isFrozen)
   }
 
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     [
       "losses": ["entropy": .number(entropy), "balance": .number(balance)],
       "head": head.json.merging(["dropout": .number(dropout)]) { first, _ in first },

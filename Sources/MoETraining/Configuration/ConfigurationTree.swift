@@ -5,13 +5,13 @@ import SystemPackage
 
 /// A configuration as JSON values, before they are checked.
 struct ConfigurationTree {
-  private(set) var values: [String: ConfigurationObject.Value]
+  private(set) var values: JSONObject
 
   /// A value to change, from `key=value`.
   private struct Change {
     /// The parts of the dotted key.
     var place: [String]
-    var value: ConfigurationObject.Value
+    var value: JSONValue
     var key: String { place.joined(separator: ".") }
   }
 
@@ -53,13 +53,13 @@ struct ConfigurationTree {
         key: "setting", value: setting, expected: "key=value, such as training.steps=100")
     }
     let text = String(parts[1])
-    let value = try? ConfigurationObject.Value(parsing: Array(text.utf8))
+    let value = try? JSONValue(parsing: Array(text.utf8))
     return Change(place: place, value: value ?? .string(text))
   }
 
   private static func value(
-    at place: [String], in values: [String: ConfigurationObject.Value]
-  ) -> ConfigurationObject.Value? {
+    at place: [String], in values: JSONObject
+  ) -> JSONValue? {
     guard let first = place.first, let value = values[first] else { return nil }
     guard place.count > 1 else { return value }
     guard case .object(let inner) = value else { return nil }
@@ -67,9 +67,9 @@ struct ConfigurationTree {
   }
 
   private static func set(
-    _ value: ConfigurationObject.Value, at place: [String],
-    in values: [String: ConfigurationObject.Value], _ key: String
-  ) throws -> [String: ConfigurationObject.Value] {
+    _ value: JSONValue, at place: [String],
+    in values: JSONObject, _ key: String
+  ) throws -> JSONObject {
     var values = values
     guard place.count > 1 else {
       values[place[0]] = value
@@ -86,8 +86,8 @@ struct ConfigurationTree {
   }
 
   private static func resolved(
-    _ value: ConfigurationObject.Value, in folder: FilePath
-  ) -> ConfigurationObject.Value {
+    _ value: JSONValue, in folder: FilePath
+  ) -> JSONValue {
     switch value {
     case .string(let path): .string(folder.pushing(FilePath(path)).lexicallyNormalized().string)
     case .array(let items): .array(items.map { resolved($0, in: folder) })
@@ -96,9 +96,9 @@ struct ConfigurationTree {
   }
 }
 
-extension ConfigurationObject.Value {
+extension JSONValue {
   /// All leaves by their dotted keys.
-  func flattened(_ prefix: String = "") -> [String: ConfigurationObject.Value] {
+  func flattened(_ prefix: String = "") -> [String: JSONValue] {
     guard case .object(let values) = self, !values.isEmpty else { return [prefix: self] }
     return values.reduce(into: [:]) { result, entry in
       let key = prefix.isEmpty ? entry.key : "\(prefix).\(entry.key)"

@@ -11,7 +11,7 @@ public struct TrainingConfiguration: Sendable {
   /// What only this kind of model has.
   let recipe: any TrainingRecipe
   /// The configuration with all defaults filled in.
-  let resolved: ConfigurationObject.Value
+  let resolved: JSONValue
 
   /// The file, for messages.
   public var path: FilePath { settings.path }
@@ -37,8 +37,8 @@ public struct TrainingConfiguration: Sendable {
 
   /// What was given, over defaults.
   private static func merged(
-    _ json: ConfigurationObject, _ defaults: [[String: [String: ConfigurationObject.Value]]]
-  ) -> ConfigurationObject.Value {
+    _ json: ConfigurationObject, _ defaults: [[String: JSONObject]]
+  ) -> JSONValue {
     var tree = json.values
     for (section, values) in defaults.flatMap(\.self) {
       var merged = values

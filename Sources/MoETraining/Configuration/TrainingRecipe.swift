@@ -32,7 +32,7 @@ public protocol TrainingRecipe: Sendable {
 
   /// Defaults that decide about the losses, by section and key, for the record of the run: resuming is refused where
   /// they differ.
-  var resolved: [String: [String: ConfigurationObject.Value]] { get }
+  var resolved: [String: JSONObject] { get }
 
   /// Checks the files that the configuration names, before anything is written.
   ///
@@ -59,7 +59,7 @@ extension TrainingRecipe {
   /// No paths.
   public static var pathKeys: [String] { [] }
   /// No defaults.
-  public var resolved: [String: [String: ConfigurationObject.Value]] { [:] }
+  public var resolved: [String: JSONObject] { [:] }
   /// No files.
   public func checkFiles() throws {}
 }

@@ -3,7 +3,7 @@ import MoEModels
 
 extension TrainingSettings {
   /// What was given in the shared sections, with all defaults, by section and key.
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     [
       "training": training, "optimizer": loop.optimizerSection, "schedule": loop.scheduleSection,
       "evaluation": ["every": .number(Double(intervals.evaluation ?? 0))],
@@ -11,7 +11,7 @@ extension TrainingSettings {
     ]
   }
 
-  private var training: [String: ConfigurationObject.Value] {
+  private var training: JSONObject {
     [
       "steps": .number(Double(steps)), "batch_size": .number(Double(batchSize)),
       "accumulation": .number(Double(loop.accumulation)), "precision": .string(dtype.rawValue),
@@ -24,7 +24,7 @@ extension TrainingSettings {
 }
 
 extension LoopSettings {
-  fileprivate var optimizerSection: [String: ConfigurationObject.Value] {
+  fileprivate var optimizerSection: JSONObject {
     [
       "learning_rate": .number(schedule.peak), "beta1": .number(optimizer.beta1),
       "beta2": .number(optimizer.beta2), "epsilon": .number(optimizer.epsilon),
@@ -32,7 +32,7 @@ extension LoopSettings {
     ]
   }
 
-  fileprivate var scheduleSection: [String: ConfigurationObject.Value] {
+  fileprivate var scheduleSection: JSONObject {
     [
       "warmup_steps": .number(Double(schedule.warmupSteps)),
       "decay": .string(schedule.decay.rawValue),

@@ -15,7 +15,7 @@ struct DiffusionRecipe: TrainingRecipe {
     /// New: a preset, if one is named, and the keys that differ from it.
     case new(
       preset: DiffusionSize?, router: DiffusionExpertsConfiguration.Router?,
-      changes: [String: ConfigurationObject.Value])
+      changes: JSONObject)
   }
 
   static let sections = ["model", "data", "losses", "evaluation"]
@@ -76,7 +76,7 @@ struct DiffusionRecipe: TrainingRecipe {
     return .new(preset: preset, router: router, changes: changes)
   }
 
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     ["evaluation": pictures.resolved]
   }
 
@@ -176,10 +176,10 @@ struct DiffusionRecipe: TrainingRecipe {
   /// The preset, what the data say, and what the configuration changes.
   private func newConfiguration(
     _ preset: DiffusionSize?, _ router: DiffusionExpertsConfiguration.Router?,
-    _ changes: [String: ConfigurationObject.Value], _ images: ImageData
+    _ changes: JSONObject, _ images: ImageData
   ) -> ConfigurationObject {
     let shape = images.training.imageShape
-    var values: [String: ConfigurationObject.Value] = [
+    var values: JSONObject = [
       "model_type": .string(DiffusionConfiguration.modelType),
       "image_size": .number(Double(shape[1])), "channels": .number(Double(shape[0])),
       "num_classes": .number(Double(images.classNames.count)),

@@ -36,7 +36,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     }
   }
 
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     ["model": ["depth": .number(Double(depth)), "width": .number(Double(width))]]
   }
 

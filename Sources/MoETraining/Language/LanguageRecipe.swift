@@ -13,7 +13,7 @@ struct LanguageRecipe: TrainingRecipe {
     /// A folder with a trained model.
     case folder(FilePath)
     /// New, of this architecture.
-    case new([String: ConfigurationObject.Value])
+    case new(JSONObject)
   }
 
   /// Where the tokenizer comes from.
@@ -98,7 +98,7 @@ struct LanguageRecipe: TrainingRecipe {
       specials: try object.optionalStrings("special_tokens") ?? ["<|endoftext|>"])
   }
 
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     [
       "losses": [
         "balance_scope": .string(balanceScope.rawValue), "z": .number(z),

@@ -23,7 +23,7 @@ enum NewModel {
     case .new(var values):
       complete(&values, configuration, data)
       json = ConfigurationObject(values, path: configuration.shared.path, prefix: "model.")
-      config = Array(try ConfigurationObject.Value.object(values).json().utf8)
+      config = Array(try JSONValue.object(values).json().utf8)
       source = RandomWeights(RandomSource(seed: configuration.shared.seed))
     }
     let family = try DecoderFamilies.family(of: json)
@@ -41,10 +41,10 @@ enum NewModel {
 
   /// Fills in what data and tokenizer say.
   private static func complete(
-    _ values: inout [String: ConfigurationObject.Value], _ configuration: LanguageRecipe,
+    _ values: inout JSONObject, _ configuration: LanguageRecipe,
     _ data: LanguageData
   ) {
-    func fill(_ key: String, _ value: ConfigurationObject.Value) {
+    func fill(_ key: String, _ value: JSONValue) {
       if values[key] ?? .null == .null { values[key] = value }
     }
     fill("vocab_size", .number(Double(data.tokenizer.vocabularyCount)))

@@ -7,7 +7,7 @@ import SystemPackage
 /// The `run.json` of a run: what was asked for, and with what it was made.
 struct RunRecord: Codable {
   /// The configuration with all defaults filled in.
-  var configuration: ConfigurationObject.Value
+  var configuration: JSONValue
   /// Versions of the program's parts by name.
   var versions: [String: String]
   /// The commit of the working tree that holds the configuration, if it lies in one.
@@ -45,7 +45,7 @@ struct RunRecord: Codable {
   }
 
   /// Where another configuration differs in what decides about losses, in words.
-  func differences(from other: ConfigurationObject.Value) -> [String] {
+  func differences(from other: JSONValue) -> [String] {
     let (old, new) = (configuration.flattened(), other.flattened())
     return Set(old.keys).union(new.keys).sorted().compactMap { key in
       guard old[key] != new[key], !Self.isFree(key) else { return nil }

@@ -40,7 +40,7 @@ private struct TargetRecipe: TrainingRecipe {
     batchSize = shared.batchSize
   }
 
-  var resolved: [String: [String: ConfigurationObject.Value]] {
+  var resolved: [String: JSONObject] {
     ["number": ["noise": .string(noise.rawValue)]]
   }
 
