@@ -41,7 +41,7 @@ struct TextRecordingTests {
   func tooLong() throws {
     let recording = try TextRecording([text], window: 100_000, generated: 1)
     let path = folder.file("t.safetensors")
-    #expect(throws: TracingError.self) { try recording.record(Self.model, to: path) }
+    #expect(throws: SettingError.self) { try recording.record(Self.model, to: path) }
     #expect(path.isMissing)
   }
 
