@@ -56,7 +56,7 @@ struct ClassifyCommandTests {
   func answers() throws {
     let training = try train()
     #expect(training.exitCode == 0, "\(training.errors)")
-    #expect(training.errors.contains("accuracy") && training.errors.contains("were cut off there"))
+    #expect(training.errors.contains("accuracy") && training.errors.contains("were truncated"))
 
     let one = try Program.run("classify", model, "the team won by 3 goals")
     // The folder of the run means its model.

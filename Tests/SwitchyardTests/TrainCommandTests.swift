@@ -186,7 +186,7 @@ struct TrainCommandTests {
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     let third = try small.train()
-    #expect(third.exitCode == 1 && third.errors.contains("holds a run already"))
+    #expect(third.exitCode == 1 && third.errors.contains("already contains a run"))
   }
 
   @Test("answers bad input with one message and the right exit code")

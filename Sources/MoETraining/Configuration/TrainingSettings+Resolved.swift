@@ -2,7 +2,7 @@ import MoECore
 import MoEModels
 
 extension TrainingSettings {
-  /// What was given in the shared sections, with all defaults, by section and key.
+  /// The values of the shared sections, with all defaults filled in, by section and key.
   var resolved: [String: [String: ConfigurationObject.Value]] {
     [
       "training": training, "optimizer": loop.optimizerSection, "schedule": loop.scheduleSection,

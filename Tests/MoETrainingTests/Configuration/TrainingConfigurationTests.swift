@@ -68,7 +68,7 @@ struct TrainingConfigurationTests {
       ("training.steps=many", "training.steps is 'many'"),
       ("training.batch_size=null", "the key 'training.batch_size' is missing"),
       ("training=3", "training is 3; it must be an object"),
-      ("training.steps.x=3", "'steps' holds no keys"),
+      ("training.steps.x=3", "'steps' does not have keys"),
       ("model=null", "the key 'model' is missing"),
       ("data.train=null", "the key 'data.train' is missing"),
       ("data.train=3", "data.train is 3"),
