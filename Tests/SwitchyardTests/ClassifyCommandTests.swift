@@ -94,7 +94,7 @@ struct ClassifyCommandTests {
       "inspect", run, "--data", news, "--against", run, "--html", page.string)
     #expect(drawn.exitCode == 0 && drawn.output.contains("figures in"), "\(drawn.errors)")
     let html = String(decoding: try readBytes(page), as: UTF8.self)
-    #expect(html.contains("Who answers what") && html.contains("Sports"))
+    #expect(html.contains("Which expert answers what") && html.contains("Sports"))
     let report = try Program.run("inspect", model, "--data", news, "--json")
     let object = try JSONSerialization.jsonObject(with: Data(report.output.utf8)) as? [String: Any]
     #expect(object?["texts"] as? Int == 160 && (object?["experts"] as? [Any])?.count == 2)

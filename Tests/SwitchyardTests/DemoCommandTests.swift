@@ -70,7 +70,7 @@ struct DemoCommandTests {
 
     let other = try Program.run(
       "demo", "--out", demo.out.string, "--source", Fixtures.package.string)
-    #expect(other.exitCode == 1 && other.errors.contains("another --quick"), "\(other.errors)")
+    #expect(other.exitCode == 1 && other.errors.contains("different --quick"), "\(other.errors)")
   }
 
   private func modified(_ path: FilePath) throws -> Date? {
@@ -104,8 +104,8 @@ struct DemoCommandTests {
     let reader = expectSound(try demo.text("report.html"))
     #expect(
       reader.texts["h2"] == [
-        "A language model goes on learning", "What it writes", "Where its tokens go", "Diagnosis",
-        "Its experts on 4 devices of 2 nodes", "Digits that nobody wrote",
+        "A language model continues learning", "What it writes", "Where its tokens go", "Diagnosis",
+        "Its experts on 4 devices of 2 nodes", "Generated digits",
         "Experts of different kinds read sentences", "How it was made",
       ])
     #expect((reader.elements["svg"] ?? 0) >= 11 && reader.elements["img"] == 2)
