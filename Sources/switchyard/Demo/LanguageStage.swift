@@ -79,7 +79,7 @@ struct LanguageStage: DemoStage {
   func summary() throws -> String {
     let (before, after) = (try perplexity("before"), try perplexity("after"))
     return """
-      perplexity on \(before.scoredTokens) unseen tokens: \(NumberText.short(before.perplexity)) before, \
+      perplexity on \(before.scoredTokens) held-out tokens: \(NumberText.short(before.perplexity)) before, \
       \(NumberText.short(after.perplexity)) after
       before: \(try written("before"))
       after:  \(try written("after"))

@@ -109,7 +109,7 @@ struct PlacementStage: DemoStage {
     }
     let (linear, plan) = (shares(report.linear), shares(report.judged))
     return BarChart(
-      ["by number", "the plan"],
+      ["in order", "the plan"],
       [
         ("to the node's other device", [linear.node, plan.node]),
         ("to the other node", [linear.other, plan.other]),
@@ -125,7 +125,7 @@ struct PlacementStage: DemoStage {
         [.init("plan", report.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
         xTitle: "tokens in the profile", yTitle: "crossings on held-out tokens",
         isLogarithmic: true,
-        reference: (report.linear.crossingShare, "by number"), format: NumberText.pagePercent
+        reference: (report.linear.crossingShare, "in order"), format: NumberText.pagePercent
       ).figure("How many tokens a plan needs")
     ]
   }
