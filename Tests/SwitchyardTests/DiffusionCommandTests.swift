@@ -56,7 +56,7 @@ struct DiffusionCommandTests {
     for (arguments, message) in [
       (
         ["--guidance", "1.5"],
-        "guidance above 1 needs a model that was trained with labels left out"
+        "guidance above 1 needs a model that was trained with label dropout"
       ),
       (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
     ] {

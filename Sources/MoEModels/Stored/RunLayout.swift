@@ -6,21 +6,21 @@ public struct RunLayout: Hashable, Sendable {
   /// The folder of the run.
   public let folder: FilePath
 
-  /// Recognises the folder of a run by its `run.json`; `nil` for any other path.
+  /// Recognizes the folder of a run by its `run.json`; `nil` for any other path.
   public init?(_ folder: FilePath) {
     guard folder.appending("run.json").exists else { return nil }
     self.folder = folder
   }
 
-  /// The result, which exists only when all steps are done.
+  /// The result, which exists only when all steps are complete.
   public var model: FilePath { folder.appending("model") }
 
-  /// Whether the result is there.
+  /// Whether the result exists.
   public var isFinished: Bool { model.appending(ModelLocation.configuration).exists }
 
-  /// Models that were kept on the way.
+  /// Models that were kept during training.
   public var snapshots: StepFolders { StepFolders(folder.appending("snapshots")) }
 
-  /// States to continue from.
+  /// Checkpoints to continue from.
   public var checkpoints: StepFolders { StepFolders(folder.appending("checkpoints")) }
 }

@@ -152,7 +152,7 @@ struct ModelFolderTests {
     #expect(
       throws: ModelError.noModel(
         path: folder.path,
-        problem: "holds no model: there is no config.json; found model.safetensors")
+        problem: "does not contain a model: there is no config.json; found model.safetensors")
     ) { try MoEDecoder.open(folder.path) }
     #expect(throws: FileError.self) { try MoEDecoder.open("/no/such/folder") }
   }

@@ -206,7 +206,7 @@ struct DiffusionRuleTests {
       try experts(#"{"router": "tc_dit", "count": 4, "scoring": "sigmoid"}"#)
     }
     #expect(
-      unread?.description.contains("left out; it belongs to 'promoe', 'promoe_expert_choice'")
+      unread?.description.contains("absent; it belongs to 'promoe', 'promoe_expert_choice'")
         == true)
   }
 }

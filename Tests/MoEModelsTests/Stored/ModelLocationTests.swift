@@ -133,7 +133,7 @@ struct ModelLocationTests {
   @Test("what is not a model is described by what is there")
   func neither() throws {
     try path("empty").createFolders()
-    #expect(message("empty").hasSuffix("holds no model: the folder is empty"))
+    #expect(message("empty").hasSuffix("does not contain a model: the folder is empty"))
     for name in ["metrics.csv", "notes.txt", "a.log"] { try write("x", to: "some/" + name) }
     #expect(message("some").hasSuffix("no config.json; found a.log, metrics.csv, notes.txt"))
     for name in [".hidden", "b.log"] { try write("x", to: "some/" + name) }
