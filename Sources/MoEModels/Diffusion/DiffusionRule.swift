@@ -29,7 +29,7 @@ public protocol DiffusionRule: SendableMetatype {
   /// same width, or 4 without, so that the number of active weights is the same.
   static var expansion: Int { get }
 
-  /// Names of tensors by which a checkpoint of this rule is recognized, after `blocks.N.mlp.`.
+  /// Names of tensors by which a checkpoint of this rule is recognised, after `blocks.N.mlp.`.
   ///
   /// The first axis of the first one is the number of routed experts.
   ///

@@ -1,7 +1,7 @@
 public import MoECore
 public import SystemPackage
 
-/// A kind of model on disk: how it is recognized, described and opened.
+/// A kind of model on disk: how it is recognised, described and opened.
 ///
 /// A kind is one file and one line in ``ModelKinds/registry``; users of the library can add others.
 public protocol ModelKind: SendableMetatype {

@@ -6,7 +6,7 @@ public struct RunLayout: Hashable, Sendable {
   /// The folder of the run.
   public let folder: FilePath
 
-  /// Recognizes the folder of a run by its `run.json`; `nil` for any other path.
+  /// Recognises the folder of a run by its `run.json`; `nil` for any other path.
   public init?(_ folder: FilePath) {
     guard folder.appending("run.json").exists else { return nil }
     self.folder = folder

@@ -1,7 +1,7 @@
 public import MoECore
 public import SystemPackage
 
-/// One system's record of routing: how its files are recognized and converted to the trace format.
+/// One system's record of routing: how its files are recognised and converted to the trace format.
 public struct TraceImporter: NamedEntry {
   /// The name in options.
   public let name: String
@@ -36,7 +36,7 @@ public enum TraceImporters {
   public static let registry = Registry<TraceImporter>(
     "trace importer", [.sglang, .megatron, .numpy, .exflow, .llamacpp])
 
-  /// The first importer that recognizes a file.
+  /// The first importer that recognises a file.
   static func importer(of path: FilePath) throws -> TraceImporter {
     guard let importer = try registry.all.first(where: { try $0.recognises(path) }) else {
       throw TracingError.invalidRequest(

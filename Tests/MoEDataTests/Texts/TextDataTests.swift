@@ -136,7 +136,7 @@ struct TextDataTests {
       (#"{"type": "bridge"}"#, "no 'question'"),
       (#"{"question": 3, "type": "bridge"}"#, "'question'"),
       (#"{"question": "a", "type": "other"}"#, "'other'"),
-      (#"{"question": "", "type": "bridge"}"#, "empty"), ("7", "else than expected"),
+      (#"{"question": "", "type": "bridge"}"#, "empty"), ("7", "an unexpected value"),
     ] {
       let error = #expect(throws: DataError.self) {
         _ = try read("[\(good),\n\n\(record)]", .hotpotQA)
@@ -159,7 +159,7 @@ struct TextDataTests {
     let error = #expect(throws: DataError.self) {
       _ = try ClassificationSet(joined, with: preparation)
     }
-    #expect(error?.description.contains("second.csv: line 2 has a text without any token") ?? false)
+    #expect(error?.description.contains("second.csv: line 2 has a text without tokens") ?? false)
   }
 
   @Test("without any text are refused")

@@ -2,7 +2,7 @@
 ///
 /// A new kind of input is one file and one line in ``InspectionSubjects``.
 protocol InspectionSubject: SendableMetatype {
-  /// Recognizes the command's input; `nil` for anything else.
+  /// Recognises the command's input; `nil` for anything else.
   init?(_ command: Inspect) throws
 
   /// Inspects the input and prints a report.
