@@ -5,7 +5,7 @@ import MoETestSupport
 import MoETracing
 import Testing
 
-@Suite("The page of a model for classes or scores")
+@Suite("The page of a model that predicts classes or scores")
 struct ClassifierPageTests {
   private static let report = ClassifierReport(
     source: "<model> on a&b.csv", texts: 1_234, truncated: 5,

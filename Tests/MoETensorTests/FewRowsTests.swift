@@ -37,7 +37,7 @@ struct FewRowsTests {
     }
   }
 
-  @Test("keep the rows' axes, take rows that lie apart, and carry infinities and NaN")
+  @Test("keep the rows' axes, take strided rows, and propagate infinities and NaN")
   func shapes() {
     let (x, weight) = (source.normal([3, 4, 96]), source.normal([80, 96]))
     let bias = source.normal([80])
@@ -58,7 +58,7 @@ struct FewRowsTests {
     }
   }
 
-  @Test("leave gradients, and weights that lie in another way, to the engine")
+  @Test("leave gradients, and weights in other layouts, to the engine")
   func elsewhere() throws {
     let (x, weight) = (source.normal([20, 96]), source.normal([96, 80]))
     let turned = withoutGradients { x.linear(weight.transposed()) }

@@ -20,7 +20,7 @@ struct LearningRateScheduleTests {
     #expect(schedule.rate(at: 1_000_000) == schedule.rate(at: 7))
   }
 
-  @Test("may consist of the warm-up alone")
+  @Test("may consist of only the warm-up")
   func warmupOnly() throws {
     let schedule = try LearningRateSchedule(peak: 2, final: 1, warmupSteps: 4, totalSteps: 4)
     #expect((0..<5).map(schedule.rate) == [0.5, 1, 1.5, 2, 1])

@@ -58,7 +58,7 @@ struct DemoCommandTests {
   }
 
   private func expectNoRepetition(of demo: SmallDemo) throws {
-    // What was removed is made again, and nothing else.
+    // Only what was removed is made again.
     let stamp = try modified(demo.file("trace.safetensors"))
     try FileManager.default.removeItem(atPath: demo.file("digits.png").string)
     let again = try demo.run()
@@ -125,7 +125,7 @@ struct DemoCommandTests {
     #expect(checked == 4)
   }
 
-  /// Whether a number stands in a text, up to rounding to the digits that it is written with.
+  /// Whether a number occurs in a text, up to rounding to its digits.
   private static func prints(_ text: String, _ number: String) -> Bool {
     let digits = number.filter { "0123456789.-".contains($0) }
     guard let value = Double(digits) else { return false }

@@ -82,7 +82,7 @@ struct PlacementCommandTests {
     #expect(exact.evaluation.objective <= sweep.bound)
   }
 
-  @Test("the report for people names the split, the bound and the null")
+  @Test("the text report names the split, the bound and the null")
   func text() throws {
     let run = try Program.run("place", try trace(tokens: 600), "--ranks", "2", "--method", "sweep")
     #expect(run.exitCode == 0, "\(run.errors)")

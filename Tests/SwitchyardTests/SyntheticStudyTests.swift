@@ -4,10 +4,12 @@ import MoETestSupport
 import SystemPackage
 import Testing
 
-/// The last acceptance check of Hecto, as far as it holds: see "The synthetic task" in Documentation/hecto.md.
+/// The last acceptance check of Hecto, as far as it is met: see "The synthetic task" in
+/// Documentation/hecto.md.
 @Suite("The synthetic task with a transformer", .serialized)
 struct SyntheticStudyTests {
-  /// Means of three seeds decide little, and other kernels round otherwise, so only the kernels of the page are held to it.
+  /// Means of three seeds are noisy, and other kernels round differently, so only the kernels of
+  /// the page are tested.
   private static let hasKernels = Engine.kernelInstructionSet == "AVX512"
 
   @Test(

@@ -68,7 +68,7 @@ struct DiffusionParityTests {
     let test = try #require(
       DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })
     try compareGradients(of: test, with: "injected") { output, error in
-      // Three times the one loss, which leaves the other as it is.
+      // Three times the one loss, without changing the other.
       let contrast = output.sparse[0].contrastiveLoss(temperature: 0.07)
       return error * 3 + (contrast ?? Tensor(0 as Float))
     }
@@ -107,7 +107,7 @@ struct DiffusionParityTests {
     }
   }
 
-  @Test("move thresholds and centroids as the reference", arguments: ["diffmoe", "k_means"])
+  @Test("update thresholds and centroids like the reference", arguments: ["diffmoe", "k_means"])
   func learning(name: String) throws {
     let test = try #require(DiffusionFixture.cases.first { $0.name == name })
     let model = try fixture.model(test)

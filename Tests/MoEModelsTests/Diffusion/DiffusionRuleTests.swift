@@ -118,7 +118,7 @@ struct DiffusionRuleTests {
     }
   }
 
-  @Test("learns nothing but its buffers from a batch", arguments: cases)
+  @Test("changes only its buffers after a batch", arguments: cases)
   func learning(test: Case) throws {
     let model = try test.model()
     func values(_ all: [Parameter]) -> [[Float]] { all.map { $0.value.array(of: Float.self) } }
@@ -137,7 +137,7 @@ struct DiffusionRuleTests {
     #expect(model.learnsFromRouting == test.rule.learnsFromRouting && !model.needsStart)
   }
 
-  @Test("treats an image as it would alone, where it says so", arguments: cases)
+  @Test("treats an image as it would alone, if it says so", arguments: cases)
   func batchIndependence(test: Case) throws {
     let (model, rule) = try test.parts()
     #expect(model.treatsImagesAlone == test.rule.treatsImagesAlone)
@@ -160,7 +160,7 @@ struct DiffusionRuleTests {
     }
   }
 
-  @Test("names its tensors as it says, and is known by them", arguments: cases)
+  @Test("names its tensors as declared, and is recognised by them", arguments: cases)
   func tensors(test: Case) throws {
     let model = try test.model()
     let prefix = "blocks.1.mlp."
@@ -177,7 +177,7 @@ struct DiffusionRuleTests {
     #expect(shapes["\(prefix)experts.0.\(test.rule.projections.up).weight"]?.count == 2)
   }
 
-  @Test("is registered under its name, and asked for by it")
+  @Test("is registered under its name, and found by it")
   func names() throws {
     let all = DiffusionRules.registry.all
     #expect(DiffusionRules.registry.names == all.map { $0.name })

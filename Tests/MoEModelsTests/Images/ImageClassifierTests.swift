@@ -19,7 +19,7 @@ struct ImageClassifierTests {
 
   private func tensor(_ name: String) throws -> Tensor { try file.tensor(named: name) }
 
-  @Test("have the features and answers of plain PyTorch")
+  @Test("have the features and logits of plain PyTorch")
   func answers() throws {
     let output = model(try tensor("images"))
     expectClose(output.features, try tensor("features"), .logits)

@@ -61,7 +61,7 @@ struct DiffusionRecipeTests {
     #expect(sheet.width == 2 * (64 + 2) + 2 && sheet.height == 3 * (64 + 2) + 2)
     #expect(shown.appending("usage-by-class.csv").isMissing == (router == "dense"))
     let stored = try StoredDiffusionModel(model)
-    // Files of MNIST have no names of classes.
+    // MNIST files have no class names.
     #expect(stored.classNames == ["0", "1", "2"])
     #expect(try stored.labels(named: "2,0") == [2, 0])
     #expect(throws: SettingError.self) { try stored.labels(named: "7") }
@@ -103,7 +103,7 @@ struct DiffusionRecipeTests {
     #expect(try outputs("model.learn_sigma=true") == 2)
   }
 
-  @Test("held-back images are the last of each class")
+  @Test("held-out images are the last of each class")
   func split() throws {
     let set = LabelledImages(
       width: 1, height: 1, channels: 1, bytes: Array(0..<8), labels: [0, 1, 0, 1, 0, 1, 0, 1],
