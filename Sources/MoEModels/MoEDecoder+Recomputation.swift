@@ -2,8 +2,8 @@ import MoERouting
 public import MoETensor
 
 extension MoEDecoder {
-  /// The same as a call, but the activations inside layers are recomputed in the backward pass instead of
-  /// being kept: less memory for about a third more time.
+  /// The same as a call, but the activations inside layers are recomputed in the backward pass
+  /// instead of being kept: less memory for about a third more time.
   ///
   /// - Parameter tokens: Token ids, i64, shape `[batch, positions]`.
   /// - Returns: The logits and what the sparse layers did.

@@ -4,8 +4,8 @@ public import SystemPackage
 
 /// Where a model is on disk: in a folder with `config.json`, in a file, or in the `model/` of a training run.
 ///
-/// All code that opens a model resolves its path here. So a run's folder can be used wherever a model's
-/// can, and a path without a model gives the same error everywhere.
+/// All code that opens a model resolves its path here. So a run's folder can be used wherever a
+/// model's can, and a path without a model gives the same error everywhere.
 public struct ModelLocation: Hashable, Sendable {
   /// The folder or file with the model.
   public let path: FilePath
@@ -50,8 +50,8 @@ public struct ModelLocation: Hashable, Sendable {
     return found.hasConfiguration || found.kind != nil || RunLayout(path) != nil
   }
 
-  /// The location of the tokenizer: for a run's folder without a tokenizer, that of its model; any other
-  /// path unchanged.
+  /// The location of the tokenizer: for a run's folder without a tokenizer, that of its model; any
+  /// other path unchanged.
   ///
   /// - Throws: As ``init(_:)``.
   public static func tokenizer(_ path: FilePath) throws -> FilePath {

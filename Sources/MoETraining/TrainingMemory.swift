@@ -14,8 +14,8 @@ enum TrainingMemory {
   static func check(
     weights: Int, trained settings: TrainingSettings, other: Double, of batch: String
   ) throws(SettingError) {
-    // Weight, gradient and two moments; with bf16, weight and gradient are half as large, but there is
-    // a master copy.
+    // Weight, gradient and two moments; with bf16, weight and gradient are half as large, but there
+    // is a master copy.
     let gradient = settings.loop.fusesUpdates ? settings.dtype.byteSize : 0
     let needed = Double(weights) * Double(16 - gradient) + other
     guard needed > Double(ProcessInfo.processInfo.physicalMemory) else { return }

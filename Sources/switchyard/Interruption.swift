@@ -13,8 +13,8 @@ enum Interruption {
   /// Whether the program was requested to end since ``deferFirst()``.
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
 
-  /// From now on the first signal only sets ``isRequested``, so that work can end cleanly; the second
-  /// one ends the program as usual.
+  /// From now on the first signal only sets ``isRequested``, so that work can end cleanly; the
+  /// second one ends the program as usual.
   static func deferFirst() { isDeferred.store(true, ordering: .relaxed) }
 
   /// From now on the first signal ends the program again; a deferred one ends it now.
@@ -32,8 +32,8 @@ enum Interruption {
     if number != 0 { end(number) }
   }
 
-  /// Removes half-written folders before an interrupted program ends, and turns two signals that would
-  /// end the program silently into messages.
+  /// Removes half-written folders before an interrupted program ends, and turns two signals that
+  /// would end the program silently into messages.
   static func install() {
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number, SIG_IGN)

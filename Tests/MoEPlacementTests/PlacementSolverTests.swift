@@ -26,7 +26,8 @@ struct PlacementSolverTests {
   }
 
   @Test(
-    "give legal plans, true numbers and valid bounds", arguments: PlacementMethods.registry.names)
+    "give legal plans, correct evaluations and valid bounds",
+    arguments: PlacementMethods.registry.names)
   func laws(name: String) throws {
     let solver = try #require(PlacementMethods.registry[name]).solver(Self.settings)
     #expect(solver.name == name)

@@ -30,7 +30,7 @@ func checkLaws(
       routing.weights.shape == [chosen.reduce(0) { $0 + $1.count }], sourceLocation: sourceLocation)
     for tokensOfExpert in chosen {
       #expect(
-        tokensOfExpert == Set(tokensOfExpert).sorted(), "rising", sourceLocation: sourceLocation)
+        tokensOfExpert == Set(tokensOfExpert).sorted(), "ascending", sourceLocation: sourceLocation)
       #expect(tokensOfExpert.allSatisfy { 0..<tokens ~= $0 }, sourceLocation: sourceLocation)
     }
   }

@@ -8,7 +8,7 @@ struct FewRowsTests {
   private let source = RandomSource(seed: 1)
 
   @Test(
-    "are the sums that they stand for",
+    "are the sums of their definition",
     arguments: [2, 3, 15, 16, 17, 47, 48, 49, 50, 97, 191, 192, 193],
     [(129, 256), (521, 67), (130, 384), (2048, 17)])
   func reference(rows: Int, size: (inputs: Int, outputs: Int)) {

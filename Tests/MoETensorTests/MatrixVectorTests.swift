@@ -8,7 +8,7 @@ struct MatrixVectorTests {
   private let source = RandomSource(seed: 1)
 
   @Test(
-    "are the sums that they stand for", arguments: [DType.f32, .bf16],
+    "are the sums of their definition", arguments: [DType.f32, .bf16],
     [1, 2, 15, 16, 17, 63, 64, 65, 130, 257])
   func reference(dtype: DType, columns: Int) {
     let row = source.normal([1, columns]).cast(to: dtype)

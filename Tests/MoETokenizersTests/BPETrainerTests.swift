@@ -10,7 +10,7 @@ struct BPETrainerTests {
 
   /// Fixtures: `Tests/Fixtures/make/tokenizer_families.py`.
   @Test(
-    "writes the file that the Hugging Face library's training leads to",
+    "writes the same file as the Hugging Face library's training",
     arguments: [("gpt2", SplitPattern.gpt2), ("llama3", SplitPattern.llama3)])
   func sameAsReference(_ name: String, _ pattern: SplitPattern) throws {
     let text = try TokenizerFixture.lines().filter { !$0.contains(Self.end) }

@@ -15,7 +15,7 @@ struct SplitPatternTests {
   }
 
   @Test(
-    "cut text as by hand",
+    "split text as by hand",
     arguments: [
       (
         .gpt2, "it's  DON'T 12ab!?\n x ",

@@ -200,7 +200,7 @@ struct RealTraceTests {
   private static var isPresent: Bool { FileManager.default.fileExists(atPath: root.string) }
 
   @Test(
-    "import and come back number by number",
+    "are imported and read back exactly",
     .enabled(if: isPresent, "no real traces here; set SWITCHYARD_TRACES to their folder"),
     arguments: [
       ("gpt_oss_20b/tulu3_persona_if_ids.npy", "gpt_oss_20b/tulu3_persona_if_seq_lens.npy", 32),

@@ -5,7 +5,7 @@ import Testing
 @Suite("Learning-rate schedules")
 struct LearningRateScheduleTests {
   @Test(
-    "rise in a line, fall as named and then stay",
+    "rise linearly, decay as named and then stay constant",
     arguments: [
       (LearningRateSchedule.Decay.constant, [0.5, 1, 1, 1, 1, 1, 1, 1]),
       (.linear, [0.5, 1, 1, 0.775, 0.55, 0.325, 0.1, 0.1]),

@@ -42,7 +42,7 @@ struct SmallDemo {
 @Suite("switchyard demo", .serialized)
 struct DemoCommandTests {
   @Test(
-    "makes all its parts and one page, repeats nothing, and goes on wherever it was stopped or killed"
+    "makes all its parts and one page, repeats nothing, and resumes wherever it was stopped or killed"
   )
   func demo() throws {
     let demo = try SmallDemo()

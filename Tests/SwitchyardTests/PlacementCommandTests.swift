@@ -61,7 +61,8 @@ struct PlacementCommandTests {
       "plan=" + converted)
     #expect(convert.exitCode == 0, "\(convert.errors)")
     #expect(
-      try Program.run("plan", "diff", plan, converted).output.hasPrefix("0 experts live elsewhere"))
+      try Program.run("plan", "diff", plan, converted).output.hasPrefix(
+        "0 experts are placed elsewhere"))
   }
 
   @Test("the sweep comes within 1 % of the exact plan of the bundled model's own routing")

@@ -13,7 +13,7 @@ struct SyntheticStudyTests {
   private static let hasKernels = Engine.kernelInstructionSet == "AVX512"
 
   @Test(
-    "divides texts by type with experts of different kinds, and not with two feed-forward ones",
+    "divides texts by type with experts of different kinds, but not with two feed-forward ones",
     .enabled(if: hasKernels, "its seeds were chosen with AVX-512 kernels"))
   func division() throws {
     let hecto = try meanInformation(#"["ff", "gru"]"#)

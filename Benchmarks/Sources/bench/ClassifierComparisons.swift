@@ -6,8 +6,8 @@ import MoETensor
 import MoETraining
 import SystemPackage
 
-/// Hecto models on an encoder with MiniLM's shape and random weights: fine-tuning steps, single texts,
-/// and the recurrent units alone.
+/// Hecto models on an encoder with MiniLM's shape and random weights: fine-tuning steps, single
+/// texts, and the recurrent units alone.
 enum ClassifierComparisons {
   /// Lengths of the texts of a batch: 16 consecutive items of AG News' test set.
   static let lengths = [40, 63, 50, 52, 42, 57, 75, 34, 41, 41, 45, 36, 48, 47, 24, 41]

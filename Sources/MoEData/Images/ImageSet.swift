@@ -15,8 +15,8 @@ public protocol ImageSet: AnyObject {
   ///
   /// - Parameters:
   ///   - numbers: Their indices, each from 0 to `count - 1`.
-  ///   - random: The random numbers for sets whose images are distributions, such as latents; without them
-  ///     they return the means.
+  ///   - random: The random numbers for sets whose images are distributions, such as latents;
+  ///     without them they return the means.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels are between -1 and 1.
   /// - Throws: When the data cannot be read.
   func images(_ numbers: [Int], random: RandomSource?) throws -> Tensor

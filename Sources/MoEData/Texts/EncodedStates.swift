@@ -7,8 +7,8 @@ package import SystemPackage
 /// The states of a frozen encoder for texts, in a memory-mapped file.
 ///
 /// A safetensors file with `pooled` (f32, `[texts, width]`), `rows` (f16, `[tokens, width]`) and
-/// `lengths` (i32). The states of single tokens are f16, because there are many: 11 bits are far more
-/// than their reproducibility on other processors, and need half the disk space.
+/// `lengths` (i32). The states of single tokens are f16, because there are many: 11 bits are far
+/// more than their reproducibility on other processors, and need half the disk space.
 package final class EncodedStates {
   package let lengths: [Int]
   private let starts: [Int]

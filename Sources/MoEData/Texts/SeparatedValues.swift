@@ -3,9 +3,9 @@ import SystemPackage
 
 /// A strict reader of comma- or tab-separated values in UTF-8.
 ///
-/// Comma-separated values follow RFC 4180: a value may be in double quotes, which are doubled inside, and may
-/// then contain separators and line ends. Tab-separated values have no quotes; a quote is a character like any other.
-/// Lines end with LF or CRLF.
+/// Comma-separated values follow RFC 4180: a value may be in double quotes, which are doubled
+/// inside, and may then contain separators and line ends. Tab-separated values have no quotes; a
+/// quote is a character like any other. Lines end with LF or CRLF.
 struct SeparatedValues {
   enum Format {
     case commas

@@ -7,9 +7,10 @@ import SystemPackage
 /// A task without files that shows what experts of different kinds are good for: half of the texts
 /// depend on which things are mentioned, half on the order in which things happen.
 ///
-/// A static text contains three keywords of one of four topics among filler; its class is the topic. A
-/// temporal text contains the same four events among filler, each once; its class is the event that
-/// comes first, about which a bag of words says nothing. Classes and kinds are equally frequent.
+/// A static text contains three keywords of one of four topics among filler; its class is the
+/// topic. A temporal text contains the same four events among filler, each once; its class is the
+/// event that comes first, about which a bag of words says nothing. Classes and kinds are equally
+/// frequent.
 public struct SyntheticTexts: Hashable, Sendable {
   /// Names of the classes.
   public static let labels = ["A", "B", "C", "D"]

@@ -14,8 +14,8 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   /// columns ignored. Or with a header, as in GLUE: the columns `score`, `sentence1` and
   /// `sentence2` in any order.
   case stsb
-  /// HotpotQA: a list of objects with `question` and `type`, or one object per line; the classes are
-  /// *bridge* and *comparison* questions.
+  /// HotpotQA: a list of objects with `question` and `type`, or one object per line; the classes
+  /// are *bridge* and *comparison* questions.
   case hotpotQA = "hotpotqa"
   /// Texts with custom classes: comma-separated, or tab-separated if the name ends in `.tsv`, with
   /// a header that has the columns `text` and `label`, and `pair` for second texts.

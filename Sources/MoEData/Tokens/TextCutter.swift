@@ -1,11 +1,11 @@
-/// Finds positions at which text can be split so that byte-level tokenizers give the same tokens as for the
-/// whole.
+/// Finds positions at which text can be split so that byte-level tokenizers give the same tokens as
+/// for the whole.
 enum TextCutter {
   private static let newline = UInt8(ascii: "\n")
   private static let space = UInt8(ascii: " ")
 
-  /// The end of a part that begins at `begin`: after a line break before a letter or sign, or else before
-  /// a space between two words, or else between two characters.
+  /// The end of a part that begins at `begin`: after a line break before a letter or sign, or else
+  /// before a space between two words, or else between two characters.
   static func end(ofPartFrom begin: Int, in text: RawSpan, limit: Int) -> Int {
     let last = begin + max(limit, 4)
     guard last < text.byteCount else { return text.byteCount }

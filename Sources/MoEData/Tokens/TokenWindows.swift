@@ -14,8 +14,8 @@ public struct DataPosition: Hashable, Codable, Sendable {
 /// Windows of tokens in a shuffled order that depends only on a seed and the epoch.
 ///
 /// Window w holds the tokens from `w · context` to `(w + 1) · context`, both included: it predicts `context`
-/// tokens, and every token of the range but the first is predicted once per epoch (except for a remainder at the
-/// end that does not fill a window).
+/// tokens, and every token of the range but the first is predicted once per epoch (except for a
+/// remainder at the end that does not fill a window).
 public struct TokenWindows {
   /// The source of the tokens.
   public let file: TokenFile

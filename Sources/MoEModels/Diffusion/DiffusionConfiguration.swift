@@ -7,8 +7,8 @@ public import MoECore
 ///      "label_dropout": 0.1, "learn_sigma": true, "qk_norm": false, "objective": "rectified_flow",
 ///      "experts": {"router": "promoe", "count": 12}}
 ///
-/// Without `experts` all blocks are dense; with it every second one is sparse, starting with the second.
-/// An unknown key is an error.
+/// Without `experts` all blocks are dense; with it every second one is sparse, starting with the
+/// second. An unknown key is an error.
 public struct DiffusionConfiguration: Hashable, Sendable {
   /// What a model predicts from a noisy image.
   public enum Objective: String, Hashable, Codable, Sendable, CaseIterable {

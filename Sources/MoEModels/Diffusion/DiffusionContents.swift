@@ -96,8 +96,8 @@ struct DiffusionContents {
 
   /// Rejects tensors of a different model than a configuration describes.
   ///
-  /// - Throws: ``ModelError/otherModel(path:found:expected:)``; nothing if the tensors are not those of
-  ///   a diffusion transformer, because the names of missing tensors say more.
+  /// - Throws: ``ModelError/otherModel(path:found:expected:)``; nothing if the tensors are not
+  ///   those of a diffusion transformer, because the names of missing tensors say more.
   func check(_ expected: DiffusionConfiguration) throws(ModelError) {
     // What tensors do not say is assumed to be right; one head fits every width.
     let router = expected.experts?.router

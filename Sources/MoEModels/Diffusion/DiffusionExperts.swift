@@ -26,8 +26,8 @@ public struct DiffusionExperts {
   public struct Output {
     /// Shape `[batch, tokens, width]`.
     public var hidden: Tensor
-    /// The assignment of all tokens of the batch to all experts but the shared one; the unconditional
-    /// expert, if there is one, is the last.
+    /// The assignment of all tokens of the batch to all experts but the shared one; the
+    /// unconditional expert, if there is one, is the last.
     public var routing: Routing
     /// Which tokens the rule assigned.
     public var split: ConditionalSplit

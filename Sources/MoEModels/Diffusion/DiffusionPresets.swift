@@ -24,9 +24,9 @@ public enum DiffusionSize: String, Hashable, Codable, Sendable, CaseIterable {
 extension DiffusionConfiguration {
   /// A preset size with one of the rules.
   ///
-  /// The paper's four sizes are for latents of four channels and 1000 classes, and learn the variance.
-  /// Those for pixels have 6 or 8 routed experts and do not learn it; they were chosen to train in
-  /// minutes to hours on a laptop.
+  /// The paper's four sizes are for latents of four channels and 1000 classes, and learn the
+  /// variance. Those for pixels have 6 or 8 routed experts and do not learn it; they were chosen to
+  /// train in minutes to hours on a laptop.
   ///
   /// - Parameters:
   ///   - size: The size.

@@ -2,12 +2,12 @@ public import MoETensor
 
 /// A rule that assigns the tokens of images to the experts of a block.
 ///
-/// It comprises its weights, how it routes, what it adds to the loss, and what it learns from a batch
-/// besides gradients.
+/// It comprises its weights, how it routes, what it adds to the loss, and what it learns from a
+/// batch besides gradients.
 ///
-/// The rule itself is a `Router` or another pure function in MoERouting; this type adds the weights.
-/// It contains everything that other code must know about a rule, so a rule is one file. A rule from
-/// another package needs one more line, before a file that names it is read:
+/// The rule itself is a `Router` or another pure function in MoERouting; this type adds the
+/// weights. It contains everything that other code must know about a rule, so a rule is one file. A
+/// rule from another package needs one more line, before a file that names it is read:
 ///
 ///     DiffusionRules.registry.register(NearestRule.name, NearestRule.self)
 ///
@@ -25,8 +25,8 @@ public protocol DiffusionRule: SendableMetatype {
   static var keys: Set<DiffusionRuleKey> { get }
   /// Default number of routed experts of a new model: 12 with two other experts, or 8 without.
   static var defaultCount: Int { get }
-  /// Default inner width of an expert, as a multiple of the model's width: 2 with a shared expert of the
-  /// same width, or 4 without, so that the number of active weights is the same.
+  /// Default inner width of an expert, as a multiple of the model's width: 2 with a shared expert
+  /// of the same width, or 4 without, so that the number of active weights is the same.
   static var expansion: Int { get }
 
   /// Names of tensors by which a checkpoint of this rule is recognised, after `blocks.N.mlp.`.
@@ -38,11 +38,11 @@ public protocol DiffusionRule: SendableMetatype {
   static var signature: [String] { get }
   /// Names of the rule's tensors that gradients do not change, after `blocks.N.mlp.`; none by default.
   ///
-  /// They keep their type when a model computes in another one, so the names of other rules' weights must
-  /// not end like one of them.
+  /// They keep their type when a model computes in another one, so the names of other rules'
+  /// weights must not end like one of them.
   static var buffers: [String] { get }
-  /// Names of an expert's two projections in checkpoints; by default `up_proj` and `down_proj` for rules
-  /// with roles, `fc1` and `fc2` for others, as in the paper's code.
+  /// Names of an expert's two projections in checkpoints; by default `up_proj` and `down_proj` for
+  /// rules with roles, `fc1` and `fc2` for others, as in the paper's code.
   static var projections: (up: String, down: String) { get }
 
   /// The terms that the rule adds to the loss, in the order in which they are added; by default the balance loss with

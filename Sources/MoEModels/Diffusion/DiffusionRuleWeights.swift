@@ -2,8 +2,8 @@ public import MoETensor
 
 /// Provides a rule with the weights of one block.
 ///
-/// Names are those in checkpoints after `blocks.N.mlp.`. Weights of a new model are drawn in the order
-/// in which a rule requests them, before those of the experts.
+/// Names are those in checkpoints after `blocks.N.mlp.`. Weights of a new model are drawn in the
+/// order in which a rule requests them, before those of the experts.
 public struct DiffusionRuleWeights {
   /// The experts of the block.
   public let experts: DiffusionExpertsConfiguration
@@ -45,8 +45,8 @@ public struct DiffusionRuleWeights {
     return try builder.buffer("\(prefix).\(name)", shape, start: start)
   }
 
-  /// A linear layer with bias, `name.weight` and `name.bias`; weights are initialized uniformly so that
-  /// the variance of signals is kept, biases with zeros.
+  /// A linear layer with bias, `name.weight` and `name.bias`; weights are initialized uniformly so
+  /// that the variance of signals is kept, biases with zeros.
   ///
   /// - Parameters:
   ///   - name: Its name.

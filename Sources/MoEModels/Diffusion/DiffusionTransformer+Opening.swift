@@ -5,8 +5,8 @@ public import SystemPackage
 extension DiffusionTransformer {
   /// Opens a model folder (`config.json` and safetensors), the result of a training run, or a `.pt` or `.pth` file.
   ///
-  /// Weights of a folder are mapped, not read, unless another type is requested. From a file, the running
-  /// average is used if there is one; nothing in the file is executed.
+  /// Weights of a folder are mapped, not read, unless another type is requested. From a file, the
+  /// running average is used if there is one; nothing in the file is executed.
   ///
   /// - Parameters:
   ///   - path: The folder or file.

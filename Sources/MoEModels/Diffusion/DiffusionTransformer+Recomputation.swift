@@ -2,8 +2,8 @@ import MoERouting
 public import MoETensor
 
 extension DiffusionTransformer {
-  /// The same as a call for training, but the activations inside blocks are recomputed in the backward
-  /// pass instead of being kept: less memory for about a third more time.
+  /// The same as a call for training, but the activations inside blocks are recomputed in the
+  /// backward pass instead of being kept: less memory for about a third more time.
   ///
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`.

@@ -9,8 +9,8 @@ public import MoETensor
 ///     for each block:  h = h + gate · attention(modulated(h, c));  h = h + gate · experts(modulated(h, c), label)
 ///     output = unpatched(linear(modulated(h, c)))
 ///
-/// ``DiffusionConfiguration`` determines its size and the rule that assigns tokens to experts. Names of
-/// weights are those of the paper's code.
+/// ``DiffusionConfiguration`` determines its size and the rule that assigns tokens to experts.
+/// Names of weights are those of the paper's code.
 ///
 /// - SeeAlso: Peebles and Xie 2022, *Scalable Diffusion Models with Transformers*,
 ///   [arXiv:2212.09748](https://arxiv.org/abs/2212.09748); *Routing Matters in MoE: Scaling Diffusion Transformers
@@ -90,8 +90,8 @@ public final class DiffusionTransformer {
     return Output(prediction: finished(hidden, condition: condition), sparse: sparse)
   }
 
-  /// The patches with their positions, `[batch, tokens, width]`, and the condition after its activation
-  /// function, `[batch, width]`.
+  /// The patches with their positions, `[batch, tokens, width]`, and the condition after its
+  /// activation function, `[batch, width]`.
   func embed(
     _ images: Tensor, times: Tensor, labels: [Int]
   ) -> (hidden: Tensor, condition: Tensor) {

@@ -29,9 +29,9 @@ public struct RoutedTokens {
   public var routing: Routing
   /// Other tensors that losses use, in an order that the rule defines.
   ///
-  /// When blocks are recomputed in the backward pass, gradients flow only through these tensors, the
-  /// tokens and the routing's probabilities. Any other result of ``DiffusionRule/route(_:pass:)`` that a
-  /// loss needs must be here, or it has no gradient.
+  /// When blocks are recomputed in the backward pass, gradients flow only through these tensors,
+  /// the tokens and the routing's probabilities. Any other result of
+  /// ``DiffusionRule/route(_:pass:)`` that a loss needs must be here, or it has no gradient.
   public var evidence: [Tensor]
 
   /// Creates a record of an assignment.

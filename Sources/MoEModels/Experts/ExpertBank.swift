@@ -3,9 +3,9 @@ public import MoETensor
 
 /// Owns the experts of a layer, wherever and however their weights are stored, and runs them.
 ///
-/// A layer decides which expert processes which rows; its bank does the work. All implementations give
-/// the same results: ``SlicedExperts`` is the plain definition, others differ in speed or in where
-/// weights are stored.
+/// A layer decides which expert processes which rows; its bank does the work. All implementations
+/// give the same results: ``SlicedExperts`` is the plain definition, others differ in speed or in
+/// where weights are stored.
 public protocol ExpertBank {
   /// Number of experts.
   var count: Int { get }
@@ -15,8 +15,8 @@ public protocol ExpertBank {
   /// - Parameters:
   ///   - rows: The experts' inputs.
   ///   - dispatch: The assignment, for the bank's number of experts and the number of rows.
-  /// - Returns: Shape `[rows, outputs]`; zeros for rows without an expert. Gradients flow to the rows,
-  ///   to the factors of the dispatch and to the weights of experts that have rows.
+  /// - Returns: Shape `[rows, outputs]`; zeros for rows without an expert. Gradients flow to the
+  ///   rows, to the factors of the dispatch and to the weights of experts that have rows.
   func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor
 }
 

@@ -27,8 +27,8 @@ public struct InputViews {
 }
 
 extension InputViews {
-  /// The views after dropout: a fraction of their values is set to zero and the others are scaled up, so
-  /// that means are kept.
+  /// The views after dropout: a fraction of their values is set to zero and the others are scaled
+  /// up, so that means are kept.
   ///
   /// - Parameters:
   ///   - share: The fraction, from 0 to below 1.

@@ -3,8 +3,8 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// Training: the forward pass keeps the products before the activation, and one kernel per expert runs
-/// the backward pass.
+/// Training: the forward pass keeps the products before the activation, and one kernel per expert
+/// runs the backward pass.
 extension KernelExperts {
   /// The outputs with a record for gradients; only for f32 and sizes that are whole vectors.
   func runWithGradients(

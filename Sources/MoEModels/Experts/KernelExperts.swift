@@ -20,8 +20,9 @@ struct KernelExperts: ExpertBank {
   /// The fallback for what the kernels do not support.
   private let slices: SlicedExperts
 
-  /// Checks whether the kernels support these experts: dense weights of equal shapes, f32 or bf16, biases
-  /// only without a gate, an activation that they know, and a processor with their instructions.
+  /// Checks whether the kernels support these experts: dense weights of equal shapes, f32 or bf16,
+  /// biases only without a gate, an activation that they know, and a processor with their
+  /// instructions.
   init?(_ experts: [FeedForward]) {
     guard Engine.hasTileKernels, let first = experts.first,
       let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
@@ -58,8 +59,8 @@ struct KernelExperts: ExpertBank {
     return runKernel(rows.pooled, dispatch) ?? slices.run(ExpertRows(rows.pooled), dispatch)
   }
 
-  /// The outputs, or `nil` if the kernels do not apply: no expert was chosen, a tensor is stored elsewhere,
-  /// or unsupported gradients are needed.
+  /// The outputs, or `nil` if the kernels do not apply: no expert was chosen, a tensor is stored
+  /// elsewhere, or unsupported gradients are needed.
   private func runKernel(_ x: Tensor, _ dispatch: Dispatch) -> Tensor? {
     guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
     let byToken = dispatch.byToken

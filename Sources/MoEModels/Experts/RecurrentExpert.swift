@@ -1,7 +1,7 @@
 public import MoETensor
 
-/// A gated recurrent unit (GRU) that reads the sequence, and a linear layer on its state after the last
-/// position.
+/// A gated recurrent unit (GRU) that reads the sequence, and a linear layer on its state after the
+/// last position.
 public struct RecurrentExpert: Expert {
   /// The weights of the GRU.
   public struct Units {

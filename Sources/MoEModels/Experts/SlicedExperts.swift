@@ -1,8 +1,8 @@
 public import MoERouting
 public import MoETensor
 
-/// Runs experts one after another, each on the slice of its rows: the plain reference, for experts of
-/// any kind.
+/// Runs experts one after another, each on the slice of its rows: the plain reference, for experts
+/// of any kind.
 public struct SlicedExperts: ExpertBank {
   /// The experts, in the order of the gate's columns.
   public let experts: [any Expert]

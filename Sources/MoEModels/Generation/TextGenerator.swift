@@ -20,10 +20,10 @@ public struct TextGenerator {
   ///   - model: The model.
   ///   - prompt: Its tokens, at least one, all in the vocabulary.
   ///   - sampler: Chooses the tokens.
-  ///   - tokenCount: Number of tokens to choose from, starting at 0: those that the tokenizer knows. Many
-  ///     models have more, which only pad a matrix. `nil` for all.
-  ///   - observer: Notified which experts the tokens chose, if given. The last token is never read, so it
-  ///     is never reported.
+  ///   - tokenCount: Number of tokens to choose from, starting at 0: those that the tokenizer
+  ///     knows. Many models have more, which only pad a matrix. `nil` for all.
+  ///   - observer: Notified which experts the tokens chose, if given. The last token is never read,
+  ///     so it is never reported.
   public init(
     _ model: MoEDecoder, prompt: [Int], sampler: Sampler, tokenCount: Int? = nil,
     observer: (any RoutingObserver)? = nil

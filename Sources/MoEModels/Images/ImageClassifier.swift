@@ -9,9 +9,10 @@ public import SystemPackage
 ///     three thirds of n blocks, each: h = relu(norm(convolution(relu(norm(convolution(h))))) + h)
 ///     features = mean of h over all positions;  logits = linear(features)
 ///
-/// The second and the last third begin with a stride of 2 and twice the channels; the shortcut there is
-/// every second position of `h`, padded with channels of zeros. With depth 20 and width 16 it is the
-/// ResNet-20 for CIFAR-10, and names of weights are those of its best-known implementation.
+/// The second and the last third begin with a stride of 2 and twice the channels; the shortcut
+/// there is every second position of `h`, padded with channels of zeros. With depth 20 and width 16
+/// it is the ResNet-20 for CIFAR-10, and names of weights are those of its best-known
+/// implementation.
 ///
 /// - SeeAlso: He et al. 2016, *Deep Residual Learning for Image Recognition*, §4.2,
 ///   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385).

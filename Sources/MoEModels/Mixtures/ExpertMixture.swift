@@ -4,8 +4,8 @@ public import MoETensor
 /// The head of a Hecto model: projections, a gate, and experts of any kind, with their weights by
 /// name.
 ///
-/// Projections and gate are drawn before the experts, so that models that differ only in their experts'
-/// kinds start with the same ones.
+/// Projections and gate are drawn before the experts, so that models that differ only in their
+/// experts' kinds start with the same ones.
 public final class ExpertMixture {
   /// The layer's configuration.
   public let configuration: MixtureConfiguration

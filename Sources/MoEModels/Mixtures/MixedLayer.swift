@@ -1,8 +1,8 @@
 public import MoERouting
 public import MoETensor
 
-/// A sparse layer whose experts may be of different kinds: one gate reads the pooled view of a sample,
-/// and the chosen expert reads its view.
+/// A sparse layer whose experts may be of different kinds: one gate reads the pooled view of a
+/// sample, and the chosen expert reads its view.
 ///
 ///     h = W_c · pooled + b_c          the gate's and pooled experts' view
 ///     Q = W_s · sequence + b_s        sequence experts' view, computed only for their samples

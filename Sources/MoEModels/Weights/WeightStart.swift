@@ -11,8 +11,8 @@ public enum WeightStart: Hashable, Sendable {
   /// These values, row-major.
   case given([Float])
 
-  /// Xavier initialization: uniformly distributed, with bounds from the matrix's sizes that keep the
-  /// variance of signals and gradients.
+  /// Xavier initialization: uniformly distributed, with bounds from the matrix's sizes that keep
+  /// the variance of signals and gradients.
   ///
   /// - SeeAlso: Glorot and Bengio 2010, *Understanding the difficulty of training deep feedforward neural networks*.
   static func xavier(_ outputs: Int, _ inputs: Int) -> WeightStart {

@@ -19,8 +19,9 @@ public struct PlanFormat: NamedEntry {
   /// - Parameters:
   ///   - name: The name in options.
   ///   - help: One line about it, without a full stop.
-  ///   - text: Writes the whole file of a legal plan; the second argument is the number of layers of the
-  ///     whole model, dense ones included, if known. Throws if the format cannot represent the plan.
+  ///   - text: Writes the whole file of a legal plan; the second argument is the number of layers
+  ///     of the whole model, dense ones included, if known. Throws if the format cannot represent
+  ///     the plan.
   ///   - plan: Reads the whole file, without validating the plan. Throws ``PlanRefusal`` if it is
   ///     not a plan.
   public init(

@@ -1,5 +1,5 @@
-/// Nodes first, then the ranks within each node, as in the paper: transfers between nodes are avoided
-/// at any cost.
+/// Nodes first, then the ranks within each node, as in the paper: transfers between nodes are
+/// avoided at any cost.
 ///
 /// - SeeAlso: Yao et al. 2024, section IV, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383).
 public struct StagedSolver: PlacementSolver {

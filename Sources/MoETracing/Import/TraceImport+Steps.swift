@@ -4,8 +4,8 @@ public import SystemPackage
 extension TraceImport {
   /// The choices of several tokens in each layer, in one pass of a model.
   public struct Step {
-    /// Each layer with the slots of its tokens; if there are fewer tokens than in the pass, they are the
-    /// last ones.
+    /// Each layer with the slots of its tokens; if there are fewer tokens than in the pass, they
+    /// are the last ones.
     public var layers: [(layer: Int, experts: [Int])]
     /// Slots per token, at least 1.
     public var k: Int

@@ -18,8 +18,8 @@ public struct TraceImporter: NamedEntry {
   /// - Parameters:
   ///   - name: The name in options, which is also written to the trace.
   ///   - help: One line about the files, without a full stop.
-  ///   - recognises: Whether a file is such a record, judged by its name and, if that is ambiguous, by
-  ///     its first bytes.
+  ///   - recognises: Whether a file is such a record, judged by its name and, if that is ambiguous,
+  ///     by its first bytes.
   ///   - convert: Writes the trace of the request's file to a path, for example with
   ///     ``TraceImport/write(_:to:)``.
   public init(

@@ -50,8 +50,8 @@ final class BackgroundWriter: Sendable {
 
 /// Tensors for another thread that only reads them.
 ///
-/// Safe because each tensor is a separate handle to elements that do not change: code that changes a
-/// weight in place notices that its elements are shared and copies them first.
+/// Safe because each tensor is a separate handle to elements that do not change: code that changes
+/// a weight in place notices that its elements are shared and copies them first.
 struct HandedOver<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }

@@ -22,7 +22,7 @@ struct ClassificationRecipe: TrainingRecipe {
 
   let shared: TrainingSettings
   let encoder: Encoder
-  /// Whether the encoder's weights stay as they are.
+  /// Whether the encoder is frozen.
   let isFrozen: Bool
   /// Where the states of a frozen encoder are cached.
   let cache: FilePath

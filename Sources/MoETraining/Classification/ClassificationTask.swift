@@ -20,8 +20,8 @@ public final class ClassificationTask: TrainingTask {
     public var entropy: Double
     /// Factor of the unevenness of the gate's mean weights; above 0 keeps all experts in use.
     public var balance: Double
-    /// Dropout on the encoder's output: the fraction of it that the head does not see in a step, from 0
-    /// to below 1.
+    /// Dropout on the encoder's output: the fraction of it that the head does not see in a step,
+    /// from 0 to below 1.
     public var dropout: Double
     /// Whether the encoder is frozen.
     public var isFrozen: Bool

@@ -4,8 +4,8 @@ public import SystemPackage
 /// What `switchyard train` reads: one checked JSON file about model, data and training.
 ///
 /// `Documentation/training.md` explains every key. The ``TrainingRecipe`` that the key `task` names
-/// reads the keys that only its kind of model has. An unknown key is an error that suggests the most
-/// similar known key.
+/// reads the keys that only its kind of model has. An unknown key is an error that suggests the
+/// most similar known key.
 public struct TrainingConfiguration: Sendable {
   /// What every kind of model has.
   public let settings: TrainingSettings

@@ -31,8 +31,8 @@ public protocol TrainingRecipe: Sendable {
   /// - Throws: `ConfigurationError` or `SettingError` that names the key.
   init(_ json: ConfigurationObject, _ shared: TrainingSettings) throws
 
-  /// Values that affect the losses, with defaults filled in, by section and key, for the run's record;
-  /// a run is not resumed where they differ.
+  /// Values that affect the losses, with defaults filled in, by section and key, for the run's
+  /// record; a run is not resumed where they differ.
   var resolved: [String: [String: ConfigurationObject.Value]] { get }
 
   /// Checks the files that the configuration names, before anything is written.

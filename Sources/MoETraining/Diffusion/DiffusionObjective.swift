@@ -7,8 +7,8 @@ public protocol DiffusionObjective: NoiseProcess {
   /// The terms of the loss.
   ///
   /// - Parameters:
-  ///   - prediction: The model's output, shape `[batch, outputs, rows, columns]`; the first channels are
-  ///     the prediction, and as many others may hold variances.
+  ///   - prediction: The model's output, shape `[batch, outputs, rows, columns]`; the first
+  ///     channels are the prediction, and as many others may hold variances.
   ///   - noisy: The model's input.
   /// - Returns: The terms by name, as means over the batch.
   func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part]

@@ -193,8 +193,8 @@ public final class DiffusionTask: TrainingTask {
   /// Discards what the step recorded, so that it does not affect counts, thresholds or centroids.
   public func stepAbandoned() { (done, usage) = ([], endedUsage) }
 
-  /// The objective on validation images, with their labels and, where the model has one, with the null
-  /// label.
+  /// The objective on validation images, with their labels and, where the model has one, with the
+  /// null label.
   ///
   /// Times and noise are the same at every evaluation.
   public func evaluate() throws -> [NamedValue] {

@@ -6,8 +6,8 @@ public import MoERouting
 public struct LayerRouting: Hashable, Codable, Sendable {
   /// Tokens per expert.
   public var load: ExpertLoad
-  /// Mean entropy of the tokens' probabilities, in nats: 0 if each token gives one expert all, ln E if
-  /// all are uniform.
+  /// Mean entropy of the tokens' probabilities, in nats: 0 if each token gives one expert all, ln E
+  /// if all are uniform.
   public var entropy: Double
   /// Fraction of tokens that are not processed by any expert, from 0 to 1.
   public var droppedShare: Double

@@ -10,8 +10,8 @@ public struct LoopSettings: Hashable, Sendable {
   public var optimizer: AdamWSettings
   /// Maximum Euclidean norm of all gradients together, above 0; infinite for no limit.
   public var clip: Double
-  /// Whether each weight is updated as soon as its gradient is known, so that the gradients never all
-  /// exist at once.
+  /// Whether each weight is updated as soon as its gradient is known, so that the gradients never
+  /// all exist at once.
   ///
   /// A limit on the norm then needs a second pass; the first one measures the norm.
   public var fusesUpdates: Bool

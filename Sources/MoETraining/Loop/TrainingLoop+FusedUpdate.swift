@@ -2,12 +2,12 @@ import MoECore
 import MoETensor
 
 extension TrainingLoop {
-  /// Updates each weight as soon as its gradient is known; returns the measurements and the gradients'
-  /// norm.
+  /// Updates each weight as soon as its gradient is known; returns the measurements and the
+  /// gradients' norm.
   ///
-  /// The clipping factor depends on all gradients. So with a limit, a first pass measures their norm,
-  /// and a second one computes the same gradients again and applies them. Without a limit one pass is
-  /// enough, but a gradient that is not finite may be found after others were applied.
+  /// The clipping factor depends on all gradients. So with a limit, a first pass measures their
+  /// norm, and a second one computes the same gradients again and applies them. Without a limit one
+  /// pass is enough, but a gradient that is not finite may be found after others were applied.
   func fusedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
     precondition(
       settings.accumulation == 1, "fused updates cannot accumulate several micro-batches")
@@ -29,8 +29,8 @@ extension TrainingLoop {
     return (pass.record, pass.norm)
   }
 
-  /// Runs the forward and backward pass over a batch and measures each gradient; `update` receives the
-  /// gradients as long as everything is finite.
+  /// Runs the forward and backward pass over a batch and measures each gradient; `update` receives
+  /// the gradients as long as everything is finite.
   private func pass(
     over batch: Task.Batch, update: ((_ index: Int, _ gradient: Tensor) -> Void)? = nil
   ) throws -> FusedPass {

@@ -26,9 +26,9 @@ public protocol TrainingTask: AnyObject {
   ///
   /// - Parameters:
   ///   - batch: The data.
-  ///   - random: The source of all random numbers. Its seed depends on the step, so that a resumed run
-  ///     draws the same ones. A step may compute the loss of a batch twice, with the same random
-  ///     numbers and ``stepAbandoned()`` in between.
+  ///   - random: The source of all random numbers. Its seed depends on the step, so that a resumed
+  ///     run draws the same ones. A step may compute the loss of a batch twice, with the same
+  ///     random numbers and ``stepAbandoned()`` in between.
   /// - Returns: The parts of the loss and the routing.
   /// - Throws: What the model throws.
   func loss(_ batch: Batch, random: RandomSource) throws -> TaskLoss
@@ -36,8 +36,8 @@ public protocol TrainingTask: AnyObject {
   /// Called after the weights were updated, with the routing of the whole step, one entry per sparse layer.
   func stepEnded(routing: [LayerRouting])
 
-  /// Called when what batches recorded for ``stepEnded(routing:)`` must be discarded: because a loss or
-  /// gradient was not finite, something failed, or the losses will be computed once more.
+  /// Called when what batches recorded for ``stepEnded(routing:)`` must be discarded: because a
+  /// loss or gradient was not finite, something failed, or the losses will be computed once more.
   func stepAbandoned()
 
   /// Evaluates the model on held-out data.

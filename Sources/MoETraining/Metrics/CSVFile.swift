@@ -9,8 +9,8 @@ final class CSVFile {
 
   /// Opens the table, keeping the rows of steps up to `step`.
   ///
-  /// Rows of later steps, and an incomplete last row, are left from a run that was stopped before its
-  /// next checkpoint.
+  /// Rows of later steps, and an incomplete last row, are left from a run that was stopped before
+  /// its next checkpoint.
   init(_ path: FilePath, keepingUpTo step: Int) throws {
     self.path = path
     guard !path.isMissing else { return }

@@ -3,8 +3,8 @@ public import SystemPackage
 
 /// A table that a run writes, such as `metrics.csv`: names of columns, and rows of plain numbers or words.
 ///
-/// It reads what Switchyard itself writes, in which values never contain a comma; an incomplete last
-/// row is left out.
+/// It reads what Switchyard itself writes, in which values never contain a comma; an incomplete
+/// last row is left out.
 public struct MetricsTable: Hashable, Sendable {
   /// Names of the columns.
   public let columns: [String]

@@ -7,8 +7,9 @@ public import SystemPackage
 extension TrainingRun {
   /// Prepares the run of a configuration.
   ///
-  /// Besides the files of every run, the folder contains `run.json`, which records the configuration,
-  /// versions and commit, and files that the recipe adds, such as `tokenizer.json` and `data/`.
+  /// Besides the files of every run, the folder contains `run.json`, which records the
+  /// configuration, versions and commit, and files that the recipe adds, such as `tokenizer.json`
+  /// and `data/`.
   ///
   /// - Parameters:
   ///   - configuration: The configuration.
@@ -20,8 +21,8 @@ extension TrainingRun {
   ///   - sinks: Called in this order for every step and evaluation, after the tables and
   ///     TensorBoard's files were written.
   ///   - progress: Called as the preparation advances.
-  /// - Throws: An error for anything that is wrong, ``TrainingError`` for a folder that contains another
-  ///   run; an older run in the folder is then unchanged.
+  /// - Throws: An error for anything that is wrong, ``TrainingError`` for a folder that contains
+  ///   another run; an older run in the folder is then unchanged.
   public convenience init(
     _ configuration: TrainingConfiguration, in folder: FilePath, resumes: Bool = false,
     device: Device = .cpu, versions: [String: String] = [:], sinks: [any MetricsSink] = [],

@@ -5,8 +5,8 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints, snapshots,
-/// and the final model.
+/// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints,
+/// snapshots, and the final model.
 ///
 ///     FOLDER/metrics.csv, routing.csv, evaluation.csv, tensorboard/
 ///     FOLDER/checkpoints/step-NNNNNNNN/   to continue from; the newest is kept
@@ -36,8 +36,8 @@ public final class TrainingRun {
   private let writer = BackgroundWriter()
   private let lock: FolderLock
 
-  /// Locks a folder, creating it if it does not exist, and prepares a run in it, which continues from
-  /// the newest checkpoint in it.
+  /// Locks a folder, creating it if it does not exist, and prepares a run in it, which continues
+  /// from the newest checkpoint in it.
   ///
   /// - Parameters:
   ///   - folder: Where everything is written.

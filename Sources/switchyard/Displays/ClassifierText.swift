@@ -18,7 +18,7 @@ struct ClassifierText {
 
   private var experts: String {
     TextTable(
-      header: ["expert", "kind", "mean share", "accuracy", "usage"],
+      header: ["expert", "kind", "mean weight", "accuracy", "usage"],
       rows: report.experts.map {
         [
           "\($0.number)", $0.kind, percent($0.share), $0.accuracy.map(percent) ?? "–",

@@ -227,7 +227,7 @@ struct TextDataTests {
   private static let hasData = (try? shared.appending("ag_news/test.csv").stat()) != nil
 
   @Test(
-    "of the published sets are read whole",
+    "of the published sets are read completely",
     .enabled(if: hasData, "needs the development data in ../shared/data"))
   func published() throws {
     let sizes: [(String, TextDataFormat, Int)] = [

@@ -218,7 +218,7 @@ struct SwitchyardMoETests {
   }
 
   @Test(
-    "refuse keys that nobody knows and name the nearest",
+    "reject unknown keys and name the nearest",
     arguments: [
       (#""num_expert": 4"#, "num_experts"),
       (#""router": {"type": "token_choice", "k": 2, "renormalise": true}"#, "router.renormalize"),

@@ -6,7 +6,7 @@ import Testing
 @Suite("Parameter counts of diffusion transformers")
 struct DiffusionCountTests {
   @Test(
-    "have the paper's numbers of weights",
+    "are those of the paper",
     arguments: [
       (DiffusionSize.small, 32_963_360, 75_543_584, 32_993_312),
       (.base, 130_512_416, 300_607_520, 130_572_320),

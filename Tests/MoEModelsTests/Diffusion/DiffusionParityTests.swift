@@ -5,7 +5,7 @@ import MoETestSupport
 import Testing
 
 /// Fixtures: `Tests/Fixtures/make/diffusion.py`.
-@Suite("Diffusion transformers, beside plain PyTorch")
+@Suite("Diffusion transformers, compared with plain PyTorch")
 struct DiffusionParityTests {
   private let fixture: DiffusionFixture
 
@@ -63,7 +63,7 @@ struct DiffusionParityTests {
   }
 
   @Test(
-    "have the gradients of the released code, which adds those of auxiliary losses on the way back")
+    "have the gradients of the released code, which adds auxiliary losses in the backward pass")
   func injection() throws {
     let test = try #require(
       DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })

@@ -97,7 +97,7 @@ struct DiffusionRuleTests {
   }
 
   @Test(
-    "has losses that are finite and at least 0, also where nothing is assigned", arguments: cases)
+    "has losses that are finite and at least 0, even if nothing is assigned", arguments: cases)
   func losses(test: Case) throws {
     let model = try test.model()
     let layer = try #require(model.blocks[1].experts)

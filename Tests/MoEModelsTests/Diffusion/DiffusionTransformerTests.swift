@@ -92,7 +92,7 @@ struct DiffusionTransformerTests {
   }
 
   @Test(
-    "have the same gradients when blocks are computed again", arguments: allKinds)
+    "have the same gradients when blocks are recomputed", arguments: allKinds)
   func recomputation(router: DiffusionExpertsConfiguration.Router?) throws {
     let model = try DiffusionSample.awake(router)
     let (images, times, labels) = (DiffusionSample.images(3), DiffusionSample.times(3), [0, 5, 4])

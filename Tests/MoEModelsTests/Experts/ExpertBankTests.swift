@@ -90,7 +90,7 @@ struct ExpertBankTests {
   }
 
   @Test(
-    "answer as a loop over tokens does", arguments: [DType.f32, .bf16],
+    "give the outputs of a loop over tokens", arguments: [DType.f32, .bf16],
     [Activation.silu, .relu, .geluTanh, .gelu])
   func matchesLoop(dtype: DType, activation: Activation) throws {
     for (form, hasBias) in [(FeedForward.Form.gated, false), (.plain, false), (.plain, true)] {

@@ -62,7 +62,7 @@ struct ImageClassifierTests {
   }
 
   @Test(
-    "refuse configurations that describe none",
+    "reject invalid configurations",
     arguments: [
       (#""depth": 9"#, "2 more than a multiple of 6"), (#""channels": 2"#, "1 or 3"),
       (#""labels": ["a", "a"]"#, "different names"), (#""mean": [0.5]"#, "3 numbers"),

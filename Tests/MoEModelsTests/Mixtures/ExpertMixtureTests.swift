@@ -210,7 +210,7 @@ struct ExpertMixtureTests {
   }
 
   @Test(
-    "keeps its answers when experts of one kind change places together with the gate's rows",
+    "keeps its outputs when experts of one kind are swapped together with the gate's rows",
     arguments: [ExpertKind.feedForward, .recurrent])
   func exchange(kind: ExpertKind) throws {
     let mixture = try Self.mixture([kind, kind])

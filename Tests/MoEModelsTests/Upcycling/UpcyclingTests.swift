@@ -33,7 +33,7 @@ struct UpcyclingTests {
   }
 
   @Test(
-    "keeps the dense model's answers",
+    "keeps the dense model's outputs",
     arguments: [
       (4, 2, 1, "all"), (8, 1, 1, "all"), (3, 3, 1, "every-2"), (8, 4, 2, "all"),
       (6, 3, 3, "0,2"), (16, 8, 4, "last-1"),

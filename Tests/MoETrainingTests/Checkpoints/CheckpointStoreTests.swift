@@ -60,7 +60,7 @@ struct CheckpointStoreTests {
   }
 
   @Test(
-    "damaged ones are passed over",
+    "damaged ones are skipped",
     arguments: ["model.safetensors", "optimizer.safetensors", "config.json", "state.json"])
   func damage(name: String) throws {
     try writeTwo()

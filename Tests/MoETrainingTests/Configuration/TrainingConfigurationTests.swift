@@ -58,7 +58,7 @@ struct TrainingConfigurationTests {
   }
 
   @Test(
-    "wrong ones are refused with the key and what it must be",
+    "invalid ones are rejected with the key and the expected value",
     arguments: [
       ("task=x", "task is 'x'; it must be one of language"),
       ("modl={}", "the key 'modl' is unknown; did you mean 'model'?"),

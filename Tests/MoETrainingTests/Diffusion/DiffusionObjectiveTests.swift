@@ -32,7 +32,7 @@ struct DiffusionObjectiveTests {
   }
 
   @Test(
-    "train a step as PyTorch where experts choose, and with three experts per token",
+    "train a step like PyTorch if experts choose, and with three experts per token",
     arguments: DiffusionRun.rules.dropFirst())
   func oneStep(rule: DiffusionRun.Rule) throws {
     let loop = try loop(try run.model(rule.router, perToken: rule.perToken))

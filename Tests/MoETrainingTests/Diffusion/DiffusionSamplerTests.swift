@@ -64,7 +64,7 @@ struct DiffusionSamplerTests {
   }
 
   @Test(
-    "make the same image of the same seed, beside whatever others",
+    "make the same image from the same seed, whatever else is in the batch",
     arguments: [
       DiffusionSampler.Method.euler, .ancestral,
     ])

@@ -65,7 +65,7 @@ struct DiffusionTaskTests {
   }
 
   @Test(
-    "leaves thresholds and centroids alone after a step that came to nothing",
+    "does not change thresholds and centroids after an abandoned step",
     arguments: [DiffusionExpertsConfiguration.Router.diffMoE, .kMeans])
   func abandoned(router: DiffusionExpertsConfiguration.Router) throws {
     let (loop, other) = (try loop(router), try loop(router))
@@ -114,7 +114,7 @@ struct DiffusionTaskTests {
   }
 
   @Test(
-    "computes blocks again with the same losses",
+    "recomputes blocks with the same losses",
     arguments: [
       DiffusionExpertsConfiguration.Router.promoe, .promoeExpertChoice, .diffMoE,
     ])

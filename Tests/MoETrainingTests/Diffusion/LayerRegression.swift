@@ -6,9 +6,9 @@ import MoETensor
 @testable import MoEModels
 @testable import MoETraining
 
-/// One sparse layer alone, and a task that only specialized experts solve: tokens of eight clusters,
-/// each with a separate linear target; a tenth of the samples have no label and, for the same tokens,
-/// another target.
+/// One sparse layer alone, and a task that only specialized experts solve: tokens of eight
+/// clusters, each with a separate linear target; a tenth of the samples have no label and, for the
+/// same tokens, another target.
 ///
 ///     x = norm(common · √D · direction + centre of the cluster + 0.5 · noise),   y = W(cluster) x,  or W(none) x
 ///

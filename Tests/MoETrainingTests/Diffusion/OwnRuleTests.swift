@@ -9,8 +9,8 @@ import Testing
 
 @testable import MoETraining
 
-/// A rule as another package would write it: tokens choose by a gate whose logits a loss keeps small,
-/// and which counts the use of its experts.
+/// A rule as another package would write it: tokens choose by a gate whose logits a loss keeps
+/// small, and which counts the use of its experts.
 private struct CalmRule: DiffusionRule {
   static let name = "calm"
   static let title = "a calm model"

@@ -59,7 +59,7 @@ struct LatentImagesTests {
   }
 
   @Test(
-    "with values that no image has are refused with the file and the image",
+    "with invalid values are rejected with the file and the image",
     arguments: [
       ("mean", Float.nan), ("mean", .infinity), ("std", .nan), ("std", .infinity), ("std", -1),
     ])

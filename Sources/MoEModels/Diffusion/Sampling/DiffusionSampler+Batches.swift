@@ -7,8 +7,8 @@ extension DiffusionSampler {
 
   /// Makes any number of images, batch after batch, so that memory does not grow with their number.
   ///
-  /// They equal the images of a single batch, except for rounding and for models whose experts choose
-  /// from the whole batch.
+  /// They equal the images of a single batch, except for rounding and for models whose experts
+  /// choose from the whole batch.
   ///
   /// - Parameters:
   ///   - model: The model that removes the noise.

@@ -3,8 +3,8 @@ public import MoETensor
 
 /// Makes images from noise.
 ///
-/// Image i of a seed is the same regardless of the other images in its batch, except for rounding and
-/// for models whose experts choose from the whole batch.
+/// Image i of a seed is the same regardless of the other images in its batch, except for rounding
+/// and for models whose experts choose from the whole batch.
 public struct DiffusionSampler: Hashable, Sendable {
   /// The sampling method.
   public enum Method: String, Hashable, Codable, Sendable, CaseIterable {
@@ -39,8 +39,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - method: The sampling method.
   ///   - steps: At least 1; at most 1000 for methods that predict noise.
   ///   - guidance: Use of the label.
-  ///   - limitsImages: For methods that predict noise: whether predicted clean images are clipped to
-  ///     between -1 and 1, the range of pixels.
+  ///   - limitsImages: For methods that predict noise: whether predicted clean images are clipped
+  ///     to between -1 and 1, the range of pixels.
   /// - Throws: `SettingError` for steps out of range.
   public init(
     _ method: Method, steps: Int, guidance: Guidance = Guidance(), limitsImages: Bool = false
@@ -73,8 +73,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   ///   - first: Index of the first image, so that images of one seed can be made in parts.
   ///   - device: The model's device.
   ///   - observe: Called with the noise and after each step.
-  /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels are between -1 and 1, but are not
-  ///   clipped.
+  /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels are between -1 and 1, but
+  ///   are not clipped.
   /// - Throws: ``ImageSamplingError`` when the model does not fit, before work starts; or what `observe` throws.
   public func images(
     from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0,

@@ -47,8 +47,8 @@ extension DiffusionTransformer: Denoiser {
 ///
 ///     prediction = p(null) + scale · (p(label) − p(null))
 ///
-/// Variances are those of the prediction with the label. With a scale of 1, and outside the interval,
-/// the prediction with the label is used unchanged.
+/// Variances are those of the prediction with the label. With a scale of 1, and outside the
+/// interval, the prediction with the label is used unchanged.
 ///
 /// - SeeAlso: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance*,
 ///   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, *Applying Guidance in a Limited

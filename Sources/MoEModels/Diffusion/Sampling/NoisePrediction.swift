@@ -120,8 +120,8 @@ public struct NoisePrediction: NoiseProcess, Hashable {
     Tensor(steps.map { Float(value($0)) }).perImage.moved(to: device)
   }
 
-  /// The logarithm of the probability that a normal distribution assigns to the interval of 1/255 around
-  /// each value; values at the ends get the whole tail.
+  /// The logarithm of the probability that a normal distribution assigns to the interval of 1/255
+  /// around each value; values at the ends get the whole tail.
   private static func logLikelihood(_ x: Tensor, mean: Tensor, logScale: Tensor) -> Tensor {
     let factor = (-logScale).exp()
     let upper = normalShare(factor * (x - mean + 1 / 255.0))

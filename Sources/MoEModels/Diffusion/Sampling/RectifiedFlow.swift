@@ -4,7 +4,7 @@ public import MoETensor
 ///
 ///     u = sigmoid(normal(mean, deviation)),   σ = u
 ///     x_σ = (1 − σ) · x + σ · ε,              v = ε − x
-///     loss = mean of (prediction − v)²,       the model is told 1000 · σ
+///     loss = mean of (prediction − v)²,       the model receives 1000 · σ
 ///
 /// - SeeAlso: Liu et al. 2022, *Flow Straight and Fast*, [arXiv:2209.03003](https://arxiv.org/abs/2209.03003);
 ///   Esser et al. 2024, *Scaling Rectified Flow Transformers*, §3.1 on times,
