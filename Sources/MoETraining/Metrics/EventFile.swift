@@ -64,7 +64,7 @@ final class EventFile {
       + littleEndian(UInt64(maskedChecksum(message)), bytes: 4)
   }
 
-  /// The masked checksum: rotated and shifted, so that checksums of checksums are safe.
+  /// The masked checksum: rotated, plus a constant, so that checksums of checksums are safe.
   static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
     let crc = CRC32C.checksum(bytes)
     return (crc >> 15 | crc << 17) &+ 0xA282_EAD8
