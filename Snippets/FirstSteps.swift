@@ -1,4 +1,5 @@
-// What README.md shows: which experts of the bundled model the tokens of a sentence choose. Run it in the checkout.
+// The example of README.md: which experts of the bundled model the tokens of a sentence choose.
+// Run it in the checkout.
 
 import MoECore
 import MoEModels

@@ -1,5 +1,6 @@
-// A router of one's own, in one file outside of Switchyard: tokens take their experts in turn, whatever they say. It is
-// registered under a name, and a model that a JSON file describes is trained with it. Run it in the checkout.
+// A custom router, in one file outside of Switchyard: tokens are assigned to experts round-robin,
+// whatever their content. It is registered under a name, and a model that a JSON file describes is
+// trained with it. Run it in the checkout.
 
 import Foundation
 import MoECore
@@ -8,7 +9,8 @@ import MoETensor
 import MoETraining
 import SystemPackage
 
-/// Token t works with expert t modulo their number: a control that is balanced and has learned nothing.
+/// Sends token t to expert t modulo their number: a baseline that is balanced and has learned
+/// nothing.
 struct RoundRobinRouter: ConfigurableRouter {
   init(_ json: ConfigurationObject, experts: Int) throws { try json.refuseKeys(except: ["type"]) }
 
@@ -23,7 +25,7 @@ struct RoundRobinRouter: ConfigurableRouter {
   }
 }
 
-/// Keeps the loss of every step.
+/// Records the loss of every step.
 final class Losses: MetricsSink {
   var values: [Double] = []
   func record(_ step: StepMetrics) { values.append(step.loss) }

@@ -1,4 +1,4 @@
-// Trains a two-layer network to tell points inside a circle from points outside it.
+// Trains a two-layer network to classify points as inside or outside a circle.
 
 import MoECore
 import MoETensor
@@ -41,7 +41,7 @@ for step in 0..<400 {
 }
 
 let isRight = (model(points).argmax(axis: 1) .== isInside).cast(to: .f32)
-print("right for \(isRight.mean().item(as: Float.self) * 100) % of the points")
+print("correct for \(isRight.mean().item(as: Float.self) * 100) % of the points")
 if let path = CommandLine.arguments.dropFirst().first {
   let weights = model.parameters.map { ($0.name, $0.parameter.value) }
   try SafetensorsFile.write(Dictionary(uniqueKeysWithValues: weights), to: .init(path))

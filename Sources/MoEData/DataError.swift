@@ -8,21 +8,21 @@ public enum DataError: Error, Hashable {
   case notText(FilePath, offset: Int)
   /// A line of a JSONL file is not an object with the text.
   case invalidLine(FilePath, line: Int, problem: String)
-  /// A record of a list in JSON, from 1, is not as it must be.
+  /// A record of a JSON list is invalid; records are counted from 1.
   case invalidRecord(FilePath, record: Int, problem: String)
   /// There are too few tokens for a single window.
   case tooShort(FilePath, tokens: Int, needed: Int)
-  /// The file holds tensors, but not tokens as ``TokenFile`` writes them.
+  /// The file contains tensors, but not tokens as written by ``TokenFileWriter``.
   case notTokens(FilePath, problem: String)
   /// The tokens come from another tokenizer.
   case otherTokenizer(FilePath, found: String, expected: String)
-  /// A token that the vocabulary does not have.
+  /// A token is outside the vocabulary.
   case tokenOutsideVocabulary(FilePath, token: Int, vocabulary: Int)
-  /// All texts are of one class, so that there is nothing to learn.
+  /// All texts are of one class, so there is nothing to learn.
   case singleClass(FilePath, name: String)
-  /// There are fewer texts than are asked for.
+  /// There are fewer texts than requested.
   case tooFewTexts(FilePath, found: Int, needed: Int)
-  /// The file holds what an encoder made of other texts.
+  /// The file contains an encoder's states for other texts.
   case otherStates(FilePath)
 }
 
@@ -41,17 +41,17 @@ extension DataError: CustomStringConvertible {
     case .tooShort(let path, let tokens, let needed):
       "\(path) gives \(tokens) tokens, but a window needs \(needed); take a longer text, or a smaller data.context"
     case .notTokens(let path, let problem):
-      "\(path) is no token file: \(problem)"
+      "\(path) is not a token file: \(problem)"
     case .otherTokenizer(let path, let found, let expected):
-      "\(path) was made with another tokenizer (\(found.prefix(12))…, here \(expected.prefix(12))…); make it again, or take the tokenizer that it was made with"
+      "\(path) was made with another tokenizer (\(found.prefix(12))…, here \(expected.prefix(12))…); recreate it, or use the tokenizer that it was made with"
     case .tokenOutsideVocabulary(let path, let token, let vocabulary):
-      "\(path) holds the token \(token), but the vocabulary has \(vocabulary); the file is damaged, make it again"
+      "\(path) holds the token \(token), but the vocabulary has \(vocabulary); the file is damaged, recreate it"
     case .singleClass(let path, let name):
-      "\(path) holds texts of the class '\(name)' only; name a file with at least two classes"
+      "\(path) contains only texts of the class '\(name)'; name a file with at least two classes"
     case .tooFewTexts(let path, let found, let needed):
-      "\(path) holds \(found) texts, but \(needed) are asked for; ask for fewer, or name more files"
+      "\(path) contains \(found) texts, but \(needed) are requested; request fewer, or name more files"
     case .otherStates(let path):
-      "\(path) holds the states of other texts; remove it"
+      "\(path) contains the states of other texts; remove it"
     }
   }
 }

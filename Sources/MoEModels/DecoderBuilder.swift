@@ -3,14 +3,15 @@ import Foundation
 import MoERouting
 import MoETensor
 
-/// Asks a source for the weights of a decoder, one after another, under the names of checkpoints.
+/// Requests the weights of a decoder from a source, one after another, under the names in
+/// checkpoints.
 final class DecoderBuilder {
   private(set) var parameters: [NamedParameter] = []
   private let configuration: DecoderConfiguration
   private let names: WeightNames
   private let weights: any WeightSource
 
-  /// Standard deviation of new matrices, as GPT-2 and most families start.
+  /// Standard deviation of new matrices, as in GPT-2 and most families.
   private static let deviation = 0.02
 
   init(_ configuration: DecoderConfiguration, names: WeightNames, weights: any WeightSource) {

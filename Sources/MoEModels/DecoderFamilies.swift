@@ -13,7 +13,8 @@ public enum DecoderFamilies {
 
   /// The family that a configuration belongs to.
   ///
-  /// - Throws: `ConfigurationError` when it names none; ``ModelError`` for one that is not supported.
+  /// - Throws: `ConfigurationError` if it does not name a family; ``ModelError`` if it is not
+  ///   supported.
   package static func family(of json: ConfigurationObject) throws -> any DecoderFamily.Type {
     guard let name = try json.optionalString("model_type") else {
       throw ConfigurationError.missingKey(path: json.path, key: "model_type")

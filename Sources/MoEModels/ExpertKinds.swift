@@ -1,6 +1,6 @@
 public import MoECore
 
-/// The kinds of experts that can stand under one gate.
+/// The kinds of experts that can share a gate.
 public enum ExpertKinds {
   /// The kinds by their names in `config.json`.
   public static let registry = Registry<ExpertKind>(

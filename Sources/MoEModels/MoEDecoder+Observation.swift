@@ -3,7 +3,7 @@ import MoERouting
 import MoETensor
 
 extension MoEDecoder {
-  /// Tells an observer which experts the tokens of a pass chose.
+  /// Notifies an observer which experts the tokens of a pass chose.
   func report(_ sparse: [MoELayer.Output], of tokens: Tensor, to observer: any RoutingObserver) {
     let ids = tokens.cast(to: .i64).array(of: Int.self)
     observer.beginPass(
@@ -19,7 +19,8 @@ extension MoEDecoder {
 }
 
 extension RoutingReport {
-  /// What a layer chose; where experts chose tokens, a token has as many slots as there are experts.
+  /// The choices of a layer; if experts chose tokens, a token has as many slots as there are
+  /// experts.
   init(_ routing: Routing, layer: Int, withWeights: Bool) {
     let weights = withWeights ? routing.weights.cast(to: .f32).array(of: Float.self) : nil
     switch routing.choice {

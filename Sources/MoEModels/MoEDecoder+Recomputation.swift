@@ -2,13 +2,13 @@ import MoERouting
 public import MoETensor
 
 extension MoEDecoder {
-  /// The same as a call, but the inner results of layers are computed again in the backward pass instead of being
-  /// kept: less memory for about a third more time.
+  /// The same as a call, but the activations inside layers are recomputed in the backward pass
+  /// instead of being kept: less memory for about a third more time.
   ///
-  /// - Parameter tokens: Token numbers, i64, shape `[batch, positions]`.
-  /// - Returns: The scores and what the sparse layers did.
+  /// - Parameter tokens: Token ids, i64, shape `[batch, positions]`.
+  /// - Returns: The logits and what the sparse layers did.
   /// - Throws: `TensorError` when the engine cannot record a layer.
-  /// - Precondition: The router draws no random numbers.
+  /// - Precondition: The router does not draw random numbers.
   public func recomputing(_ tokens: Tensor) throws -> Output {
     try run(tokens, past: 0, random: nil, lastOnly: false) { layer, hidden, angles, context in
       let prefix = "model.layers.\(layer.place)."
@@ -17,12 +17,12 @@ extension MoEDecoder {
       let results = try recomputed([hidden], parameters: weights) { inputs in
         let output = layer(inputs[0], angles: angles, cache: nil, context: context)
         guard let sparse = output.routed else { return [output.hidden] }
-        // The choice is the same both times; only the first counts.
+        // The choice is the same both times; only the first is counted.
         if routed == nil { routed = sparse.detached }
         return [output.hidden, sparse.routing.probabilities, sparse.logits]
       }
       guard var found = routed else { return (results[0], nil) }
-      // What losses look at must be the recorded results, not the detached ones of the first pass.
+      // Losses must use the recorded results, not the detached ones of the first pass.
       (found.routing.probabilities, found.logits) = (results[1], results[2])
       return (results[0], found)
     }

@@ -9,7 +9,7 @@ public import SystemPackage
 ///     for each layer:  h = h + attention(norm(h));  h = h + experts(norm(h))
 ///     logits = head(norm(h))
 ///
-/// Every family that ``DecoderFamilies`` lists is this program under another ``DecoderConfiguration``.
+/// Every family in ``DecoderFamilies`` is this program with another ``DecoderConfiguration``.
 public final class MoEDecoder {
   /// The architecture.
   public let configuration: DecoderConfiguration
@@ -49,20 +49,21 @@ public final class MoEDecoder {
 
   /// Opens a model folder, `config.json` and safetensors, or a GGUF file.
   ///
-  /// Weights are mapped, not read, unless another type is asked for; a model larger than memory opens, too.
+  /// Weights are mapped, not read, unless another type is requested; models larger than memory can
+  /// be opened, too.
   ///
   /// - Parameters:
   ///   - path: The folder or file.
-  ///   - dtype: Type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
+  ///   - dtype: Data type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
   /// - Returns: The model.
   /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError`, `GGUFError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType? = nil) throws -> MoEDecoder {
     try StoredModel(path).decoder(dtype: dtype)
   }
 
-  /// What a forward pass gives.
+  /// The result of a forward pass.
   public struct Output {
-    /// Scores of the next token, `[batch, positions, vocabulary]`.
+    /// Logits of the next token, `[batch, positions, vocabulary]`.
     public var logits: Tensor
     /// What the sparse layers did, in order.
     public var sparse: [MoELayer.Output]
@@ -71,12 +72,12 @@ public final class MoEDecoder {
   /// Scores the next token at every position.
   ///
   /// - Parameters:
-  ///   - tokens: Token numbers, i64, shape `[batch, positions]`.
+  ///   - tokens: Token ids, i64, shape `[batch, positions]`.
   ///   - cache: Keys and values of earlier positions, to which these are added.
-  ///   - random: Where random routers draw from.
+  ///   - random: The random numbers of random routers.
   ///   - lastOnly: Whether only the last position is scored, which saves the head's work on the others.
-  ///   - observer: Told which experts the tokens chose, if there is one.
-  /// - Returns: The scores and what the sparse layers did.
+  ///   - observer: Notified which experts the tokens chose, if given.
+  /// - Returns: The logits and what the sparse layers did.
   public func callAsFunction(
     _ tokens: Tensor, cache: KeyValueCache? = nil, random: RandomSource? = nil,
     lastOnly: Bool = false, observer: (any RoutingObserver)? = nil
@@ -113,7 +114,7 @@ public final class MoEDecoder {
 
   /// The load-balancing loss over all sparse layers together, before its coefficient.
   ///
-  /// Probabilities and loads of all layers are taken as one, as transformers does.
+  /// Probabilities and loads of all layers are combined, as transformers does.
   public func balanceLoss(_ sparse: [MoELayer.Output]) -> Tensor {
     guard let first = sparse.first else { return Tensor(0 as Float) }
     let load = sparse.dropFirst().reduce(first.routing.load) { $0 + $1.routing.load }

@@ -3,21 +3,22 @@ public import SystemPackage
 
 /// Why a model could not be opened.
 public enum ModelError: Error, Hashable {
-  /// Nothing that a path leads to is a model; `problem` says what is there and reads on from the path.
+  /// There is no model at a path; `problem` says what is there and continues a sentence that begins
+  /// with the path.
   case noModel(path: FilePath, problem: String)
-  /// The folder holds a training run that has not come to its end.
+  /// The folder contains a training run that is not complete.
   case unfinishedRun(path: FilePath, checkpoint: FilePath?, snapshot: FilePath?)
-  /// The model is of another kind than the one that is needed.
+  /// The model is not of the kind that is needed.
   case otherKind(path: FilePath, found: String?, expected: String)
-  /// The folder holds a model of another architecture.
+  /// The folder contains a model of another architecture.
   case unsupportedFamily(path: FilePath, name: String, supported: [String])
   /// The checkpoint lacks a weight.
   case missingWeight(path: FilePath, name: String)
-  /// A weight has another shape than the configuration says.
+  /// The shape of a weight differs from the configuration.
   case wrongShape(path: FilePath, name: String, found: [Int], expected: [Int])
-  /// A file holds the weights of another model than it should.
+  /// A file contains the weights of a different model than expected.
   case otherModel(path: FilePath, found: String, expected: String)
-  /// The tokenizer beside a model has tokens that the model does not know.
+  /// The tokenizer of a model has tokens that the model does not know.
   case otherTokenizer(path: FilePath, tokens: Int, vocabulary: Int)
   /// A weight is not of a floating-point type.
   case wrongType(path: FilePath, name: String, found: DType)
@@ -47,7 +48,7 @@ extension ModelError: CustomStringConvertible {
     }
   }
 
-  /// What to do about a run without a model.
+  /// How to get a model from an unfinished run.
   private static func remedy(_ checkpoint: FilePath?, _ snapshot: FilePath?) -> String {
     guard let checkpoint else { return "it has no checkpoint yet; start it again" }
     let ways = "its newest checkpoint is \(checkpoint): continue the run to its end"

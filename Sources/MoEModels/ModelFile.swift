@@ -5,6 +5,6 @@ public struct ModelFile: Hashable, Sendable {
   /// Its contents.
   public var bytes: [UInt8]
 
-  /// Describes a file.
+  /// Creates a file.
   public init(_ name: String, _ bytes: [UInt8]) { (self.name, self.bytes) = (name, bytes) }
 }

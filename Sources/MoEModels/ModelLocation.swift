@@ -4,30 +4,30 @@ public import SystemPackage
 
 /// Where a model is on disk: in a folder with `config.json`, in a file, or in the `model/` of a training run.
 ///
-/// Everything that opens a model asks here what its path means. So the folder of a run will do wherever a model's
-/// will, and a path without a model gets the same answer everywhere.
+/// All code that opens a model resolves its path here. So a run's folder can be used wherever a
+/// model's can, and a path without a model gives the same error everywhere.
 public struct ModelLocation: Hashable, Sendable {
   /// The folder or file with the model.
   public let path: FilePath
-  /// The folder of the training run whose result this is; `nil` where the model itself was named.
+  /// The folder of the training run whose result this is; `nil` if the path is the model's.
   public let run: FilePath?
   /// The value of `model_type`; `nil` for a file, and for a `config.json` that cannot be read or has none.
   public let modelType: String?
 
-  /// Name of the file that says what model a folder holds.
+  /// Name of the file that describes the model of a folder.
   static let configuration = "config.json"
 
-  /// Finds the model that a path means: what is there itself, or the result of the run whose folder it is.
+  /// Finds the model at a path: the model itself, or the result of a run if it is a run's folder.
   ///
   /// - Throws: ``ModelError/unfinishedRun(path:checkpoint:snapshot:)`` or ``ModelError/noModel(path:problem:)``;
-  ///   `FileError` where nothing is at the path or it cannot be read.
+  ///   `FileError` if there is nothing at the path or it cannot be read.
   public init(_ path: FilePath) throws {
     guard path.exists else { throw FileError.notFound(path) }
     let found = ModelLocation(at: path, run: nil)
     if found.kind != nil {
       self = found
     } else if let layout = RunLayout(path) {
-      // Its config.json, if there is one, is that of the training.
+      // Its config.json, if there is one, is the training configuration.
       guard layout.isFinished else { throw ModelError(unfinished: layout) }
       self.init(at: layout.model, run: path)
     } else if found.hasConfiguration {
@@ -50,8 +50,8 @@ public struct ModelLocation: Hashable, Sendable {
     return found.hasConfiguration || found.kind != nil || RunLayout(path) != nil
   }
 
-  /// Where the tokenizer is that a path means: of a run's folder without a tokenizer that of its model; any other path is
-  /// one already.
+  /// The location of the tokenizer: for a run's folder without a tokenizer, that of its model; any
+  /// other path unchanged.
   ///
   /// - Throws: As ``init(_:)``.
   public static func tokenizer(_ path: FilePath) throws -> FilePath {
@@ -59,28 +59,28 @@ public struct ModelLocation: Hashable, Sendable {
     return try ModelLocation(path).path
   }
 
-  /// Where the tensors are that a path means: of a run's folder those of its model; any other path is left as it is.
+  /// The location of the tensors: for a run's folder, those of its model; any other path unchanged.
   ///
   /// - Throws: As ``init(_:)``.
   public static func tensors(_ path: FilePath) throws -> FilePath {
     RunLayout(path) == nil ? path : try ModelLocation(path).path
   }
 
-  /// What is at a path instead of a model, in words that follow the path.
+  /// What is at a path instead of a model, as words that follow the path.
   private static func problem(at path: FilePath) throws -> String {
     guard path.isDirectory else {
       _ = try MappedFile(path)
       return switch path.extension?.lowercased() {
       case "pt", "pth": "is a PyTorch file; convert it into a model's folder first"
-      case "safetensors": "holds tensors alone; name the folder that holds it and config.json"
+      case "safetensors": "contains only tensors; name the folder that contains it and config.json"
       default: "is neither the folder of a model nor a GGUF file"
       }
     }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path.string) else {
       throw FileError.permissionDenied(path)
     }
-    guard !names.isEmpty else { return "holds no model: the folder is empty" }
-    return "holds no model: there is no \(configuration); found \(listed(names))"
+    guard !names.isEmpty else { return "does not contain a model: the folder is empty" }
+    return "does not contain a model: there is no \(configuration); found \(listed(names))"
   }
 
   /// A few names, visible ones first, and the number of the rest.
@@ -93,7 +93,7 @@ public struct ModelLocation: Hashable, Sendable {
 }
 
 extension ModelError {
-  /// Says what can be done about a run that has not come to its end.
+  /// Says what to do about an unfinished run.
   fileprivate init(unfinished run: RunLayout) {
     self = .unfinishedRun(
       path: run.folder, checkpoint: run.checkpoints.newest, snapshot: run.snapshots.newest)

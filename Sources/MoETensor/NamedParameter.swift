@@ -5,12 +5,12 @@ public struct NamedParameter {
   /// The weight.
   public var parameter: Parameter
 
-  /// Names a weight.
+  /// Creates a named weight.
   public init(_ name: String, _ parameter: Parameter) {
     (self.name, self.parameter) = (name, parameter)
   }
 
-  /// Ends the program if a name or a weight occurs twice: it would be updated twice.
+  /// Stops the program if a name or a weight occurs twice: it would be updated twice.
   package static func requireDistinct(_ parameters: [NamedParameter]) {
     let names = Set(parameters.map(\.name))
     let weights = Set(parameters.map { ObjectIdentifier($0.parameter) })

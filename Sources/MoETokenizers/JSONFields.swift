@@ -1,6 +1,6 @@
 import MoECore
 
-/// An object of the file and its place there, so that every complaint can name the key.
+/// An object of the file and its path there, so that every error can name the key.
 struct JSONFields {
   /// The path of the object, for example `pre_tokenizer.pretokenizers[1]`; empty at the top.
   let path: String

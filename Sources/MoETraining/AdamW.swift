@@ -3,16 +3,16 @@ public import MoETensor
 
 /// Settings of ``AdamW``.
 public struct AdamWSettings: Hashable, Codable, Sendable {
-  /// How much of the first moment is kept at each step, 0 to below 1.
+  /// Fraction of the first moment that is kept at each step, from 0 to below 1.
   public var beta1: Double
-  /// How much of the second moment is kept at each step, 0 to below 1.
+  /// Fraction of the second moment that is kept at each step, from 0 to below 1.
   public var beta2: Double
   /// Added to the denominator; above 0.
   public var epsilon: Double
-  /// Share of a weight that is removed per step and unit of learning rate; 0 or more.
+  /// Fraction of a weight that is removed per step and unit of learning rate; 0 or more.
   public var weightDecay: Double
 
-  /// The usual settings unless stated otherwise.
+  /// Uses the customary defaults for settings that are not given.
   ///
   /// - Throws: `SettingError` for values out of range.
   public init(
@@ -30,7 +30,7 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
     }
   }
 
-  /// Decodes the settings; absent keys take their usual values.
+  /// Decodes the settings; absent keys take their default values.
   ///
   /// - Throws: A decoding error, or `SettingError` for values out of range.
   public init(from decoder: any Decoder) throws {
@@ -63,7 +63,7 @@ public struct AdamWSettings: Hashable, Codable, Sendable {
 /// - SeeAlso: Loshchilov and Hutter 2019, *Decoupled Weight Decay Regularization*, algorithm 2,
 ///   [arXiv:1711.05101](https://arxiv.org/abs/1711.05101).
 public final class AdamW {
-  /// The settings, the same for all weights but for the decay.
+  /// The settings; the same for all weights, except that only some decay.
   public let settings: AdamWSettings
   /// Updates so far.
   public private(set) var step = 0
@@ -85,7 +85,7 @@ public final class AdamW {
   /// Prepares to train `parameters`; moments start at 0.
   ///
   /// - Parameters:
-  ///   - parameters: The weights, in the order in which gradients will come.
+  ///   - parameters: The weights, in the order of the gradients.
   ///   - settings: Decay rates and the like.
   ///   - decays: Whether a weight decays; by default those with at least two axes do, so matrices but not
   ///     biases and normalization weights.
@@ -121,17 +121,18 @@ public final class AdamW {
     }
   }
 
-  /// Begins an update whose gradients come one by one, to ``update(_:gradient:learningRate:)``.
+  /// Starts an update whose gradients are passed one by one to
+  /// ``update(_:gradient:learningRate:)``.
   public func startStep() { step += 1 }
 
-  /// Updates one weight, as a part of the step that ``startStep()`` began; once for every weight.
+  /// Updates one weight, in the step that ``startStep()`` started; to be called once per weight.
   ///
   /// - Parameters:
-  ///   - index: The weight's place in the order of the initializer.
+  ///   - index: The weight's index in the order of the initializer.
   ///   - gradient: In the weight's shape.
   ///   - learningRate: η.
   public func update(_ index: Int, gradient: Tensor, learningRate: Double) {
-    precondition(step > 0, "an update of one weight before the first step was started")
+    precondition(step > 0, "a weight was updated before the first step was started")
     let slot = slots[index]
     update([slot], gradients: [gradient], decays: slot.decays, learningRate)
   }
@@ -166,7 +167,7 @@ extension AdamW {
   /// Continues from a saved state.
   ///
   /// - Parameters:
-  ///   - state: What ``state`` gave.
+  ///   - state: What ``state`` returned.
   ///   - step: What ``step`` was.
   /// - Throws: ``TrainingError/invalidOptimizerState(message:)`` when a tensor is missing, unknown or of
   ///   another shape or type; nothing is changed then.
@@ -178,7 +179,7 @@ extension AdamW {
         throw .invalidOptimizerState(message: "'\(name)' is missing")
       }
       guard let expected = current[name] else {
-        throw .invalidOptimizerState(message: "'\(name)' belongs to no weight")
+        throw .invalidOptimizerState(message: "'\(name)' does not belong to any weight")
       }
       guard saved.shape == expected.shape, saved.dtype == expected.dtype else {
         throw .invalidOptimizerState(

@@ -1,18 +1,18 @@
 public import MoECore
 public import MoETensor
 
-/// A running average of a model's weights, which often answers better than the last weights.
+/// A running average of a model's weights, which often performs better than the last weights.
 ///
 ///     average ← decay · average + (1 − decay) · weight
 ///
 /// Averages of weights of less than 32 bits are kept in f32.
 public final class ExponentialMovingAverage {
-  /// How much of the average is kept at each update, 0 to 1.
+  /// Fraction of the average that is kept at each update, from 0 to 1.
   public let decay: Double
   private let weights: [NamedParameter]
   private let averages: [Parameter]
 
-  /// Starts with the present weights.
+  /// Starts with the current weights.
   ///
   /// - Throws: `SettingError` when `decay` is not from 0 to 1.
   public init(_ weights: [NamedParameter], decay: Double) throws(SettingError) {
@@ -25,7 +25,7 @@ public final class ExponentialMovingAverage {
     averages = weights.map { Parameter(Self.widened($0.parameter.value).copied()) }
   }
 
-  /// Takes the present weights into the average.
+  /// Updates the average with the current weights.
   public func update() {
     Tensor.average(averages, with: weights.map { Self.widened($0.parameter.value) }, keep: decay)
   }
@@ -50,10 +50,10 @@ public final class ExponentialMovingAverage {
     for (average, tensor) in zip(averages, saved) { average.assign(tensor) }
   }
 
-  /// Runs `body` while the model has the averages as its weights.
+  /// Runs `body` with the averages as the model's weights.
   ///
   /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws; the weights are back in any case.
+  /// - Throws: What `body` throws; the weights are restored in any case.
   public func withAverages<Result>(_ body: () throws -> Result) rethrows -> Result {
     let trained = weights.map(\.parameter.value)
     for (weight, average) in zip(weights, averages) {

@@ -1,6 +1,6 @@
 public import MoETensor
 
-/// Gradients limited to a norm, and the norm that they had.
+/// Gradients clipped to a maximum norm, and their norm before.
 public struct ClippedGradients {
   /// The gradients, scaled down together if their norm was too large.
   public var gradients: [Tensor]
@@ -28,7 +28,7 @@ public func clipped(_ gradients: [Tensor], maximumNorm: Double) -> ClippedGradie
   }
 }
 
-/// By how much gradients must shrink together.
+/// The common factor by which gradients are scaled down.
 struct ClippingScale {
   /// Euclidean norm of all gradients.
   var norm: Double

@@ -9,17 +9,17 @@ import Darwin
 public struct LearningRateSchedule: Hashable, Codable, Sendable {
   /// What follows the warm-up.
   public enum Decay: String, Hashable, Codable, Sendable, CaseIterable {
-    /// The peak rate to the end.
+    /// Constant at the peak rate.
     case constant
-    /// A straight line down to the final rate.
+    /// Linear decay to the final rate.
     case linear
-    /// Half a cosine wave down to the final rate.
+    /// Cosine decay to the final rate.
     case cosine
   }
 
   /// The highest rate, above 0.
   public var peak: Double
-  /// The rate from ``totalSteps`` on, 0 to ``peak``; not used by a constant rate.
+  /// The rate from ``totalSteps`` on, from 0 to ``peak``; not used by a constant schedule.
   public var final: Double
   /// Steps until the peak, 0 or more.
   public var warmupSteps: Int
@@ -28,7 +28,7 @@ public struct LearningRateSchedule: Hashable, Codable, Sendable {
   /// What follows the warm-up.
   public var decay: Decay
 
-  /// Describes a schedule.
+  /// Creates a schedule.
   ///
   /// - Throws: `SettingError` for values out of range.
   public init(

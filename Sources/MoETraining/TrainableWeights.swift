@@ -3,9 +3,9 @@ import MoEModels
 import MoETensor
 
 extension MappedWeights {
-  /// The weights of a source in the type and on the device of training.
+  /// The weights of a source, in the data type and on the device of training.
   ///
-  /// Selection biases stay f32: their steps are smaller than what narrower types can add.
+  /// Selection biases stay f32: their updates are too small for types with less precision.
   static func trainable(
     _ source: any WeightSource, dtype: DType, device: Device
   ) -> MappedWeights {

@@ -6,9 +6,9 @@ public enum TrainingError: Error, Hashable {
   case invalidOptimizerState(message: String)
   /// A checkpoint is incomplete or damaged.
   case invalidCheckpoint(path: FilePath, problem: String)
-  /// The folder holds a run already.
+  /// The folder contains a run already.
   case runExists(path: FilePath)
-  /// The folder holds a run with another configuration.
+  /// The folder contains a run with another configuration.
   case otherConfiguration(path: FilePath, differences: [String])
 }
 
@@ -21,9 +21,9 @@ extension TrainingError: CustomStringConvertible {
     case .invalidCheckpoint(let path, let problem):
       "the checkpoint \(path) cannot be used: \(problem)"
     case .runExists(let path):
-      "\(path) holds a run already; continue it, or choose another folder"
+      "\(path) already contains a run; continue it, or choose another folder"
     case .otherConfiguration(let path, let differences):
-      "\(path) holds a run with another configuration: \(differences.joined(separator: "; ")); change it back, or choose another folder"
+      "\(path) contains a run with another configuration: \(differences.joined(separator: "; ")); change it back, or choose another folder"
     }
   }
 }

@@ -1,20 +1,21 @@
 import Foundation
 import MoECore
 
-/// What training must hold at once, at the least.
+/// The minimum memory that training needs.
 enum TrainingMemory {
-  /// Refuses a model that this machine cannot hold.
+  /// Rejects a model that does not fit into this machine's memory.
   ///
   /// - Parameters:
-  ///   - weights: Numbers in all weights.
+  ///   - weights: Total number of parameters.
   ///   - settings: How they are trained.
-  ///   - other: Bytes of what passes keep.
+  ///   - other: Bytes that the passes keep.
   ///   - batch: The batches, in words.
   /// - Throws: `SettingError`.
   static func check(
     weights: Int, trained settings: TrainingSettings, other: Double, of batch: String
   ) throws(SettingError) {
-    // Weight, gradient and two moments; a narrow weight and gradient make room for a master.
+    // Weight, gradient and two moments; with bf16, weight and gradient are half as large, but there
+    // is a master copy.
     let gradient = settings.loop.fusesUpdates ? settings.dtype.byteSize : 0
     let needed = Double(weights) * Double(16 - gradient) + other
     guard needed > Double(ProcessInfo.processInfo.physicalMemory) else { return }

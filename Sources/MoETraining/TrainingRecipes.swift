@@ -13,7 +13,7 @@ public enum TrainingRecipes {
       "image_classification": ImageClassificationRecipe.self,
     ])
 
-  /// The recipe that a configuration asks for; that of language models where it names none.
+  /// The recipe that a configuration names; that of language models if it does not name one.
   ///
   /// - Throws: `ConfigurationError` that lists the known tasks.
   static func recipe(of json: ConfigurationObject) throws -> any TrainingRecipe.Type {

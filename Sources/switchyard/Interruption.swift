@@ -10,30 +10,30 @@ enum Interruption {
   private static let first = Atomic<Int32>(0)
   private static let farewell = Mutex<String?>(nil)
 
-  /// Whether the program was asked to end since ``deferFirst()``.
+  /// Whether the program was requested to end since ``deferFirst()``.
   static var isRequested: Bool { first.load(ordering: .relaxed) != 0 }
 
-  /// From now on the first signal only sets ``isRequested``, so that work can end in order; the second one ends
-  /// the program as usual.
+  /// From now on the first signal only sets ``isRequested``, so that work can end cleanly; the
+  /// second one ends the program as usual.
   static func deferFirst() { isDeferred.store(true, ordering: .relaxed) }
 
-  /// From now on the first signal ends the program again; one that came before ends it now.
+  /// From now on the first signal ends the program again; a deferred one ends it now.
   static func deferNoMore() {
     isDeferred.store(false, ordering: .relaxed)
     endAsRequested()
   }
 
-  /// What people are told when a signal ends the program.
+  /// The message that is shown when a signal ends the program.
   static func announce(_ text: String) { farewell.withLock { $0 = text } }
 
-  /// Ends the program by the signal that was deferred, so that the shell learns of it.
+  /// Ends the program by the deferred signal, so that the shell sees it.
   static func endAsRequested() {
     let number = first.load(ordering: .relaxed)
     if number != 0 { end(number) }
   }
 
-  /// Removes half-written folders before an interrupted program ends, and turns two signals that end a program
-  /// without a word into messages.
+  /// Removes half-written folders before an interrupted program ends, and turns two signals that
+  /// would end the program silently into messages.
   static func install() {
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number, SIG_IGN)
@@ -49,11 +49,11 @@ enum Interruption {
       source.resume()
       unsafe sources.append(source)
     }
-    // A write beyond a size limit then fails like any other.
+    // A write beyond a size limit then fails like any other write.
     signal(SIGXFSZ, SIG_IGN)
     signal(SIGBUS) { _ in
       let message: StaticString =
-        "Error: a file became shorter while it was being read; leave files alone while they are in use\n"
+        "Error: a file became shorter while it was being read; do not change files while they are in use\n"
       _ = unsafe write(STDERR_FILENO, message.utf8Start, message.utf8CodeUnitCount)
       _exit(1)
     }

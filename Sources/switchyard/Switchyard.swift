@@ -23,7 +23,7 @@ struct Switchyard: ParsableCommand {
       TokenizerCommand.self, Checkpoint.self, Convert.self,
     ])
 
-  /// Runs the command, and answers also for output that could not be written.
+  /// Runs the command; output that cannot be written is an error, too.
   static func main() {
     Interruption.install()
     Engine.keepFreedMemory()

@@ -41,7 +41,7 @@ struct AtomicFileTests {
     }
   }
 
-  @Test("say that a folder stands in their place")
+  @Test("say that there is a folder in their place")
   func directoryInTheWay() throws {
     let folder = try TemporaryFolder()
     #expect(throws: FileError.isDirectory(folder.path)) {
@@ -85,9 +85,9 @@ struct AtomicFileTests {
     #expect(try readBytes(path) == Array("1".utf8))
   }
 
-  @Test("say that the place is not writable")
+  @Test("say that the location is not writable")
   func notWritable() {
-    // Nobody, not even root, can create files there.
+    // No user, not even root, can create files there.
     let path: FilePath = "/proc/switchyard-test"
     #expect(throws: FileError.permissionDenied(path)) { try AtomicFile.write("x", to: path) }
   }
@@ -139,7 +139,7 @@ struct AtomicDirectoryTests {
     }
   }
 
-  @Test("are refused before any work where nothing can take their place")
+  @Test("are rejected before any work if their place cannot be replaced")
   func mountPoint() {
     var called = false
     for path in ["/", "/dev/shm"] as [FilePath] {
@@ -150,7 +150,7 @@ struct AtomicDirectoryTests {
 
   @Test("are removed when the program is interrupted")
   func interrupted() async {
-    // In a process of its own, because other tests have half-written folders at the same time.
+    // In a separate process, because other tests have half-written folders at the same time.
     await #expect(processExitsWith: .success) {
       let folder = try TemporaryFolder()
       try? AtomicDirectory.write(to: folder.file("model")) { inside in

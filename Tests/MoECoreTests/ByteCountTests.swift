@@ -4,7 +4,7 @@ import Testing
 @Suite("Byte counts")
 struct ByteCountTests {
   @Test(
-    "are read as people write them",
+    "are read in common spellings",
     arguments: [
       ("4096", 4096), ("1kB", 1000), ("500MB", 500_000_000), ("4 GiB", 4 << 30),
       ("1.5gb", 1_500_000_000),
@@ -15,7 +15,7 @@ struct ByteCountTests {
   }
 
   @Test(
-    "refuse what is no amount",
+    "reject text that is not an amount",
     arguments: ["", "GB", "-1", "1 XB", "1e999", "9999999999TB", "1..2", "nan"])
   func refuses(text: String) {
     #expect(ByteCount(parsing: text) == nil)

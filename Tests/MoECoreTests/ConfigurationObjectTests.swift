@@ -17,7 +17,7 @@ struct ConfigurationObjectTests {
     return "\(error, default: "")"
   }
 
-  @Test("give values by key, and know null from absent only where that matters")
+  @Test("give values by key, and distinguish null from absent only where that matters")
   func values() throws {
     let json = try object(
       #"{"n": 3, "x": 0.5, "s": "a", "b": true, "l": [1, 2], "o": {"k": 1}, "z": null}"#)
@@ -28,7 +28,7 @@ struct ConfigurationObjectTests {
     #expect(!json.has("z") && !json.has("y") && json.values.keys.contains("z"))
   }
 
-  @Test("refuse a key that is there twice, and name it with the objects around it")
+  @Test("reject duplicate keys, naming the key and the objects around it")
   func duplicates() {
     for (text, key) in [
       (#"{"a": 1, "b": 2, "a": 1}"#, "a"), (#"{"model": {"k": 1, "k": 2}}"#, "model.k"),

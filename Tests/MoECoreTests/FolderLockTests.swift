@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Locks and growing files")
 struct FolderLockTests {
-  @Test("a folder is locked once, until the lock goes")
+  @Test("a folder is locked once, until the lock is released")
   func lock() throws {
     let folder = try TemporaryFolder()
     var first: FolderLock? = try FolderLock(folder.path)

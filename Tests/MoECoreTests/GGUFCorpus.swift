@@ -100,7 +100,7 @@ enum GGUFCorpus {
       ("size 2^64 - 1", tensor(B.tensor("a", [.max, 2]))),
       ("sizes that overflow", tensor(B.tensor("a", [1 << 32, 1 << 32]))),
       ("sizes that overflow as bytes", tensor(B.tensor("a", [1 << 61]))),
-      ("row that is no whole block", tensor(B.tensor("a", [31, 1], type: 8))),
+      ("row that is not a whole number of blocks", tensor(B.tensor("a", [31, 1], type: 8))),
       ("row of half a block in columns of whole ones", tensor(B.tensor("a", [16, 2], type: 2))),
       ("type Q5_0", tensor(B.tensor("a", [32], type: 6))),
       ("type Q4_K", tensor(B.tensor("a", [256], type: 12))),

@@ -40,7 +40,7 @@ struct GGUFFileTests {
       ])
   }
 
-  @Test("name the key whose value is not what is asked for")
+  @Test("name the key whose value does not have the requested type")
   func wrongValues() throws {
     let file = try open(GGUFCorpus.valid)
     for error in [
@@ -62,7 +62,7 @@ struct GGUFFileTests {
     }
   }
 
-  @Test("are refused when they break a rule")
+  @Test("are rejected when they break a rule")
   func refusesMalformed() throws {
     let corpus = GGUFCorpus.malformed
     #expect(Set(corpus.map(\.bytes)).count >= 500)
@@ -116,7 +116,7 @@ struct GGUFFileTests {
         refused += 1
       }
     }
-    // Both kinds must occur, or the test would show nothing.
+    // Both kinds must occur, or the test would be meaningless.
     #expect(accepted > 100 && refused > 1_500, "\(accepted) \(refused)")
   }
 

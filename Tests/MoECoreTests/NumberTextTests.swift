@@ -11,7 +11,7 @@ struct NumberTextTests {
     return random + (0..<200).map { Double($0) / 2000 } + [0, 1, 1e-9, 0.0625, 123.456, 1e6]
   }()
 
-  @Test("decimals are those of printf, or of the number times a power of ten, as asked")
+  @Test("decimals are those of printf, or of the number times a power of ten, as requested")
   func decimals() {
     for value in Self.values {
       #expect(NumberText.fixed(value, 3) == String(format: "%.3f", value))
@@ -23,7 +23,7 @@ struct NumberTextTests {
     #expect(NumberText.plain(-0.01, 1) == "0" && NumberText.plain(.infinity, 2) == "inf")
   }
 
-  @Test("percents round as asked and have a dash for what is not a number")
+  @Test("percents round as requested and have a dash for NaN")
   func percents() {
     for value in Self.values {
       #expect(NumberText.percent(value) == String(format: "%.1f %%", value * 100))

@@ -21,7 +21,7 @@ struct SafetensorsFileTests {
     }
   }
 
-  @Test("may hold nothing")
+  @Test("may be empty")
   func readsEmpty() throws {
     let folder = try TemporaryFolder()
     let file = try SafetensorsFile(try folder.write(SafetensorsCorpus.file("{}"), to: "valid"))
@@ -94,7 +94,7 @@ struct SafetensorsFileTests {
         refused += 1
       }
     }
-    // Both kinds must occur, or the test would show nothing.
+    // Both kinds must occur, or the test would be meaningless.
     #expect(accepted > 200 && refused > 10_000)
   }
 

@@ -23,7 +23,7 @@ struct SafetensorsWriterTests {
     }
   }
 
-  @Test("ends the program when a tensor has another number of bytes than announced")
+  @Test("ends the program when a tensor has a different number of bytes than announced")
   func wrongCount() async {
     await #expect(processExitsWith: .failure) {
       let folder = try TemporaryFolder()

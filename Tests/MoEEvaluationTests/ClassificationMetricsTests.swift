@@ -12,7 +12,7 @@ struct ClassificationMetricsTests {
       predicted: [0, 0, 1, 1, 2], actual: [0, 1, 1, 1, 0], classes: 4)
     #expect(metrics.confusion == [1, 0, 1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
     #expect(abs(metrics.accuracy - 0.6) < 1e-12)
-    // Precision 1/2 and recall 1/2; precision 1 and recall 2/3; never right; never there.
+    // Precision 1/2 and recall 1/2; precision 1 and recall 2/3; never correct; absent.
     let expected = [0.5, 0.8, 0, 0]
     for (found, wanted) in zip(metrics.f1, expected) { #expect(abs(found - wanted) < 1e-12) }
     #expect(abs(metrics.macroF1 - 0.325) < 1e-12)
@@ -52,7 +52,7 @@ struct GroupedRoutingTests {
     #expect(abs(usage.entropy - log(2) / 5) < 1e-7)
   }
 
-  @Test("says nothing where groups are mixed alike, and one bit where it tells two groups")
+  @Test("is 0 where groups are mixed equally, and one bit where it separates two groups")
   func information() {
     func bits(_ chosen: [Int]) -> Double {
       GroupedRouting(

@@ -6,7 +6,7 @@ import Testing
 @testable import MoEEvaluation
 
 /// Fixtures: `Tests/Fixtures/make/fidelity.py`.
-@Suite("Measures of made images")
+@Suite("Measures of generated images")
 struct ImageFidelityTests {
   private let file: SafetensorsFile
 
@@ -34,7 +34,7 @@ struct ImageFidelityTests {
     let first = Tensor([1, 2, 3] as [Double], shape: [3, 1])
     let second = Tensor([3, 5, 7] as [Double], shape: [3, 1])
     #expect(abs(FrechetDistance.between(first, second) - 10) < 1e-9)
-    // Fewer vectors than axes: along each only one set varies, so the roots share nothing.
+    // Fewer vectors than axes: along each axis only one set varies, so the roots are disjoint.
     let flat = Tensor([0, 0, 2, 0] as [Double], shape: [2, 2])
     let upright = Tensor([0, 0, 0, 4] as [Double], shape: [2, 2])
     #expect(abs(FrechetDistance.between(flat, upright) - (1 + 4 + 2 + 8)) < 1e-9)
@@ -60,12 +60,13 @@ struct ImageFidelityTests {
     #expect(abs(InceptionScore(logits: Tensor.zeros([6, 4]), parts: 2).mean - 1) < 1e-9)
   }
 
-  @Test("precision and recall are those of a plain count")
+  @Test("precision and recall are those of a direct count")
   func overlap() throws {
     let found = ManifoldOverlap(made: try tensor("made"), real: try tensor("real"))
     let wanted = try expected()
     #expect(abs(found.precision - wanted[3]) < 1e-12 && abs(found.recall - wanted[4]) < 1e-12)
-    // Two far clusters, of which one is made: all that is made is real, half of the real is made.
+    // Two distant clusters, one of which is generated: all generated images are real, half of the
+    // real ones are generated.
     let random = RandomSource(seed: 2)
     let near = random.normal([40, 2])
     let real = Tensor.concatenated(
@@ -74,7 +75,7 @@ struct ImageFidelityTests {
     #expect(half.precision > 0.8 && 0.3...0.5 ~= half.recall)
   }
 
-  @Test("accuracy counts the asked-for class, and halves divide the images")
+  @Test("accuracy counts the requested class, and halves divide the images")
   func features() {
     let set = ImageFeatures(
       features: Tensor((0..<10).map { Float($0) }, shape: [5, 2]),
@@ -106,7 +107,7 @@ struct ImageFidelityTests {
     #expect(abs(mean - 8.0 / 64) < 0.02, "\(mean)")
   }
 
-  @Test("clusters that lie apart give a large ratio, one cloud a small one")
+  @Test("separate clusters give a large ratio, one cloud a small one")
   func separation() {
     let random = RandomSource(seed: 6)
     let cloud = random.normal([400, 16])

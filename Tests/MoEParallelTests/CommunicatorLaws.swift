@@ -7,7 +7,7 @@ func checkLaws(
 ) throws {
   #expect((0..<group.size).contains(group.rank), sourceLocation: sourceLocation)
   try group.barrier()
-  // Shares of every length, zero included, that tell sender and receiver.
+  // Parts of every length, including zero, that identify sender and receiver.
   let shares = (0..<group.size).map { receiver in
     [UInt8](repeating: UInt8(group.rank * 16 + receiver), count: (group.rank + receiver) % 3 * 1000)
   }

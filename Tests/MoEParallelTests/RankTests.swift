@@ -16,14 +16,14 @@ struct RankTests {
   }
 }
 
-/// One rank cannot take part; all must hear of it, and nobody may wait for ever.
+/// One rank cannot take part; all must be told, and none may wait forever.
 private func oneRankRefuses(_ group: MPICommunicator) throws {
   let count = group.rank == 0 ? group.size + 1 : group.size
   let expected: CommunicationError =
     group.rank == 0
     ? .wrongShareCount(shares: group.size + 1, ranks: group.size) : .refusedElsewhere
   #expect(throws: expected) { try group.allToAll(Array(repeating: [1], count: count)) }
-  // The group is as good as before.
+  // The group works as before.
   #expect(try group.allGather([7]).count == group.size)
 }
 

@@ -12,7 +12,7 @@ struct HiGHSSolverTests {
     return program
   }
 
-  @Test("are solved as well as by trying everything", arguments: 0..<10)
+  @Test("are solved as well as by brute force", arguments: 0..<10)
   func matchesExhaustiveSearch(seed: UInt64) throws {
     var generator = SeededGenerator(seed: seed)
     let values = (0..<9).map { _ in Double(Int.random(in: 1...50, using: &generator)) }
@@ -28,7 +28,7 @@ struct HiGHSSolverTests {
     #expect(solution.values.allSatisfy { abs($0 - $0.rounded()) < 1e-6 })
   }
 
-  @Test("without whole variables are linear programs")
+  @Test("without integer variables are linear programs")
   func linear() throws {
     var program = IntegerProgram()
     let x = program.add(.init(bounds: 0...Double.infinity, cost: 1, isInteger: false))
@@ -48,14 +48,14 @@ struct HiGHSSolverTests {
     #expect(throws: PlacementError.infeasible) { try HiGHSSolver().solve(program) }
   }
 
-  @Test("whose objective falls without end say so")
+  @Test("whose objective is unbounded say so")
   func unbounded() {
     var program = IntegerProgram()
     _ = program.add(.init(bounds: 0...Double.infinity, cost: -1, isInteger: false))
     #expect(throws: PlacementError.unbounded) { try HiGHSSolver().solve(program) }
   }
 
-  @Test("with whole variables that fall without end say so, too")
+  @Test("with integer variables that are unbounded say so, too")
   func unboundedIntegers() {
     var program = IntegerProgram()
     let x = program.add(.init(bounds: 0...Double.infinity, cost: -1, isInteger: true))

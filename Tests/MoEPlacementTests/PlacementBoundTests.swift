@@ -60,7 +60,7 @@ struct PlacementBoundTests {
     }
   }
 
-  @Test("are as good as they are said to be: each beats the one before", arguments: 0..<3)
+  @Test("are ordered as documented: each is tighter than the one before", arguments: 0..<3)
   func order(seed: UInt64) throws {
     let problem = try SyntheticTraffic(layers: 3, experts: 12, tokens: 600, seed: seed)
       .problem(ranks: 3)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Placement problems")
 struct PlacementProblemTests {
-  @Test("refuse what makes no sense, each with its reason")
+  @Test("reject invalid input, each with its reason")
   func refusals() throws {
     let two = try PlacementTopology(ranksPerNode: 2)
     let loads: [[Double]] = [[1, 1, 1], [1, 1, 1]]
@@ -80,7 +80,8 @@ struct PlacementProblemTests {
     let everywhere = PlacementPlan(
       layerIDs: [0, 1], experts: 2, ranks: 2, slots: [[0, 1, 0, 1], [1, 0, 0, 1]])
     #expect(try PlacementEvaluation(everywhere, of: problem).sameRank == 8)
-    // Expert 0 on ranks 0 and 1, expert 1 and 2 on one each: half of a token's ways from 0 stay.
+    // Expert 0 on ranks 0 and 1, expert 1 and 2 on one each: half of a token's transitions from 0
+    // stay.
     let three = try PlacementProblem(
       loads: [[4, 2, 2], [4, 2, 2]], transitions: [[0, 4, 0, 0, 0, 0, 0, 0, 0]], topology: two,
       replicas: 1)
@@ -99,7 +100,7 @@ struct PlacementPlanTests {
     ).violations.map(\.message)
   }
 
-  @Test("are legal only if every expert lives somewhere and no rank holds it twice")
+  @Test("are legal only if every expert is placed and no rank holds it twice")
   func violations() {
     #expect(faults([[0, 1, 2, 3]]).isEmpty)
     #expect(faults([[0, 1, 2, 2]]).count == 2)

@@ -4,7 +4,7 @@ import MoEPlacement
 import MoETestSupport
 import Testing
 
-/// Keeps the experts in order, like the linear plan, and says so under a name of its own.
+/// Keeps the experts in order, like the linear plan, under a different name.
 private struct OrderSolver: PlacementSolver {
   let name = "order-of-a-test"
 

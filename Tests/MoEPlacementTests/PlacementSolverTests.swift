@@ -7,8 +7,8 @@ private let rounding = 1e-6
 
 @Suite("Placement solvers")
 struct PlacementSolverTests {
-  // No time limit: an answer that a limit cut short may differ from the next. The integer program has one, which
-  // is far more than these problems need.
+  // No time limit: a search that is cut short may give different results. The integer program has
+  // one, which is far more than these problems need.
   static let settings = PlacementMethod.Settings(seed: 3)
 
   /// What holds for every answer.
@@ -26,7 +26,8 @@ struct PlacementSolverTests {
   }
 
   @Test(
-    "give legal plans, true numbers and valid bounds", arguments: PlacementMethods.registry.names)
+    "give legal plans, correct evaluations and valid bounds",
+    arguments: PlacementMethods.registry.names)
   func laws(name: String) throws {
     let solver = try #require(PlacementMethods.registry[name]).solver(Self.settings)
     #expect(solver.name == name)
@@ -59,7 +60,7 @@ struct PlacementSolverTests {
     }
   }
 
-  @Test("called exact find what trying everything finds", arguments: 0..<4)
+  @Test("called exact find the plan that brute force finds", arguments: 0..<4)
   func exactMatchesSearch(seed: UInt64) throws {
     let traffic = SyntheticTraffic(layers: 3, experts: 4, tokens: 60, seed: seed)
     let four = SyntheticTraffic(layers: 2, experts: 4, tokens: 60, seed: seed)
@@ -117,7 +118,7 @@ struct PlacementSolverTests {
     }
   }
 
-  @Test("refuse what they cannot do, and say their bound")
+  @Test("reject unsupported problems, and state their limit")
   func refusals() throws {
     let large = try SyntheticTraffic(layers: 2, experts: 32, tokens: 100, seed: 0).problem(ranks: 4)
     let error = #expect(throws: PlacementError.self) { try ExactSolver().solve(large) }

@@ -21,7 +21,7 @@ struct PlanFileTests {
     return try body(FilePath(path))
   }
 
-  @Test("come back as they were", arguments: PlanFormats.registry.names)
+  @Test("are read back unchanged", arguments: PlanFormats.registry.names)
   func roundTrip(name: String) throws {
     let format = try #require(PlanFormats.registry[name])
     let plan =
@@ -49,7 +49,7 @@ struct PlanFileTests {
     }
   }
 
-  @Test("whose format leaves something open ask for it by the name of the hint")
+  @Test("whose format leaves something open request it by the name of the hint")
   func openHints() throws {
     let csv = "Expert,Node\n0,0\n1,1\n"
     let map = #"{"physical_to_logical_map": [[0, 1]]}"#

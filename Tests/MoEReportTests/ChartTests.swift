@@ -17,7 +17,7 @@ struct ChartTests {
       + 0.0722 * linear(value & 255)
   }
 
-  @Test("colours grow lighter with the number, so they are told apart without seeing colour")
+  @Test("colours grow lighter with the value, so they are distinguishable without colour vision")
   func sequential() {
     let lights = (0...63).map { luminance(ColorScale.sequential.color(at: Double($0) / 63)) }
     #expect(zip(lights, lights.dropFirst()).allSatisfy { $0 < $1 })
@@ -27,7 +27,7 @@ struct ChartTests {
     #expect(scale.color(at: .nan) == scale.color(at: 0))
   }
 
-  @Test("less and more differ from nothing equally")
+  @Test("less and more differ equally from zero")
   func diverging() {
     let scale = ColorScale.diverging
     let (low, middle, high) = (

@@ -5,7 +5,7 @@ import MoETestSupport
 import MoETracing
 import Testing
 
-@Suite("The page of a model for classes or scores")
+@Suite("The page of a model that predicts classes or scores")
 struct ClassifierPageTests {
   private static let report = ClassifierReport(
     source: "<model> on a&b.csv", texts: 1_234, truncated: 5,
@@ -37,7 +37,7 @@ struct ClassifierPageTests {
     ] { #expect(cells.contains(cell), "\(cell)") }
     #expect((reader.texts["dd"] ?? []).contains(NumberText.short(0.41)))
     // An expert without examples has no section of them.
-    #expect((reader.texts["h2"] ?? []).filter { $0.hasPrefix("Surest") }.count == 1)
+    #expect((reader.texts["h2"] ?? []).filter { $0.hasPrefix("Most confident") }.count == 1)
   }
 
   @Test("is sound for a model of one expert and no texts")

@@ -29,7 +29,7 @@ struct DiffusionPageTests {
     for text in [
       "Experts of digits &lt;1&gt;", "Experts by class, block 1", "Gate value by block",
       "Cosines between prototypes", "Overlap of expert weights", "data:image/png;base64,AQID",
-      "Total variation", "no label", "Along the training",
+      "Total variation", "no label", "During training",
     ] { #expect(html.contains(text), "\(text)") }
     #expect(PageReader(html).problem == nil)
   }

@@ -76,7 +76,7 @@ struct InspectionPageTests {
     #expect(cells.contains("<i>poems") && cells.contains("function word"))
   }
 
-  @Test("draws the layers that were asked for")
+  @Test("draws the requested layers")
   func chosenLayers() throws {
     let report = try TraceReport(writeDependentTrace(to: folder.file("t"), layers: 5))
     let titles = expectSound(InspectionPage(report, layers: [2, 4, 9]).page.html).texts["h3"] ?? []
@@ -86,7 +86,7 @@ struct InspectionPageTests {
       ])
   }
 
-  @Test("is whole for loads alone, one expert per token, one layer, and no token")
+  @Test("is complete for loads alone, one expert per token, one layer, and no tokens")
   func small() throws {
     let counts = RoutingCounts(
       layers: [0, 4], expertCount: 3, k: 1, tokenCount: 6, loads: [[6, 0, 0], [1, 2, 3]],
@@ -110,7 +110,7 @@ struct PlacementAdviceTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("says the numbers that place says, and never promises more than the bound")
+  @Test("gives the same numbers as place, and never promises more than the bound")
   func numbers() throws {
     let trace = try writeDependentTrace(to: folder.file("t"), tokens: 4000)
     let study = try PlacementStudy(trace, heldOut: 0.5)
@@ -129,7 +129,7 @@ struct PlacementAdviceTests {
     #expect(advice.sentences.last?.hasPrefix("Doing nothing is right") ?? false)
   }
 
-  @Test("advises nothing where tokens go anywhere")
+  @Test("gives no advice if tokens go anywhere")
   func nothing() throws {
     var generator = SeededGenerator(seed: 3)
     let header = RoutingTraceHeader(layers: [0, 1, 2], experts: 4, k: 1)
@@ -143,7 +143,7 @@ struct PlacementAdviceTests {
     #expect(advice.sentences.last?.hasPrefix("Doing nothing is right here") ?? false)
   }
 
-  @Test("uses no more tokens of each part than it is told to")
+  @Test("does not use more tokens of each part than requested")
   func limit() throws {
     let trace = try writeDependentTrace(to: folder.file("t"), tokens: 400)
     let study = try PlacementStudy(trace, heldOut: 0.5, limit: 50)

@@ -45,7 +45,7 @@ struct PageTests {
     ]
   }
 
-  @Test("are well-formed and need nothing from elsewhere, whatever names they are given")
+  @Test("are well-formed and self-contained, whatever names they are given")
   func hostileNames() {
     let name = Self.hostile
     let page = Page(
@@ -63,12 +63,12 @@ struct PageTests {
       ], footer: name)
     let reader = expectSound(page.html)
     #expect(reader.elements["svg"] == 14)
-    // Spelt out, as it stands in a title, in cells and in descriptions.
+    // Escaped, as in a title, in cells and in descriptions.
     let spelt = "</title><script>alert('&\"')</script>\\u{7}\\u{202e}\u{FFFD}]]>"
     #expect(reader.texts["h1"] == [spelt] && reader.cells.contains(spelt))
   }
 
-  @Test("keep the lines of commands and passages, and say of each number how to get it")
+  @Test("keep the lines of commands and passages, and show for each number how to get it")
   func preformatted() {
     let blocks: [Page.Block] = [
       .commands(["one", "two <three>"]), .passage(title: "Said", text: "first\n\nthird"),
@@ -80,7 +80,7 @@ struct PageTests {
     #expect(reader.texts["code"] == ["switchyard info 'a b'"] && reader.texts["dd"] == ["1.5"])
   }
 
-  @Test("are written whole")
+  @Test("are written completely")
   func write() throws {
     let folder = try TemporaryFolder()
     let page = Page("A page", summary: "Short.", sections: [])

@@ -20,7 +20,7 @@ struct ContrastiveLossTests {
     abs(value - expected) <= 1e-5 * expected + 1e-8
   }
 
-  @Test("is the logarithm of the number of experts where nothing tells them apart")
+  @Test("is the logarithm of the number of experts if they are indistinguishable")
   func ties() {
     let random = RandomSource(seed: 1)
     let tokens = random.normal([24, 16])
@@ -35,7 +35,7 @@ struct ContrastiveLossTests {
     #expect(close(loss(alike, prototypes, assigned), log(12)))
   }
 
-  @Test("is nearly 0 for prototypes that lie where their tokens are, and bounded")
+  @Test("is nearly 0 for prototypes at the means of their tokens, and bounded")
   func extremes() {
     let axes = Tensor.identity(12)
     let own = (0..<12).map { [$0] }
@@ -104,7 +104,7 @@ struct ContrastiveLossTests {
     expectClose(try gradient(4) * 4, try gradient(1), Tolerance(relative: 1e-4, absolute: 1e-6))
   }
 
-  @Test("follows routers that choose by likeness, each with its own score")
+  @Test("follows routers that choose by similarity, each with its score")
   func routers() throws {
     let random = RandomSource(seed: 6)
     let cosines = Prototypes.scores(of: random.normal([8, 4]), prototypes: random.normal([3, 4]))

@@ -69,7 +69,7 @@ struct DispatchTests {
     #expect(dispatch.weights.array() == [2, 5, 1, 3, 6, 4] as [Float])
   }
 
-  @Test("asks only experts with tokens, each once")
+  @Test("calls only experts with tokens, each once")
   func busyExperts() throws {
     let routing = Routing(
       tokenCount: 2, expertCount: 3, choice: .byToken(experts: [2, 0], k: 1),

@@ -30,7 +30,7 @@ func checkLaws(
       routing.weights.shape == [chosen.reduce(0) { $0 + $1.count }], sourceLocation: sourceLocation)
     for tokensOfExpert in chosen {
       #expect(
-        tokensOfExpert == Set(tokensOfExpert).sorted(), "rising", sourceLocation: sourceLocation)
+        tokensOfExpert == Set(tokensOfExpert).sorted(), "ascending", sourceLocation: sourceLocation)
       #expect(tokensOfExpert.allSatisfy { 0..<tokens ~= $0 }, sourceLocation: sourceLocation)
     }
   }
@@ -41,7 +41,7 @@ func checkLaws(
   #expect(routing.probabilities.shape == [tokens, experts], sourceLocation: sourceLocation)
   let sums = routing.probabilities.sum(axis: 1).array(of: Float.self)
   #expect(
-    sums.allSatisfy { abs($0 - 1) < 1e-5 }, "shares of each token", sourceLocation: sourceLocation)
+    sums.allSatisfy { abs($0 - 1) < 1e-5 }, "weights of each token", sourceLocation: sourceLocation)
   #expect(routing.load.total == weights.count, sourceLocation: sourceLocation)
 
   let again = router.route(logits, in: makeContext())
@@ -91,7 +91,7 @@ struct RouterLawTests {
     }
   }
 
-  @Test("says truly how many experts work on a token")
+  @Test("states correctly how many experts a token has")
   func expertsPerToken() throws {
     for (name, router) in try Self.routers {
       let logits = RandomSource(seed: 2).normal([64, router.gateColumns(experts: 8)])
@@ -100,7 +100,7 @@ struct RouterLawTests {
     }
   }
 
-  @Test("says truly whether later tokens matter, and whether random numbers do")
+  @Test("states correctly whether later tokens matter, and whether random numbers do")
   func dependence() throws {
     for (name, router) in try Self.routers {
       let logits = RandomSource(seed: 3).normal([64, router.gateColumns(experts: 8)])
@@ -115,7 +115,7 @@ struct RouterLawTests {
     }
   }
 
-  @Test("says truly whether it follows a selection bias")
+  @Test("states correctly whether it follows a selection bias")
   func selectionBias() throws {
     var bias = [Float](repeating: 0, count: 8)
     bias[5] = 100

@@ -39,7 +39,7 @@ struct RoutingLossTests {
     #expect(abs(Double(loss.item(as: Float.self)) - expected) < 1e-5)
   }
 
-  @Test("over micro-batches ask for balance of the whole")
+  @Test("over micro-batches require balance of the whole")
   func globalBalance() throws {
     let source = RandomSource(seed: 2)
     let router = try TokenChoiceRouter(k: 1, experts: 3, renormalizes: false)
@@ -91,7 +91,7 @@ struct RoutingLossTests {
     }
   }
 
-  @Test("of all layers as one calls layers balanced that use one expert each")
+  @Test("of all layers combined treats layers as balanced that use one expert each")
   func pooledLayers() {
     // Both tokens of the first layer go to expert 0, both of the second to expert 1.
     let first = Tensor([1, 0, 1, 0] as [Float], shape: [2, 2])
@@ -106,7 +106,7 @@ struct RoutingLossTests {
     #expect(loss(Tensor.concatenated([first, second], axis: 0), [2, 2]) == 1)
   }
 
-  @Test("can be replaced by a selection bias, which brings the load to balance")
+  @Test("can be replaced by a selection bias, which balances the load")
   func selectionBias() throws {
     #expect(
       SelectionBias.updated(Tensor.zeros([3]), load: ExpertLoad(tokens: [5, 3, 1]), rate: 0.5)

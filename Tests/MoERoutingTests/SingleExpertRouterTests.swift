@@ -16,7 +16,8 @@ struct SingleExpertRouterTests {
     }
   }
 
-  @Test("does not change when a constant is added to the logits; heat raises entropy alone")
+  @Test(
+    "does not change when a constant is added to the logits; temperature raises only the entropy")
   func temperature() throws {
     let logits = source.normal([40, 3])
     let cold = try SingleExpertRouter(temperature: 0.7).route(logits)
@@ -32,7 +33,8 @@ struct SingleExpertRouterTests {
     #expect(throws: SettingError.self) { try SingleExpertRouter(temperature: .nan) }
   }
 
-  /// The loss of answers y = Σ weight · E under a random linear loss, and its gradient with respect to the logits.
+  /// The loss of outputs y = Σ weight · E under a random linear loss, and its gradient with respect
+  /// to the logits.
   private func gradient(
     _ gradient: SingleExpertRouter.Gradient, temperature: Double, _ logits: Tensor,
     _ answers: Tensor, _ slope: Tensor
@@ -51,7 +53,7 @@ struct SingleExpertRouterTests {
     return (weights, result.gradients[0])
   }
 
-  @Test("teaches the gate by the closed form, with weights of exactly one")
+  @Test("gives the gate the closed-form gradient, with weights of exactly one")
   func straightThrough() throws {
     let (samples, experts, temperature) = (12, 3, 1.5)
     let logits = source.normal([samples, experts])
@@ -78,7 +80,7 @@ struct SingleExpertRouterTests {
     }
   }
 
-  @Test("teaches a scaled gate the same, a hard one nothing, and mixes all experts when soft")
+  @Test("gives a scaled gate the same gradient, a hard one none, and mixes all experts when soft")
   func otherGradients() throws {
     let logits = source.normal([6, 2])
     let (answers, slope) = (source.normal([6, 2, 5]), source.normal([6, 5]))
@@ -108,7 +110,7 @@ struct SingleExpertRouterTests {
     #expect(term([1, 0, 0, 1], 2) == 0)
     #expect(term([1, 0, 1, 0], 2) == 1)
     #expect(RoutingLosses.unevenness(probabilities: Tensor.zeros([0, 2])).item() == 0 as Float)
-    // Each sample is sure of another expert: the mean is even, so no logit matters.
+    // Each sample is certain of another expert: the mean is even, so no logit matters.
     let logits = Tensor([1, -1, -1, 1] as [Float], shape: [2, 2])
     let slope = try valueAndGradients(
       of: { RoutingLosses.unevenness(probabilities: logits.softmax(axis: 1)) }, for: [logits])

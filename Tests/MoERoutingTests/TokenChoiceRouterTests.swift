@@ -17,7 +17,7 @@ struct TokenChoiceRouterTests {
     #expect(chosen(routing) == [1, 3, 0, 1, 1, 2])
   }
 
-  @Test("weighs by the softmax over all experts, or over the chosen")
+  @Test("weights by the softmax over all experts, or over the chosen")
   func weights() throws {
     // exp of the logits: 1, 2, 4, 1
     let logits = Tensor([0, 0.6931472, 1.3862944, 0] as [Float], shape: [1, 4])
@@ -30,7 +30,7 @@ struct TokenChoiceRouterTests {
     expectClose(renormalized.weights, chosen, .sameKernels)
   }
 
-  @Test("with a selection bias chooses by score and bias but weighs by score")
+  @Test("with a selection bias chooses by score and bias but weights by score")
   func selectionBias() throws {
     let logits = Tensor([2, 1, 0, -1] as [Float], shape: [1, 4])
     let router = try TokenChoiceRouter(k: 2, experts: 4, scoring: .sigmoid, renormalizes: false)
@@ -51,9 +51,10 @@ struct TokenChoiceRouterTests {
       routing.weights, Tensor([2.5 / 1.5, 1.25 / 1.5] as [Float], shape: [1, 2]), .sameKernels)
   }
 
-  @Test("limited to groups looks into the best groups only")
+  @Test("limited to groups searches only the best groups")
   func groups() throws {
-    // Groups of two; the best expert overall sits in the group with the smallest sum of its two largest.
+    // Groups of two; the best expert overall is in the group with the smallest sum of its two
+    // largest.
     let logits = Tensor([9, -9, 2, 2, 1, 3] as [Float], shape: [1, 6])
     func route(_ score: TokenChoiceRouter.GroupLimit.Score) throws -> [Int] {
       chosen(
@@ -89,14 +90,14 @@ struct TokenChoiceRouterTests {
     let router = try TokenChoiceRouter(k: 5, experts: experts, renormalizes: false)
     let rows = scores.array(of: Float.self)
     let expected = (0..<32).flatMap { row in
-      // Sorting pairs of score and place breaks ties towards the lower place.
+      // Sorting pairs of score and index breaks ties towards the lower index.
       (0..<experts).sorted { (-rows[row * experts + $0], $0) < (-rows[row * experts + $1], $1) }
         .prefix(5)
     }
     #expect(chosen(router.route(scores)) == expected)
   }
 
-  @Test("survives scores that are no numbers")
+  @Test("survives NaN scores")
   func notANumber() throws {
     let logits = Tensor([.nan, 1, 2, .nan, .nan, .nan] as [Float], shape: [2, 3])
     let routing = try TokenChoiceRouter(k: 2, experts: 3, renormalizes: false).route(logits)
@@ -182,7 +183,7 @@ struct NoisyRoutingTests {
     expectClose(noisy.weights, plain.weights, .sameKernels)
   }
 
-  @Test("adds as much noise as the gate asks for")
+  @Test("adds as much noise as the gate requests")
   func noise() throws {
     // Very negative noise logits mean no noise, large ones much of it.
     let clean = RandomSource(seed: 3).normal([200, 4])
@@ -208,7 +209,7 @@ struct NoisyRoutingTests {
     expectClose(routing.weights, Tensor.full(0.5, [20_000, 2]), .exact)
   }
 
-  @Test("refuses impossible numbers of experts")
+  @Test("rejects impossible numbers of experts")
   func refuses() {
     #expect(throws: SettingError.self) { try NoisyTopKRouter(k: 5, experts: 4) }
     #expect(throws: SettingError.self) { try UniformRandomRouter(k: 0, experts: 4) }

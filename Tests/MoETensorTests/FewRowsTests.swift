@@ -8,7 +8,7 @@ struct FewRowsTests {
   private let source = RandomSource(seed: 1)
 
   @Test(
-    "are the sums that they stand for",
+    "are the sums of their definition",
     arguments: [2, 3, 15, 16, 17, 47, 48, 49, 50, 97, 191, 192, 193],
     [(129, 256), (521, 67), (130, 384), (2048, 17)])
   func reference(rows: Int, size: (inputs: Int, outputs: Int)) {
@@ -37,7 +37,7 @@ struct FewRowsTests {
     }
   }
 
-  @Test("keep the rows' axes, take rows that lie apart, and carry infinities and NaN")
+  @Test("keep the rows' axes, take strided rows, and propagate infinities and NaN")
   func shapes() {
     let (x, weight) = (source.normal([3, 4, 96]), source.normal([80, 96]))
     let bias = source.normal([80])
@@ -58,7 +58,7 @@ struct FewRowsTests {
     }
   }
 
-  @Test("leave gradients, and weights that lie in another way, to the engine")
+  @Test("leave gradients, and weights in other layouts, to the engine")
   func elsewhere() throws {
     let (x, weight) = (source.normal([20, 96]), source.normal([96, 80]))
     let turned = withoutGradients { x.linear(weight.transposed()) }

@@ -53,7 +53,7 @@ struct GGUFTensorTests {
   func plainFormulas(name: String, type: GGUFTensorType) throws {
     var generator = SeededGenerator(seed: 5)
     var blocks: [UInt8] = []
-    // Every f16 but those with the largest exponent, which stand for no number.
+    // Every f16 except those with the largest exponent, which are infinite or NaN.
     for bits in UInt16.min ... .max where bits & 0x7C00 != 0x7C00 && bits.isMultiple(of: 7) {
       let more = (2..<type.blockBytes).map { place in
         UInt8.random(in: 0...255, using: &generator) & (type == .q4x1 && place == 3 ? 0x83 : 0xFF)

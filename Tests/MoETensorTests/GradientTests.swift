@@ -38,7 +38,7 @@ struct GradientTests {
     #expect(result.gradients[0].array() == [12] as [Float])
   }
 
-  @Test("pass on what the loss throws, and work afterwards")
+  @Test("propagate errors of the loss, and work afterwards")
   func throwing() throws {
     struct Refusal: Error {}
     let x = Tensor([3] as [Float])
@@ -46,7 +46,7 @@ struct GradientTests {
     #expect(try valueAndGradients(of: { x.sum() }, for: [x]).gradients[0].item() == 1 as Float)
   }
 
-  @Test("of a loss that is no single number end the program")
+  @Test("of a loss that is not a scalar end the program")
   func vectorLoss() async {
     await #expect(processExitsWith: .failure) {
       let x = Tensor([1, 2] as [Float])
@@ -106,7 +106,7 @@ struct EachGradientTests {
     for (index, weight) in weights.enumerated() {
       expectClose(weight.value, old[index] - expected[index], .exact, "\(index)")
     }
-    // Whoever read a value before keeps it, as a constant.
+    // Code that read a value before keeps it, as a constant.
     expectClose(shared, old[1], .exact)
     #expect(!Tensor.recordsGradients([shared] + weights.map(\.value)))
   }
@@ -179,7 +179,7 @@ struct RecomputationTests {
     }
   }
 
-  @Test("may lie inside one another, take integers and leave results unused")
+  @Test("may be nested, take integers and leave results unused")
   func nested() throws {
     let table = Parameter(source.normal([6, 3]))
     let indices = Tensor([5, 0, 0])

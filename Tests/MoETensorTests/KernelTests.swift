@@ -4,8 +4,8 @@ import MoETestSupport
 import Synchronization
 import Testing
 
-/// Each kernel beside its definition in f64.
-@Suite("Kernels of rows")
+/// Each kernel compared with its definition in f64.
+@Suite("Row kernels")
 struct KernelTests {
   private let source = RandomSource(seed: 11)
 
@@ -47,7 +47,7 @@ struct KernelTests {
   func attends(dtype: DType, sizes: (queries: Int, keys: Int)) {
     for (heads, keyHeads, width) in [(2, 2, 16), (4, 2, 24), (3, 1, 34)] {
       for window in [nil, 1, 5, 64] as [Int?] {
-        // Positions before heads, as layers have them, so that a head's rows lie apart.
+        // Positions before heads, as in layers, so that a head's rows are strided.
         func random(_ count: Int, _ heads: Int) -> Tensor {
           source.normal([2, count, heads, width]).cast(to: dtype).transposed(1, 2)
         }
@@ -58,7 +58,8 @@ struct KernelTests {
         }
         expectClose(
           found.cast(to: .f64), attention(q, k, v, window: window),
-          // Shares round to bf16 before they meet the values, which are about 1.
+          // Attention weights are rounded to bf16 before they multiply the values, which are about
+          // 1.
           dtype == .f32 ? .sums : Tolerance(relative: 1.0 / 128, absolute: 1.0 / 256))
       }
     }
@@ -81,7 +82,7 @@ struct KernelTests {
     }
   }
 
-  @Test("attend in windows beyond all keys, and to scores of any size")
+  @Test("attend in windows beyond all keys, and for scores of any size")
   func attendsAtLimits() {
     let (q, k, v) = (
       source.normal([1, 1, 5, 16]), source.normal([1, 1, 5, 16]), source.normal([1, 1, 5, 16])
@@ -103,7 +104,7 @@ struct KernelTests {
     #expect(far.isFinite().array(of: Bool.self).allSatisfy { $0 })
   }
 
-  @Test("attend with gradients as without")
+  @Test("attend with gradients as without them")
   func attendsWithGradients() throws {
     let (q, k, v) = (
       source.normal([1, 2, 5, 8]), source.normal([1, 2, 9, 8]), source.normal([1, 2, 9, 8])
@@ -115,7 +116,7 @@ struct KernelTests {
           expectClose(y.detached().cast(to: .f64), attention(q, k, v, window: window), .sums)
           return y.sum()
         }, for: [q, k, v])
-      // Shares sum to 1, so each value's gradient sums to the shares it got.
+      // Weights sum to 1, so each value's gradient sums to the weights it received.
       expectClose(result.gradients[2].sum(), Tensor(Float(2 * 5 * 8)), .sums)
     }
   }

@@ -8,7 +8,7 @@ struct MatrixVectorTests {
   private let source = RandomSource(seed: 1)
 
   @Test(
-    "are the sums that they stand for", arguments: [DType.f32, .bf16],
+    "are the sums of their definition", arguments: [DType.f32, .bf16],
     [1, 2, 15, 16, 17, 63, 64, 65, 130, 257])
   func reference(dtype: DType, columns: Int) {
     let row = source.normal([1, columns]).cast(to: dtype)
@@ -32,13 +32,13 @@ struct MatrixVectorTests {
     let bias = source.normal([3])
     let both = source.normal([2, 8])
     let found = withoutGradients { row.linear(weight, bias: bias) }
-    // Two rows take libtorch's way.
+    // Two rows use libtorch.
     let plain = Tensor.concatenated([row[0], both], axis: 0).linear(weight, bias: bias)[0..<1]
     #expect(found.shape == [1, 1, 3])
     expectClose(found[0], plain, .sameKernels)
   }
 
-  @Test("carry infinities and NaN")
+  @Test("propagate infinities and NaN")
   func special() {
     let weight = Tensor([1, .infinity, .nan, 2] as [Float], shape: [4, 1])
     for dtype in [DType.f32, .bf16] {
@@ -50,7 +50,7 @@ struct MatrixVectorTests {
     }
   }
 
-  @Test("leave gradients, and weights that lie in another way, to the engine")
+  @Test("leave gradients, and weights in other layouts, to the engine")
   func elsewhere() throws {
     let (row, weight) = (source.normal([1, 8]), source.normal([8, 3]))
     let turned = row.linear(weight.transposed())

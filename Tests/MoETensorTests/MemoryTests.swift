@@ -3,7 +3,7 @@ import MoETensor
 import MoETestSupport
 import Testing
 
-/// Each test runs in a process of its own, where nobody else makes tensors.
+/// Each test runs in a separate process, where no other code makes tensors.
 @Suite("Memory")
 struct MemoryTests {
   @Test("does not grow over 100,000 cycles of making, using and dropping tensors")
@@ -19,7 +19,7 @@ struct MemoryTests {
       for _ in 0..<100_000 { try cycle() }
       precondition(
         Engine.liveTensorCount == live, "\(Engine.liveTensorCount) live tensors, \(live) before")
-      // Less than ten bytes per cycle: the allocator's own movement, no leak.
+      // Less than ten bytes per cycle: allocator noise, not a leak.
       let growth = try privateMemory() - memory
       precondition(growth < 1_000_000, "\(growth) bytes")
     }
@@ -32,7 +32,7 @@ struct MemoryTests {
       func fail() throws {
         do {
           _ = try Engine.call("mm", "", [x, y])
-          preconditionFailure("a product of wrong shapes went well")
+          preconditionFailure("a product of wrong shapes succeeded")
         } catch TensorError.operationFailed {}
         do {
           _ = try Engine.call("no_such_operation", "", [x])
@@ -45,7 +45,7 @@ struct MemoryTests {
       precondition(Engine.liveTensorCount == live)
       let growth = try privateMemory() - memory
       precondition(growth < 1_000_000, "\(growth) bytes")
-      // The engine works on as if nothing had happened.
+      // The engine continues to work normally.
       let product = try Engine.call("mm", "", [x, x.transposed()])
       precondition(product.shape == [200, 200])
     }
@@ -76,9 +76,9 @@ struct MemoryTests {
     }
   }
 
-  @Test("of recomputed blocks holds their ends only")
+  @Test("of recomputed blocks holds only their inputs and outputs")
   func recomputation() async {
-    // Forty inner results of 4 MB each; every measurement has a heap of its own.
+    // Forty activations of 4 MB each; every measurement has a separate heap.
     await #expect(processExitsWith: .success) {
       let growth = try forwardGrowth { try recomputed($0, deepBlock) }
       precondition(growth < 80_000_000, "\(growth) bytes")
@@ -89,7 +89,7 @@ struct MemoryTests {
     }
   }
 
-  @Test("of gradients that come one by one is that of few")
+  @Test("of gradients that come one by one is that of only a few")
   func eachGradient() async {
     // Sixteen weights of 4 MB.
     await #expect(processExitsWith: .success) {
@@ -97,7 +97,7 @@ struct MemoryTests {
       let before = try privateMemory()
       var highest = 0
       _ = try forEachGradient(of: loss, for: weights) { index, gradient in
-        // In place: nobody else sees the weight.
+        // In place: the weight is not shared.
         weights[index].copyElements(of: gradient)
         highest = max(highest, try privateMemory() - before)
       }
@@ -112,7 +112,7 @@ struct MemoryTests {
     }
   }
 
-  @Test("of a mapped file is not taken until the tensor is used")
+  @Test("of a mapped file is not used until the tensor is")
   func mapped() async {
     await #expect(processExitsWith: .success) {
       let folder = try TemporaryFolder()

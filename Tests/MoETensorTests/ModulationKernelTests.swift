@@ -3,8 +3,8 @@ import MoETensor
 import MoETestSupport
 import Testing
 
-/// Each kernel beside its definition in f64, which libtorch differentiates.
-@Suite("Kernels of modulation")
+/// Each kernel compared with its definition in f64, which libtorch differentiates.
+@Suite("Modulation kernels")
 struct ModulationKernelTests {
   private let source = RandomSource(seed: 21)
 
@@ -32,7 +32,7 @@ struct ModulationKernelTests {
   @Test("normalize, scale and shift", arguments: sizes)
   func modulates(images: Int, tokens: Int, width: Int) throws {
     let row = [images, 1, width]
-    // An epsilon of 1 keeps rows of a single number away from 0 / 0.
+    // An epsilon of 1 keeps rows of a single element away from 0 / 0.
     try check([[images, tokens, width], row, row], "\(images)×\(tokens)×\(width)") {
       $0[0].normalized(shift: $0[1], scale: $0[2], epsilon: width == 1 ? 1 : 1e-6)
     }
@@ -46,7 +46,7 @@ struct ModulationKernelTests {
     }
   }
 
-  @Test("read rows that lie apart, and give gradients to one input alone")
+  @Test("read strided rows, and give gradients to a single input")
   func views() throws {
     let all = source.normal([2, 1, 3 * 32])
     let parts = all.split(count: 3, axis: 2)

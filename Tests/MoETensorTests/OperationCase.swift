@@ -3,7 +3,8 @@ import MoECore
 import MoETensor
 import MoETestSupport
 
-/// A case of `Tests/Fixtures/operations.safetensors`: an operation's arguments and what PyTorch gave.
+/// A case of `Tests/Fixtures/operations.safetensors`: an operation's arguments and PyTorch's
+/// results.
 struct OperationCase: Decodable {
   var name: String
   var op: String

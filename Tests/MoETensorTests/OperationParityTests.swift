@@ -4,7 +4,7 @@ import MoETestSupport
 import Testing
 
 /// Fixture: `Tests/Fixtures/make/operations.py`.
-@Suite("Operations, beside PyTorch's")
+@Suite("Operations, compared with PyTorch")
 struct OperationParityTests {
   private let file: SafetensorsFile
   private let cases: [OperationCase]
@@ -46,7 +46,7 @@ struct OperationParityTests {
       let found = try valueAndGradients(
         of: {
           let outputs = try run(operation, on: inputs)
-          // The sum of outputs times seeds has the gradients that the seeds stand for.
+          // The sum of outputs times seeds has the gradients for those seeds.
           return try outputs.enumerated().filter {
             file.contains("\(operation.name)/seed\($0.offset)")
           }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import MoETensor
 
-/// Sequences of different lengths, beside libtorch's units on each of them alone.
+/// Sequences of different lengths, compared with libtorch's GRU on each of them alone.
 @Suite("Recurrent units over packed sequences")
 struct PackedRecurrentTests {
   private let source = RandomSource(seed: 3)

@@ -33,7 +33,7 @@ struct RandomSourceTests {
     for (a, b) in zip(draw(other), expected) { expectClose(a, b, .exact) }
   }
 
-  @Test("refuse states that are none", arguments: [0, 1, 100, 5056])
+  @Test("reject invalid states", arguments: [0, 1, 100, 5056])
   func wrongState(bytes: Int) {
     #expect(throws: TensorError.self) {
       try RandomSource(seed: 1).restore(Tensor.full(255, [bytes], dtype: .u8))
@@ -41,7 +41,7 @@ struct RandomSourceTests {
     #expect(throws: TensorError.self) { try RandomSource(seed: 1).restore(Tensor.zeros([5056])) }
   }
 
-  @Test("draw from the distributions they name")
+  @Test("draw from the named distributions")
   func distributions() {
     let source = RandomSource(seed: 11)
     let count = 100_000

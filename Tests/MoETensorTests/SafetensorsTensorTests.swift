@@ -37,7 +37,7 @@ struct SafetensorsTensorTests {
     #expect(try readBytes(copy) == readBytes(path))
   }
 
-  @Test("at odd places in the file are read")
+  @Test("at odd offsets in the file are read")
   func misaligned() throws {
     let folder = try TemporaryFolder()
     var bytes = Array(
@@ -96,7 +96,7 @@ struct SafetensorsTensorTests {
 
 @Suite("Rewritten checkpoints")
 struct CheckpointRewritingTests {
-  @Test("have the same numbers in another type and other files")
+  @Test("have the same values in another type and other files")
   func rewrites() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("model.safetensors")

@@ -7,14 +7,14 @@ import Testing
 struct SymmetricEigenTests {
   @Test("of a matrix worked by hand")
   func literal() {
-    // Of [[2, 1], [1, 2]] along (1, −1) and (1, 1); what lies above the diagonal is not read.
+    // Of [[2, 1], [1, 2]] along (1, −1) and (1, 1); elements above the diagonal are not read.
     let eigen = Tensor([2, 9, 1, 2] as [Double], shape: [2, 2]).symmetricEigen()
     expectClose(eigen.values, Tensor([1, 3] as [Double]), .sums)
     let squares = eigen.vectors * eigen.vectors
     expectClose(squares, Tensor.full(0.5, [2, 2], dtype: .f64), .sums)
   }
 
-  @Test("put the matrix together again", arguments: [0, 1, 5, 24])
+  @Test("reconstruct the matrix", arguments: [0, 1, 5, 24])
   func laws(size: Int) {
     let a = RandomSource(seed: 3).normal([2, size, size], dtype: .f64)
     let matrix = a + a.transposed()
@@ -26,7 +26,7 @@ struct SymmetricEigenTests {
     expectClose(eigen.values.sorted(axis: 1).values, eigen.values, .exact)
   }
 
-  @Test("channels are normalized by their own numbers, or by those that are given")
+  @Test("channels are normalized by their statistics, or by given ones")
   func batchNorm() {
     let random = RandomSource(seed: 4)
     let x = random.normal([3, 2, 4, 5], dtype: .f64)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Tensors")
 struct TensorTests {
-  @Test("hold what they were made of")
+  @Test("hold the elements that they were made from")
   func roundTrip() {
     let tensor = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
     #expect(tensor.shape == [2, 3])
@@ -55,7 +55,7 @@ struct TensorTests {
     #expect(tensor.withBytes { $0.byteCount } == 16)
   }
 
-  @Test("made on purpose hold the named numbers")
+  @Test("with constant elements hold the named values")
   func factories() {
     #expect(Tensor.zeros([2]).array() == [0, 0] as [Float])
     #expect(Tensor.ones([2], dtype: .i32).array() == [1, 1] as [Int32])
@@ -75,7 +75,7 @@ struct TensorTests {
     #expect(parameter.value.array() == [5, 6] as [Float])
   }
 
-  @Test("that nobody shares are changed in place")
+  @Test("that are not shared are changed in place")
   func uniqueUpdate() {
     let parameter = Parameter(Tensor([1, 2] as [Float]))
     let address = parameter.value.withSpan(of: Float.self) { span in
@@ -88,9 +88,9 @@ struct TensorTests {
     #expect(address == after)
   }
 
-  @Test("that the engine hands out twice are copied before an update")
+  @Test("that the engine returns twice are copied before an update")
   func sharedByEngine() {
-    // None of these makes a new tensor where there is nothing to do.
+    // None of these makes a new tensor if there is nothing to do.
     for share in [{ $0.contiguous() }, { $0.cast(to: .f32) }, { $0.moved(to: .cpu) }]
       as [(Tensor) -> Tensor]
     {
@@ -101,7 +101,7 @@ struct TensorTests {
     }
   }
 
-  @Test("in a parameter lie row-major and forget how they were computed")
+  @Test("in a parameter are row-major and forget how they were computed")
   func parameterLayout() throws {
     let x = Tensor([1, 2, 3, 4] as [Float], shape: [2, 2])
     let parameter = Parameter(x.transposed())
@@ -133,7 +133,7 @@ struct TensorTests {
     #expect(!"\(Tensor.ones([2], dtype: dtype))".contains("…"))
   }
 
-  @Test("describe themselves for people")
+  @Test("describe themselves")
   func description() {
     #expect(
       "\(Tensor([1, -2.5, 3, 100] as [Float], shape: [2, 2]))"
@@ -172,7 +172,7 @@ struct TensorTests {
     }
   }
 
-  @Test("use as many threads as they are told")
+  @Test("use the configured number of threads")
   func threads() async {
     await #expect(processExitsWith: .success) {
       Engine.threadCount = 1

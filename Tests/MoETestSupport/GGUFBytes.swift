@@ -1,4 +1,4 @@
-/// The bytes of a GGUF file, put together part by part so that each can be wrong.
+/// The bytes of a GGUF file, assembled part by part so that each can be wrong.
 package struct GGUFBytes {
   package var magic = Array("GGUF".utf8)
   package var version: UInt32 = 3

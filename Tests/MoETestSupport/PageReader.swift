@@ -5,9 +5,9 @@ package import Testing
 import FoundationXML
 #endif
 
-/// What a page holds, read by a parser that forgives nothing.
+/// The contents of a page, read by a strict parser.
 package struct PageReader {
-  /// Numbers of elements by name.
+  /// Counts of elements by name.
   package private(set) var elements: [String: Int] = [:]
   /// All attributes, in order.
   package private(set) var attributes: [(element: String, name: String, value: String)] = []
@@ -64,12 +64,12 @@ private final class Collector: NSObject, XMLParserDelegate {
 
 /// Laws of every page.
 ///
-/// It needs nothing from elsewhere, runs nothing, and every drawing can be understood without being seen.
+/// It is self-contained, has no scripts, and every drawing can be understood without being seen.
 ///
 /// - Parameters:
 ///   - html: The page.
 ///   - sourceLocation: Where a failure is reported.
-/// - Returns: What the page holds.
+/// - Returns: The contents of the page.
 @discardableResult
 package func expectSound(
   _ html: String, sourceLocation: SourceLocation = #_sourceLocation

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 #endif
 
-/// Memory of this process that nobody else shares and no file backs, in bytes.
+/// Memory of this process that is neither shared nor backed by a file, in bytes.
 package func privateMemory() throws -> Int {
   let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
   guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon:") }),
@@ -13,7 +13,7 @@ package func privateMemory() throws -> Int {
   return kilobytes * 1024
 }
 
-/// Gives memory that the heap keeps for later back to the system, so that what remains is in use.
+/// Returns memory that the heap keeps for later to the system, so that the rest is in use.
 package func giveBackFreedMemory() {
   #if canImport(Glibc)
   // Its header is not part of Swift's module.

@@ -1,7 +1,7 @@
 import Foundation
 package import SystemPackage
 
-/// A folder that is gone, with all it holds, when the object is.
+/// A folder that is deleted with its contents when the object is released.
 package final class TemporaryFolder: Sendable {
   package let path: FilePath
 

@@ -1,4 +1,4 @@
-/// How far apart two numbers may be: `|a − b| ≤ absolute + relative · |b|`.
+/// How far apart two values may be: `|a − b| ≤ absolute + relative · |b|`.
 package struct Tolerance: Sendable {
   package var relative: Double
   package var absolute: Double
@@ -13,7 +13,8 @@ package struct Tolerance: Sendable {
   /// The same f32 kernels on a processor with other vector instructions, which add in another order.
   package static let sameKernels = Tolerance(relative: 1e-5, absolute: 2e-6)
 
-  /// Sums of a few hundred f32 products of normal numbers, beside the same in f64.
+  /// Sums of a few hundred f32 products of normally distributed values, compared with the same in
+  /// f64.
   package static let sums = Tolerance(relative: 1e-5, absolute: 2e-5)
 
   /// Factorizations and solves, where those differences are amplified by the condition number.
@@ -22,7 +23,7 @@ package struct Tolerance: Sendable {
   /// Losses of a short f32 training run: rounding differences are carried from step to step.
   package static let trainingRun = Tolerance(relative: 1e-6, absolute: 1e-7)
 
-  /// Losses of 100 steps of a whole model: now and then rounding decides which expert gets a token.
+  /// Losses of 100 steps of a whole model: occasionally rounding decides which expert gets a token.
   package static let trainingCurve = Tolerance(relative: 1e-3, absolute: 1e-5)
 
   /// Weights at the end of such a run.
@@ -37,7 +38,8 @@ package struct Tolerance: Sendable {
   /// the reference itself is up to 1e-5 off its own result in f64.
   package static let logits = Tolerance(relative: 2e-4, absolute: 1e-4)
 
-  /// Outputs of small diffusion transformers in f32, of the order of 1, beside the reference in f64.
+  /// Outputs of small diffusion transformers in f32, of the order of 1, compared with the reference
+  /// in f64.
   package static let diffusion = Tolerance(relative: 1e-5, absolute: 5e-6)
 
   /// bf16 keeps 8 bits: one unit in the last place is 2⁻⁸ relative.

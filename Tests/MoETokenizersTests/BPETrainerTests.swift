@@ -10,7 +10,7 @@ struct BPETrainerTests {
 
   /// Fixtures: `Tests/Fixtures/make/tokenizer_families.py`.
   @Test(
-    "writes the file that the Hugging Face library's training leads to",
+    "writes the same file as the Hugging Face library's training",
     arguments: [("gpt2", SplitPattern.gpt2), ("llama3", SplitPattern.llama3)])
   func sameAsReference(_ name: String, _ pattern: SplitPattern) throws {
     let text = try TokenizerFixture.lines().filter { !$0.contains(Self.end) }
@@ -58,7 +58,7 @@ struct BPETrainerTests {
     }
   }
 
-  @Test("cuts the text at special tokens and never learns from them")
+  @Test("splits the text at special tokens and never learns from them")
   func specialTokens() throws {
     let trainer = try BPETrainer(
       vocabularySize: 300, specialTokens: [Self.end, "<x>"], minimumFrequency: 1)
@@ -70,7 +70,7 @@ struct BPETrainerTests {
     #expect(try tokenizer.decode([258, 0, 259, 1]) == "abcd")
   }
 
-  @Test("takes any bytes, and nothing at all")
+  @Test("accepts any bytes, and empty text")
   func anyBytes() throws {
     let folder = try TemporaryFolder()
     let trainer = try BPETrainer(vocabularySize: 300)
@@ -108,7 +108,7 @@ struct BPETrainerTests {
       reason { try BPETrainer(vocabularySize: 300, minimumFrequency: 0) }.contains("at least 1"))
   }
 
-  @Test("reports how far it is")
+  @Test("reports progress")
   func progress() throws {
     var reports: [Progress] = []
     let trainer = try BPETrainer(vocabularySize: 260, minimumFrequency: 1)

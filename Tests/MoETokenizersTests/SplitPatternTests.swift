@@ -15,7 +15,7 @@ struct SplitPatternTests {
   }
 
   @Test(
-    "cut text as by hand",
+    "split text as by hand",
     arguments: [
       (
         .gpt2, "it's  DON'T 12ab!?\n x ",
@@ -51,7 +51,7 @@ struct SplitPatternTests {
     }
   }
 
-  @Test("are total on bytes that are no text")
+  @Test("are total on bytes that are not text")
   func anyBytes() {
     var generator = SeededGenerator(seed: 17)
     for _ in 0..<2_000 {

@@ -52,7 +52,7 @@ struct SymbolMergerTests {
     }
   }
 
-  @Test("takes a million equal letters")
+  @Test("handles a million equal letters")
   func hostileWord() {
     var table = MergeTable()
     for level in 0..<10 {

@@ -2,7 +2,8 @@ import MoECore
 import MoETestSupport
 import SystemPackage
 
-/// What the reference library made of one tokenizer; written by `Tests/Fixtures/make/tokenizer_families.py`.
+/// The reference library's results for one tokenizer; written by
+/// `Tests/Fixtures/make/tokenizer_families.py`.
 struct TokenizerFixture {
   /// Ids of the first lines, with special tokens.
   let ids: [[Int]]

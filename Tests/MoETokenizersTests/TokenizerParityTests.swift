@@ -5,7 +5,7 @@ import SystemPackage
 import Testing
 
 /// Fixtures: `Tests/Fixtures/make/tokenizer_families.py`.
-@Suite("Tokenizers, beside the Hugging Face library")
+@Suite("Tokenizers, compared with the Hugging Face library")
 struct TokenizerParityTests {
   static let families = [
     "gpt2", "roberta", "llama3", "qwen", "deepseek", "folded", "llama2", "mixtral", "legacy",
@@ -70,7 +70,7 @@ struct TokenizerParityTests {
   }
 }
 
-/// Tokenizers of real models, where the development data lie beside the package.
+/// Tokenizers of real models, if the development data are next to the package.
 enum RealTokenizers {
   private static let folder = SharedData.path("tokenizers")
   static let gptNeoX = folder.appending("gpt_neox_20b")

@@ -53,7 +53,7 @@ struct TokenizerTests {
     }
   }
 
-  @Test("keep accents apart that Swift's strings hold to be equal")
+  @Test("distinguish accents that Swift's strings consider equal")
   func canonicalEquivalents() throws {
     let json =
       "{\"model\": {\"type\": \"BPE\", \"vocab\": {\"\u{E9}\": 0, \"e\": 1, \"\u{301}\": 2, "
@@ -76,13 +76,13 @@ struct TokenizerTests {
     #expect(throws: TokenizerError.self) { try Tokenizer(bytesWithSpecialTokens: ["<a>", "<a>"]) }
   }
 
-  @Test("put invalid UTF-8 right where they cannot encode it")
+  @Test("repair invalid UTF-8 if they cannot encode it")
   func invalidText() throws {
     let tokenizer = try Tokenizer(Fixtures.path("tokenizers/llama2.json"))
     #expect(tokenizer.encode(bytes: [0x61, 0xFF]) == tokenizer.encode("a\u{FFFD}"))
   }
 
-  @Test("take any bytes", arguments: TokenizerParityTests.families)
+  @Test("accept any bytes", arguments: TokenizerParityTests.families)
   func anyBytes(_ family: String) throws {
     let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
     var generator = SeededGenerator(seed: 9)
@@ -125,7 +125,7 @@ struct TokenizerTests {
     }
   }
 
-  @Test("stream characters as soon as they are whole")
+  @Test("stream characters as soon as they are complete")
   func wholeCharacters() throws {
     var decoder = try Tokenizer(bytesWithSpecialTokens: []).streamingDecoder()
     // 漢 is E6 BC A2; then an unfinished emoji that a letter breaks off; then half of é.
@@ -135,7 +135,7 @@ struct TokenizerTests {
     #expect(decoder.finish() == "")
   }
 
-  @Test("take hostile text in good time", arguments: TokenizerParityTests.families)
+  @Test("handle hostile text in reasonable time", arguments: TokenizerParityTests.families)
   func hostileText(_ family: String) throws {
     let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
     for unit in ["a", " ", "\n", "\u{301}\u{316}", "漢", "'", "\u{1F469}\u{200D}", "\0", "▁"] {

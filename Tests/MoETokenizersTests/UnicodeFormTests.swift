@@ -45,7 +45,7 @@ struct UnicodeFormTests {
     }
   }
 
-  @Test("sorts long runs of marks in good time")
+  @Test("sorts long runs of marks in reasonable time")
   func longRuns() {
     var text = Array(("a" + String(repeating: "\u{301}\u{316}", count: 50_000)).utf8)
     UnicodeForm(composes: false, isCompatible: false).apply(to: &text)

@@ -64,7 +64,7 @@ struct RoutingCountsTests {
     #expect(whole == sums)
   }
 
-  @Test("refuse tables beyond any memory")
+  @Test("reject tables that do not fit into any memory")
   func tooLarge() throws {
     let writer = try RoutingTraceWriter(
       RoutingTraceHeader(layers: Array(0..<4096), experts: 65535, k: 1), to: folder.file("t"))
@@ -116,6 +116,6 @@ private struct SlowCounts {
 }
 
 extension Tolerance {
-  /// Sums of some thousand shares in f64, in another order.
+  /// Sums of some thousand fractions in f64, in another order.
   fileprivate static let sums = Tolerance(relative: 1e-10, absolute: 1e-9)
 }

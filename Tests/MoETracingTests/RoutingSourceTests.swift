@@ -4,7 +4,7 @@ import MoETracing
 import SystemPackage
 import Testing
 
-@Suite("Files that say something of routing")
+@Suite("Files with routing")
 struct RoutingSourceTests {
   @Test("are traces by their name, or counts, and both can be compared")
   func sources() throws {

@@ -11,7 +11,7 @@ struct RoutingTraceTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("come back as they were written, over blocks and appends")
+  @Test("are read back as they were written, over blocks and appends")
   func roundTrip() throws {
     var header = RoutingTraceHeader(
       model: "m", layers: [1, 3], experts: 9, k: 2, source: "s", sources: ["a", "b"])
@@ -42,7 +42,7 @@ struct RoutingTraceTests {
     try trace.validate()
   }
 
-  @Test("hold no token at least")
+  @Test("may have no tokens")
   func empty() throws {
     let header = RoutingTraceHeader(layers: [0], experts: 4, k: 1)
     try RoutingTraceWriter(header, to: folder.file("t")).finish()

@@ -53,13 +53,13 @@ struct StatisticsTests {
     #expect(Tolerance.statistics.allows(Information.mutual(table, columns: 3), for: slow))
   }
 
-  @Test("divergence is 0 for equal shares and 1 for disjoint ones")
+  @Test("divergence is 0 for equal distributions and 1 for disjoint ones")
   func divergence() {
     #expect(abs(Information.divergence([1, 2, 3], [2, 4, 6])) < 1e-12)
     #expect(Information.divergence([1, 0], [0, 5]) == 1)
   }
 
-  @Test("affinity is conditional, and uniform where nothing is known")
+  @Test("affinity is conditional, and uniform if nothing is known")
   func affinity() {
     #expect(TransitionStatistics.affinity([1, 3, 0, 0], experts: 2) == [0.25, 0.75, 0.5, 0.5])
   }
@@ -102,7 +102,7 @@ struct StatisticsTests {
     #expect(top[0].lift == 1)
   }
 
-  @Test("sources that use experts of their own are told apart, others are not")
+  @Test("sources that use different experts are distinguished, others are not")
   func specialization() throws {
     var generator = SeededGenerator(seed: 6)
     let header = RoutingTraceHeader(layers: [0, 1], experts: 4, k: 1, sources: ["a", "b"])
@@ -132,7 +132,7 @@ struct StatisticsTests {
       try JSONDecoder().decode(TraceReport.self, from: JSONEncoder().encode(report)) == report)
   }
 
-  @Test("drift is 0 against itself, and 1 for experts in no common use")
+  @Test("drift is 0 against itself, and 1 for disjoint sets of experts")
   func drift() throws {
     func counts(_ shift: Int) throws -> RoutingCounts {
       let writer = try RoutingTraceWriter(

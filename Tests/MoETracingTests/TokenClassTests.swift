@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Kinds of tokens")
 struct TokenClassTests {
-  @Test("are told by their text")
+  @Test("are determined by their text")
   func kinds() {
     let samples: [(String, TokenClass)] = [
       (" the", .functionWord), (" The", .functionWord), (" gate", .wordStart),
@@ -22,7 +22,7 @@ struct TokenClassTests {
     #expect(TokenClass(text: ".", startsWord: true) == .punctuation)
   }
 
-  @Test("a word begins also without a space, after a line's end or a bracket")
+  @Test("a word also begins without a space, after a line end or a bracket")
   func starts() {
     let classes = TokenClasses(["ing", " gate", "\n", nil, "<s>"], specials: [4])
     #expect(classes.kind(0, after: nil) == .wordStart)
@@ -33,7 +33,7 @@ struct TokenClassTests {
     for id in [3, 5, -1, Int32.max] { #expect(classes.kind(Int32(id), after: nil) == nil) }
   }
 
-  @Test("experts of one kind of token are told, and how much more it uses them")
+  @Test("experts of one kind of token are found, and how much more it uses them")
   func specialization() throws {
     let folder = try TemporaryFolder()
     // Ids 0 and 1, a word and a comma, choose expert 0 and 1 in layer 1; layer 0 cannot tell.

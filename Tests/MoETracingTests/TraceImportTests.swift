@@ -60,7 +60,7 @@ struct TraceImportTests {
     }
   }
 
-  @Test("lines are read whatever ends them, and counted as an editor counts")
+  @Test("lines are read with any line ending, and counted as in an editor")
   func lines() throws {
     let csv = "layer,expert\r\n0,1\r\n\r\n 0 , 2 \n1,0\n1,3\n0,2\n0,1\n1,1\n1,2"
     let path = try folder.write(Array(csv.utf8), to: "a.csv")
@@ -78,7 +78,7 @@ struct TraceImportTests {
     }
   }
 
-  @Test("traces that list experts by number are told from those with the best first")
+  @Test("traces that list experts by index are distinguished from those with the best first")
   func order() throws {
     func trace(_ experts: [UInt16]) throws -> RoutingTrace {
       let writer = try RoutingTraceWriter(
@@ -130,7 +130,7 @@ struct TraceImportTests {
     #expect(throws: TracingError.self) { try load("llamacpp.csv") { $0.k = 3 } }
   }
 
-  @Test("counts come from all formats that hold nothing else")
+  @Test("counts are read from all formats that contain nothing else")
   func counts() throws {
     let loads = try CountMatrix.read(Fixtures.path("traces/sglang_stat.pt")).loads
     var slow = [[Int]](repeating: [Int](repeating: 0, count: 8), count: 3)
@@ -191,7 +191,7 @@ struct TraceImportTests {
   }
 }
 
-/// Traces of real models, where the development machine has them.
+/// Traces of real models, if the development machine has them.
 @Suite("Real traces")
 struct RealTraceTests {
   private static let root = FilePath(
@@ -200,7 +200,7 @@ struct RealTraceTests {
   private static var isPresent: Bool { FileManager.default.fileExists(atPath: root.string) }
 
   @Test(
-    "import and come back number by number",
+    "are imported and read back exactly",
     .enabled(if: isPresent, "no real traces here; set SWITCHYARD_TRACES to their folder"),
     arguments: [
       ("gpt_oss_20b/tulu3_persona_if_ids.npy", "gpt_oss_20b/tulu3_persona_if_seq_lens.npy", 32),
@@ -220,7 +220,7 @@ struct RealTraceTests {
 }
 
 extension FilePath {
-  /// Where developers keep data that may not be published: beside the package.
+  /// Where developers keep data that may not be published: next to the package.
   fileprivate var folderOfShared: String {
     removingLastComponent().appending("shared/data/moe_traces").string
   }

@@ -3,7 +3,7 @@ import MoETestSupport
 import MoETracing
 import SystemPackage
 
-/// Random traces, and what a slow reading of them needs.
+/// Random traces, and helpers for a slow reference reading of them.
 struct SampleTrace {
   var header: RoutingTraceHeader
   var experts: [UInt16]
@@ -38,7 +38,7 @@ struct SampleTrace {
     return try RoutingTrace(path)
   }
 
-  /// The experts and shares of a token in a layer, read plainly.
+  /// The experts and weights of a token in a layer, read directly.
   func choices(_ token: Int, _ layer: Int) -> [(expert: Int, share: Double)] {
     let start = (token * header.layers.count + layer) * header.k
     let used = (start..<start + header.k).filter { experts[$0] != RoutingTraceHeader.unusedSlot }

@@ -37,9 +37,9 @@ struct AdamWTests {
     }
   }
 
-  @Test("takes gradients and weights in any layout")
+  @Test("accepts gradients and weights in any layout")
   func layouts() throws {
-    // Each loss has gradients whose elements do not lie row-major in memory.
+    // Each loss has gradients whose elements are not row-major in memory.
     let x = RandomSource(seed: 1).normal([3, 2, 5])
     let losses: [(Tensor) -> Tensor] = [
       { x.matmul($0.transposed()).sin().sum() },  // transposed strides
@@ -56,7 +56,7 @@ struct AdamWTests {
         for _ in 0..<3 {
           let gradient = try valueAndGradients(of: { loss(weight.value) }, for: [weight]).gradients[
             0]
-          // The same numbers, once as they come and once row-major.
+          // The same values, once in their layout and once row-major.
           optimizer.update(gradients: [copies ? gradient.copied() : gradient], learningRate: 0.1)
         }
       }
@@ -108,7 +108,7 @@ struct AdamWTests {
     #expect(after.step == 10)
   }
 
-  @Test("refuses a state of another model and stays as it was")
+  @Test("rejects a state of another model and stays unchanged")
   func refusesState() throws {
     let optimizer = AdamW(
       [NamedParameter("w", Parameter(Tensor.ones([2])))], settings: try AdamWSettings())
@@ -158,14 +158,14 @@ struct GradientClippingTests {
     #expect(clipped([], maximumNorm: 1).norm == 0)
   }
 
-  @Test("takes norms of narrow gradients in f32")
+  @Test("computes norms of bf16 gradients in f32")
   func narrow() {
     let limited = clipped([Tensor.full(60_000, [4], dtype: .f16)], maximumNorm: 1)
     #expect(limited.norm == 120_000)
     expectClose(limited.gradients[0].cast(to: .f32), Tensor.full(0.5, [4]), .bf16)
   }
 
-  @Test("reports a norm that is no number")
+  @Test("reports a norm that is NaN")
   func nonFinite() {
     #expect(clipped([Tensor([.nan, 1] as [Float])], maximumNorm: 1).norm.isNaN)
     #expect(clipped([Tensor([.infinity] as [Float])], maximumNorm: .infinity).norm == .infinity)

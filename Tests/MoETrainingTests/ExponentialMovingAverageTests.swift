@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Moving averages")
 struct ExponentialMovingAverageTests {
-  @Test("follow the formula, in f32 also for narrow weights", arguments: [DType.f32, .bf16])
+  @Test("follow the formula, in f32 for bf16 weights, too", arguments: [DType.f32, .bf16])
   func formula(dtype: DType) throws {
     let weight = Parameter(Tensor([1, 2] as [Float]).cast(to: dtype))
     let average = try ExponentialMovingAverage([NamedParameter("w", weight)], decay: 0.75)
@@ -18,7 +18,7 @@ struct ExponentialMovingAverageTests {
     #expect(average.state["w"]?.array() == [2.75, 3.75] as [Float])
   }
 
-  @Test("stand in for the weights for a while")
+  @Test("replace the weights temporarily")
   func standIn() throws {
     struct Refusal: Error {}
     let weight = Parameter(Tensor([1] as [Float]))
@@ -30,7 +30,7 @@ struct ExponentialMovingAverageTests {
     #expect(weight.value.item() == 3 as Float)
   }
 
-  @Test("that were read stay as they were")
+  @Test("that were read stay unchanged")
   func snapshot() throws {
     let weight = Parameter(Tensor([1] as [Float]))
     let average = try ExponentialMovingAverage([NamedParameter("w", weight)], decay: 0.5)
@@ -40,7 +40,7 @@ struct ExponentialMovingAverageTests {
     #expect(read.item() == 1 as Float && average.state["w"]?.item() == 2 as Float)
   }
 
-  @Test("refuse rates and states that cannot be")
+  @Test("reject invalid rates and states")
   func refuses() throws {
     let weights = [NamedParameter("w", Parameter(Tensor([1] as [Float])))]
     #expect(throws: SettingError.self) { try ExponentialMovingAverage(weights, decay: 1.1) }

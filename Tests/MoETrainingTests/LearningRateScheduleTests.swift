@@ -5,7 +5,7 @@ import Testing
 @Suite("Learning-rate schedules")
 struct LearningRateScheduleTests {
   @Test(
-    "rise in a line, fall as named and then stay",
+    "rise linearly, decay as named and then stay constant",
     arguments: [
       (LearningRateSchedule.Decay.constant, [0.5, 1, 1, 1, 1, 1, 1, 1]),
       (.linear, [0.5, 1, 1, 0.775, 0.55, 0.325, 0.1, 0.1]),
@@ -20,7 +20,7 @@ struct LearningRateScheduleTests {
     #expect(schedule.rate(at: 1_000_000) == schedule.rate(at: 7))
   }
 
-  @Test("may consist of the warm-up alone")
+  @Test("may consist of only the warm-up")
   func warmupOnly() throws {
     let schedule = try LearningRateSchedule(peak: 2, final: 1, warmupSteps: 4, totalSteps: 4)
     #expect((0..<5).map(schedule.rate) == [0.5, 1, 1.5, 2, 1])

@@ -5,7 +5,7 @@ import MoETraining
 import Testing
 
 /// Fixture: `Tests/Fixtures/make/training.py`, which names the same constants.
-@Suite("Training, beside PyTorch's")
+@Suite("Training, compared with PyTorch")
 struct TrainingParityTests {
   private static let names = ["hidden.weight", "hidden.bias", "output.weight", "output.bias"]
   private let file: SafetensorsFile

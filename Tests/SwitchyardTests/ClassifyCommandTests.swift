@@ -30,7 +30,7 @@ struct ClassifyCommandTests {
       "train", path.string, "--out", folder.file("out").string, "--threads", "1")
   }
 
-  @Test("learns classes of one's own from a table")
+  @Test("learns custom classes from a table")
   func ownClasses() throws {
     let rows = (0..<80).map {
       $0.isMultiple(of: 2) ? "good,fine work \($0) done" : "bad,it broke \($0) again"
@@ -52,14 +52,14 @@ struct ClassifyCommandTests {
     #expect(report.exitCode == 0 && report.output.contains("good"), "\(report.errors)")
   }
 
-  @Test("answers for a text, for a file, and about texts with known answers")
+  @Test("answers for a text, for a file, and about labelled texts")
   func answers() throws {
     let training = try train()
     #expect(training.exitCode == 0, "\(training.errors)")
-    #expect(training.errors.contains("accuracy") && training.errors.contains("were cut off there"))
+    #expect(training.errors.contains("accuracy") && training.errors.contains("were truncated"))
 
     let one = try Program.run("classify", model, "the team won by 3 goals")
-    // The folder of the run means its model.
+    // The folder of the run stands for its model.
     let run = folder.file("out").string
     #expect(try Program.run("classify", run, "the team won by 3 goals").output == one.output)
     let described = try Program.run("inspect", run)
@@ -94,7 +94,7 @@ struct ClassifyCommandTests {
       "inspect", run, "--data", news, "--against", run, "--html", page.string)
     #expect(drawn.exitCode == 0 && drawn.output.contains("figures in"), "\(drawn.errors)")
     let html = String(decoding: try readBytes(page), as: UTF8.self)
-    #expect(html.contains("Who answers what") && html.contains("Sports"))
+    #expect(html.contains("Which expert answers what") && html.contains("Sports"))
     let report = try Program.run("inspect", model, "--data", news, "--json")
     let object = try JSONSerialization.jsonObject(with: Data(report.output.utf8)) as? [String: Any]
     #expect(object?["texts"] as? Int == 160 && (object?["experts"] as? [Any])?.count == 2)

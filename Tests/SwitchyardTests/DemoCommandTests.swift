@@ -42,7 +42,7 @@ struct SmallDemo {
 @Suite("switchyard demo", .serialized)
 struct DemoCommandTests {
   @Test(
-    "makes all its parts and one page, repeats nothing, and goes on wherever it was stopped or killed"
+    "makes all its parts and one page, repeats nothing, and resumes wherever it was stopped or killed"
   )
   func demo() throws {
     let demo = try SmallDemo()
@@ -58,7 +58,7 @@ struct DemoCommandTests {
   }
 
   private func expectNoRepetition(of demo: SmallDemo) throws {
-    // What was removed is made again, and nothing else.
+    // Only what was removed is made again.
     let stamp = try modified(demo.file("trace.safetensors"))
     try FileManager.default.removeItem(atPath: demo.file("digits.png").string)
     let again = try demo.run()
@@ -70,7 +70,7 @@ struct DemoCommandTests {
 
     let other = try Program.run(
       "demo", "--out", demo.out.string, "--source", Fixtures.package.string)
-    #expect(other.exitCode == 1 && other.errors.contains("another --quick"), "\(other.errors)")
+    #expect(other.exitCode == 1 && other.errors.contains("different --quick"), "\(other.errors)")
   }
 
   private func modified(_ path: FilePath) throws -> Date? {
@@ -104,8 +104,8 @@ struct DemoCommandTests {
     let reader = expectSound(try demo.text("report.html"))
     #expect(
       reader.texts["h2"] == [
-        "A language model goes on learning", "What it writes", "Where its tokens go", "Diagnosis",
-        "Its experts on 4 devices of 2 nodes", "Digits that nobody wrote",
+        "A language model continues learning", "What it writes", "Where its tokens go", "Diagnosis",
+        "Its experts on 4 devices of 2 nodes", "Generated digits",
         "Experts of different kinds read sentences", "How it was made",
       ])
     #expect((reader.elements["svg"] ?? 0) >= 11 && reader.elements["img"] == 2)
@@ -125,7 +125,7 @@ struct DemoCommandTests {
     #expect(checked == 4)
   }
 
-  /// Whether a number stands in a text, up to rounding to the digits that it is written with.
+  /// Whether a number occurs in a text, up to rounding to its digits.
   private static func prints(_ text: String, _ number: String) -> Bool {
     let digits = number.filter { "0123456789.-".contains($0) }
     guard let value = Double(digits) else { return false }

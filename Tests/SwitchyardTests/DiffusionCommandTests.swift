@@ -24,7 +24,7 @@ struct DiffusionCommandTests {
     #expect(trained.errors.contains("images of 1×8×8, 10 classes"))
 
     let model = out + "/model"
-    // The folder of the run means its model.
+    // The folder of the run stands for its model.
     let sheets = try [("a.png", model), ("b.png", out)].map { name, model in
       let path = folder.file(name)
       let run = try Program.run(
@@ -44,7 +44,7 @@ struct DiffusionCommandTests {
     #expect(try ImageFile.read(way).width == 9 * 66 + 2)
   }
 
-  /// What a model refuses that was trained with all labels.
+  /// The options that a model rejects if it was trained with all labels.
   private func unlabelled(_ out: String) throws {
     let example = Fixtures.package.appending("Examples/promoe-digits.json").string
     let trained = try Program.run(
@@ -56,7 +56,7 @@ struct DiffusionCommandTests {
     for (arguments, message) in [
       (
         ["--guidance", "1.5"],
-        "guidance above 1 needs a model that was trained with labels left out"
+        "guidance above 1 needs a model that was trained with label dropout"
       ),
       (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
     ] {
@@ -115,7 +115,7 @@ struct DiffusionCommandTests {
     #expect(measured.output.contains("Fréchet distance") && measured.output.contains("no ImageNet"))
     let few = try Program.run(["fidelity", run + "/model", "--count", "3"] + reference)
     #expect(few.exitCode == 1 && few.errors.contains("--count is 3"), "\(few.errors)")
-    // Model, sampler and classifier are looked at before real images, which are not even there.
+    // Model, sampler and classifier are checked before real images, which do not even exist.
     let digits = Fixtures.package.appending("Data/digits-classifier").string
     for (options, message) in [
       (["--classifier", run + "/model"], "'diffusion_transformer' is not supported"),
@@ -129,18 +129,18 @@ struct DiffusionCommandTests {
     }
   }
 
-  @Test("the bundled classifier knows the digits that it was not trained on")
+  @Test("the bundled classifier recognises the digits that it was not trained on")
   func bundledClassifier() throws {
     let info = try Program.run(
       "info", Fixtures.package.appending("Data/digits-classifier").string)
     #expect(info.exitCode == 0 && info.output.contains("10 classes: 0, 1, 2"), "\(info.errors)")
   }
 
-  @Test("convert reads a PyTorch file into a model folder, and says what the file does not")
+  @Test("convert turns a PyTorch file into a model folder, and says what the file does not")
   func convert() throws {
     let out = folder.file("converted")
     let file = Fixtures.path("diffusion/promoe.pth").string
-    // A width that no released model has does not tell the number of heads.
+    // A width that no released model has does not determine the number of heads.
     let unknown = try Program.run("convert", file, "--out", out.string)
     #expect(unknown.exitCode == 1 && unknown.errors.contains("num_attention_heads"))
     #expect(out.isMissing)
@@ -208,7 +208,7 @@ struct DiffusionCommandTests {
     #expect(wrong.exitCode == 64 && wrong.errors.contains("are for pictures"), "\(wrong.errors)")
   }
 
-  @Test("wrong use is refused with what to change, and nothing is written")
+  @Test("wrong use is rejected with what to change, and nothing is written")
   func refusals() throws {
     let out = folder.file("run").string
     let example = Fixtures.package.appending("Examples/promoe-digits.json").string
@@ -233,7 +233,8 @@ struct DiffusionCommandTests {
       #expect(path.isMissing)
     }
     try unlabelled(out + "-unlabelled")
-    // Where nothing can be written, not even the weights are opened, which would show that the sampler is wrong.
+    // If nothing can be written, even the weights are not opened, which would show that the sampler
+    // is wrong.
     for (place, message) in [
       (folder.file("nowhere").appending("x.png"), "nowhere"), (folder.path, "folder"),
     ] {

@@ -10,7 +10,7 @@ import Testing
 struct DocumentationPage {
   /// A block between fences.
   struct Block {
-    /// What stands behind the opening fence.
+    /// The text after the opening fence.
     var language: String
     var text: String
   }
@@ -50,11 +50,11 @@ struct DocumentationPage {
     return try names.sorted().map(DocumentationPage.init)
   }
 
-  /// Words behind `switchyard` of all command lines.
+  /// Words after `switchyard` of all command lines.
   var commands: [[String]] {
     blocks.filter { ["", "sh", "bash"].contains($0.language) }.flatMap { block in
       let lines = block.text.split(separator: "\n", omittingEmptySubsequences: false)
-      // Where commands stand beside what they print, only lines behind a prompt are commands.
+      // If commands are shown with their output, only lines after a prompt are commands.
       let isSession = lines.contains { $0.hasPrefix("$ ") }
       let typed = lines.compactMap { line -> Substring? in
         isSession ? (line.hasPrefix("$ ") ? line.dropFirst(2) : nil) : line
@@ -65,7 +65,7 @@ struct DocumentationPage {
     }
   }
 
-  /// Commands behind a prompt, each with the lines that follow it.
+  /// Commands after a prompt, each with the lines that follow it.
   var sessions: [(words: [String], output: String)] {
     blocks.flatMap { block in
       var found: [(words: [String], lines: [Substring])] = []
@@ -88,13 +88,13 @@ struct DocumentationPage {
 
 @Suite("The documentation")
 struct DocumentationTests {
-  /// Why words are no command line of the program; `nil` if they are.
+  /// Why words are not a command line of the program; `nil` if they are.
   private static func fault(_ words: [String]) -> String? {
     do {
       _ = try Switchyard.parseAsRoot(words)
       return nil
     } catch {
-      // Help and versions are answers, not faults.
+      // Help and versions are not errors.
       return Switchyard.exitCode(for: error) == .success ? nil : Switchyard.message(for: error)
     }
   }
@@ -117,7 +117,7 @@ struct DocumentationTests {
     }
   }
 
-  /// Commands that read, answer within a moment, and need no more than bundled files.
+  /// Commands that only read, finish quickly, and need only bundled files.
   private static func isShort(_ words: [String]) -> Bool {
     let readers = [
       ["doctor"], ["info"], ["generate"], ["tokenizer", "encode"], ["checkpoint", "list"],
@@ -167,7 +167,7 @@ struct CommandEntry {
   var words: [String]
   var type: any ParsableCommand.Type
 
-  /// All commands of the program, those that only hold others too.
+  /// All commands of the program, including those that only group others.
   static var all: [CommandEntry] { below(Switchyard.self, []) }
 
   private static func below(_ type: any ParsableCommand.Type, _ words: [String]) -> [CommandEntry] {
@@ -184,7 +184,8 @@ struct CommandEntry {
     }
   }
 
-  /// How the program would end with more words behind these, and what it would say, as `main` computes both.
+  /// How the program would end with more words after these, and what it would say, as `main`
+  /// computes both.
   func answer(_ more: [String], columns: Int? = nil) -> (code: Int32, text: String) {
     do {
       var command = try Switchyard.parseAsRoot(words + more)
@@ -234,7 +235,7 @@ struct HelpTests {
     #expect(run.exitCode == 0 && run.output == command.answer(["--help"], columns: 120).text + "\n")
   }
 
-  @Test("is what wrong usage is answered with: exit code 64 and where to look")
+  @Test("is mentioned after wrong usage: exit code 64 and where to look")
   func wrongUsage() throws {
     for command in CommandEntry.all {
       let answer = command.answer(["--no-such-flag"])
@@ -245,7 +246,7 @@ struct HelpTests {
     #expect(run.exitCode == 64 && run.output.isEmpty && run.errors.hasPrefix("Error: "))
   }
 
-  /// What follows a command so that its words are right, but no file is there.
+  /// Arguments that are valid, but whose files do not exist.
   private static let missing: [(command: String, words: String)] = [
     ("classify", "no/model a"), ("convert", "no/model.pt --out no/out"), ("info", "no/model"),
     ("generate", "no/model --prompt a"), ("sample", "no/model --out no/image.png"),
@@ -268,7 +269,7 @@ struct HelpTests {
     let known = Dictionary(uniqueKeysWithValues: Self.missing.map { ($0.command, $0.words) })
     for command in CommandEntry.all where command.type.configuration.subcommands.isEmpty {
       let name = command.words.joined(separator: " ")
-      // The doctor reads no file of its user's.
+      // The doctor does not read files of its user.
       guard name != "doctor" else { continue }
       let words = try #require(known[name], "\(name) has no case here")
       let answer = command.answer(ShellWords(words).commands[0])

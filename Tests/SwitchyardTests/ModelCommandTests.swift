@@ -50,7 +50,7 @@ struct ModelCommandTests {
 
   init() throws { small = try SmallModel() }
 
-  @Test("generate prints the continuation alone, the same for the same seed")
+  @Test("generate prints only the continuation, the same for the same seed")
   func generate() throws {
     func run(_ more: String...) throws -> Program.Run {
       try Program.run(
@@ -101,7 +101,7 @@ struct ModelCommandTests {
     let summary = try JSONDecoder().decode(ModelSummary.self, from: Data(json.output.utf8))
     #expect(
       summary.parameters == small.model.parameters.reduce(0) { $0 + $1.parameter.value.count })
-    // Two of four experts rest in each of two layers.
+    // Two of four experts are idle in each of two layers.
     #expect(summary.parameters - summary.activeParameters == 2 * 2 * 3 * 16 * 24)
   }
 
@@ -155,7 +155,7 @@ struct ModelCommandTests {
     }
   }
 
-  @Test("notice a tokenizer that belongs to another model")
+  @Test("detect a tokenizer that belongs to another model")
   func mismatch() throws {
     let larger = try BPETrainer(
       vocabularySize: 320, specialTokens: (0..<50).map { "<\($0)>" }

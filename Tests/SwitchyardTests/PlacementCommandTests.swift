@@ -61,7 +61,8 @@ struct PlacementCommandTests {
       "plan=" + converted)
     #expect(convert.exitCode == 0, "\(convert.errors)")
     #expect(
-      try Program.run("plan", "diff", plan, converted).output.hasPrefix("0 experts live elsewhere"))
+      try Program.run("plan", "diff", plan, converted).output.hasPrefix(
+        "0 experts are placed elsewhere"))
   }
 
   @Test("the sweep comes within 1 % of the exact plan of the bundled model's own routing")
@@ -82,7 +83,7 @@ struct PlacementCommandTests {
     #expect(exact.evaluation.objective <= sweep.bound)
   }
 
-  @Test("the report for people names the split, the bound and the null")
+  @Test("the text report names the split, the bound and the null")
   func text() throws {
     let run = try Program.run("place", try trace(tokens: 600), "--ranks", "2", "--method", "sweep")
     #expect(run.exitCode == 0, "\(run.errors)")

@@ -10,7 +10,7 @@ enum Program {
     var errors: String
   }
 
-  /// Programs are built beside the tests.
+  /// Programs are built next to the tests.
   private static let folder: URL = {
     let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     return tests.deletingLastPathComponent()
@@ -24,10 +24,10 @@ enum Program {
   /// - Parameters:
   ///   - arguments: The arguments.
   ///   - name: The program, or a snippet.
-  ///   - path: A file that takes its output, if that is not wanted.
-  ///   - folder: Where it runs; `nil` for here.
-  ///   - columns: Width of the lines of its help; `nil` for the usual one.
-  /// - Returns: How it ended and what it said.
+  ///   - path: A file to redirect its output to, if it is not needed.
+  ///   - folder: Where it runs; `nil` for the current directory.
+  ///   - columns: Width of the lines of its help; `nil` for the default.
+  /// - Returns: Its exit code and output.
   /// - Throws: When it cannot be started.
   static func run(
     _ arguments: [String], named name: String = "switchyard", output path: String? = nil,

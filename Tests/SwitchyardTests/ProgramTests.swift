@@ -95,7 +95,7 @@ struct CheckpointCommandTests {
       var parameters: Int
       var metadata: [String: String]
     }
-    // A folder that holds a model is as good as its file.
+    // A model's folder can be used instead of its file.
     let json = try Program.run("checkpoint", "list", folder.path.string, "--json")
     let report = try JSONDecoder().decode(Report.self, from: Data(json.output.utf8))
     #expect(report.tensors.map(\.name) == ["b", "a.weight"] && report.tensors[1].shape == [4, 3])
@@ -147,7 +147,7 @@ struct CheckpointCommandTests {
       #expect(run.exitCode == 1 && run.errors.contains("no space is left"), "\(run.errors)")
     }
     #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path.string).isEmpty)
-    // The disk is as good as before.
+    // The disk works as before.
     let run = try Program.run(
       "checkpoint", "rewrite", model.string, "--out", disk.path.appending("out").string)
     #expect(run.exitCode == 0, "\(run.errors)")

@@ -1,6 +1,7 @@
 /// Command lines as a shell reads them: as much of its language as documentation uses.
 struct ShellWords {
-  /// The words of each command; `&&`, `|`, `;` and ends of lines stand between commands, redirections are left out.
+  /// The words of each command; `&&`, `|`, `;` and line ends separate commands, redirections are
+  /// left out.
   private(set) var commands: [[String]] = []
 
   private var words: [String] = []
@@ -21,7 +22,7 @@ struct ShellWords {
         quote = character
         word = word ?? ""
       case "\\":
-        // A line that goes on below, or a character that means only itself.
+        // A line that continues below, or an escaped character.
         if let next = rest.popFirst(), next != "\n" { word = (word ?? "") + String(next) }
       case "#" where word == nil: rest = rest.drop { $0 != "\n" }
       case " ", "\t": endWord()

@@ -4,14 +4,16 @@ import MoETestSupport
 import SystemPackage
 import Testing
 
-/// The last acceptance check of Hecto, as far as it holds: see "The synthetic task" in Documentation/hecto.md.
+/// The last acceptance check of Hecto, as far as it is met: see "The synthetic task" in
+/// Documentation/hecto.md.
 @Suite("The synthetic task with a transformer", .serialized)
 struct SyntheticStudyTests {
-  /// Means of three seeds decide little, and other kernels round otherwise, so only the kernels of the page are held to it.
+  /// Means of three seeds are noisy, and other kernels round differently, so only the kernels of
+  /// the page are tested.
   private static let hasKernels = Engine.kernelInstructionSet == "AVX512"
 
   @Test(
-    "divides texts by type with experts of different kinds, and not with two feed-forward ones",
+    "divides texts by type with experts of different kinds, but not with two feed-forward ones",
     .enabled(if: hasKernels, "its seeds were chosen with AVX-512 kernels"))
   func division() throws {
     let hecto = try meanInformation(#"["ff", "gru"]"#)

@@ -30,7 +30,7 @@ struct TracingCommandTests {
     #expect(trace.header.layers == [0, 1] && trace.header.k == 2 && trace.hasWeights)
     let ids = Array(small.tokenizer.encode(SmallModel.text).prefix(16))
     #expect(try trace.tokens(in: 0..<16) == ids.map { Int32($0) })
-    // The router's rule, plainly: the two best scores of each token, best first.
+    // The router's rule, written directly: the two best scores of each token, best first.
     let sparse = small.model(Tensor(ids, shape: [1, 16])).sparse
     let found = try trace.experts(in: 0..<16)
     for (layer, output) in sparse.enumerated() {
@@ -61,7 +61,7 @@ struct TracingCommandTests {
     let json = try Program.run("inspect", out, "--json")
     let report = try JSONDecoder().decode(TraceReport.self, from: Data(json.output.utf8))
     var expected = try TraceReport(RoutingTrace(.init(out)))
-    // Advice about placement follows; its solver's seconds are no part of it.
+    // Advice about placement follows; its solver's seconds are not part of it.
     expected.diagnosis += report.diagnosis.dropFirst(expected.diagnosis.count)
     #expect(report == expected && report.diagnosis.last?.hasPrefix("Doing nothing") ?? false)
     let counts = try Program.run("inspect", Fixtures.path("traces/sglang_stat.pt").string)
@@ -69,7 +69,7 @@ struct TracingCommandTests {
     #expect(try Program.run("inspect", folder.path.string).output.contains("--text FILE"))
   }
 
-  @Test("inspect traces a model, and its page says the numbers of its JSON")
+  @Test("inspect traces a model, and its page has the numbers of its JSON")
   func page() throws {
     let text = try folder.write(Array(SmallModel.text.utf8), to: "a.txt").string
     let html = folder.file("report.html")
@@ -87,7 +87,7 @@ struct TracingCommandTests {
     #expect(!FileManager.default.fileExists(atPath: folder.file("trace.safetensors").string))
   }
 
-  /// The bytes of a page with what the program says at its end.
+  /// The bytes of a page with the program's footer.
   private func written(_ page: Page) -> [UInt8] {
     var page = page
     page.footer =

@@ -49,7 +49,7 @@ struct TrainCommandTests {
 
   init() throws { small = try SmallRun() }
 
-  @Test("trains a model that generate opens, and writes down how")
+  @Test("trains a model that generate opens, and records how")
   func train() throws {
     let run = try small.train()
     #expect(run.exitCode == 0, "\(run.errors)")
@@ -82,7 +82,7 @@ struct TrainCommandTests {
     try followRun()
   }
 
-  /// The folder of the run means its model, for commands and for configurations.
+  /// The folder of the run stands for its model, for commands and for configurations.
   private func followRun() throws {
     let (run, model) = (small.out.string, small.out.appending("model").string)
     let text = small.folder.file("text.txt").string
@@ -106,7 +106,7 @@ struct TrainCommandTests {
     #expect(
       try readBytes(small.out.appending("tokenizer.json"))
         == readBytes(FilePath(next).pushing("model/tokenizer.json")))
-    // Without its model it is a run that has not come to its end.
+    // Without its model it is an unfinished run.
     try FileManager.default.removeItem(atPath: model)
     for command in [
       ["info", run], ["generate", run, "--prompt", "Gate"], ["classify", run, "x"],
@@ -186,7 +186,7 @@ struct TrainCommandTests {
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     let third = try small.train()
-    #expect(third.exitCode == 1 && third.errors.contains("holds a run already"))
+    #expect(third.exitCode == 1 && third.errors.contains("already contains a run"))
   }
 
   @Test("answers bad input with one message and the right exit code")
@@ -222,14 +222,14 @@ struct TrainCommandTests {
       #expect(run.errors.hasPrefix("Error: ") && run.errors.contains(expected), "\(run.errors)")
       #expect(code == 64 || run.errors.split(separator: "\n").count == 1, "\(run.errors)")
     }
-    // None of these attempts stands in the way of the run that is meant.
+    // None of these attempts blocks the real run.
     #expect(try small.train("--steps", "2").exitCode == 0)
     let other = try small.train("--resume", "--steps", "2", "--set", "optimizer.learning_rate=0.5")
     #expect(other.exitCode == 1)
     #expect(other.errors.contains("optimizer.learning_rate is 0.5, it was 0.01"))
   }
 
-  @Test("token files are made once, and refused with another tokenizer")
+  @Test("token files are made once, and rejected with another tokenizer")
   func tokenFiles() throws {
     let text = small.folder.file("text.txt").string
     let vocabulary = small.folder.file("vocabulary.json").string

@@ -11,7 +11,7 @@ struct UpcycleCommandTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("writes a model that other commands open, and says that answers did not change")
+  @Test("writes a model that other commands open, and says that outputs did not change")
   func works() throws {
     let out = folder.file("moe").string
     let run = try Program.run("upcycle", gguf, "--experts", "4", "--k", "2", "--out", out)

@@ -6,19 +6,19 @@ import SystemPackage
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure Switchyard beside other software doing the same work.",
-    discussion: "Both sides run in turn; the table shows medians over all rounds.")
+    abstract: "Compare Switchyard with other software doing the same work.",
+    discussion: "Both sides take turns; the table shows medians over all rounds.")
 
   @Option(help: "Python interpreter with the packages of peers/requirements.txt.") var python:
     String
   @Option(help: "Folder of the peers' scripts.") var peers: String
-  @Option(help: "Rounds of both sides.") var rounds = 7
-  @Option(help: "Threads of each side.") var threads = 2
+  @Option(help: "Rounds per side.") var rounds = 7
+  @Option(help: "Threads per side.") var threads = 2
   @Option(help: "Only comparisons whose titles contain this; may be given several times.")
   var only: [String] = []
-  @Flag(help: "Only our side of language models, for profiles.") var alone = false
+  @Flag(help: "Run only Switchyard's side of language models, for profiling.") var alone = false
   @Option(help: "English text for the tokenizers.") var text = "Data/bible/law.txt"
-  @Option(help: "Where models of random weights are made and kept for the next run.")
+  @Option(help: "Folder where models with random weights are created and kept for the next run.")
   var models: String?
 
   func run() throws {
@@ -30,7 +30,7 @@ struct Bench: ParsableCommand {
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
 
     print("Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)).")
-    print("\(Machine.description); \(threads) threads each, \(rounds) rounds in turn, medians.")
+    print("\(Machine.description); \(threads) threads each, \(rounds) alternating rounds, medians.")
     try engine(folder)
     try tokenizers(folder)
     try classifiers(folder)
@@ -97,7 +97,7 @@ struct Bench: ParsableCommand {
     if models == nil { try FileManager.default.removeItem(atPath: path.string) }
   }
 
-  /// Beside the peer, or alone for a profile.
+  /// Compares with the peer, or runs alone for profiling.
   private func measure(
     _ comparisons: [Comparison], with script: String, path: FilePath
   ) throws {
@@ -123,7 +123,7 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// The machine in words.
+/// A description of the machine.
 enum Machine {
   static var description: String {
     let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""

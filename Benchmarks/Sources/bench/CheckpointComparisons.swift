@@ -17,7 +17,7 @@ enum CheckpointComparisons {
   static func all(_ path: FilePath) -> [Comparison] {
     [
       Comparison(
-        title: "opening 1 GB of safetensors, all tensors made", peerName: "checkpoint_open",
+        title: "opening 1 GB of safetensors, all tensors created", peerName: "checkpoint_open",
         iterations: 1, run: { _ in try open(path) },
         bar: .absolute(seconds: 0.05, bytes: 20_000_000)),
       Comparison(

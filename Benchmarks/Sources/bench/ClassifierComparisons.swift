@@ -6,10 +6,10 @@ import MoETensor
 import MoETraining
 import SystemPackage
 
-/// Hecto models on an encoder with MiniLM's shape and random weights: fine-tuning steps, single texts, and the
-/// recurrent units alone.
+/// Hecto models on an encoder with MiniLM's shape and random weights: fine-tuning steps, single
+/// texts, and the recurrent units alone.
 enum ClassifierComparisons {
-  /// Lengths of the texts of a batch, those of 16 news items in a row of AG News' test set.
+  /// Lengths of the texts of a batch: 16 consecutive items of AG News' test set.
   static let lengths = [40, 63, 50, 52, 42, 57, 75, 34, 41, 41, 45, 36, 48, 47, 24, 41]
 
   private static let config = """
@@ -70,7 +70,7 @@ enum ClassifierComparisons {
     ]
   }
 
-  /// A step of all weights on a batch.
+  /// A training step of all weights on a batch.
   private static func fineTuning(_ folder: FilePath) throws -> () throws -> Void {
     let model = try model(folder, .f32)
     let named = model.parameters

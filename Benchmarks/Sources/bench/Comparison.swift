@@ -1,24 +1,24 @@
-/// One kind of work that both sides do.
+/// A piece of work that both sides do.
 struct Comparison {
-  /// What is done, for the table.
+  /// A description of the work, for the table.
   var title: String
   /// Name in the peer's protocol.
   var peerName: String
   /// Samples per round.
   var iterations: Int
-  /// Our side.
+  /// Switchyard's side.
   var run: (_ iterations: Int) throws -> Measurement
-  /// What our side must reach, where something is asked for.
+  /// What Switchyard's side must reach, if there is a target.
   var bar: Bar?
 }
 
-/// What a measurement must reach.
+/// A target for a measurement.
 enum Bar {
-  /// At most this share of the peer's time.
+  /// At most this fraction of the peer's time.
   case ratio(Double)
-  /// At most this share of the peer's memory.
+  /// At most this fraction of the peer's memory.
   case memory(Double)
-  /// At most this share of the peer's time, and no more memory.
+  /// At most this fraction of the peer's time, and no more memory.
   case ratioAndMemory(Double)
   /// At most this time and this much added private memory.
   case absolute(seconds: Double, bytes: Int)
@@ -49,11 +49,11 @@ struct ComparisonResult {
   var title: String
   var ours: Measurement
   var peers: Measurement
-  /// Median of the rounds' ratios, ours to the peer's.
+  /// Median of the rounds' ratios, Switchyard's time over the peer's.
   var ratio: Double
   var bar: Bar?
 
-  /// Runs both sides in turn, so that changes of the machine's speed meet both.
+  /// Alternates both sides, so that changes in the machine's speed affect both.
   init(_ comparison: Comparison, peer: Peer, rounds: Int, threads: Int, path: String) throws {
     var (ours, peers): ([Measurement], [Measurement]) = ([], [])
     for _ in 0..<rounds {

@@ -4,7 +4,8 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Reading a prompt and making tokens with Mixture-of-Experts language models of random weights.
+/// Reading a prompt and generating tokens with Mixture-of-Experts language models with random
+/// weights.
 enum DecoderComparisons {
   /// A model of the comparison, as transformers' OLMoE describes it.
   struct Shape {

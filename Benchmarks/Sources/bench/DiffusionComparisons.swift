@@ -3,9 +3,9 @@ import MoEModels
 import MoETensor
 import MoETraining
 
-/// Steps of training diffusion transformers and of making images with them.
+/// Training steps of diffusion transformers, and sampling steps.
 enum DiffusionComparisons {
-  /// A kind of model, a size, and images in a batch.
+  /// A kind of model, its size, and the images per batch.
   private struct Shape {
     var kind: String
     var size: DiffusionSize
@@ -42,7 +42,7 @@ enum DiffusionComparisons {
     }
   }
 
-  /// Something that is measured for every shape.
+  /// A measurement that is made for every shape.
   private struct Work {
     var title: String
     var peerName: String
@@ -61,7 +61,7 @@ enum DiffusionComparisons {
     let model = try DiffusionTransformer(
       .preset(shape.size, router: shape.kind == "dense" ? nil : .promoe),
       weights: RandomWeights(RandomSource(seed: 1)))
-    // New models give zeros; trained ones do not.
+    // New models output zeros; trained ones do not.
     let random = RandomSource(seed: 2)
     for named in model.parameters where named.name.contains("adaLN") || named.name.contains("final")
     {
@@ -75,7 +75,7 @@ enum DiffusionComparisons {
     (0..<count).map { $0 == 1 ? model.classes : $0 * 37 % model.classes }
   }
 
-  /// Forward, backward and AdamW on noisy images, one of eight or 32 without its label.
+  /// Forward, backward and AdamW on noisy images, one of eight or 32 without a label.
   private static func step(
     _ shape: Shape, recomputes: Bool = false, fusesUpdates: Bool = false
   ) throws -> () throws -> Void {

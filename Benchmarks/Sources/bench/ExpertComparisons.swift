@@ -3,9 +3,9 @@ import MoEModels
 import MoERouting
 import MoETensor
 
-/// The experts of one layer on 512 tokens, beside the ways of running them that PyTorch offers.
+/// The experts of one layer on 512 tokens, compared with the ways of running them in PyTorch.
 enum ExpertComparisons {
-  /// Peers' ways: one product per expert, padded batches, grouped products.
+  /// The peer's ways: one product per expert, padded batches, grouped products.
   private static let ways = ["slices", "batched", "grouped"]
 
   static func all() throws -> [Comparison] {
@@ -16,7 +16,7 @@ enum ExpertComparisons {
         for way in ways {
           comparisons.append(
             Comparison(
-              title: "experts of a layer, \(experts) top-\(k), \(dtype), beside \(way)",
+              title: "experts of a layer, \(experts) top-\(k), \(dtype), against \(way)",
               peerName: "experts \(way) \(experts) \(k) \(inner) \(dtype)", iterations: 20,
               run: run,
               bar: nil))

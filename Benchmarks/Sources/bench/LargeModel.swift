@@ -5,7 +5,7 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// A model of 8 GB in shards: its time to open, and the memory of measuring its perplexity.
+/// A sharded model of 8 GB: the time to open it, and the memory for measuring its perplexity.
 enum LargeModel {
   private static let layers = 10
   private static let config = """
@@ -16,7 +16,7 @@ enum LargeModel {
      "eos_token_id": null, "pad_token_id": null, "dtype": "bfloat16"}
     """
 
-  /// Prints both measurements with what is asked of them.
+  /// Prints both measurements with their targets.
   static func measure(in folder: FilePath) throws {
     let path = folder.appending("large")
     try FileManager.default.createDirectory(atPath: path.string, withIntermediateDirectories: true)
@@ -28,7 +28,7 @@ enum LargeModel {
     guard let model else { return }
     let bytes = model.parameters.reduce(0) { $0 + $1.parameter.value.byteCount.bytes }
     let gigabytes = (Double(bytes) / 1e8).rounded() / 10
-    print("\nopening \(gigabytes) GB in shards: \(seconds) s (asked: below 1 s)")
+    print("\nopening \(gigabytes) GB in shards: \(seconds) s (target: below 1 s)")
     let before = privateMemory()
     var most = 0
     let tokens = (0..<1024).map { $0 * 7919 % 32000 }
@@ -40,10 +40,10 @@ enum LargeModel {
     let layer = bytes / layers
     print(
       "its perplexity on 1,024 tokens: \(took), \(most / 1_000_000) MB more private memory",
-      "(asked: below \(2 * layer / 1_000_000) MB, two layers, and activations)")
+      "(target: below \(2 * layer / 1_000_000) MB, two layers, and activations)")
   }
 
-  /// Shards of equal small numbers, written a tensor at a time.
+  /// Shards of equal small values, written one tensor at a time.
   private static func write(to path: FilePath) throws {
     try AtomicFile.write(config, to: path.appending("config.json"))
     let (hidden, inner, vocabulary) = (2048, 1024, 32000)

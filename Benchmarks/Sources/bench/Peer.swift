@@ -2,11 +2,11 @@ import Foundation
 
 /// A process that does the same work with other software, one request at a time.
 final class Peer {
-  /// What a benchmark gave.
+  /// The result of a benchmark.
   struct Answer: Decodable {
     /// Median seconds of one iteration.
     var seconds: Double
-    /// Private memory that was added, where that is measured.
+    /// Additional private memory, if measured.
     var bytes: Int?
   }
 
@@ -21,13 +21,13 @@ final class Peer {
     var description: String
   }
 
-  /// Names and versions of what the peer runs.
+  /// Names and versions of the peer's software.
   let name: String
   private let process = Process()
   private let input = Pipe()
   private let output = Pipe()
 
-  /// Starts `python` with a script that speaks the protocol of `peers/torch_peer.py`.
+  /// Starts `python` with a script that uses the protocol of `peers/torch_peer.py`.
   init(python: String, script: String) throws {
     process.executableURL = URL(filePath: python)
     process.arguments = [script]

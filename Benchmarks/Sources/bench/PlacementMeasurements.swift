@@ -1,9 +1,9 @@
 import MoECore
 import MoEPlacement
 
-/// How long plans for large models take; `switchyard place --method milp` is what to compare them with.
+/// How long plans for large models take; compare them with `switchyard place --method milp`.
 enum PlacementMeasurements {
-  /// Prints the time of a search, and of the bound, for models of the sizes that are asked for.
+  /// Prints the time of a search, and of the bound, for models of the target sizes.
   static func measure() throws {
     for (layers, experts, k, nodes, ranks, limit) in [
       (24, 64, 6, 1, 8, 1), (58, 256, 8, 4, 32, 60),
@@ -16,14 +16,14 @@ enum PlacementMeasurements {
       let time = clock.now - start
       let total = problem.transitions.reduce(0) { $0 + $1.reduce(0, +) }
       print(
-        "placement of \(layers) layers × \(experts) experts, top-\(k), on \(ranks) ranks: plan in \(finding.seconds) s (asked: \(limit) s), keeps \(share(finding.evaluation.kept / total)); bound in \(time), no plan keeps more than \(share(bounds.objective / total))"
+        "placement of \(layers) layers × \(experts) experts, top-\(k), on \(ranks) ranks: plan in \(finding.seconds) s (target: \(limit) s), keeps \(share(finding.evaluation.kept / total)); bound in \(time), no plan keeps more than \(share(bounds.objective / total))"
       )
     }
   }
 
   private static func share(_ value: Double) -> String { "\((value * 1000).rounded() / 10) %" }
 
-  /// Tokens of 64 topics, whose experts in each layer are the best of noisy scores of their topic.
+  /// Tokens of 64 topics, whose experts in each layer have the highest noisy scores of their topic.
   private static func generated(
     layers: Int, experts: Int, k: Int, nodes: Int, ranks: Int
   ) throws -> PlacementProblem {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Time and, where measured, memory of one side of a comparison.
+/// Time and, if measured, memory of one side of a comparison.
 struct Measurement {
   var seconds: Double
   var bytes: Int?
@@ -26,12 +26,12 @@ func median(_ samples: [Double]) -> Double {
   return sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
 }
 
-/// Memory of this process that nobody else shares and no file backs, in bytes.
+/// Memory of this process that is neither shared nor backed by a file, in bytes.
 func privateMemory() -> Int { memory("RssAnon") }
 
-/// What `body` measures, with the most private memory that the process had meanwhile.
+/// The measurement of `body`, with the peak private memory of the process during it.
 func withPeakMemory(_ body: () throws -> Measurement) throws -> Measurement {
-  // Sets the system's mark of the highest use back to the present one.
+  // Resets the system's peak to the current use.
   try "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
   var result = try body()
   result.bytes = memory("VmHWM") - memory("RssFile") - memory("RssShmem")

@@ -4,9 +4,9 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-/// Learning a vocabulary from English text and encoding it, beside the `tokenizers` library.
+/// Learning a vocabulary from English text and encoding it, compared with the `tokenizers` library.
 enum TokenizerComparisons {
-  /// Writes 10 MB of the bundled text, over and over.
+  /// Writes 10 MB of text by repeating the bundled text.
   static func makeText(_ source: FilePath, at path: FilePath) throws -> Int {
     let text = try Data(contentsOf: URL(fileURLWithPath: source.string))
     var repeated = Data()

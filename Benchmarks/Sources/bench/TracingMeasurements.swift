@@ -5,12 +5,12 @@ import MoETensor
 import MoETracing
 import SystemPackage
 
-/// What recording and counting of routing costs; there is no peer to compare with.
+/// The cost of recording and counting routing; there is no peer to compare with.
 enum TracingMeasurements {
-  /// Tokens, layers, slots and experts of the trace that is counted.
+  /// Tokens, layers, slots and experts of the counted trace.
   private static let (tokens, layers, k, experts) = (10_000_000, 16, 8, 64)
 
-  /// Prints how much longer models read prompts while they are recorded.
+  /// Prints how much longer models take to read prompts while they are recorded.
   static func recording(_ models: [FilePath], rounds: Int, in folder: FilePath) throws {
     for path in models {
       let model = try MoEDecoder.open(path)
@@ -27,7 +27,7 @@ enum TracingMeasurements {
       for _ in 0..<5 { _ = read(nil) + read(recorder) }
       var (plain, recorded): ([Double], [Double]) = ([], [])
       for round in 0..<rounds * 20 {
-        // Who goes first changes from round to round.
+        // The order alternates from round to round.
         if round.isMultiple(of: 2) { plain.append(read(nil)) }
         recorded.append(read(recorder))
         if !round.isMultiple(of: 2) { plain.append(read(nil)) }
@@ -35,7 +35,7 @@ enum TracingMeasurements {
       try recorder.finish()
       let share = median(recorded) / median(plain) - 1
       print(
-        "recording a prompt of \(count) tokens, \(path.lastComponent?.string ?? ""): \(median(plain) * 1e3) ms without, \(median(recorded) * 1e3) ms with, \((share * 1000).rounded() / 10) % more (asked: at most 2 %)"
+        "recording a prompt of \(count) tokens, \(path.lastComponent?.string ?? ""): \(median(plain) * 1e3) ms without, \(median(recorded) * 1e3) ms with, \((share * 1000).rounded() / 10) % more (target: at most 2 %)"
       )
     }
   }
@@ -57,13 +57,13 @@ enum TracingMeasurements {
       forgetPeak()
       let time = try ContinuousClock().measure { _ = try RoutingCounts(trace, tables: tables) }
       print(
-        "counting \(tokens) tokens × \(layers) layers × top-\(k) of \(experts), \(name): \(time), peak \(peak() / 1_000_000) MB (asked: below 10 s, 500 MB)"
+        "counting \(tokens) tokens × \(layers) layers × top-\(k) of \(experts), \(name): \(time), peak \(peak() / 1_000_000) MB (target: below 10 s, 500 MB)"
       )
     }
     try FileManager.default.removeItem(atPath: path.string)
   }
 
-  /// Random choices, a block at a time.
+  /// Random choices, one block at a time.
   private static func write(to path: FilePath) throws {
     let writer = try RoutingTraceWriter(
       RoutingTraceHeader(layers: Array(0..<layers), experts: experts, k: k), to: path)
@@ -73,7 +73,7 @@ enum TracingMeasurements {
     for start in stride(from: 0, to: tokens, by: block) {
       let count = min(block, tokens - start)
       for row in 0..<count * layers {
-        // An odd step never meets the same expert of 64 twice.
+        // An odd step never visits the same one of 64 experts twice.
         let random = generator.next()
         let (first, step) = (random & 63, random >> 6 & 63 | 1)
         for slot in 0..<k {
@@ -89,7 +89,7 @@ enum TracingMeasurements {
     try? "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
   }
 
-  /// The most memory since ``forgetPeak()``, mapped files included.
+  /// The peak memory since ``forgetPeak()``, mapped files included.
   private static func peak() -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""

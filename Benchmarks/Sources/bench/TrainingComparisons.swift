@@ -24,7 +24,7 @@ enum TrainingComparisons {
     }
   }
 
-  /// A step on random tokens, with weights in f32 and layers in the given type.
+  /// A step on random tokens, with f32 weights and layers in the given type.
   private static func step(_ path: FilePath, _ dtype: DType) throws -> () throws -> Void {
     let model = try MoEDecoder.open(path, dtype: dtype)
     let named = model.parameters

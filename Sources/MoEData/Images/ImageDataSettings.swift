@@ -49,7 +49,7 @@ package struct ImageDataSettings: Sendable {
     try checkKeys(data)
   }
 
-  /// Refuses keys that a format lacks, or has no use for.
+  /// Rejects keys that are missing for a format, or that it does not use.
   private func checkKeys(_ data: ConfigurationObject) throws {
     if format == .idx {
       guard labels != nil else {
@@ -61,7 +61,7 @@ package struct ImageDataSettings: Sendable {
     }
     for (key, paths) in [("train", train), ("validation", validation)] {
       guard format == .cifar || paths.count <= 1 else {
-        throw data.invalid(key, "one path; only files of CIFAR can be several")
+        throw data.invalid(key, "one path; only CIFAR data can have several files")
       }
     }
     guard format != .latents || validationShare == 0 else {
@@ -69,7 +69,7 @@ package struct ImageDataSettings: Sendable {
         "validation_share", "absent for latents; data.validation names a second file")
     }
     for key in ["size", "channels", "limit"] where format == .latents && data.has(key) {
-      throw data.invalid(key, "absent for latents, which are taken as they are")
+      throw data.invalid(key, "absent for latents, which are used unchanged")
     }
     for key in ["labels", "validation_labels"] where format != .idx && data.has(key) {
       throw data.invalid(
@@ -91,9 +91,9 @@ package struct ImageDataSettings: Sendable {
   /// Reads the images.
   ///
   /// - Parameters:
-  ///   - known: Names of a model's classes, in the order of its labels, for folders; `nil` for the order of their
-  ///     names. Formats that number their classes keep the numbers.
-  ///   - progress: Told how many are read.
+  ///   - known: Names of a model's classes in the order of its labels, for folders; `nil` for
+  ///     alphabetical order. Formats that number their classes keep the numbers.
+  ///   - progress: Called with the number of images read.
   /// - Returns: The images; a class has the same label in both sets.
   /// - Throws: ``ImageError``, `ConfigurationError` or `FileError`.
   package func open(
@@ -138,10 +138,10 @@ package struct ImageDataSettings: Sendable {
     return try images.relabelled(as: known, from: paths[0])
   }
 
-  /// Refuses images that a model cannot take, by the file that they come from.
+  /// Rejects images that do not fit a model, naming their file.
   ///
   /// - Parameters:
-  ///   - images: What ``open(as:progress:)`` gave.
+  ///   - images: The result of ``open(as:progress:)``.
   ///   - shape: Channels, rows and columns of the model's images.
   ///   - classes: Its number of classes.
   /// - Throws: `ConfigurationError` that names the file.
@@ -165,7 +165,7 @@ package struct ImageDataSettings: Sendable {
     }
   }
 
-  /// The last images of each class are held back.
+  /// Holds out the last images of each class.
   package static func split(
     _ images: LabelledImages, share: Double
   ) -> (training: LabelledImages, held: LabelledImages?) {
@@ -181,17 +181,17 @@ package struct ImageDataSettings: Sendable {
   }
 }
 
-/// Images to train and to evaluate on.
+/// Images to train and evaluate on.
 package struct ImageData {
   package var training: any ImageSet
   package var validation: (any ImageSet)?
   package var classNames: [String]
-  /// What latents are multiplied by; `nil` for pictures.
+  /// The factor of latents; `nil` for pictures.
   package var latentScale: Double?
 }
 
 extension ImageArray {
-  /// Takes pixels from files.
+  /// Reads pixels from files.
   package convenience init(_ images: LabelledImages) throws(SettingError) {
     try self.init(
       Tensor(

@@ -3,7 +3,7 @@ public import SystemPackage
 
 /// Files with labelled images, in one of the formats that can be read.
 public struct ImageFiles: Hashable, Sendable {
-  /// How images lie on disk.
+  /// How images are stored on disk.
   public enum Format: String, Hashable, Sendable, CaseIterable {
     /// Folders named after classes, with PNG and JPEG files.
     case folders
@@ -14,7 +14,7 @@ public struct ImageFiles: Hashable, Sendable {
     /// A file of latents, see ``LatentImages``.
     case latents
 
-    /// The format that a path's name tells.
+    /// The format that a path's name indicates.
     public init(of path: FilePath, hasLabels: Bool) {
       self =
         if hasLabels { .idx } else {
@@ -27,32 +27,33 @@ public struct ImageFiles: Hashable, Sendable {
     }
   }
 
-  /// The folder or file, or CIFAR's several files.
+  /// The folder or file, or several CIFAR files.
   public let paths: [FilePath]
   /// The labels of IDX files.
   public let labels: FilePath?
-  /// How they lie there.
+  /// How they are stored.
   public let format: Format
 
-  /// Names files.
+  /// Creates a description of files.
   ///
   /// - Parameters:
   ///   - paths: At least one.
   ///   - labels: The labels of IDX files.
-  ///   - format: How images lie there; `nil` for what the first name tells.
+  ///   - format: How images are stored; `nil` for the format indicated by the first name.
   public init(_ paths: [FilePath], labels: FilePath? = nil, format: Format? = nil) {
     precondition(!paths.isEmpty, "files without a path")
     (self.paths, self.labels) = (paths, labels)
     self.format = format ?? Format(of: paths[0], hasLabels: labels != nil)
   }
 
-  /// Reads the images, which become squares.
+  /// Reads the images as squares.
   ///
   /// - Parameters:
-  ///   - side: Pixels per side to which the middle square of each is scaled; `nil` if they are squares of one size.
-  ///   - channels: 1 or 3; `nil` for as many as there are.
-  ///   - limit: Most images per class; `nil` for all.
-  ///   - progress: Told how many are read.
+  ///   - side: The size in pixels to which the central square of each image is scaled; `nil` if
+  ///     they are squares of one size.
+  ///   - channels: 1 or 3; `nil` to keep the number of channels.
+  ///   - limit: Maximum number of images per class; `nil` for all.
+  ///   - progress: Called with the number of images read.
   /// - Returns: The images.
   /// - Throws: ``ImageError`` that names the file, or a `FileError`.
   public func read(
@@ -68,7 +69,8 @@ public struct ImageFiles: Hashable, Sendable {
       images = try IDXFile.read(images: paths[0], labels: labels)
     case .cifar: images = try CIFARFile.read(paths)
     case .latents:
-      throw ImageError.invalidFile(paths[0], problem: "it holds latents, and pictures are needed")
+      throw ImageError.invalidFile(
+        paths[0], problem: "it contains latents, but pictures are needed")
     case .folders:
       images = try ImageFolder.read(
         paths[0], side: side, channels: channels, limit: limit, progress: progress)

@@ -8,16 +8,16 @@ public protocol ImageSet: AnyObject {
   var imageShape: [Int] { get }
   /// Number of images.
   var count: Int { get }
-  /// Number of classes; labels are 0 to one below.
+  /// Number of classes; labels are from 0 to one less.
   var classes: Int { get }
 
   /// Some images.
   ///
   /// - Parameters:
-  ///   - numbers: Which, each from 0 to `count - 1`.
-  ///   - random: Where sets draw from whose images are distributions, such as latents; without it they give the
-  ///     means.
-  /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels lie between -1 and 1.
+  ///   - numbers: Their indices, each from 0 to `count - 1`.
+  ///   - random: The random numbers for sets whose images are distributions, such as latents;
+  ///     without them they return the means.
+  /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels are between -1 and 1.
   /// - Throws: When the data cannot be read.
   func images(_ numbers: [Int], random: RandomSource?) throws -> Tensor
 
@@ -32,28 +32,28 @@ public struct ImageBatch {
   /// One label per image.
   public var labels: [Int]
 
-  /// Collects images.
+  /// Creates a batch.
   public init(images: Tensor, labels: [Int]) { (self.images, self.labels) = (images, labels) }
 }
 
-/// Images in an endless order that can be continued anywhere.
+/// An endless sequence of images that can be resumed anywhere.
 public protocol ImageBatchSource: AnyObject {
   /// Channels, rows and columns of an image.
   var imageShape: [Int] { get }
   /// Number of classes.
   var classes: Int { get }
-  /// Where the next image lies; setting it continues there.
+  /// Position of the next image; setting it continues there.
   var position: DataPosition { get set }
 
   /// The next images.
   ///
   /// - Parameter count: How many, at least 1.
-  /// - Returns: The images; the same ones whenever the position is the same.
+  /// - Returns: The images, which depend only on the position.
   /// - Throws: When the data cannot be read.
   func next(_ count: Int) throws -> ImageBatch
 }
 
-/// The images of a set, shuffled anew in every pass, mirrored at random if wanted.
+/// The images of a set, reshuffled in every epoch, and mirrored at random if requested.
 public final class ShuffledImages: ImageBatchSource {
   private let images: any ImageSet
   private let flips: Bool
@@ -64,7 +64,7 @@ public final class ShuffledImages: ImageBatchSource {
   /// - Parameters:
   ///   - images: The images, at least one.
   ///   - flips: Whether half of the images are mirrored left to right.
-  ///   - seed: Decides order and mirroring.
+  ///   - seed: Determines order and mirroring.
   public init(_ images: any ImageSet, flips: Bool, seed: UInt64) {
     precondition(images.count >= 1, "a set without images")
     (self.images, self.flips) = (images, flips)
@@ -78,7 +78,7 @@ public final class ShuffledImages: ImageBatchSource {
   /// Images in a pass.
   public var count: Int { images.count }
 
-  /// The next image's place in the shuffled order.
+  /// The next image's position in the shuffled order.
   public var position: DataPosition {
     get { order.position }
     set { order = ShuffledOrder(count: images.count, seed: order.seed, position: newValue) }
@@ -86,7 +86,7 @@ public final class ShuffledImages: ImageBatchSource {
 
   /// The next images.
   public func next(_ count: Int) throws -> ImageBatch {
-    // Everything random depends on the place alone.
+    // All random choices depend only on the position.
     var generator = SeededGenerator(
       seed: order.seed &+ UInt64(order.position.epoch) &* 0xD1B5_4A32_D192_ED03
         &+ UInt64(order.position.index) &* 0x9E37_79B9_7F4A_7C15)
@@ -114,7 +114,7 @@ public final class ImageArray: ImageSet {
   ///   - pixels: Shape `[images, channels, rows, columns]`; u8 from 0 to 255, or f32 from -1 to 1.
   ///   - labels: One per image, from 0 to `classes - 1`.
   ///   - classes: Number of classes.
-  /// - Throws: `SettingError` when they do not fit together.
+  /// - Throws: `SettingError` when they are inconsistent.
   public init(_ pixels: Tensor, labels: [Int], classes: Int) throws(SettingError) {
     guard pixels.rank == 4, pixels.dtype == .u8 || pixels.dtype == .f32 else {
       throw SettingError(

@@ -3,24 +3,25 @@ import MoEModels
 public import MoETensor
 public import SystemPackage
 
-/// Images as the distributions that an autoencoder made of them, in a safetensors file that anyone can write.
+/// Images as the distributions that an autoencoder encodes them as, in a simple safetensors file.
 ///
 ///     mean     f32, f16 or bf16   [images, channels, rows, columns]
-///     std      the same shape     absent where the encoder gives no spread
+///     std      the same shape     absent if the encoder gives no deviation
 ///     labels   i64 or i32         [images]
 ///
 /// The metadata entry `switchyard` holds `{"version": 1, "classes": N}`; with `"scale": S` means and deviations are
-/// multiplied by S (0.18215 for the encoder of Stable Diffusion). Each time an image is used, it is drawn anew.
+/// multiplied by S (0.18215 for the encoder of Stable Diffusion). A new sample is drawn each time
+/// an image is used.
 public final class LatentImages: ImageSet {
   /// Number of classes.
   public let classes: Int
   private let mean: Tensor
   private let deviation: Tensor?
   private let labels: [Int]
-  /// What means and deviations are multiplied by.
+  /// The factor of means and deviations.
   public let scale: Double
 
-  /// Maps a file, and looks at its values once.
+  /// Maps a file, and checks its values once.
   ///
   /// - Throws: `ConfigurationError` that says what is wrong, `SafetensorsError` or a `FileError`.
   public init(_ path: FilePath) throws {
@@ -65,7 +66,7 @@ public final class LatentImages: ImageSet {
     }
   }
 
-  /// Looks at all values once, and names the first image with a wrong one.
+  /// Checks all values once, and reports the first image with an invalid one.
   private static func check(
     _ values: Tensor, _ name: String, _ expected: String, in path: FilePath,
     isRight: (Tensor) -> Tensor
@@ -82,13 +83,14 @@ public final class LatentImages: ImageSet {
     }
   }
 
-  /// Writes images of a model of latents in this format, for the program with their decoder.
+  /// Writes images of a latent model in this format, for a program with the decoder.
   ///
   /// - Parameters:
-  ///   - images: As the model made them, shape `[images, channels, rows, columns]`; nothing is cut off.
+  ///   - images: The model's outputs, shape `[images, channels, rows, columns]`; they are not
+  ///     clipped.
   ///   - labels: One per image.
   ///   - classes: Number of the model's classes.
-  ///   - scale: What latents are multiplied by for the model; the file holds them without it.
+  ///   - scale: The factor of latents for the model; the file contains them without it.
   ///   - path: A new file, or one to replace.
   /// - Throws: A `FileError`.
   public static func write(
@@ -107,7 +109,7 @@ public final class LatentImages: ImageSet {
   /// The label of an image.
   public func label(_ number: Int) -> Int { labels[number] }
 
-  /// Draws some images, or gives their means.
+  /// Samples some images, or returns their means.
   public func images(_ numbers: [Int], random: RandomSource?) -> Tensor {
     let places = Tensor(numbers)
     var result = mean.selecting(places).cast(to: .f32)

@@ -9,7 +9,7 @@ public enum ImageFile {
 
   private enum Format { case png, jpeg }
 
-  /// Reads a PNG or JPEG file; its first bytes decide which.
+  /// Reads a PNG or JPEG file, determined by its first bytes.
   ///
   /// Transparent parts become white, and 16-bit channels are reduced to 8 bits.
   ///
@@ -79,7 +79,7 @@ public enum ImageFile {
         unsafe cimages_png_write(
           pixels.baseAddress, width, height, channels, $0.baseAddress, &count)
       }
-      precondition(isWritten, "a PNG file of \(width)×\(height) pixels cannot be made")
+      precondition(isWritten, "a PNG file of \(width)×\(height) pixels cannot be created")
       bytes.removeLast(bytes.count - count)
       return bytes
     }

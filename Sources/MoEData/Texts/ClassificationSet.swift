@@ -2,21 +2,21 @@ package import MoECore
 public import MoEModels
 package import MoETensor
 
-/// Texts as tokens, with what is to be predicted of them.
+/// Texts as tokens, with their targets.
 public struct ClassificationSet {
   /// The tokens.
   public var tokens: [TokenizedText]
   /// The class of each text, from 0; zeros for scores.
   public var labels: [Int]
-  /// The score of each text by its place in the range, 0 to 1; zeros for classes.
+  /// The score of each text as its position in the range, from 0 to 1; zeros for classes.
   public var scores: [Float]
-  /// The kind of each text, where kinds are told apart.
+  /// The kind of each text, if kinds are distinguished.
   public var kinds: [Int]?
   /// Names of the kinds.
   public var kindNames: [String]
-  /// Texts that were cut off at the longest length.
+  /// Number of texts that were truncated to the maximum length.
   public private(set) var truncated = 0
-  /// What an encoder that does not change made of the texts.
+  /// The states of a frozen encoder for the texts.
   package var states: EncodedStates?
 
   /// Number of texts.
@@ -24,7 +24,7 @@ public struct ClassificationSet {
 
   /// Encodes texts.
   ///
-  /// - Throws: ``DataError`` for a text of which no token is left.
+  /// - Throws: ``DataError`` for a text without tokens.
   public init(_ texts: LabelledTexts, with preparation: TextPreparation) throws(DataError) {
     tokens = []
     tokens.reserveCapacity(texts.texts.count)
@@ -32,7 +32,7 @@ public struct ClassificationSet {
       guard let prepared = preparation(text.first, text.second) else {
         throw .invalidLine(
           texts.paths[text.file], line: text.line,
-          problem: "has a text without any token; remove it")
+          problem: "has a text without tokens; remove it")
       }
       tokens.append(prepared.text)
       if prepared.isTruncated { truncated += 1 }

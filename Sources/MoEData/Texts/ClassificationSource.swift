@@ -4,31 +4,31 @@ package import SystemPackage
 
 /// The section `data` of a configuration for classes or scores.
 package struct ClassificationSource: Sendable {
-  /// Where texts come from.
+  /// The source of the texts.
   package enum Origin: Sendable {
     case files(TextDataFormat, train: [FilePath], test: [FilePath])
     case synthetic
   }
 
   package let origin: Origin
-  /// Texts to train on; `nil` for all.
+  /// Number of texts to train on; `nil` for all.
   package let trainSamples: Int?
-  /// Texts to test on; `nil` for all.
+  /// Number of texts to test on; `nil` for all.
   package let testSamples: Int?
-  /// Share of the training texts to test on instead.
+  /// Fraction of the training texts to test on instead.
   package let testShare: Double
-  /// Share of the training texts that is not learned from, for choosing settings.
+  /// Fraction of the training texts that is held out for choosing settings.
   package let validationShare: Double
-  /// Whether evaluations read those texts, not the test.
+  /// Whether evaluations use those texts instead of the test set.
   package let evaluatesOnValidation: Bool
-  /// Decides which texts are taken.
+  /// Determines which texts are selected.
   package let sampleSeed: UInt64
-  /// Whether questions of HotpotQA are read with the sentences that answer them.
+  /// Whether HotpotQA questions are read with the sentences that answer them.
   package let supportingFacts: Bool
-  /// Most tokens of a text; `nil` for 128, or what the encoder can do.
+  /// Maximum number of tokens of a text; `nil` for 128, or the encoder's limit if lower.
   package let maximumLength: Int?
 
-  /// Whether texts are made here.
+  /// Whether texts are generated.
   package var isSynthetic: Bool { if case .synthetic = origin { true } else { false } }
 
   package init(_ json: ConfigurationObject) throws {
@@ -60,7 +60,7 @@ package struct ClassificationSource: Sendable {
         throw object.invalid("supporting_facts", "false, as only hotpotqa has them")
       }
       guard train.isEmpty, test.isEmpty, testShare == 0, validationShare == 0 else {
-        throw object.invalid("train", "absent, because synthetic texts come from no file")
+        throw object.invalid("train", "absent, because synthetic texts do not come from files")
       }
       origin = .synthetic
       return
@@ -99,12 +99,12 @@ package struct ClassificationSource: Sendable {
     for path in train + test { _ = try MappedFile(path) }
   }
 
-  /// Reads, divides and samples.
+  /// Reads, splits and samples the texts.
   ///
   /// - Throws: ``DataError`` that names file and line.
   package func read() throws -> (train: LabelledTexts, test: LabelledTexts?) {
     guard case .files(let format, let train, let test) = origin else {
-      // Seeds apart, so that no text of the test is among those to learn from by design.
+      // Separate seeds, so that test texts are not among the training texts by design.
       return (
         SyntheticTexts.make(trainSamples ?? 2_000, seed: 2 &* sampleSeed),
         SyntheticTexts.make(testSamples ?? 1_000, seed: 2 &* sampleSeed &+ 1)
@@ -129,9 +129,9 @@ package struct ClassificationSource: Sendable {
     return (learned, tested)
   }
 
-  /// An error about the setting that left texts of one class only to learn from.
+  /// An error about the setting that leaves only texts of one class to train on.
   private var tooFewLeft: SettingError {
-    let rest = "so that texts of at least two classes are left to learn from"
+    let rest = "so that texts of at least two classes are left to train on"
     if let trainSamples {
       return SettingError(
         key: "data.train_samples", value: "\(trainSamples)", expected: "more, \(rest)")

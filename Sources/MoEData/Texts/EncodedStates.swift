@@ -4,18 +4,18 @@ package import MoEModels
 package import MoETensor
 package import SystemPackage
 
-/// What an encoder that does not change made of texts, in a file that is mapped into memory.
+/// The states of a frozen encoder for texts, in a memory-mapped file.
 ///
-/// A safetensors file with `pooled` (f32, `[texts, width]`), `rows` (f16, `[tokens, width]`) and `lengths` (i32). The
-/// states of single tokens are narrow, because there are many: 11 bits are far more than the states' own
-/// reproducibility on other processors, and half of the disk.
+/// A safetensors file with `pooled` (f32, `[texts, width]`), `rows` (f16, `[tokens, width]`) and
+/// `lengths` (i32). The states of single tokens are f16, because there are many: 11 bits are far
+/// more than their reproducibility on other processors, and need half the disk space.
 package final class EncodedStates {
   package let lengths: [Int]
   private let starts: [Int]
   private let pooled: Tensor
   private let rows: Tensor
 
-  /// Opens a file of these texts.
+  /// Opens the file of these texts.
   package init(_ path: FilePath, lengths: [Int]) throws {
     let file = try SafetensorsFile(path)
     pooled = try file.tensor(named: "pooled")
@@ -45,14 +45,14 @@ package final class EncodedStates {
   }
 }
 
-/// A folder with the states of texts, made once and found again by what they depend on.
+/// A cache folder with the states of texts, keyed by everything that they depend on.
 package struct StateCache {
   package let folder: FilePath
 
-  /// Keeps states in a folder.
+  /// Caches states in a folder.
   package init(folder: FilePath) { self.folder = folder }
 
-  /// The folder for all runs of a user.
+  /// The folder shared by all runs of a user.
   package static var shared: FilePath {
     let environment = ProcessInfo.processInfo.environment
     let base =
@@ -61,13 +61,13 @@ package struct StateCache {
     return base.appending("switchyard").appending("states")
   }
 
-  /// Opens the states of texts, or makes them.
+  /// Opens the states of texts, or computes them.
   ///
   /// - Parameters:
   ///   - texts: The tokens.
-  ///   - encoder: Makes the states.
-  ///   - identity: What tells this encoder, its pooling included, from others.
-  ///   - progress: Told how far the work has come.
+  ///   - encoder: Computes the states.
+  ///   - identity: Identifies the encoder, including its pooling.
+  ///   - progress: Called as the work advances.
   /// - Returns: The states.
   /// - Throws: A `FileError`, as for a full disk.
   package func states(
@@ -83,7 +83,7 @@ package struct StateCache {
     return try EncodedStates(path, lengths: lengths)
   }
 
-  /// A hash of everything that decides about the states.
+  /// A hash of everything that determines the states.
   package static func key(_ texts: [TokenizedText], _ identity: String) -> String {
     var numbers: [Int32] = [2]  // Version of the format.
     for text in texts {
@@ -101,7 +101,7 @@ package struct StateCache {
   ) throws {
     let width = encoder.configuration.hiddenSize
     var pooled: [Float] = []
-    // Rows may be more than memory holds.
+    // Rows may not fit into memory.
     let raw = path.temporarySibling
     defer { try? FileManager.default.removeItem(atPath: raw.string) }
     try AtomicFile.write(to: raw) { file in
@@ -133,7 +133,7 @@ package struct StateCache {
     }
   }
 
-  /// States of some texts, in their order, made in batches of texts of like length.
+  /// States of some texts, in order, computed in batches of texts of similar length.
   private static func encode(
     _ texts: [TokenizedText], _ encoder: any TextEncoder, done: (Int) -> Void
   ) -> (pooled: [Float], rows: [[Float16]]) {

@@ -2,13 +2,13 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// Reads questions of HotpotQA.
+/// Reads HotpotQA questions.
 struct HotpotQAReader {
   private let path: FilePath
   /// Whether the sentences that answer the questions are read, too.
   private let facts: Bool
   private let bytes: [UInt8]
-  /// Whether the file is one list, whose records have numbers, not lines.
+  /// Whether the file is one list, whose records are identified by number instead of line.
   private let isList: Bool
 
   /// Reads the file.
@@ -19,7 +19,7 @@ struct HotpotQAReader {
     isList = bytes.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "[")
   }
 
-  /// A question as the set spells it; other keys are ignored.
+  /// A question in the data set's format; other keys are ignored.
   private struct Record: Decodable {
     var question: String
     var type: String
@@ -32,7 +32,7 @@ struct HotpotQAReader {
     }
   }
 
-  /// A title and the number of a sentence.
+  /// A title and the index of a sentence.
   private struct Fact: Decodable {
     var title: String
     var sentence: Int
@@ -68,12 +68,13 @@ struct HotpotQAReader {
     } catch let error as DecodingError {
       throw located(error)
         ?? DataError.invalidLine(
-          path, line: 1, problem: "begins no list of questions with their types; the file is broken"
+          path, line: 1,
+          problem: "does not begin a list of questions with their types; the file is broken"
         )
     }
   }
 
-  /// The number of the record that could not be decoded, and why; `nil` if it is not the fault of one.
+  /// The number of the record that could not be decoded, and why; `nil` if the error is elsewhere.
   private func located(_ error: DecodingError) -> DataError? {
     let (context, problem): (DecodingError.Context, String) =
       switch error {
@@ -81,7 +82,7 @@ struct HotpotQAReader {
       case .typeMismatch(_, let context), .valueNotFound(_, let context):
         (
           context,
-          "has something else than expected at '\(context.codingPath.dropFirst().map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: "."))'"
+          "has an unexpected value at '\(context.codingPath.dropFirst().map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: "."))'"
         )
       case .dataCorrupted(let context): (context, "is broken")
       @unknown default: (.init(codingPath: [], debugDescription: ""), "")
@@ -94,7 +95,7 @@ struct HotpotQAReader {
     for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
     where line.contains(where: { $0 > 32 }) {
       guard let record = try? JSONDecoder().decode(Record.self, from: Data(line)) else {
-        throw invalid(number + 1, "is no JSON object with 'question' and 'type'")
+        throw invalid(number + 1, "is not a JSON object with 'question' and 'type'")
       }
       records.append((number + 1, record))
     }
@@ -122,12 +123,12 @@ struct HotpotQAReader {
     let articles = Dictionary(context.map { ($0.title, $0.sentences) }) { first, _ in first }
     let found = wanted.compactMap { fact -> String? in
       guard let sentences = articles[fact.title], sentences.indices.contains(fact.sentence) else {
-        return nil  // The set names a few sentences that its articles do not have.
+        return nil  // The data set names a few sentences that its articles do not have.
       }
       return sentences[fact.sentence].trimmingCharacters(in: .whitespaces)
     }
     guard found.contains(where: { !$0.isEmpty }) else {
-      throw invalid(line, "names no sentence that its context has")
+      throw invalid(line, "does not name a sentence of its context")
     }
     return found.joined(separator: " ")
   }

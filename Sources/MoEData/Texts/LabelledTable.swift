@@ -2,10 +2,12 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-/// A table of texts with classes of their own: a header with `text` and `label`, and `pair` for second texts, in any
-/// order among other columns; tab-separated if its name ends in `.tsv`, comma-separated otherwise.
+/// A table of texts with custom classes.
+///
+/// It has a header with `text` and `label`, and `pair` for second texts, in any order among other
+/// columns. It is tab-separated if its name ends in `.tsv`, comma-separated otherwise.
 struct LabelledTable {
-  /// Most classes that a table may name; more are a sign of the wrong column.
+  /// Maximum number of classes of a table; more suggest the wrong column.
   static let mostClasses = 1_000
 
   private let values: SeparatedValues
@@ -24,7 +26,7 @@ struct LabelledTable {
     guard let text = header.firstIndex(of: "text"), let label = header.firstIndex(of: "label")
     else {
       throw DataError.invalidLine(
-        path, line: 1, problem: "is no header with the columns 'text' and 'label'")
+        path, line: 1, problem: "is not a header with the columns 'text' and 'label'")
     }
     (self.text, self.label, pair) = (text, label, header.firstIndex(of: "pair"))
     rows = all.dropFirst()
@@ -40,7 +42,7 @@ struct LabelledTable {
   ///
   /// - Parameters:
   ///   - paths: The files, at least one.
-  ///   - classes: The classes that labels must name; `nil` for those that they do name.
+  ///   - classes: The allowed classes; `nil` for those that occur.
   /// - Returns: All texts, none of them empty.
   /// - Throws: ``DataError`` that names the line, or a `FileError`.
   static func texts(of paths: [FilePath], classes: [String]?) throws -> LabelledTexts {

@@ -2,7 +2,7 @@ import MoECore
 public import MoEModels
 public import SystemPackage
 
-/// A text, or a pair of texts, and what is to be predicted of it.
+/// A text, or a pair of texts, and its target.
 public struct LabelledText: Hashable, Sendable {
   /// The text.
   public var first: String
@@ -12,14 +12,14 @@ public struct LabelledText: Hashable, Sendable {
   public var label = 0
   /// The score; 0 for a class.
   public var score = 0.0
-  /// The kind of text, where the source tells kinds apart besides classes.
+  /// The kind of text, if the source distinguishes kinds besides classes.
   public var kind: Int?
-  /// The line, from 1; of lists that have no lines, the number of the record.
+  /// The line, from 1; for lists without lines, the number of the record.
   public var line: Int
-  /// The place of its file in ``LabelledTexts/paths``.
+  /// The index of its file in ``LabelledTexts/paths``.
   public var file = 0
 
-  /// Describes a text.
+  /// Creates a text.
   public init(_ first: String, second: String? = nil, label: Int = 0, score: Double = 0, line: Int)
   {
     (self.first, self.second, self.label, self.score) = (first, second, label, score)
@@ -29,16 +29,16 @@ public struct LabelledText: Hashable, Sendable {
 
 /// Texts of one source, all with classes or all with scores.
 public struct LabelledTexts: Sendable {
-  /// Where they come from, for messages; at least one.
+  /// Their files, for messages; at least one.
   public var paths: [FilePath]
   /// The texts.
   public var texts: [LabelledText]
-  /// What is predicted.
+  /// The target.
   public var target: ClassifierConfiguration.Target
-  /// Names of the kinds; empty where there are none.
+  /// Names of the kinds; empty if there are none.
   public var kinds: [String] = []
 
-  /// Collects texts.
+  /// Creates a set of texts.
   package init(path: FilePath, texts: [LabelledText], target: ClassifierConfiguration.Target) {
     (self.paths, self.texts, self.target) = ([path], texts, target)
   }
@@ -64,13 +64,13 @@ public struct LabelledTexts: Sendable {
   /// Number of classes; 1 for scores.
   package var classCount: Int { target.outputs }
 
-  /// The same, refused if there are none.
+  /// The same texts; an error if there are none.
   package func filled() throws(DataError) -> LabelledTexts {
     guard !texts.isEmpty else { throw .empty(path) }
     return self
   }
 
-  /// Refuses texts that cannot be learned from: of one class only, or none at all.
+  /// Rejects texts that cannot be learned from: of only one class, or none at all.
   package func checkVariety() throws(DataError) {
     let first = try filled().texts[0]
     guard case .classes(let names) = target, !hasVariety else { return }
@@ -83,14 +83,14 @@ public struct LabelledTexts: Sendable {
     return texts.contains { $0.label != first.label }
   }
 
-  /// Some of the texts, classes in the same proportions as here, in the order in which they stand.
+  /// A stratified sample of the texts, in their order.
   ///
-  /// Each class gives its share, rounded down; the classes that lost most by rounding give one more. Scores count as
-  /// one class.
+  /// Each class contributes its proportion, rounded down; the classes that lost most by rounding
+  /// contribute one more. Scores count as one class.
   ///
   /// - Parameters:
-  ///   - count: Texts to choose.
-  ///   - seed: Decides which.
+  ///   - count: Number of texts to choose.
+  ///   - seed: Determines which.
   /// - Returns: The chosen texts, and those that were not.
   /// - Throws: ``DataError/tooFewTexts(_:found:needed:)``.
   public func sample(

@@ -1,11 +1,11 @@
 import MoECore
 import SystemPackage
 
-/// A strict reader of files with a value per column, in UTF-8.
+/// A strict reader of comma- or tab-separated values in UTF-8.
 ///
-/// Comma-separated values follow RFC 4180: a value may stand in double quotes, which stand twice inside, and may then
-/// hold separators and line ends. Tab-separated values have no quotes; a quote is a character like any other.
-/// Lines end with LF or CRLF.
+/// Comma-separated values follow RFC 4180: a value may be in double quotes, which are doubled
+/// inside, and may then contain separators and line ends. Tab-separated values have no quotes; a
+/// quote is a character like any other. Lines end with LF or CRLF.
 struct SeparatedValues {
   enum Format {
     case commas
@@ -21,7 +21,7 @@ struct SeparatedValues {
   let path: FilePath
   let format: Format
 
-  /// Reads all rows; empty lines at the end are left out.
+  /// Reads all rows; empty lines at the end are ignored.
   ///
   /// - Throws: ``DataError`` that names the line, or a `FileError`.
   /// - Complexity: O(bytes).
@@ -36,7 +36,8 @@ struct SeparatedValues {
       } while taken(separator, bytes, &place)
       guard place == bytes.count || tookLineEnd(bytes, &place) else {
         throw DataError.invalidLine(
-          path, line: line, problem: "goes on behind a closing quote; write quotes inside twice")
+          path, line: line,
+          problem: "continues after a closing quote; double the quotes inside values")
       }
       rows.append(Row(line: start, values: values))
       line += 1
@@ -46,7 +47,7 @@ struct SeparatedValues {
     return rows
   }
 
-  /// Refuses a row that has not as many values as the header.
+  /// Rejects a row whose number of values differs from the header's.
   func check(_ row: Row, header: [String]) throws(DataError) {
     guard row.values.count == header.count else {
       throw .invalidLine(
@@ -95,7 +96,7 @@ struct SeparatedValues {
     var end = place
     let endsLine = place == bytes.count || bytes[place] == 10
     if endsLine, end > start, bytes[end - 1] == 13 { end -= 1 }
-    // A line end of two bytes is found again by the caller.
+    // The caller handles line ends of two bytes.
     if end < place, place < bytes.count { place = end }
     return String(decoding: bytes[start..<end], as: UTF8.self)
   }
@@ -118,6 +119,6 @@ struct SeparatedValues {
       text.append(byte)
     }
     throw DataError.invalidLine(
-      path, line: first, problem: "opens a quote that nothing closes; close it")
+      path, line: first, problem: "opens a quote that is never closed; close it")
   }
 }

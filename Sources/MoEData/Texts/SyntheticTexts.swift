@@ -4,12 +4,13 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-/// A task without files that shows what experts of different kinds are good for: half of the texts ask which things
-/// are spoken of, half in which order things happen.
+/// A task without files that shows what experts of different kinds are good for: half of the texts
+/// depend on which things are mentioned, half on the order in which things happen.
 ///
-/// A static text holds three keywords of one of four topics among filler; its class is the topic. A temporal text
-/// holds the same four events among filler, each once; its class is the event that comes first, of which a bag of
-/// words says nothing. Classes and kinds are equally frequent.
+/// A static text contains three keywords of one of four topics among filler; its class is the
+/// topic. A temporal text contains the same four events among filler, each once; its class is the
+/// event that comes first, about which a bag of words says nothing. Classes and kinds are equally
+/// frequent.
 public struct SyntheticTexts: Hashable, Sendable {
   /// Names of the classes.
   public static let labels = ["A", "B", "C", "D"]
@@ -26,21 +27,22 @@ public struct SyntheticTexts: Hashable, Sendable {
     "far", "house", "garden", "morning", "evening", "people", "again",
   ]
 
-  /// What each class stands for, in words: the topic of static texts, and the first event of temporal ones.
+  /// The meaning of each class, in words: the topic of static texts, and the first event of
+  /// temporal ones.
   public static var meanings: [String] {
     zip(topics, events).map { "\($0.joined(separator: ", ")); or a \($1) before other events" }
   }
 
-  /// Makes texts of 10 to 16 words.
+  /// Generates texts of 10 to 16 words.
   ///
   /// - Parameters:
   ///   - count: Number of texts.
-  ///   - seed: Decides all of them.
+  ///   - seed: Determines all of them.
   /// - Returns: The texts, with their kinds.
   public static func make(_ count: Int, seed: UInt64) -> LabelledTexts {
     var generator = SeededGenerator(seed: seed)
     let texts = (0..<count).map { number in
-      // Every eight texts have all classes of both kinds.
+      // Each group of eight texts has all classes of both kinds.
       text(label: number % 4, kind: number / 4 % 2, line: number + 1, &generator)
     }
     var result = LabelledTexts(path: "synthetic", texts: texts, target: .classes(labels))
@@ -60,7 +62,7 @@ public struct SyntheticTexts: Hashable, Sendable {
       others.remove(at: label)
       marked = [events[label]] + shuffled(others, &generator)
     }
-    // Places in rising order keep the order of the marked words.
+    // Positions in ascending order keep the order of the marked words.
     let places = Set(shuffled(Array(0..<length), &generator).prefix(marked.count))
     let words = (0..<length).map { place in
       places.contains(place)

@@ -1,17 +1,17 @@
 import SystemPackage
 
-/// Where AG News has its class; everything else is text.
+/// The column of the class in AG News; everything else is text.
 struct AGNewsColumns {
   let isHeader: Bool
   let label: Int
-  /// Numbers of the first and the last class.
+  /// The numbers of the first and the last class.
   let classes: ClosedRange<Int>
   /// How many columns a row may have.
   let counts: ClosedRange<Int>
 
   /// Reads the first row, which may be a header.
   init(_ row: [String]) {
-    // Without a header a row begins with the number of its class.
+    // Without a header, a row begins with the number of its class.
     let names = Int(row[0]) == nil ? row.map { $0.lowercased() } : []
     if let place = names.firstIndex(of: "class index") {
       (isHeader, label, classes) = (true, place, 1...4)
@@ -24,7 +24,7 @@ struct AGNewsColumns {
   }
 }
 
-/// Where STS-B has its score and its pair.
+/// The columns of the score and the pair in STS-B.
 struct STSBColumns {
   let isHeader: Bool
   let score: Int

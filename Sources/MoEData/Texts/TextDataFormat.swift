@@ -10,20 +10,22 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   case agNews = "ag_news"
   /// SST-2: tab-separated with a header; the columns `label` (0 or 1) and `sentence` (or `content`) in any order.
   case sst2
-  /// STS-B: tab-separated; score from 0 to 5 in column 5, the pair in columns 6 and 7, sources behind it ignored. Or with a
-  /// header, as in GLUE: the columns `score`, `sentence1` and `sentence2` in any order.
+  /// STS-B: tab-separated; score from 0 to 5 in column 5, the pair in columns 6 and 7, later
+  /// columns ignored. Or with a header, as in GLUE: the columns `score`, `sentence1` and
+  /// `sentence2` in any order.
   case stsb
-  /// HotpotQA: a list of objects with `question` and `type`, or one object per line; told apart are questions that
-  /// bridge two articles and those that compare.
+  /// HotpotQA: a list of objects with `question` and `type`, or one object per line; the classes
+  /// are *bridge* and *comparison* questions.
   case hotpotQA = "hotpotqa"
-  /// Texts with classes of their own: comma-separated, or tab-separated if the name ends in `.tsv`, with a header that has
-  /// the columns `text` and `label`, and `pair` for second texts.
+  /// Texts with custom classes: comma-separated, or tab-separated if the name ends in `.tsv`, with
+  /// a header that has the columns `text` and `label`, and `pair` for second texts.
   case table
 
-  /// What is predicted of texts in this format; `nil` where the texts say it.
+  /// The target of texts in this format; `nil` if it depends on the texts.
   public var target: ClassifierConfiguration.Target? { single(supportingFacts: false)?.target }
 
-  /// What is predicted, and how a file is read; `nil` for tables, whose classes depend on all files together.
+  /// The target, and how a file is read; `nil` for tables, whose classes depend on all files
+  /// together.
   private func single(
     supportingFacts: Bool
   ) -> (target: ClassifierConfiguration.Target, texts: (FilePath) throws -> [LabelledText])? {
@@ -44,8 +46,9 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
   ///
   /// - Parameters:
   ///   - path: The file.
-  ///   - supportingFacts: Whether questions of HotpotQA are read together with the sentences that answer them.
-  ///   - classes: Of a table, the classes that its labels must name; `nil` for those that they do name.
+  ///   - supportingFacts: Whether HotpotQA questions are read together with the sentences that
+  ///     answer them.
+  ///   - classes: For a table, the allowed classes; `nil` for those that occur.
   /// - Returns: All texts, none of them empty.
   /// - Throws: ``DataError`` that names the line, or a `FileError`.
   public func read(
@@ -88,7 +91,7 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       }
       var texts = row.values
       texts.remove(at: columns.label)
-      // The set spells line ends as backslashes.
+      // The data set writes line ends as backslashes.
       let text = texts.joined(separator: " ").replacing("\\", with: " ")
       return LabelledText(
         try table.text(text, of: row), label: number - columns.classes.lowerBound,
@@ -104,7 +107,7 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       let text = header.firstIndex(where: { $0 == "sentence" || $0 == "content" })
     else {
       throw DataError.invalidLine(
-        path, line: 1, problem: "is no header with the columns 'label' and 'sentence'")
+        path, line: 1, problem: "is not a header with the columns 'label' and 'sentence'")
     }
     return try rows.dropFirst().map { row in
       try table.check(row, header: header)

@@ -1,18 +1,19 @@
 import MoECore
 
-/// The numbers below a count in a random order that depends on a seed and the epoch alone, pass after pass.
+/// The numbers below a count, shuffled anew in every epoch, in an order that depends only on a seed
+/// and the epoch.
 public struct ShuffledOrder: Sendable {
-  /// Numbers in a pass.
+  /// Numbers per epoch.
   public let count: Int
-  /// Decides all orders.
+  /// Determines all orders.
   public let seed: UInt64
-  /// The next place.
+  /// The next position.
   public private(set) var position: DataPosition
   private var order: [UInt32]
 
   /// Starts, or continues, at a position.
   ///
-  /// - Precondition: `count` is from 1 to 2³², and the position is possible.
+  /// - Precondition: `count` is from 1 to 2³², and the position is valid.
   public init(count: Int, seed: UInt64, position: DataPosition = DataPosition()) {
     precondition(1...(1 << 32) ~= count && position.epoch >= 0 && 0...count ~= position.index)
     (self.count, self.seed, self.position) = (count, seed, position)
@@ -21,7 +22,7 @@ public struct ShuffledOrder: Sendable {
 
   /// The next number.
   ///
-  /// - Complexity: O(1), and O(count) at the beginning of a pass.
+  /// - Complexity: O(1), and O(count) at the beginning of an epoch.
   public mutating func next() -> Int {
     if position.index == count {
       position = DataPosition(epoch: position.epoch + 1)
@@ -31,7 +32,7 @@ public struct ShuffledOrder: Sendable {
     return Int(order[position.index])
   }
 
-  /// Fisher and Yates' shuffle, whose order no version of the standard library changes.
+  /// A Fisher–Yates shuffle, whose order does not depend on the version of the standard library.
   ///
   /// - SeeAlso: Durstenfeld 1964, *Algorithm 235: Random permutation*.
   static func order(count: Int, seed: UInt64, epoch: Int) -> [UInt32] {

@@ -1,10 +1,11 @@
-/// Finds places at which text can be cut so that byte-level tokenizers give the same tokens as for the whole.
+/// Finds positions at which text can be split so that byte-level tokenizers give the same tokens as
+/// for the whole.
 enum TextCutter {
   private static let newline = UInt8(ascii: "\n")
   private static let space = UInt8(ascii: " ")
 
-  /// Where a part that begins at `begin` ends: after a line break before a letter or sign, else before a space
-  /// between two words, else, in text without either, between two characters.
+  /// The end of a part that begins at `begin`: after a line break before a letter or sign, or else
+  /// before a space between two words, or else between two characters.
   static func end(ofPartFrom begin: Int, in text: RawSpan, limit: Int) -> Int {
     let last = begin + max(limit, 4)
     guard last < text.byteCount else { return text.byteCount }
@@ -19,7 +20,7 @@ enum TextCutter {
     return place
   }
 
-  /// The place behind the next line break, or the end of the text.
+  /// The position after the next line break, or the end of the text.
   static func endOfLine(from begin: Int, in text: RawSpan) -> Int {
     var place = begin
     while place < text.byteCount {

@@ -2,20 +2,20 @@ import Foundation
 import MoECore
 public import SystemPackage
 
-/// A file with text to learn from: plain text, or one JSON object per line.
+/// A file with text to train on: plain text, or one JSON object per line.
 public struct TextSource: Hashable, Sendable {
   /// The file.
   public var path: FilePath
   /// The key that holds a document's text in each line; `nil` for plain text, which is one document.
   public var field: String?
 
-  /// Names a file; the default field of files that end in `.jsonl` is `text`.
+  /// Creates a source; the default field of files that end in `.jsonl` is `text`.
   public init(_ path: FilePath, field: String? = nil) {
     self.path = path
     self.field = field ?? (path.extension == "jsonl" ? "text" : nil)
   }
 
-  /// A run of a document's bytes.
+  /// A part of a document's bytes.
   public struct Part {
     /// UTF-8.
     public var bytes: [UInt8]
@@ -38,8 +38,9 @@ public struct TextSource: Hashable, Sendable {
   /// Reads the documents one after another, long ones in parts.
   ///
   /// - Parameters:
-  ///   - limit: Bytes in a part of plain text, at most; a line of JSONL is never divided.
-  ///   - body: Receives the parts in their order, and the bytes of the file that are done after each.
+  ///   - limit: Maximum number of bytes in a part of plain text; a line of JSONL is never split.
+  ///   - body: Receives the parts in order, and the number of bytes of the file that are done after
+  ///     each.
   /// - Throws: ``DataError``, a `FileError`, or what `body` throws.
   public func forEachPart(
     limit: Int = 1 << 20, _ body: (Part, _ bytesDone: Int) throws -> Void

@@ -5,16 +5,18 @@ import MoEModels
 public import MoETensor
 public import SystemPackage
 
-/// The tokens of a text in a file, mapped into memory: opening costs nothing, windows are read as they are used.
+/// The tokens of a text in a memory-mapped file: opening it is free, windows are read when they are
+/// used.
 ///
 /// A safetensors file with `tokens` (u16 for vocabularies of up to 65,536 tokens, else i32; u32 is read, too),
-/// `document_starts` (i64, places in `tokens`), and the metadata entry `switchyard`, a JSON object.
+/// `document_starts` (i64, indices in `tokens`), and the metadata entry `switchyard`, a JSON
+/// object.
 public final class TokenFile: Sendable {
-  /// What the file says of its origin.
+  /// The origin of the tokens.
   public struct Origin: Hashable, Codable, Sendable {
     /// Version of this format.
     public var version = 1
-    /// Identity of the tokenizer, as `Tokenizer.identity(at:)` gives it.
+    /// Identity of the tokenizer, from `Tokenizer.identity(at:)`.
     public var tokenizer: String
     /// Tokens in the vocabulary.
     public var vocabulary: Int
@@ -26,7 +28,7 @@ public final class TokenFile: Sendable {
 
   /// Where the file is.
   public var path: FilePath { file.path }
-  /// What the file says of its origin.
+  /// The origin of the tokens.
   public let origin: Origin
   /// Number of tokens.
   public let count: Int
@@ -40,7 +42,7 @@ public final class TokenFile: Sendable {
   /// - Parameters:
   ///   - path: The file.
   ///   - tokenizer: Identity of the tokenizer that it must have been made with; `nil` for any.
-  /// - Throws: ``DataError``, or why it is no safetensors file.
+  /// - Throws: ``DataError``, or an error if it is not a safetensors file.
   public init(_ path: FilePath, tokenizer: String? = nil) throws {
     file = try SafetensorsFile(path)
     guard let text = file.header.metadata["switchyard"],
@@ -63,7 +65,7 @@ public final class TokenFile: Sendable {
 
   /// Some of the tokens.
   ///
-  /// - Precondition: The range lies inside the file.
+  /// - Precondition: The range is inside the file.
   /// - Throws: ``DataError/tokenOutsideVocabulary(_:token:vocabulary:)``.
   public func tokens(in places: Range<Int>) throws -> [Int] {
     let size = dtype.byteSize
@@ -84,14 +86,14 @@ public final class TokenFile: Sendable {
     return tokens
   }
 
-  /// Places of the tokens that begin documents, i64.
+  /// Indices of the tokens that begin documents, i64.
   ///
   /// - Throws: `SafetensorsError` when the file has none.
   public func documentStarts() throws -> Tensor { try file.tensor(named: "document_starts") }
 }
 
 extension Tokenizer {
-  /// What tells tokenizers apart: a hash of the bytes of a `tokenizer.json`.
+  /// Identifies a tokenizer: a hash of the bytes of its `tokenizer.json`.
   ///
   /// - Throws: A `FileError` when it cannot be read.
   public static func identity(at path: FilePath) throws -> String {

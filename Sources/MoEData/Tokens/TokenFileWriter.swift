@@ -4,7 +4,7 @@ public import MoECore
 import MoEModels
 public import SystemPackage
 
-/// Turns text into a ``TokenFile``, part by part, so that memory does not grow with the text.
+/// Converts text to a ``TokenFile``, part by part, so that memory does not grow with the text.
 public struct TokenFileWriter {
   private let tokenizer: Tokenizer
   private let identity: String
@@ -14,15 +14,16 @@ public struct TokenFileWriter {
   ///
   /// - Parameters:
   ///   - tokenizer: The tokenizer.
-  ///   - identity: What `Tokenizer.identity(at:)` says of it.
-  ///   - endToken: Put behind every document, if there is one.
+  ///   - identity: Its `Tokenizer.identity(at:)`.
+  ///   - endToken: Appended to every document, if given.
   public init(_ tokenizer: Tokenizer, identity: String, endToken: Int?) {
     (self.tokenizer, self.identity, self.endToken) = (tokenizer, identity, endToken)
   }
 
-  /// Writes the tokens of some files, one after another; the file appears whole or not at all.
+  /// Writes the tokens of some files, one after another; the file appears complete or not at all.
   ///
-  /// Plain text is encoded in parts of about a mebibyte, cut where byte-level tokenizers cut anyway.
+  /// Plain text is encoded in parts of about a mebibyte, split where byte-level tokenizers split
+  /// anyway.
   ///
   /// - Throws: ``DataError``, or a `FileError`, as for a full disk.
   public func write(
@@ -80,7 +81,7 @@ public struct TokenFileWriter {
 
     init(endToken: Int?, isNarrow: Bool) { (self.endToken, self.isNarrow) = (endToken, isNarrow) }
 
-    /// What to write for a part with these tokens.
+    /// The data to write for a part with these tokens.
     mutating func take(_ ids: [Int], beginsDocument: Bool, count bytes: Int) -> [UInt8] {
       let end = beginsDocument ? endDocument() : []
       if beginsDocument {
@@ -92,7 +93,7 @@ public struct TokenFileWriter {
       return end + encoded(ids)
     }
 
-    /// What to write behind a document, if one is open.
+    /// The data to write after a document, if one is open.
     mutating func endDocument() -> [UInt8] {
       defer { isOpen = false }
       guard let endToken, isOpen else { return [] }

@@ -1,25 +1,25 @@
 public import MoETensor
 
-/// A place in the order in which windows are trained on.
+/// A position in the order in which windows are trained on.
 public struct DataPosition: Hashable, Codable, Sendable {
-  /// Passes over all windows that are complete.
+  /// Complete passes over all windows.
   public var epoch: Int
-  /// Windows of the present pass that are done.
+  /// Completed windows of the current pass.
   public var index: Int
 
-  /// Names a place; by default the beginning.
+  /// Creates a position; by default the beginning.
   public init(epoch: Int = 0, index: Int = 0) { (self.epoch, self.index) = (epoch, index) }
 }
 
-/// Windows of tokens in a shuffled order that depends on a seed and the epoch alone.
+/// Windows of tokens in a shuffled order that depends only on a seed and the epoch.
 ///
 /// Window w holds the tokens from `w · context` to `(w + 1) · context`, both included: it predicts `context`
-/// tokens, and every token of the range but the first is predicted once per epoch (save for a rest at the end
-/// that fills no window).
+/// tokens, and every token of the range but the first is predicted once per epoch (except for a
+/// remainder at the end that does not fill a window).
 public struct TokenWindows {
-  /// Where the tokens come from.
+  /// The source of the tokens.
   public let file: TokenFile
-  /// Which of them take part.
+  /// The range of tokens that is used.
   public let range: Range<Int>
   /// Tokens that a window predicts.
   public let context: Int
@@ -28,7 +28,7 @@ public struct TokenWindows {
 
   /// Divides a range of tokens into windows.
   ///
-  /// - Throws: ``DataError/tooShort(_:tokens:needed:)`` when there is not a single window.
+  /// - Throws: ``DataError/tooShort(_:tokens:needed:)`` if they do not fill a window.
   public init(_ file: TokenFile, range: Range<Int>? = nil, context: Int) throws(DataError) {
     let range = range ?? 0..<file.count
     precondition(context >= 1 && range.lowerBound >= 0 && range.upperBound <= file.count)

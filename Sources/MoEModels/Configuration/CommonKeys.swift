@@ -4,8 +4,8 @@ import MoERouting
 
 /// What the families' configurations have in common.
 ///
-/// Both spellings of keys are read, that of transformers 4 and that of 5. Limits on sizes are far above any
-/// model and keep products of sizes far below 2⁶³.
+/// Both spellings of keys are read, those of transformers 4 and 5. Limits on sizes are far above
+/// any model and keep products of sizes far below 2⁶³.
 struct CommonKeys {
   static let size = 1...(1 << 20)
 
@@ -39,7 +39,8 @@ struct CommonKeys {
       headSize = hiddenSize / heads
     }
     guard headSize.isMultiple(of: 2) else {
-      throw json.invalid("head_dim", "even, because rotary positions turn pairs; it is \(headSize)")
+      throw json.invalid(
+        "head_dim", "even, because rotary positions rotate pairs; it is \(headSize)")
     }
     contextLength = try json.int("max_position_embeddings", in: 1...(1 << 30))
     epsilon = try json.number("rms_norm_eps")
@@ -52,7 +53,7 @@ struct CommonKeys {
     return try json.optionalInt("eos_token_id", in: 0...(1 << 24)).map { [$0] } ?? []
   }
 
-  /// The nonlinearity.
+  /// The activation function.
   func activation() throws(ConfigurationError) -> Activation { try json.choice("hidden_act") }
 
   /// Experts per token.
@@ -72,7 +73,7 @@ struct CommonKeys {
     return kinds
   }
 
-  /// The usual architecture with softmax token choice, for a family to change.
+  /// The common architecture with softmax token choice, for a family to modify.
   func configuration(
     family: String, experts: Int, expertInner: Int, renormalizes: Bool,
     layers: [DecoderConfiguration.LayerKind]? = nil
@@ -83,7 +84,7 @@ struct CommonKeys {
       family: family, experts: experts, expertInner: expertInner, router: router, layers: layers)
   }
 
-  /// The usual architecture, for a family to change.
+  /// The common architecture, for a family to modify.
   func architecture(
     family: String, experts: Int, expertInner: Int, router: (any Router)?,
     layers: [DecoderConfiguration.LayerKind]? = nil
@@ -105,7 +106,7 @@ struct CommonKeys {
   }
 }
 
-/// The keys about rotary positions, in both spellings.
+/// The keys of rotary positions, in both spellings.
 struct RotaryKeys {
   let base: Double
   let scaling: RotaryEmbedding.Scaling
@@ -141,7 +142,7 @@ struct RotaryKeys {
     }
   }
 
-  /// YaRN's factor of attention for a stretch by `factor`; the paper's equation 22.
+  /// YaRN's attention factor for a scaling by `factor`; equation 22 of the paper.
   private static func sharpening(_ factor: Double) -> Double {
     factor <= 1 ? 1 : 0.1 * log(factor) + 1
   }

@@ -1,8 +1,8 @@
 public import MoERouting
 
-/// Everything that decides the architecture of a ``MoEDecoder``, whatever family it comes from.
+/// Everything that determines the architecture of a ``MoEDecoder``, of whatever family.
 public struct DecoderConfiguration: Sendable {
-  /// What a layer has behind its attention.
+  /// What a layer has after its attention.
   public enum LayerKind: Hashable, Sendable {
     /// One feed-forward network of this inner width.
     case dense(inner: Int)
@@ -20,11 +20,11 @@ public struct DecoderConfiguration: Sendable {
     case perHead = "per_head"
   }
 
-  /// Experts that work on every token.
+  /// Experts that process every token.
   public struct SharedExperts: Hashable, Sendable {
     /// Inner width of all of them together.
     public var inner: Int
-    /// Whether a gate scales their answer.
+    /// Whether a gate scales their output.
     public var isGated: Bool
   }
 
@@ -34,23 +34,23 @@ public struct DecoderConfiguration: Sendable {
   public var vocabularySize: Int
   /// Width of the residual stream.
   public var hiddenSize: Int
-  /// What each layer has behind its attention, in order.
+  /// What each layer has after its attention, in order.
   public var layers: [LayerKind]
   /// Query heads.
   public var heads: Int
   /// Key and value heads; divides `heads`.
   public var keyHeads: Int
-  /// Numbers per head, even.
+  /// Width of a head; even.
   public var headSize: Int
-  /// Longest text of training, in tokens.
+  /// Longest text in training, in tokens.
   public var contextLength: Int
-  /// Which normalization stands before attention, experts and head.
+  /// The normalization before attention, experts and head.
   public var normalization: Normalization.Kind
   /// Its ε.
   public var epsilon: Double
   /// Base of the rotary frequencies.
   public var rotaryBase: Double
-  /// How the rotary frequencies are stretched.
+  /// How the rotary frequencies are scaled for longer contexts.
   public var rotaryScaling: RotaryEmbedding.Scaling
   /// Normalization of queries and keys.
   public var queryKeyNorm: QueryKeyNorm
@@ -68,24 +68,24 @@ public struct DecoderConfiguration: Sendable {
   public var tiesEmbeddings: Bool
   /// Form of all feed-forward networks.
   public var form: FeedForward.Form
-  /// Their nonlinearity.
+  /// Their activation function.
   public var activation: Activation
-  /// Routed experts per sparse layer; 0 where no layer is sparse.
+  /// Routed experts per sparse layer; 0 if no layer is sparse.
   public var experts: Int
-  /// Inner width of a routed expert; 0 where no layer is sparse.
+  /// Inner width of a routed expert; 0 if no layer is sparse.
   public var expertInner: Int
-  /// The rule that chooses experts; `nil` where no layer is sparse.
+  /// The rule that chooses experts; `nil` if no layer is sparse.
   public var router: (any Router)?
-  /// Experts that work on every token, if any.
+  /// Experts that process every token, if any.
   public var shared: SharedExperts?
-  /// Factor of the load-balancing loss in training.
+  /// Coefficient of the load-balancing loss in training.
   public var balanceCoefficient: Double
   /// Tokens that end a text.
   public var endTokens: [Int]
 
-  /// Experts that work on a token, on average; 0 where no layer is sparse.
+  /// Experts per token, on average; 0 if no layer is sparse.
   public var expertsPerToken: Double { router?.expertsPerToken(experts: experts) ?? 0 }
 
-  /// Places of the sparse layers.
+  /// Indices of the sparse layers.
   public var sparseLayers: [Int] { layers.indices.filter { layers[$0] == .sparse } }
 }

@@ -1,6 +1,6 @@
 public import MoECore
 
-/// A family of language models: how its `config.json` and its weights are named.
+/// A family of language models: how its `config.json` is read and its weights are named.
 public protocol DecoderFamily: SendableMetatype {
   /// Its `model_type`.
   static var modelType: String { get }

@@ -1,12 +1,12 @@
 import MoETensor
 
-/// Self-attention among the patches of an image; every patch sees every other.
+/// Self-attention between the patches of an image; every patch attends to every other.
 struct DiffusionAttention {
   /// `[3 · width, width]`: queries, keys and values.
   let joint: Linear
   /// `[width, width]`.
   let output: Linear
-  /// Normalization of each head's queries and keys, if there is any.
+  /// Normalization of each head's queries and keys, if any.
   let norms: (query: Normalization, key: Normalization)?
   let heads: Int
 

@@ -1,6 +1,6 @@
 import MoETensor
 
-/// A block of a diffusion transformer, steered by time and label (adaLN-Zero).
+/// A block of a diffusion transformer, conditioned on time and label (adaLN-Zero).
 ///
 ///     shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = modulation(SiLU(condition))
 ///     x = x + gate_a · attention(norm(x) · (1 + scale_a) + shift_a)
@@ -14,7 +14,7 @@ struct DiffusionBlock {
     case sparse(DiffusionExperts)
   }
 
-  /// The block's number in the model, from 0.
+  /// The block's index in the model, from 0.
   let place: Int
   let attention: DiffusionAttention
   let network: Network
@@ -25,7 +25,7 @@ struct DiffusionBlock {
   ///
   /// - Parameters:
   ///   - x: Shape `[batch, tokens, width]`.
-  ///   - condition: After the nonlinearity, shape `[batch, width]`.
+  ///   - condition: After the activation function, shape `[batch, width]`.
   ///   - labels: One per image.
   ///   - pass: What the pass is for.
   /// - Returns: Shape of `x`, and what the experts did if the block is sparse.
@@ -46,6 +46,6 @@ struct DiffusionBlock {
     }
   }
 
-  /// Keeps rows without variance finite.
+  /// Keeps constant rows finite.
   static let epsilon = 1e-6
 }

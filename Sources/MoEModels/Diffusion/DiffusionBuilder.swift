@@ -2,11 +2,12 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// Asks a source for the weights of a diffusion transformer under the names of the paper's code.
+/// Requests the weights of a diffusion transformer from a source, under the names of the paper's
+/// code.
 final class DiffusionBuilder {
-  /// What gradients change.
+  /// The trained weights.
   private(set) var parameters: [NamedParameter] = []
-  /// What is stored with the weights, but changes otherwise or not at all.
+  /// State that is stored with the weights, but not changed by gradients.
   private(set) var buffers: [NamedParameter] = []
   private let configuration: DiffusionConfiguration
   private let weights: any WeightSource

@@ -7,10 +7,10 @@ public import MoECore
 ///      "label_dropout": 0.1, "learn_sigma": true, "qk_norm": false, "objective": "rectified_flow",
 ///      "experts": {"router": "promoe", "count": 12}}
 ///
-/// Without `experts` all blocks are dense; with it every second one is sparse, the first block being dense. A key
-/// that nobody knows is an error.
+/// Without `experts` all blocks are dense; with it every second one is sparse, starting with the
+/// second. An unknown key is an error.
 public struct DiffusionConfiguration: Hashable, Sendable {
-  /// What a model predicts of a noisy image.
+  /// What a model predicts from a noisy image.
   public enum Objective: String, Hashable, Codable, Sendable, CaseIterable {
     /// The velocity from image to noise.
     case rectifiedFlow = "rectified_flow"
@@ -18,7 +18,7 @@ public struct DiffusionConfiguration: Hashable, Sendable {
     case noisePrediction = "noise_prediction"
   }
 
-  /// What `config.json` calls these models.
+  /// The `model_type` of these models in `config.json`.
   public static let modelType = "diffusion_transformer"
 
   /// Rows and columns of an image.
@@ -35,18 +35,19 @@ public struct DiffusionConfiguration: Hashable, Sendable {
   public var heads: Int
   /// Number of classes.
   public var classes: Int
-  /// Share of labels that training replaces by the null label, from 0 to below 1; with 0 there is no null label.
+  /// Fraction of labels that training replaces by the null label, from 0 to below 1; with 0 there
+  /// is no null label.
   public var labelDropout: Double
-  /// Whether the model also gives a variance, in as many channels again.
+  /// Whether the model also predicts a variance, in as many additional channels.
   public var learnsSigma: Bool
   /// Whether queries and keys are normalized.
   public var hasQueryKeyNorm: Bool
   /// What the model predicts.
   public var objective: Objective
-  /// The experts of the sparse blocks, if there are any.
+  /// The experts of the sparse blocks, if any.
   public var experts: DiffusionExpertsConfiguration?
 
-  /// Describes an architecture.
+  /// Creates a configuration.
   public init(
     imageSize: Int, channels: Int, patchSize: Int, hiddenSize: Int, depth: Int, heads: Int,
     classes: Int, labelDropout: Double = 0.1, learnsSigma: Bool = true,
@@ -61,13 +62,13 @@ public struct DiffusionConfiguration: Hashable, Sendable {
 
   /// Patches of an image.
   public var tokens: Int { (imageSize / patchSize) * (imageSize / patchSize) }
-  /// Channels that the model gives.
+  /// Output channels of the model.
   public var outputChannels: Int { learnsSigma ? 2 * channels : channels }
-  /// Whether there is a label that says nothing, number ``classes``.
+  /// Whether there is a null label, number ``classes``.
   public var hasNullLabel: Bool { labelDropout > 0 }
   /// Whether block `place`, from 0, has experts.
   public func isSparse(_ place: Int) -> Bool { experts != nil && !place.isMultiple(of: 2) }
-  /// Places of the blocks with experts.
+  /// Indices of the blocks with experts.
   public var sparseBlocks: [Int] { (0..<depth).filter(isSparse) }
 }
 
@@ -78,7 +79,7 @@ extension DiffusionConfiguration {
     "qk_norm", "objective", "experts",
   ]
 
-  /// Reads a configuration and checks that a model of it can exist.
+  /// Reads a configuration and checks that a model can be built from it.
   ///
   /// - Throws: `ConfigurationError` that names the key; ``ModelError`` for another `model_type`.
   public init(_ json: ConfigurationObject) throws {
@@ -113,7 +114,7 @@ extension DiffusionConfiguration {
     guard imageSize.isMultiple(of: patchSize) else {
       throw json.invalid("patch_size", "a divisor of image_size (\(imageSize))")
     }
-    // Positions of a gigabyte, and attention among as many patches, are far above any model.
+    // A gigabyte of positions, and attention between as many patches, are far beyond any model.
     guard tokens <= 1 << 16, tokens * hiddenSize <= 1 << 28 else {
       throw json.invalid("patch_size", "larger: an image would have \(tokens) patches")
     }

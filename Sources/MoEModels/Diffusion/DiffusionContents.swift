@@ -7,16 +7,16 @@ import SystemPackage
 /// They do not say how many heads there are, how many experts work on a token, what is predicted, or which of several
 /// rules with the same tensors assigns tokens to experts.
 struct DiffusionContents {
-  /// Where the tensors lie, for messages.
+  /// Where the tensors are stored, for messages.
   let path: FilePath
   /// Shapes by name.
   let shapes: [String: [Int]]
 
-  /// The architecture, with what the tensors do not say as in the paper's released models.
+  /// The architecture; what the tensors do not say is taken from the paper's released models.
   ///
   /// - Parameters:
-  ///   - heads: The number of heads, where it is known.
-  ///   - router: The rule that is taken where several have the tensors; by default the first of them.
+  ///   - heads: The number of heads, if known.
+  ///   - router: The rule to use if several match the tensors; by default the first of them.
   /// - Returns: The architecture.
   /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has, or when the
   ///   number of heads cannot be known.
@@ -44,7 +44,7 @@ struct DiffusionContents {
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
     result.experts = try experts(result, preferring: router?.rule)
     guard case .object(let values) = result.object else { return result }
-    // Shapes may be anything; only what a configuration may say is taken.
+    // Shapes may be anything; only valid configurations are accepted.
     return try DiffusionConfiguration(ConfigurationObject(values, path: path))
   }
 
@@ -57,7 +57,7 @@ struct DiffusionContents {
     return shape
   }
 
-  /// One more than the highest number of a block.
+  /// One more than the highest index of a block.
   private var depth: Int {
     let numbers = shapes.keys.compactMap { name in
       name.hasPrefix("blocks.")
@@ -94,12 +94,12 @@ struct DiffusionContents {
     return experts
   }
 
-  /// Refuses tensors that are those of another model than a configuration describes.
+  /// Rejects tensors of a different model than a configuration describes.
   ///
-  /// - Throws: ``ModelError/otherModel(path:found:expected:)``; or nothing where the tensors are of no diffusion
-  ///   transformer, because the names of what is missing say more.
+  /// - Throws: ``ModelError/otherModel(path:found:expected:)``; nothing if the tensors are not
+  ///   those of a diffusion transformer, because the names of missing tensors say more.
   func check(_ expected: DiffusionConfiguration) throws(ModelError) {
-    // What tensors do not say is taken as it should be; one head fits every width.
+    // What tensors do not say is assumed to be right; one head fits every width.
     let router = expected.experts?.router
     guard var found = try? configuration(heads: 1, preferring: router) else { return }
     (found.heads, found.labelDropout) = (expected.heads, expected.labelDropout)
@@ -117,9 +117,10 @@ struct DiffusionContents {
 }
 
 extension DiffusionConfiguration {
-  /// What tensors do not say about the model: keys of `config.json` with the values that they have here.
+  /// What tensors do not say about the model: keys of `config.json` with their values in this
+  /// model.
   public var unseen: [(key: String, value: String)] {
-    // The width of normalized queries is that of a head.
+    // Normalized queries have the width of a head.
     var result: [(key: String, value: String)] =
       hasQueryKeyNorm ? [] : [("num_attention_heads", "\(heads)")]
     result.append(("label_dropout", "\(labelDropout)"))
@@ -139,7 +140,7 @@ extension DiffusionConfiguration {
     return result
   }
 
-  /// Refuses a checkpoint that holds the tensors of another model.
+  /// Rejects a checkpoint with the tensors of another model.
   ///
   /// - Throws: ``ModelError/otherModel(path:found:expected:)``.
   package func check(_ checkpoint: SafetensorsCheckpoint) throws(ModelError) {
@@ -149,7 +150,7 @@ extension DiffusionConfiguration {
     ).check(self)
   }
 
-  /// The architecture in a line, for people.
+  /// The architecture as a line of text.
   public var title: String {
     var parts = [
       "\(depth) blocks of width \(hiddenSize)",

@@ -2,10 +2,10 @@ import Foundation
 import MoECore
 import MoETensor
 
-/// Fixed sines and cosines of places and times.
+/// Fixed sinusoidal embeddings of positions and times.
 enum DiffusionEmbeddings {
   private static let base = 10000.0
-  /// Numbers that describe a time.
+  /// Width of the embedding of a time.
   static let timeWidth = 256
 
   /// The positions of a square of patches, row by row: shape `[rows², width]`, row-major.
@@ -26,7 +26,7 @@ enum DiffusionEmbeddings {
 
   /// Cosines, then sines, of times.
   ///
-  /// - Parameter times: From 0 to 1000, also between whole numbers; f32, shape `[times]`.
+  /// - Parameter times: From 0 to 1000, not necessarily integers; f32, shape `[times]`.
   /// - Returns: Shape `[times, 256]`, f32.
   static func times(_ times: Tensor) -> Tensor {
     let half = timeWidth / 2

@@ -2,7 +2,7 @@ import MoECore
 import MoERouting
 public import MoETensor
 
-/// What a layer's routing adds to the loss, before coefficients.
+/// The terms that a layer's routing adds to the loss, before coefficients.
 extension DiffusionExperts.Output {
   /// A term of the loss.
   ///

@@ -4,9 +4,9 @@ public import MoETensor
 
 /// The sparse network of a diffusion transformer's block.
 ///
-///     tokens of images without a label → their own expert, with weight 1     where the model has one
-///     other tokens → the experts that the rule gives them, weighted
-///     all tokens → the shared expert, with weight 1                          where the model has one
+///     tokens of images without a label → a separate expert, with weight 1    if the model has one
+///     other tokens → the experts that the rule assigns, weighted
+///     all tokens → the shared expert, with weight 1                          if the model has one
 public struct DiffusionExperts {
   /// Assigns tokens to the routed experts.
   let rule: any DiffusionRule
@@ -22,23 +22,24 @@ public struct DiffusionExperts {
     (self.shared, self.hasUnconditional) = (shared, hasUnconditional)
   }
 
-  /// What a layer gives.
+  /// The output of a layer.
   public struct Output {
     /// Shape `[batch, tokens, width]`.
     public var hidden: Tensor
-    /// Who worked on what, over all tokens of the batch and all experts but the shared one; the unconditional
-    /// expert, if there is one, is the last.
+    /// The assignment of all tokens of the batch to all experts but the shared one; the
+    /// unconditional expert, if there is one, is the last.
     public var routing: Routing
-    /// Which tokens the rule saw.
+    /// Which tokens the rule assigned.
     public var split: ConditionalSplit
-    /// What it did with them.
+    /// How it assigned them.
     public var routed: RoutedTokens
     /// The rule.
     let rule: any DiffusionRule
 
-    /// The part of ``routing`` that the rule decided: of the tokens of ``split`` with a label, numbered from 0.
+    /// The part of ``routing`` that the rule determined: the tokens with a label in ``split``,
+    /// numbered from 0.
     public var conditional: Routing { routed.routing }
-    /// The tokens that the rule saw, shape `[conditional tokens, width]`.
+    /// The tokens that the rule assigned, shape `[conditional tokens, width]`.
     public var tokens: Tensor { routed.tokens.values }
   }
 
@@ -48,7 +49,7 @@ public struct DiffusionExperts {
   ///   - x: Shape `[batch, tokens, width]`.
   ///   - labels: One per image.
   ///   - pass: What the pass is for.
-  /// - Returns: The answers and the assignment.
+  /// - Returns: The outputs and the assignment.
   func callAsFunction(
     _ x: Tensor, labels: DiffusionLabels, pass: DiffusionPass
   ) -> Output {
@@ -71,22 +72,22 @@ public struct DiffusionExperts {
 
 }
 
-/// What a forward pass of a ``DiffusionTransformer`` is for.
+/// The purpose of a forward pass of a ``DiffusionTransformer``.
 public enum DiffusionPass {
   /// Making images.
   case inference
-  /// Learning from images.
+  /// Training on images.
   case training
-  /// As training, but centroids first start from random tokens.
+  /// Like training, but centroids are first initialized from random tokens.
   case starting(RandomSource)
 
-  /// Whether the model learns from the images.
+  /// Whether the model is trained on the images.
   public var isTraining: Bool { if case .inference = self { false } else { true } }
 }
 
 /// The labels of a batch.
 struct DiffusionLabels {
   var values: [Int]
-  /// For each image, whether it has the label that says nothing.
+  /// For each image, whether its label is null.
   var isNull: [Bool]
 }

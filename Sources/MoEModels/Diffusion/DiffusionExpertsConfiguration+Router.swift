@@ -1,5 +1,5 @@
 extension DiffusionExpertsConfiguration {
-  /// A rule as a value of a configuration: two are equal if they are the same type.
+  /// A rule as a value in a configuration; two are equal if they are the same type.
   public struct Router: Hashable, Sendable {
     /// The rule's type.
     public let rule: any DiffusionRule.Type
@@ -10,9 +10,9 @@ extension DiffusionExpertsConfiguration {
     /// The rules that come with the library.
     public static var builtIn: [Router] { DiffusionRules.builtIn.map { Router($0) } }
 
-    /// What `config.json` calls it.
+    /// Its name in `config.json`.
     public var name: String { rule.name }
-    /// A model with this rule, for people.
+    /// A description of a model with this rule.
     public var title: String { rule.title }
     /// Whether images without a label may have a separate expert, and all tokens a shared one.
     public var hasRoles: Bool { rule.hasRoles }

@@ -7,26 +7,27 @@ public struct DiffusionExpertsConfiguration: Hashable, Sendable {
   public var router: Router
   /// Routed experts.
   public var count: Int
-  /// Experts per token; where experts choose, on average.
+  /// Experts per token; the average if experts choose.
   public var perToken: Int
-  /// How likeness to prototypes becomes a weight, for rules that read it.
+  /// How similarity to prototypes becomes a weight, for rules that use it.
   public var scoring: PrototypeRouter.Scoring
   /// Inner width of routed and unconditional experts.
   public var size: Int
-  /// Inner width of the expert that works on all tokens, if there is one.
+  /// Inner width of the shared expert, which processes all tokens, if there is one.
   public var sharedSize: Int?
-  /// Whether images without a label have an expert of their own.
+  /// Whether images without a label have a separate expert.
   public var hasUnconditional: Bool
-  /// The expert that each class belongs to, for rules that read it.
+  /// The expert that each class belongs to, for rules that use it.
   public var superclasses: [Int]
 
-  /// Describes experts; the defaults are those of the rule's paper for a width of `hiddenSize`.
+  /// Creates a configuration; the defaults are those of the rule's paper for a width of
+  /// `hiddenSize`.
   ///
   /// - Parameters:
   ///   - router: The rule.
-  ///   - count: Routed experts; by default as many as the rule says.
+  ///   - count: Routed experts; by default the rule's default.
   ///   - hiddenSize: Width of the model.
-  ///   - classes: Number of classes, which a classification divides evenly in their order.
+  ///   - classes: Number of classes, which a classification divides evenly, in order.
   public init(_ router: Router, count: Int? = nil, hiddenSize: Int, classes: Int) {
     let (rule, experts) = (router.rule, count ?? router.rule.defaultCount)
     (self.router, self.count) = (router, experts)
@@ -39,7 +40,7 @@ public struct DiffusionExpertsConfiguration: Hashable, Sendable {
       ? (0..<classes).map { $0 * experts / max(1, classes) } : []
   }
 
-  /// Experts in the list of a layer: the routed ones, and the unconditional one.
+  /// Experts of a layer: the routed ones, and the unconditional one.
   public var listed: Int { count + (hasUnconditional ? 1 : 0) }
 }
 
@@ -68,7 +69,7 @@ extension DiffusionExpertsConfiguration {
     if json.has("shared_size") || json.has("unconditional"), !router.hasRoles {
       let key = json.has("shared_size") ? "shared_size" : "unconditional"
       throw json.invalid(
-        key, "left out; the router '\(router.name)' has routed experts only")
+        key, "absent; the router '\(router.name)' has routed experts only")
     }
     if router.hasRoles {
       // A shared size of 0 says that there is none.
@@ -77,7 +78,7 @@ extension DiffusionExpertsConfiguration {
       hasUnconditional = try json.optionalBool("unconditional") ?? hasNullLabel
       if hasUnconditional, !hasNullLabel {
         throw json.invalid(
-          "unconditional", "false where label_dropout is 0, because no image lacks its label then")
+          "unconditional", "false where label_dropout is 0, because every image then has its label")
       }
     }
     try readSuperclasses(json, classes: classes)
@@ -114,12 +115,12 @@ extension DiffusionExpertsConfiguration {
 }
 
 extension DiffusionExpertsConfiguration.Router {
-  /// Refuses a key that the rule does not read.
+  /// Rejects a key that the rule does not use.
   fileprivate func check(
     _ key: DiffusionRuleKey, _ json: ConfigurationObject
   ) throws(ConfigurationError) {
     guard !rule.keys.contains(key) else { return }
     throw json.invalid(
-      key.rawValue, "left out; it belongs to \(DiffusionRules.names(reading: key))")
+      key.rawValue, "absent; it belongs to \(DiffusionRules.names(reading: key))")
   }
 }

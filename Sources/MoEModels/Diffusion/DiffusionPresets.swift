@@ -22,10 +22,11 @@ public enum DiffusionSize: String, Hashable, Codable, Sendable, CaseIterable {
 }
 
 extension DiffusionConfiguration {
-  /// A known size with one of the rules.
+  /// A preset size with one of the rules.
   ///
-  /// The four of the paper work on latents of four channels and 1000 classes and learn the variance. Those for
-  /// pixels have 6 or 8 routed experts and do not; they were chosen here to train in minutes to hours on a laptop.
+  /// The paper's four sizes are for latents of four channels and 1000 classes, and learn the
+  /// variance. Those for pixels have 6 or 8 routed experts and do not learn it; they were chosen to
+  /// train in minutes to hours on a laptop.
   ///
   /// - Parameters:
   ///   - size: The size.

@@ -1,43 +1,48 @@
 public import MoETensor
 
-/// A rule that assigns the tokens of images to the experts of a block: its weights, how it routes, what it adds to the
-/// loss, and what it learns from a batch besides gradients.
+/// A rule that assigns the tokens of images to the experts of a block.
 ///
-/// The rule itself is a `Router` or another pure function in MoERouting; here are the weights around it. Everything
-/// that other code must know of a rule stands in its type, so a rule is one file. One that stands elsewhere needs one
-/// line more, before a file that names it is read:
+/// It comprises its weights, how it routes, what it adds to the loss, and what it learns from a
+/// batch besides gradients.
+///
+/// The rule itself is a `Router` or another pure function in MoERouting; this type adds the
+/// weights. It contains everything that other code must know about a rule, so a rule is one file. A
+/// rule from another package needs one more line, before a file that names it is read:
 ///
 ///     DiffusionRules.registry.register(NearestRule.name, NearestRule.self)
 ///
 /// Everything but ``name``, ``title``, ``init(_:)`` and ``route(_:pass:)`` has a default.
 public protocol DiffusionRule: SendableMetatype {
-  /// What `config.json` calls the rule, in lower case with underscores.
+  /// The rule's name in `config.json`, in lower case with underscores.
   static var name: String { get }
-  /// A model with this rule, for people: "TC-DiT", or "a model routed by k-means".
+  /// A description of a model with this rule: "TC-DiT", or "a model routed by k-means".
   static var title: String { get }
 
   /// Whether images without a label may have a separate expert, and all tokens a shared one; false by default.
   static var hasRoles: Bool { get }
-  /// The optional keys of `experts` in `config.json` that the rule reads; by default the number of experts per token.
+  /// The optional keys of `experts` in `config.json` that the rule uses; by default the number of
+  /// experts per token.
   static var keys: Set<DiffusionRuleKey> { get }
-  /// Routed experts of a new model, unless it says otherwise; by default 12 beside two others, or 8 alone.
+  /// Default number of routed experts of a new model: 12 with two other experts, or 8 without.
   static var defaultCount: Int { get }
-  /// Inner width of an expert in widths of the model, unless a configuration says otherwise; by default 2 beside a
-  /// shared expert of the same width, or 4 alone, so that as many weights work on a token.
+  /// Default inner width of an expert, as a multiple of the model's width: 2 with a shared expert
+  /// of the same width, or 4 without, so that the number of active weights is the same.
   static var expansion: Int { get }
 
-  /// Names of tensors by which a checkpoint of this rule is recognised, after `blocks.N.mlp.`; the first axis of the
-  /// first is the number of routed experts.
+  /// Names of tensors by which a checkpoint of this rule is recognised, after `blocks.N.mlp.`.
   ///
-  /// Where several rules fit, the one with most names is taken, and of those the one that was registered first. By
-  /// default there are none, and a checkpoint needs a `config.json`.
+  /// The first axis of the first one is the number of routed experts.
+  ///
+  /// If several rules match, the one with the most names is used, and of those the one that was
+  /// registered first. By default there are none, and a checkpoint needs a `config.json`.
   static var signature: [String] { get }
   /// Names of the rule's tensors that gradients do not change, after `blocks.N.mlp.`; none by default.
   ///
-  /// They keep their type where a model computes in another, so no weight of another rule may end like one of them.
+  /// They keep their type when a model computes in another one, so the names of other rules'
+  /// weights must not end like one of them.
   static var buffers: [String] { get }
-  /// What checkpoints call the two projections of an expert; by default `up_proj` and `down_proj` for rules with roles,
-  /// `fc1` and `fc2` for others, as the paper's code does.
+  /// Names of an expert's two projections in checkpoints; by default `up_proj` and `down_proj` for
+  /// rules with roles, `fc1` and `fc2` for others, as in the paper's code.
   static var projections: (up: String, down: String) { get }
 
   /// The terms that the rule adds to the loss, in the order in which they are added; by default the balance loss with
@@ -45,18 +50,19 @@ public protocol DiffusionRule: SendableMetatype {
   static var terms: [RoutingTerm] { get }
   /// Whether weights of assignments may be negative, as cosines are; false by default.
   static var hasSignedWeights: Bool { get }
-  /// Whether what happens to an image does not depend on the others of its batch when images are made; true by default.
+  /// Whether images are generated independently of the others in their batch; true by default.
   static var treatsImagesAlone: Bool { get }
   /// Whether ``learn(from:)`` does anything; false by default.
   static var learnsFromRouting: Bool { get }
 
-  /// Asks for the rule's weights of one block.
+  /// Requests the rule's weights of one block.
   ///
-  /// - Parameter weights: Where they come from, and how many experts there are.
+  /// - Parameter weights: The source of the weights, and the experts of the block.
   /// - Throws: What `weights` throws, and `SettingError` for a configuration that does not fit.
   init(_ weights: DiffusionRuleWeights) throws
 
-  /// Directions to which tokens are compared, which reports show: shape `[experts, width]`; `nil` by default.
+  /// The prototypes that tokens are compared with, for reports: shape `[experts, width]`; `nil` by
+  /// default.
   var prototypes: Tensor? { get }
   /// Whether the next batch of training should be a pass of the kind ``DiffusionPass/starting(_:)``; false by default.
   var needsStart: Bool { get }
@@ -64,23 +70,24 @@ public protocol DiffusionRule: SendableMetatype {
   /// Assigns tokens to the routed experts.
   ///
   /// - Parameters:
-  ///   - tokens: Those of images that have no separate expert; perhaps none.
+  ///   - tokens: The tokens of images without a separate expert; may be empty.
   ///   - pass: What the pass is for.
   /// - Returns: The tokens and their assignment, the same whether or not gradients are recorded.
   func route(_ tokens: LabelledTokens, pass: DiffusionPass) -> RoutedTokens
 
-  /// The value of one of ``terms``, before its coefficient; never asked for the balance loss, which all rules share.
+  /// The value of one of ``terms``, before its coefficient; not called for the balance loss, which
+  /// all rules share.
   ///
   /// - Parameters:
   ///   - term: Its name.
-  ///   - routed: What ``route(_:pass:)`` gave.
+  ///   - routed: The result of ``route(_:pass:)``.
   ///   - parameters: Values of the term's parameters, by name.
   /// - Returns: Shape `[]`, at least 0; 0 for no tokens.
   func loss(_ term: String, of routed: RoutedTokens, parameters: [String: Double]) -> Tensor
 
-  /// Moves the rule's buffers after a batch of training; does nothing by default.
+  /// Updates the rule's buffers after a training batch; does nothing by default.
   ///
-  /// - Parameter routed: What ``route(_:pass:)`` gave for the batch.
+  /// - Parameter routed: The result of ``route(_:pass:)`` for the batch.
   func learn(from routed: RoutedTokens)
 }
 
@@ -89,9 +96,9 @@ extension DiffusionRule {
   public static var hasRoles: Bool { false }
   /// The number of experts per token.
   public static var keys: Set<DiffusionRuleKey> { [.perToken] }
-  /// 12 beside two others, or 8 alone.
+  /// 12 with two others, or 8 without.
   public static var defaultCount: Int { hasRoles ? 12 : 8 }
-  /// 2 beside a shared expert, or 4 alone.
+  /// 2 with a shared expert, or 4 without.
   public static var expansion: Int { hasRoles ? 2 : 4 }
   /// None.
   public static var signature: [String] { [] }
@@ -114,23 +121,23 @@ extension DiffusionRule {
   /// False.
   public var needsStart: Bool { false }
 
-  /// Stops: the rule has no term but the balance loss.
+  /// Stops the program: the rule has no term but the balance loss.
   public func loss(
     _ term: String, of routed: RoutedTokens, parameters: [String: Double]
   ) -> Tensor {
-    programmerError("the router '\(Self.name)' lists a loss '\(term)' and does not compute it")
+    programmerError("the router '\(Self.name)' lists the loss '\(term)' but does not compute it")
   }
 
   /// Does nothing.
   public func learn(from routed: RoutedTokens) {}
 }
 
-/// A key of `experts` in `config.json` that only some rules read.
+/// A key of `experts` in `config.json` that only some rules use.
 public enum DiffusionRuleKey: String, Hashable, Sendable, CaseIterable {
-  /// How likeness to prototypes becomes a weight.
+  /// How similarity to prototypes becomes a weight.
   case scoring
   /// The expert of each class.
   case superclasses
-  /// Experts per token; where experts choose, on average.
+  /// Experts per token; the average if experts choose.
   case perToken = "per_token"
 }

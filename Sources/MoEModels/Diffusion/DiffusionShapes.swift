@@ -1,10 +1,10 @@
 import MoETensor
 
 extension DiffusionConfiguration {
-  /// Numbers in all weights, positions included; thresholds and centroids are no weights.
+  /// The number of parameters, positions included; thresholds and centroids do not count.
   ///
-  /// - Returns: All of them, and those that work on one token of an image with a label; where experts choose, on
-  ///   average.
+  /// - Returns: All of them, and those that are active for one token of an image with a label; the
+  ///   average if experts choose.
   public func parameterCount() -> (all: Int, active: Int) {
     let all = tensorShapes().filter { !Self.isBuffer($0.name) || $0.name == "pos_embed" }
       .reduce(0) { $0 + $1.shape.reduce(1, *) }
@@ -14,19 +14,20 @@ extension DiffusionConfiguration {
     return (all, all - idle * expert * sparseBlocks.count)
   }
 
-  /// The tensors of a checkpoint of this architecture, buffers included, in the order of the model.
+  /// The tensors of a checkpoint of this architecture, including buffers, in the order of the
+  /// model.
   public func tensorShapes() -> [(name: String, shape: [Int])] {
     let recorder = CountedWeights()
     do {
       _ = try DiffusionTransformer(self, weights: recorder)
     } catch {
-      // Sources throw, and this one does not; routers of a checked configuration exist.
-      preconditionFailure("no model of \(title): \(error)")
+      // This source never throws, and the routers of a checked configuration exist.
+      preconditionFailure("cannot build \(title): \(error)")
     }
     return recorder.shapes
   }
 
-  /// Whether a tensor of this name is no weight that gradients change.
+  /// Whether a tensor of this name is not a trained weight.
   static func isBuffer(_ name: String) -> Bool {
     name.hasSuffix("pos_embed") || DiffusionRules.isBuffer(name)
   }

@@ -6,14 +6,14 @@ public import SystemPackage
 ///
 /// Nothing in the file is executed. Names may begin with `module.`.
 public final class DiffusionStateDictionary {
-  /// Which of a checkpoint's weights are taken.
+  /// Which of a checkpoint's weights are used.
   public enum Choice: Hashable, Sendable {
-    /// The running average, with which images are made; where there is none, the only weights.
+    /// The running average, which is meant for making images; the only weights if there is none.
     case average
-    /// Those that are trained.
+    /// The trained weights.
     case trained
 
-    /// Keys of the dictionaries, best first.
+    /// Keys of the dictionaries, in order of preference.
     var keys: [String] {
       switch self {
       case .average: ["ema_model_state_dict", "ema", "model_state_dict", "model", "state_dict"]
@@ -24,7 +24,7 @@ public final class DiffusionStateDictionary {
 
   private let file: PyTorchFile
   private let tensors: [String: PickleTensor]
-  /// Names of tensors that no part of the model asked for.
+  /// Names of tensors that are not used by the model.
   var unused: [String] { tensors.keys.filter { !used.contains($0) }.sorted() }
   private var used: Set<String> = []
 
@@ -57,12 +57,13 @@ public final class DiffusionStateDictionary {
     DiffusionContents(path: file.path, shapes: tensors.mapValues(\.shape))
   }
 
-  /// The architecture that the tensors show, with what they do not say as in the paper's released models.
+  /// The architecture of the tensors; what they do not say is taken from the paper's released
+  /// models.
   ///
   /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has.
   public func configuration() throws -> DiffusionConfiguration { try contents.configuration() }
 
-  /// The entry of a tensor that is there, of a shape and of a floating-point type.
+  /// The entry of a tensor, checked for existence, shape and a floating-point type.
   private func entry(_ name: String, _ shape: [Int]) throws(ModelError) -> PickleTensor {
     try checked(name, shape)
     guard let tensor = tensors[name] else { throw .missingWeight(path: path, name: name) }
@@ -73,7 +74,7 @@ public final class DiffusionStateDictionary {
   /// Writes a model folder: `config.json` and safetensors under the same names.
   ///
   /// - Parameters:
-  ///   - folder: Where; it must not exist. It appears whole or not at all.
+  ///   - folder: The folder, which must not exist yet; it appears complete or not at all.
   ///   - configuration: The architecture; `nil` for what the tensors show.
   ///   - progress: Told the bytes written so far.
   /// - Returns: Names of tensors that belong to no part of the model and were left out.

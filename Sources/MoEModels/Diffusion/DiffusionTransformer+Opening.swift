@@ -5,13 +5,14 @@ public import SystemPackage
 extension DiffusionTransformer {
   /// Opens a model folder (`config.json` and safetensors), the result of a training run, or a `.pt` or `.pth` file.
   ///
-  /// Weights of a folder are mapped, not read, unless another type is asked for. Of a file, the running average is
-  /// taken where there is one; nothing in it is executed.
+  /// Weights of a folder are mapped, not read, unless another type is requested. From a file, the
+  /// running average is used if there is one; nothing in the file is executed.
   ///
   /// - Parameters:
   ///   - path: The folder or file.
-  ///   - configuration: For a file, the architecture; `nil` for what its tensors show. For a folder it is not used.
-  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  ///   - configuration: For a file, the architecture; `nil` to derive it from the tensors. Not used
+  ///     for a folder.
+  ///   - dtype: Data type to compute in; `nil` for that of the checkpoint.
   /// - Returns: The model.
   /// - Throws: ``ModelError``, which says what a file holds if it is not what it should be;
   ///   `ConfigurationError`, `SafetensorsError`, `PickleError` or `FileError`.
@@ -35,7 +36,7 @@ extension DiffusionTransformer {
 }
 
 extension DiffusionTransformer {
-  /// The weights of a source in a type; buffers keep their own, whose digits they need.
+  /// The weights of a source in a type; buffers keep theirs, whose precision they need.
   private static func weights(of source: any WeightSource, in dtype: DType?) -> MappedWeights {
     MappedWeights(
       source,

@@ -2,8 +2,8 @@ import MoERouting
 public import MoETensor
 
 extension DiffusionTransformer {
-  /// The same as a call for training, but the inner results of blocks are computed again in the backward pass
-  /// instead of being kept: less memory for about a third more time.
+  /// The same as a call for training, but the activations inside blocks are recomputed in the
+  /// backward pass instead of being kept: less memory for about a third more time.
   ///
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`.
@@ -23,13 +23,13 @@ extension DiffusionTransformer {
       let results = try recomputed([hidden, condition], parameters: weights) { inputs in
         let output = block(inputs[0], condition: inputs[1], labels: known, pass: .training)
         guard let found = output.routed else { return [output.hidden] }
-        // The choice is the same both times; only the first counts.
+        // The choice is the same both times; only the first is counted.
         if routed == nil { routed = found.detached }
         return [output.hidden] + found.routed.forLosses
       }
       hidden = results[0]
       if var found = routed {
-        // What losses look at must be the recorded results, not the detached ones of the first pass.
+        // Losses must use the recorded results, not the detached ones of the first pass.
         found.routed.forLosses = Array(results.dropFirst())
         sparse.append(found)
       }
@@ -39,7 +39,7 @@ extension DiffusionTransformer {
 }
 
 extension DiffusionExperts.Output {
-  /// The same without the history of its computation.
+  /// The same, detached from the autograd graph.
   fileprivate var detached: Self {
     var result = self
     (result.hidden, result.routing) = (hidden.detached(), routing.detached)

@@ -9,8 +9,8 @@ public import MoETensor
 ///     for each block:  h = h + gate · attention(modulated(h, c));  h = h + gate · experts(modulated(h, c), label)
 ///     output = unpatched(linear(modulated(h, c)))
 ///
-/// ``DiffusionConfiguration`` says how large it is and which rule assigns tokens to experts. Names of weights are
-/// those of the paper's code.
+/// ``DiffusionConfiguration`` determines its size and the rule that assigns tokens to experts.
+/// Names of weights are those of the paper's code.
 ///
 /// - SeeAlso: Peebles and Xie 2022, *Scalable Diffusion Models with Transformers*,
 ///   [arXiv:2212.09748](https://arxiv.org/abs/2212.09748); *Routing Matters in MoE: Scaling Diffusion Transformers
@@ -18,9 +18,9 @@ public import MoETensor
 public final class DiffusionTransformer {
   /// The architecture.
   public let configuration: DiffusionConfiguration
-  /// The weights that gradients change, by name, in the order in which the forward pass uses them.
+  /// The trained weights by name, in the order in which the forward pass uses them.
   public let parameters: [NamedParameter]
-  /// What is stored with them: positions, thresholds, centroids.
+  /// Other stored state: positions, thresholds, centroids.
   public let buffers: [NamedParameter]
   let blocks: [DiffusionBlock]
   private let patches: (weight: Parameter, bias: Parameter)
@@ -55,7 +55,7 @@ public final class DiffusionTransformer {
     (parameters, buffers) = (builder.parameters, builder.buffers)
   }
 
-  /// What a forward pass gives.
+  /// The result of a forward pass.
   public struct Output {
     /// Shape `[batch, outputChannels, rows, columns]`: the prediction, then the variance if it is learned.
     public var prediction: Tensor
@@ -63,14 +63,15 @@ public final class DiffusionTransformer {
     public var sparse: [DiffusionExperts.Output]
   }
 
-  /// Predicts what is to be known of noisy images.
+  /// Predicts the noise or velocity of noisy images.
   ///
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`.
   ///   - times: Of each image, from 0 to 1000, f32, shape `[batch]`.
-  ///   - labels: Of each image, from 0 to `classes - 1`, or `classes` for the null label where there is one.
+  ///   - labels: Of each image, from 0 to `classes - 1`, or `classes` for the null label if there
+  ///     is one.
   ///   - pass: What the pass is for: rules may differ between training and use.
-  ///   - observer: Told which experts the tokens chose, if there is one.
+  ///   - observer: Notified which experts the tokens chose, if given.
   /// - Returns: The prediction and what the sparse blocks did.
   public func callAsFunction(
     _ images: Tensor, times: Tensor, labels: [Int], pass: DiffusionPass = .inference,
@@ -89,8 +90,8 @@ public final class DiffusionTransformer {
     return Output(prediction: finished(hidden, condition: condition), sparse: sparse)
   }
 
-  /// The patches with their positions, `[batch, tokens, width]`, and the condition after its nonlinearity,
-  /// `[batch, width]`.
+  /// The patches with their positions, `[batch, tokens, width]`, and the condition after its
+  /// activation function, `[batch, width]`.
   func embed(
     _ images: Tensor, times: Tensor, labels: [Int]
   ) -> (hidden: Tensor, condition: Tensor) {
@@ -113,7 +114,7 @@ public final class DiffusionTransformer {
     return (hidden, condition.silu())
   }
 
-  /// The labels, and which of them say nothing.
+  /// The labels, and which of them are null.
   func known(_ labels: [Int]) -> DiffusionLabels {
     DiffusionLabels(
       values: labels,
@@ -130,7 +131,8 @@ public final class DiffusionTransformer {
       patchSize: configuration.patchSize, order: .channelsLast, rows: rows, columns: rows)
   }
 
-  /// Tells an observer which experts the tokens of a pass chose; a token is reported as its image's label.
+  /// Notifies an observer which experts the tokens of a pass chose; a token is reported as its
+  /// image's label.
   private func report(
     _ sparse: [DiffusionExperts.Output], labels: [Int], to observer: any RoutingObserver
   ) {
@@ -145,7 +147,7 @@ public final class DiffusionTransformer {
     observer.endPass()
   }
 
-  /// Moves thresholds and centroids after a batch of training; nothing for rules without any.
+  /// Updates thresholds and centroids after a training batch; does nothing for rules without any.
   ///
   /// - Parameter sparse: What the sparse blocks did.
   public func learn(from sparse: [DiffusionExperts.Output]) {
@@ -154,12 +156,12 @@ public final class DiffusionTransformer {
     }
   }
 
-  /// Whether thresholds or centroids follow what batches of training do.
+  /// Whether thresholds or centroids are updated by training batches.
   public var learnsFromRouting: Bool {
     configuration.experts?.router.rule.learnsFromRouting ?? false
   }
 
-  /// Whether centroids have still to start from tokens.
+  /// Whether centroids must still be initialized from tokens.
   public var needsStart: Bool {
     blocks.contains { $0.experts?.rule.needsStart ?? false }
   }
@@ -169,7 +171,7 @@ public final class DiffusionTransformer {
     blocks.compactMap { $0.experts?.rule.prototypes }
   }
 
-  /// Whether what happens to an image does not depend on the others of its batch when images are made.
+  /// Whether images are generated independently of the others in their batch.
   public var treatsImagesAlone: Bool {
     configuration.experts?.router.rule.treatsImagesAlone ?? true
   }

@@ -1,45 +1,45 @@
 public import MoERouting
 public import MoETensor
 
-/// Tokens of images, for a rule to assign.
+/// Tokens of images that a rule assigns.
 public struct LabelledTokens {
   /// Shape `[images · perImage, width]`, one image after another.
   public var values: Tensor
-  /// The class of each image, from 0; `nil` for an image that has no label.
+  /// The class of each image, from 0; `nil` for an image without a label.
   public var labels: [Int?]
   /// Tokens of each image.
   public var perImage: Int
 
-  /// Describes tokens.
+  /// Creates a batch of tokens.
   public init(_ values: Tensor, labels: [Int?], perImage: Int) {
     (self.values, self.labels, self.perImage) = (values, labels, perImage)
   }
 
-  /// For routers that treat each image alone.
+  /// The context for routers that treat each image separately.
   public var context: RoutingContext {
     RoutingContext(sequenceLengths: Array(repeating: perImage, count: labels.count))
   }
 }
 
-/// What a rule did with tokens, for its losses and for what it learns.
+/// What a rule did with tokens, for its losses and updates.
 public struct RoutedTokens {
   /// The tokens.
   public var tokens: LabelledTokens
-  /// Which routed experts work on them.
+  /// Their assignment to routed experts.
   public var routing: Routing
-  /// What else losses look at, in an order that the rule knows.
+  /// Other tensors that losses use, in an order that the rule defines.
   ///
-  /// Where blocks are computed again in the backward pass, these tensors, the tokens and the routing's probabilities
-  /// are the ones that gradients flow through. A loss that needs any other result of ``DiffusionRule/route(_:pass:)``
-  /// finds it here or has no gradient.
+  /// When blocks are recomputed in the backward pass, gradients flow only through these tensors,
+  /// the tokens and the routing's probabilities. Any other result of
+  /// ``DiffusionRule/route(_:pass:)`` that a loss needs must be here, or it has no gradient.
   public var evidence: [Tensor]
 
-  /// Describes an assignment.
+  /// Creates a record of an assignment.
   public init(_ tokens: LabelledTokens, _ routing: Routing, evidence: [Tensor] = []) {
     (self.tokens, self.routing, self.evidence) = (tokens, routing, evidence)
   }
 
-  /// The tensors through which gradients of losses flow, but for weights.
+  /// The tensors through which gradients of losses flow, apart from weights.
   var forLosses: [Tensor] {
     get { [routing.probabilities, tokens.values] + evidence }
     set {

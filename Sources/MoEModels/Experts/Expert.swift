@@ -1,20 +1,21 @@
 public import MoETensor
 
-/// A network that works on some of a layer's rows.
+/// A network that processes some of a layer's rows.
 ///
-/// An expert declares what it reads of a row, so that experts of different kinds can stand under one gate.
+/// An expert declares which view of a row it reads, so that experts of different kinds can share a
+/// gate.
 public protocol Expert {
-  /// What it reads.
+  /// The view that it reads.
   var view: InputView { get }
 
-  /// Answers for rows.
+  /// Computes the outputs for rows.
   ///
   /// - Parameter input: The rows, in this expert's view.
   /// - Returns: Shape `[rows, outputs]`.
   func callAsFunction(_ input: ExpertInput) -> Tensor
 }
 
-/// The rows that an expert works on, in the view that it reads.
+/// The rows that an expert processes, in the view that it reads.
 public enum ExpertInput {
   /// One vector per row, `[rows, width]`.
   case pooled(Tensor)

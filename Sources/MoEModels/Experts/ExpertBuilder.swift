@@ -1,14 +1,14 @@
 public import MoETensor
 
-/// Asks a source for the weights of one expert, under the expert's name.
+/// Requests the weights of one expert from a source, under the expert's name.
 public final class ExpertBuilder {
-  /// Numbers of a vector that the expert reads.
+  /// Input width.
   public let width: Int
-  /// Inner values of the expert.
+  /// Inner width.
   public let size: Int
-  /// Numbers of an answer.
+  /// Output width.
   public let outputs: Int
-  /// The weights so far, in the order in which they were asked for.
+  /// The weights so far, in the order in which they were requested.
   private(set) var parameters: [NamedParameter] = []
   private let prefix: String
   private let weights: any WeightSource
@@ -18,12 +18,13 @@ public final class ExpertBuilder {
     (self.width, self.size, self.outputs) = (width, size, outputs)
   }
 
-  /// A weight that starts evenly spread between ±1/√`summed`, as PyTorch starts linear and recurrent layers.
+  /// A weight that is initialized uniformly between ±1/√`summed`, as in PyTorch's linear and
+  /// recurrent layers.
   ///
   /// - Parameters:
-  ///   - name: Its name after the expert's.
+  ///   - name: Its name, after the expert's.
   ///   - shape: Its shape.
-  ///   - summed: Numbers that one result sums.
+  ///   - summed: Number of summands of one output.
   /// - Returns: The weight.
   /// - Throws: ``ModelError`` when a checkpoint lacks it.
   public func weight(_ name: String, _ shape: [Int], summed: Int) throws -> Parameter {

@@ -1,6 +1,6 @@
-/// A kind of expert that a configuration can name: what it reads, and which weights it asks for.
+/// A kind of expert that a configuration can name: what it reads, and which weights it has.
 ///
-/// A kind becomes known by its entry in ``ExpertKinds/registry``, also one from another package.
+/// A kind becomes known by an entry in ``ExpertKinds/registry``, which other packages can add.
 public struct ExpertKind: Sendable {
   /// The name in `config.json`.
   public let name: String
@@ -8,12 +8,12 @@ public struct ExpertKind: Sendable {
   public let view: InputView
   private let build: @Sendable (ExpertBuilder) throws -> any Expert
 
-  /// Describes a kind.
+  /// Creates a kind.
   ///
   /// - Parameters:
   ///   - name: The name in `config.json`.
   ///   - view: What experts of this kind read.
-  ///   - build: Asks for the weights of one expert, always in the same order, and puts it together.
+  ///   - build: Requests the weights of one expert, always in the same order, and assembles it.
   public init(
     _ name: String, reading view: InputView,
     build: @escaping @Sendable (ExpertBuilder) throws -> any Expert

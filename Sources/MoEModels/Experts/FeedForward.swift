@@ -16,7 +16,7 @@ public struct FeedForward {
   public let up: Linear
   /// Down projection, `[hidden, inner]`.
   public let down: Linear
-  /// The nonlinearity.
+  /// The activation function.
   public let activation: Activation
 
   /// Wraps weights.
@@ -35,10 +35,10 @@ extension FeedForward: Expert {
   /// One vector per row.
   public var view: InputView { .pooled }
 
-  /// Answers for rows: `[rows, width] → [rows, outputs]`.
+  /// Computes outputs for rows: `[rows, width] → [rows, outputs]`.
   public func callAsFunction(_ input: ExpertInput) -> Tensor {
     guard case .pooled(let x) = input else {
-      preconditionFailure("a sequence for a feed-forward expert")
+      preconditionFailure("a feed-forward expert does not read sequences")
     }
     return self(x)
   }

@@ -15,7 +15,7 @@ public struct InputViews {
   /// A vector per position of every sample.
   public var sequence: PackedRows
 
-  /// Puts views of the same samples together.
+  /// Combines views of the same samples.
   ///
   /// - Precondition: Both have the same number of samples.
   public init(pooled: Tensor, sequence: PackedRows) {
@@ -27,15 +27,16 @@ public struct InputViews {
 }
 
 extension InputViews {
-  /// The views with a share of their numbers put to zero and the others raised, so that means stay.
+  /// The views after dropout: a fraction of their values is set to zero and the others are scaled
+  /// up, so that means are kept.
   ///
   /// - Parameters:
-  ///   - share: From 0 to below 1.
-  ///   - random: Decides which numbers.
+  ///   - share: The fraction, from 0 to below 1.
+  ///   - random: Determines which values.
   /// - Returns: Views of the same shapes.
   /// - SeeAlso: Srivastava et al. 2014, *Dropout*.
   public func dropping(_ share: Double, random: RandomSource) -> InputViews {
-    precondition(0..<1 ~= share, "a share of \(share)")
+    precondition(0..<1 ~= share, "a fraction of \(share)")
     guard share > 0 else { return self }
     func thinned(_ x: Tensor) -> Tensor {
       let kept = random.bernoulli(x.shape, probability: 1 - share, dtype: x.dtype, on: x.device)

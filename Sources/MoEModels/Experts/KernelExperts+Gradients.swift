@@ -3,9 +3,10 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// Training: the forward pass keeps the products before the activation, and one kernel per expert goes back.
+/// Training: the forward pass keeps the products before the activation, and one kernel per expert
+/// runs the backward pass.
 extension KernelExperts {
-  /// The answers with a record for gradients; f32 and sizes in whole vectors only.
+  /// The outputs with a record for gradients; only for f32 and sizes that are whole vectors.
   func runWithGradients(
     _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken
   ) -> Tensor? {
@@ -34,7 +35,7 @@ private final class ExpertPass {
   let input: Tensor
   let dispatch: Dispatch
   let byToken: Dispatch.ByToken
-  /// The factors beside `byToken.places`.
+  /// The factors that belong to `byToken.places`.
   let weights: Tensor
   let blocks: [ckernels_block]
   let pointers: ExpertPointers
@@ -107,7 +108,7 @@ private final class ExpertPass {
     let result = Tensor.uninitialized([dispatch.tokenCount, kernel.hidden], dtype: .f32)
     let ones = Tensor.ones([dispatch.rows.count])
     guard let target = unsafe result.freshElements, let factors = unsafe ones.hostElements else {
-      preconditionFailure("new tensors that are not in memory")
+      preconditionFailure("new tensors are not in memory")
     }
     defer { extendLifetime((result, ones)) }
     unsafe kernel.combine(rows, byToken, factors, tokens: dispatch.tokenCount, into: target)
@@ -115,7 +116,7 @@ private final class ExpertPass {
   }
 }
 
-/// Room for the gradients of one expert.
+/// Buffers for the gradients of one expert.
 private struct ExpertGradients {
   let gate: Tensor?
   let up: Tensor

@@ -3,10 +3,11 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// Feed-forward experts of one shape, run by kernels of our own: all experts of a layer in one go.
+/// Feed-forward experts of one shape, run by Switchyard's kernels: all experts of a layer in one
+/// call.
 ///
-/// Rows are gathered, multiplied and turned back without copies of weights, padding or a start of threads per
-/// expert; sums are f32 also for brain floats, and every run adds in the same order.
+/// Rows are gathered, multiplied and scattered back without copies of weights, padding or starting
+/// threads per expert; sums are f32 for bf16, too, and every run adds in the same order.
 struct KernelExperts: ExpertBank {
   let experts: [FeedForward]
   let hidden: Int
@@ -16,11 +17,12 @@ struct KernelExperts: ExpertBank {
   let hasBias: Bool
   let activation: ckernels_activation
 
-  /// What the kernels do not serve at the moment goes this way.
+  /// The fallback for what the kernels do not support.
   private let slices: SlicedExperts
 
-  /// Looks whether the kernels serve these experts: dense weights of equal shapes, f32 or bf16, biases only without a
-  /// gate, an activation that they know, and a processor that has their instructions.
+  /// Checks whether the kernels support these experts: dense weights of equal shapes, f32 or bf16,
+  /// biases only without a gate, an activation that they know, and a processor with their
+  /// instructions.
   init?(_ experts: [FeedForward]) {
     guard Engine.hasTileKernels, let first = experts.first,
       let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
@@ -57,8 +59,8 @@ struct KernelExperts: ExpertBank {
     return runKernel(rows.pooled, dispatch) ?? slices.run(ExpertRows(rows.pooled), dispatch)
   }
 
-  /// The answers, or `nil` where the kernels do not apply: nobody was chosen, something is stored elsewhere, or
-  /// gradients of a kind are wanted that they do not know.
+  /// The outputs, or `nil` if the kernels do not apply: no expert was chosen, a tensor is stored
+  /// elsewhere, or unsupported gradients are needed.
   private func runKernel(_ x: Tensor, _ dispatch: Dispatch) -> Tensor? {
     guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
     let byToken = dispatch.byToken
@@ -83,7 +85,8 @@ struct KernelExperts: ExpertBank {
 
   // MARK: Several tokens
 
-  /// Every expert on its rows, and the weighted sums; `weights` lie beside `byToken.places`.
+  /// Runs every expert on its rows and sums the weighted outputs; `weights` belong to
+  /// `byToken.places`.
   func runRows(
     _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: Tensor,
     _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?
@@ -134,7 +137,7 @@ struct KernelExperts: ExpertBank {
     }
   }
 
-  /// Cuts each expert's assignments into parts of nearly equal size that fill whole vectors.
+  /// Splits each expert's assignments into parts of nearly equal size that fill whole vectors.
   static func blocks(_ counts: [Int]) -> [ckernels_block] {
     let (most, width) = (48, 16)
     var blocks: [ckernels_block] = []
@@ -181,7 +184,7 @@ struct KernelExperts: ExpertBank {
   ) {
     let wide = x.cast(to: .f32)
     let chosen = dispatch.rows.count
-    // The factors beside the experts in rising order, as the pointers are.
+    // The factors in ascending order of experts, like the pointers.
     var factors = [Float](repeating: 0, count: chosen)
     for (choice, place) in byToken.places.enumerated() {
       factors[Int(place)] = unsafe weights.loadUnaligned(
@@ -212,24 +215,24 @@ struct KernelExperts: ExpertBank {
   }
 }
 
-/// Where the weights of experts lie.
+/// Addresses of the experts' weights.
 @safe final class ExpertPointers {
   typealias List = UnsafeMutablePointer<UnsafeRawPointer?>
 
-  /// Per expert, all experts; `nil` where experts have no gate.
+  /// Per expert, all experts; `nil` if experts have no gate.
   let gate: List?
   let up: List
   let down: List
-  /// Biases of all experts; `nil` where experts have none.
+  /// Biases of all experts; `nil` if experts have none.
   let upBias: List?
   let downBias: List?
-  /// The same of the experts that have tokens, without biases.
+  /// The same for the experts that have tokens, without biases.
   let busyGate: List?
   let busyUp: List
   let busyDown: List
   private let experts: [FeedForward]
 
-  /// Looks the addresses of busy experts up.
+  /// Looks up the addresses of busy experts.
   ///
   /// - Parameters:
   ///   - experts: Kept alive as long as the addresses.
@@ -284,12 +287,12 @@ struct KernelExperts: ExpertBank {
 }
 
 extension Tensor {
-  /// The first number of an f32 tensor that nobody else sees.
+  /// The first element of an f32 tensor that is not shared.
   var freshNumbers: UnsafeMutablePointer<Float>? {
     unsafe freshElements?.assumingMemoryBound(to: Float.self)
   }
 
-  /// The first number of a contiguous f32 tensor.
+  /// The first element of a contiguous f32 tensor.
   var numbers: UnsafePointer<Float>? { unsafe hostElements?.assumingMemoryBound(to: Float.self) }
 }
 

@@ -1,7 +1,7 @@
 public import MoERouting
 public import MoETensor
 
-/// A sparse layer: a gate scores experts, a router chooses, the chosen experts answer.
+/// A sparse layer: a gate scores experts, a router chooses, and the chosen experts run.
 ///
 ///     y = Σ_chosen weight · expert(x)  +  shared(x) · (σ(sharedGate(x)) if there is one)
 public struct MoELayer {
@@ -13,12 +13,12 @@ public struct MoELayer {
   public let selectionBias: Parameter?
   /// The routed experts.
   public let experts: any ExpertBank
-  /// Works on every token, if there is one.
+  /// The expert that processes every token, if there is one.
   public let shared: FeedForward?
-  /// Scales the shared expert's answer per token, `[1, hidden]`, if there is one.
+  /// Scales the shared expert's output per token, `[1, hidden]`, if there is one.
   public let sharedGate: Linear?
 
-  /// Collects the parts of a layer.
+  /// Assembles a layer from its parts.
   public init(
     gate: Linear, router: any Router, selectionBias: Parameter? = nil, experts: any ExpertBank,
     shared: FeedForward? = nil, sharedGate: Linear? = nil
@@ -27,16 +27,16 @@ public struct MoELayer {
     (self.experts, self.shared, self.sharedGate) = (experts, shared, sharedGate)
   }
 
-  /// What a layer gives.
+  /// The output of a layer.
   public struct Output {
     /// Shape `[tokens, hidden]`.
     public var hidden: Tensor
-    /// Who worked on what.
+    /// The assignment of tokens to experts.
     public var routing: Routing
     /// The gate's scores, `[tokens, columns]`, for losses.
     public var logits: Tensor
 
-    /// The same without the history of its computation.
+    /// The same, detached from the autograd graph.
     var detached: Output {
       Output(hidden: hidden.detached(), routing: routing.detached, logits: logits.detached())
     }
@@ -46,8 +46,8 @@ public struct MoELayer {
   ///
   /// - Parameters:
   ///   - x: Shape `[tokens, hidden]`.
-  ///   - context: Sequences and randomness for the router.
-  /// - Returns: The answers and the assignment.
+  ///   - context: Sequences and random numbers for the router.
+  /// - Returns: The outputs and the assignment.
   public func callAsFunction(_ x: Tensor, in context: RoutingContext) -> Output {
     var context = context
     context.selectionBias = selectionBias?.value

@@ -20,7 +20,7 @@ public struct PackedRows {
   /// First row of each sequence.
   public var starts: [Int] { Self.starts(of: lengths) }
 
-  /// Where sequences of these lengths begin.
+  /// The starts of sequences of these lengths.
   static func starts(of lengths: [Int]) -> [Int] {
     var next = 0
     return lengths.map { length in

@@ -1,8 +1,9 @@
 public import MoETensor
 
-/// Gated recurrent units that read the sequence, and a linear layer on their state after the last position.
+/// A gated recurrent unit (GRU) that reads the sequence, and a linear layer on its state after the
+/// last position.
 public struct RecurrentExpert: Expert {
-  /// The weights of the units.
+  /// The weights of the GRU.
   public struct Units {
     /// Applied to the input, `[3 · hidden, width]`, gates in the order reset, update, new.
     public let input: Parameter
@@ -26,7 +27,7 @@ public struct RecurrentExpert: Expert {
     }
   }
 
-  /// The units.
+  /// The GRU.
   public let units: Units
   /// `[outputs, hidden]`.
   public let output: Linear
@@ -37,10 +38,10 @@ public struct RecurrentExpert: Expert {
   /// A vector per position.
   public var view: InputView { .sequence }
 
-  /// Answers for samples, from their last valid positions: `[samples, outputs]`.
+  /// Computes outputs for samples, from their last valid positions: `[samples, outputs]`.
   public func callAsFunction(_ input: ExpertInput) -> Tensor {
     guard case .sequence(let x) = input else {
-      preconditionFailure("a pooled vector for a recurrent expert")
+      preconditionFailure("a recurrent expert does not read pooled vectors")
     }
     return output(x.rows.lastStates(units.values, lengths: x.lengths))
   }

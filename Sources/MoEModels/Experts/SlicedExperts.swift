@@ -1,14 +1,15 @@
 public import MoERouting
 public import MoETensor
 
-/// Experts that work one after another, each on the slice of its rows: the plain reference, for experts of any kind.
+/// Runs experts one after another, each on the slice of its rows: the plain reference, for experts
+/// of any kind.
 public struct SlicedExperts: ExpertBank {
   /// The experts, in the order of the gate's columns.
   public let experts: [any Expert]
-  /// Numbers of an answer.
+  /// Output width.
   public let outputs: Int
 
-  /// Collects experts.
+  /// Creates a bank of experts.
   public init(_ experts: [any Expert], outputs: Int) {
     (self.experts, self.outputs) = (experts, outputs)
   }
@@ -19,7 +20,7 @@ public struct SlicedExperts: ExpertBank {
   /// Runs every expert that has rows, in their order.
   public func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
     guard let sequence = rows.sequence else {
-      // All read the same, which is gathered once.
+      // All read the same view, which is gathered once.
       return dispatch.run(rows.pooled) { expert, slice in experts[expert](.pooled(slice)) }
     }
     return dispatch.run(answerWidth: outputs) { expert, chosen in

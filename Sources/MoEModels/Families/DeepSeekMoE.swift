@@ -1,6 +1,7 @@
 public import MoECore
 
-/// DeepSeekMoE (DeepSeek 2024, the 16B model): fine-grained experts beside shared ones, first layers dense.
+/// DeepSeekMoE (DeepSeek 2024, the 16B model): fine-grained experts next to shared ones, first
+/// layers dense.
 ///
 /// - SeeAlso: Dai et al. 2024, *DeepSeekMoE*, §3, [arXiv:2401.06066](https://arxiv.org/abs/2401.06066).
 public enum DeepSeekMoE: DecoderFamily {
@@ -31,7 +32,7 @@ public enum DeepSeekMoE: DecoderFamily {
     return result
   }
 
-  /// Dense up to `first_k_dense_replace`, then sparse at every `moe_layer_freq`-th place.
+  /// Dense up to `first_k_dense_replace`, then every `moe_layer_freq`-th layer is sparse.
   private static func layers(
     _ json: ConfigurationObject, count: Int
   ) throws(ConfigurationError) -> [DecoderConfiguration.LayerKind] {

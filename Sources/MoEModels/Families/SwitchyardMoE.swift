@@ -1,7 +1,7 @@
 public import MoECore
 import MoERouting
 
-/// Switchyard's own GPT-style models: any router, either form of expert, dense layers between.
+/// Switchyard's own GPT-style models: any router, either form of expert, dense layers in between.
 ///
 ///     {"model_type": "switchyard_moe", "vocab_size": 4096, "hidden_size": 256, "num_hidden_layers": 4,
 ///      "num_attention_heads": 8, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 10000,
@@ -10,8 +10,8 @@ import MoERouting
 ///
 /// Further keys, all optional: `num_key_value_heads`, `head_dim`, `eos_token_id`, `tie_word_embeddings`,
 /// `rope_scaling`, `normalization` (`rms`, `layer`), `qk_norm` (`none`, `whole`, `per_head`), `expert_form`
-/// (`gated`, `plain`), `dense_layers` (places), `dense_size`, `shared_size`, `shared_gate`, `sliding_window`,
-/// `balance_coefficient`, `attention_bias`. A key that nobody knows is an error.
+/// (`gated`, `plain`), `dense_layers` (indices), `dense_size`, `shared_size`, `shared_gate`,
+/// `sliding_window`, `balance_coefficient`, `attention_bias`. An unknown key is an error.
 public enum SwitchyardMoE: DecoderFamily {
   /// `switchyard_moe`.
   public static let modelType = "switchyard_moe"

@@ -3,18 +3,20 @@ import MoECore
 
 /// How the next token is chosen from a model's scores.
 public struct SamplingSettings: Hashable, Sendable {
-  /// Divides the scores: 0 takes the best token always, 1 follows the model, more is bolder.
+  /// Divides the logits: 0 always takes the most likely token, 1 follows the model, more is more
+  /// random.
   public var temperature: Double
-  /// Only this many best tokens; `nil` for no limit.
+  /// Only this many of the most likely tokens; `nil` for no limit.
   public var topK: Int?
-  /// Only the best tokens whose probabilities sum to at least this share.
+  /// Only the most likely tokens whose probabilities sum to at least this.
   public var topP: Double
-  /// Only tokens with at least this share of the best token's probability.
+  /// Only tokens with at least this fraction of the largest probability.
   public var minP: Double
-  /// Divides positive scores, and multiplies negative ones, of tokens that occurred: 1 does nothing.
+  /// Divides positive logits, and multiplies negative ones, of tokens that have occurred; 1 for
+  /// none.
   public var repetitionPenalty: Double
 
-  /// Describes a choice; the defaults follow the model.
+  /// Creates settings; the defaults follow the model.
   ///
   /// - Throws: ``SamplingError`` for values out of range.
   public init(
@@ -42,20 +44,20 @@ public struct SamplingSettings: Hashable, Sendable {
   }
 }
 
-/// A sampling setting that cannot be.
+/// A sampling setting that is out of range.
 public struct SamplingError: Error, Hashable, CustomStringConvertible {
   /// Name of the setting.
   public var setting: String
   /// Its value.
   public var value: String
-  /// What it must be.
+  /// The expected values.
   public var expected: String
 
   /// What is wrong and what to change.
   public var description: String { "\(setting) is \(value); it must be \(expected)" }
 }
 
-/// Chooses tokens from scores, with a sequence of random numbers that its seed decides.
+/// Chooses tokens from logits, with a sequence of random numbers determined by its seed.
 ///
 /// In this order: repetition penalty, temperature, top-k, top-p, min-p, then one draw. The probabilities of
 /// top-p and min-p are those after the temperature and the cuts before them, as in transformers.
@@ -64,17 +66,17 @@ public struct Sampler: Sendable {
   public let settings: SamplingSettings
   private var generator: SeededGenerator
 
-  /// Starts a sequence.
+  /// Starts a sequence of random numbers.
   public init(_ settings: SamplingSettings, seed: UInt64) {
     self.settings = settings
     generator = SeededGenerator(seed: seed)
   }
 
-  /// Chooses the next token; of equal scores the lower token is better.
+  /// Chooses the next token; of equal logits the lower token wins.
   ///
   /// - Parameters:
-  ///   - scores: One finite score per token.
-  ///   - history: Tokens that occurred, for the repetition penalty.
+  ///   - scores: One finite logit per token.
+  ///   - history: Tokens that have occurred, for the repetition penalty.
   /// - Returns: The token.
   /// - Complexity: O(tokens log tokens), or O(tokens) at temperature 0.
   public mutating func choose(from scores: [Float], history: some Sequence<Int>) -> Int {
@@ -87,7 +89,7 @@ public struct Sampler: Sendable {
       draw -= candidate.probability
       if draw < 0 { return candidate.token }
     }
-    // Rounding may leave a trace of the draw.
+    // Rounding may leave a remainder of the draw.
     return candidates.last?.token ?? Self.best(scores)
   }
 

@@ -1,7 +1,7 @@
 public import MoECore
 import MoETensor
 
-/// Continues a text, one token after another.
+/// Continues a text, token by token.
 public struct TextGenerator {
   private let model: MoEDecoder
   private let cache: KeyValueCache
@@ -20,10 +20,10 @@ public struct TextGenerator {
   ///   - model: The model.
   ///   - prompt: Its tokens, at least one, all in the vocabulary.
   ///   - sampler: Chooses the tokens.
-  ///   - tokenCount: Tokens to choose from, from 0 on: those that the tokenizer knows. Many models have some
-  ///     more, which only fill up a matrix. `nil` for all.
-  ///   - observer: Told which experts the tokens chose, if there is one. The last token is never read, and so
-  ///     never reported.
+  ///   - tokenCount: Number of tokens to choose from, starting at 0: those that the tokenizer
+  ///     knows. Many models have more, which only pad a matrix. `nil` for all.
+  ///   - observer: Notified which experts the tokens chose, if given. The last token is never read,
+  ///     so it is never reported.
   public init(
     _ model: MoEDecoder, prompt: [Int], sampler: Sampler, tokenCount: Int? = nil,
     observer: (any RoutingObserver)? = nil
@@ -49,7 +49,7 @@ public struct TextGenerator {
     return token
   }
 
-  /// Reads tokens and returns the scores of what follows the last.
+  /// Reads tokens and returns the logits of the next one.
   private func read(_ tokens: [Int]) -> [Float] {
     var scores = Tensor.zeros([1])
     for start in stride(from: 0, to: tokens.count, by: Self.chunk) {

@@ -2,33 +2,35 @@ import MoECore
 public import MoETensor
 public import SystemPackage
 
-/// A small residual network that names the class of an image, and whose last hidden numbers describe it.
+/// A small residual network that classifies images, and whose last hidden layer gives their
+/// features.
 ///
 ///     h = relu(norm(convolution(pixels)))
 ///     three thirds of n blocks, each: h = relu(norm(convolution(relu(norm(convolution(h))))) + h)
-///     features = mean of h over all places;  answers = linear(features)
+///     features = mean of h over all positions;  logits = linear(features)
 ///
-/// The second and the last third begin with a step of 2 and twice the channels; what is added there is every second
-/// place of `h`, between channels of zeros. Of depth 20 and width 16 it is the ResNet-20 for CIFAR-10, and names of
-/// weights are those of its best-known code.
+/// The second and the last third begin with a stride of 2 and twice the channels; the shortcut
+/// there is every second position of `h`, padded with channels of zeros. With depth 20 and width 16
+/// it is the ResNet-20 for CIFAR-10, and names of weights are those of its best-known
+/// implementation.
 ///
 /// - SeeAlso: He et al. 2016, *Deep Residual Learning for Image Recognition*, §4.2,
 ///   [arXiv:1512.03385](https://arxiv.org/abs/1512.03385).
 public final class ImageClassifier {
   /// The architecture and the names of the classes.
   public let configuration: ImageClassifierConfiguration
-  /// The weights that gradients change, by name.
+  /// The trained weights by name.
   public let parameters: [NamedParameter]
-  /// Means and variances of channels, which follow the batches of training.
+  /// Running means and variances of channels.
   public let statistics: [NamedParameter]
   private let first: Convolution
   private let blocks: [Block]
   private let final: Linear
 
-  /// Keeps channels without variance finite.
+  /// Keeps constant channels finite.
   private static let epsilon = 1e-5
 
-  /// A convolution of 3×3 places and the normalization of its channels.
+  /// A 3×3 convolution and the normalization of its channels.
   private struct Convolution {
     /// `[outputs, inputs, 3, 3]`.
     let weight: Parameter
@@ -97,7 +99,7 @@ public final class ImageClassifier {
       _ prefix: String, _ number: Int, _ inputs: Int, _ outputs: Int
     ) throws -> Convolution {
       let norm = "\(prefix)bn\(number)"
-      // Kaiming's normal start: √(2 / inputs of a place).
+      // Kaiming's normal initialization: √(2 / inputs of a position).
       return Convolution(
         weight: try weight(
           "\(prefix)conv\(number).weight", [outputs, inputs, 3, 3],
@@ -133,22 +135,22 @@ public final class ImageClassifier {
     (self.parameters, self.statistics) = (parameters, statistics)
   }
 
-  /// What a model says of images.
+  /// The output for images.
   public struct Output {
-    /// What describes each image, shape `[images, features]`.
+    /// The features of each image, shape `[images, features]`.
     public var features: Tensor
-    /// Scores before the softmax, shape `[images, classes]`.
+    /// Logits, shape `[images, classes]`.
     public var logits: Tensor
     /// In training, mean and variance of each layer's channels in this batch, in the order of ``statistics``.
     public var batch: [Tensor]
   }
 
-  /// Looks at images.
+  /// Applies the model to images.
   ///
   /// - Parameters:
   ///   - images: Shape `[images, channels, rows, columns]`, f32, pixels from -1 to 1.
-  ///   - training: Whether channels are normalized by this batch and not by the statistics of training.
-  /// - Returns: Features and scores.
+  ///   - training: Whether channels are normalized by this batch instead of the running statistics.
+  /// - Returns: Features and logits.
   public func callAsFunction(_ images: Tensor, training: Bool = false) -> Output {
     let c = configuration
     require(
@@ -166,11 +168,11 @@ public final class ImageClassifier {
     return Output(features: features, logits: final(features), batch: batch ?? [])
   }
 
-  /// Moves the statistics towards those of a batch of training.
+  /// Updates the running statistics with those of a training batch.
   ///
   /// - Parameters:
-  ///   - batch: Of ``Output/batch``.
-  ///   - share: What the batch counts.
+  ///   - batch: The batch's statistics, ``Output/batch``.
+  ///   - share: The batch's weight in the running average.
   public func learn(from batch: [Tensor], share: Double = 0.1) {
     withoutGradients {
       for (named, value) in zip(statistics, batch) {

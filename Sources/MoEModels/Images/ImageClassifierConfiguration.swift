@@ -1,11 +1,11 @@
 public import MoECore
 
-/// The architecture of an ``ImageClassifier``, and what its answers mean.
+/// The architecture of an ``ImageClassifier``, and the meaning of its outputs.
 ///
 ///     {"model_type": "image_classifier", "image_size": 32, "channels": 3, "depth": 20, "width": 16,
 ///      "labels": ["airplane", "automobile"], "mean": [0.49, 0.48, 0.45], "deviation": [0.25, 0.24, 0.26]}
 public struct ImageClassifierConfiguration: Hashable, Sendable {
-  /// What `config.json` calls these models.
+  /// The `model_type` of these models in `config.json`.
   public static let modelType = "image_classifier"
 
   /// Rows and columns of an image.
@@ -14,16 +14,17 @@ public struct ImageClassifierConfiguration: Hashable, Sendable {
   public var channels: Int
   /// Layers with weights: 6 n + 2.
   public var depth: Int
-  /// Channels of the first third; the second has twice as many, the last, which makes the features, four times.
+  /// Channels of the first third; the second has twice as many, the last, which gives the features,
+  /// four times.
   public var width: Int
   /// Names of the classes.
   public var labels: [String]
-  /// What is subtracted from each channel of pixels from 0 to 1.
+  /// Subtracted from each channel, for pixels from 0 to 1.
   public var mean: [Double]
-  /// What each channel is divided by then.
+  /// Each channel is then divided by this.
   public var deviation: [Double]
 
-  /// Describes an architecture.
+  /// Creates a configuration.
   ///
   /// - Precondition: `depth` is 6 n + 2, and there are a mean and a deviation per channel.
   public init(
@@ -38,17 +39,17 @@ public struct ImageClassifierConfiguration: Hashable, Sendable {
     (self.width, self.labels, self.mean, self.deviation) = (width, labels, mean, deviation)
   }
 
-  /// Numbers that describe an image: the channels of the last third.
+  /// Number of features: the channels of the last third.
   public var features: Int { 4 * width }
   /// Blocks of two layers in each third.
   var blocks: Int { (depth - 2) / 6 }
 }
 
 extension ImageClassifierConfiguration {
-  /// Keys that a configuration of training may set.
+  /// Keys that a training configuration may set.
   package static let architectureKeys = ["depth", "width"]
 
-  /// Reads a configuration and checks that a model of it can exist.
+  /// Reads a configuration and checks that a model can be built from it.
   ///
   /// - Throws: `ConfigurationError` that names the key; ``ModelError`` for another `model_type`.
   public init(_ json: ConfigurationObject) throws {
@@ -72,7 +73,7 @@ extension ImageClassifierConfiguration {
     guard deviation.allSatisfy({ $0 > 0 }) else { throw json.invalid("deviation", "above 0") }
   }
 
-  /// Depth and width, where they are given.
+  /// Depth and width, if given.
   package static func architecture(
     _ json: ConfigurationObject
   ) throws(ConfigurationError) -> (depth: Int, width: Int) {

@@ -1,6 +1,6 @@
 public import MoETensor
 
-/// The nonlinearity of a feed-forward network, by its name in `config.json`.
+/// The activation function of a feed-forward network, by its name in `config.json`.
 public enum Activation: String, Hashable, Codable, Sendable, CaseIterable {
   /// x · sigmoid(x).
   case silu

@@ -27,7 +27,7 @@ public struct Attention {
   public let heads: Int
   /// Key and value heads; divides `heads`.
   public let keyHeads: Int
-  /// Numbers per head.
+  /// Width of a head.
   public let headSize: Int
   /// Largest magnitude of queries, keys and values, if limited.
   public let clip: Double?
@@ -40,7 +40,7 @@ public struct Attention {
   ///   - x: Shape `[batch, positions, hidden]`.
   ///   - angles: Of these positions.
   ///   - cache: Keys and values of earlier positions, to which these are added.
-  ///   - layer: This layer's place in the cache.
+  ///   - layer: This layer's index in the cache.
   /// - Returns: Shape `[batch, positions, hidden]`.
   func callAsFunction(
     _ x: Tensor, angles: RotaryEmbedding.Angles, cache: KeyValueCache?, layer: Int

@@ -14,9 +14,9 @@ public struct Normalization {
   public let kind: Kind
   /// Factors, shape `[width]`.
   public let weight: Parameter
-  /// Summands of a layer normalization, shape `[width]`.
+  /// Bias of a layer normalization, shape `[width]`.
   public let bias: Parameter?
-  /// Keeps rows without variance finite.
+  /// Keeps constant rows finite.
   public let epsilon: Double
 
   /// Wraps weights.

@@ -2,15 +2,16 @@ import Foundation
 import MoECore
 public import MoETensor
 
-/// Rotary position embedding: rotates pairs of a head's numbers by angles that grow with the position.
+/// Rotary position embedding: rotates pairs of a head's elements by angles proportional to the
+/// position.
 ///
 ///     angle(position, i) = position · frequency_i,   frequency_i = base^(−2i / width)   for i < width / 2
 ///     (x_i, x_{i + width/2}) is rotated by angle(position, i)
 ///
 /// - SeeAlso: Su et al. 2021, *RoFormer*, §3.2.2, [arXiv:2104.09864](https://arxiv.org/abs/2104.09864); pairs
-///   lie half a head apart, as in GPT-NeoX and transformers.
+///   are half a head apart, as in GPT-NeoX and transformers.
 public struct RotaryEmbedding {
-  /// How frequencies are stretched for texts longer than those of training.
+  /// How frequencies are scaled for texts longer than those in training.
   public enum Scaling: Hashable, Codable, Sendable {
     /// Not at all.
     case none
@@ -18,7 +19,7 @@ public struct RotaryEmbedding {
     case linear(factor: Double)
     /// Low frequencies divided by the factor, high ones kept, with a ramp between (Llama 3).
     case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalLength: Int)
-    /// The same with a ramp in the number of rotations, and attention sharpened.
+    /// The same with a ramp in the number of rotations, and with sharpened attention.
     ///
     /// - SeeAlso: Peng et al. 2023, *YaRN*, §3, [arXiv:2309.00071](https://arxiv.org/abs/2309.00071).
     case yarn(
@@ -28,17 +29,17 @@ public struct RotaryEmbedding {
 
   /// frequency_i, f32, shape `[width / 2]`.
   private let frequencies: Tensor
-  /// Factor of both sine and cosine.
+  /// Factor of sine and cosine.
   private let amplitude: Double
-  /// The angles of the first positions, made once.
+  /// The angles of the first positions, computed once.
   private let table = Table()
 
   /// Computes the frequencies.
   ///
   /// - Parameters:
-  ///   - width: Numbers per head, even.
+  ///   - width: Width of a head; even.
   ///   - base: The base of the geometric sequence, above 0.
-  ///   - scaling: How frequencies are stretched.
+  ///   - scaling: How frequencies are scaled.
   public init(width: Int, base: Double, scaling: Scaling) {
     let plain = (0..<width / 2).map { pow(base, -2 * Double($0) / Double(width)) }
     frequencies = Tensor(Self.scaled(plain, width: width, base: base, scaling).map(Float.init))
@@ -62,7 +63,7 @@ public struct RotaryEmbedding {
 
   /// The angles of positions `range`.
   ///
-  /// - Complexity: O(1) for positions that were asked for before, or lie not far behind them.
+  /// - Complexity: O(1) for positions that were requested before, or are not far beyond them.
   public func angles(_ range: Range<Int>, on device: Device) -> Angles {
     let known = table.angles?.cosine.size(0) ?? 0
     if range.upperBound > known || table.angles?.cosine.device != device {
@@ -96,7 +97,7 @@ public struct RotaryEmbedding {
         return (1 - share) * frequency / factor + share * frequency
       }
     case .yarn(let factor, let fast, let slow, let length, _, let truncates):
-      // The pair that turns `rotations` times over the original length.
+      // The pair that rotates `rotations` times over the original length.
       func pair(_ rotations: Double) -> Double {
         Double(width) * log(Double(length) / (rotations * 2 * .pi)) / (2 * log(base))
       }

@@ -1,6 +1,6 @@
 public import MoECore
 
-/// A Hecto model as data: an encoder, a head, and what the answers mean.
+/// The configuration of a Hecto model: an encoder, a head, and the meaning of its outputs.
 ///
 ///     {"model_type": "hecto", "labels": ["World", "Sports"], "max_length": 128,
 ///      "encoder": {"model_type": "bert", …, "pooling": "cls"},
@@ -9,14 +9,14 @@ public import MoECore
 ///
 /// A model for scores has `"score_range": [0, 5]` instead of `labels`; one that reads pairs of texts has `"pairs": true`.
 public struct ClassifierConfiguration: Hashable, Sendable {
-  /// What the answers mean.
+  /// The meaning of the outputs.
   public enum Target: Hashable, Sendable {
     /// One of these classes.
     case classes([String])
-    /// A number in this range; the head answers with its place there, 0 to 1.
+    /// A number in this range; the head gives its position in the range, from 0 to 1.
     case score(ClosedRange<Double>)
 
-    /// Numbers that the head answers with.
+    /// Output width of the head.
     public var outputs: Int {
       switch self {
       case .classes(let names): names.count
@@ -41,16 +41,16 @@ public struct ClassifierConfiguration: Hashable, Sendable {
   public var encoder: EncoderConfiguration
   /// The head.
   public var mixture: MixtureConfiguration
-  /// What the answers mean.
+  /// The meaning of the outputs.
   public var target: Target
-  /// Most tokens of a text, what stands around it included.
+  /// Maximum number of tokens of a text, special tokens included.
   public var maximumLength: Int
-  /// Whether it answers for pairs of texts, not for single ones.
+  /// Whether it reads pairs of texts instead of single ones.
   public var readsPairs: Bool
 
-  /// Puts the parts together.
+  /// Combines the parts.
   ///
-  /// - Precondition: The head reads the encoder's width, and answers with as many numbers as the target has.
+  /// - Precondition: The head's input width is the encoder's, and its output width the target's.
   public init(
     encoder: EncoderConfiguration, mixture: MixtureConfiguration, target: Target,
     maximumLength: Int, readsPairs: Bool = false
@@ -96,7 +96,7 @@ public struct ClassifierConfiguration: Hashable, Sendable {
     guard case .array(let bounds) = json.value("score_range"), bounds.count == 2,
       case .number(let low) = bounds[0], case .number(let high) = bounds[1], low < high,
       low.isFinite, high.isFinite
-    else { throw json.invalid("score_range", "two rising numbers, where there are no labels") }
+    else { throw json.invalid("score_range", "two ascending numbers, where there are no labels") }
     return low...high
   }
 

@@ -1,12 +1,13 @@
 import MoERouting
 public import MoETensor
 
-/// The head of a Hecto model: projections, a gate, and experts of any kinds under it, with their weights by name.
+/// The head of a Hecto model: projections, a gate, and experts of any kind, with their weights by
+/// name.
 ///
-/// Projections and gate are drawn before the experts, so that models that differ in their experts' kinds alone start
-/// with the same ones.
+/// Projections and gate are drawn before the experts, so that models that differ only in their
+/// experts' kinds start with the same ones.
 public final class ExpertMixture {
-  /// The layer as data.
+  /// The layer's configuration.
   public let configuration: MixtureConfiguration
   /// All weights by name.
   public let parameters: [NamedParameter]
@@ -24,7 +25,7 @@ public final class ExpertMixture {
     }
     let own = builder("")
     let pooled = try own.linear("projections.pooled", width, c.inputs)
-    // Drawn also where no expert reads it, so that the gate starts the same.
+    // Drawn even if no expert reads it, so that the gate is initialized the same way.
     let sequence = try own.linear("projections.sequence", width, c.inputs)
     let gate = try own.linear("gate", c.experts.count, width)
     var parameters = own.parameters
@@ -45,8 +46,9 @@ public final class ExpertMixture {
   ///
   /// - Parameters:
   ///   - views: The samples.
-  ///   - training: Whether a soft mixture runs all experts; without training only the likeliest runs.
-  /// - Returns: The answers and the assignment.
+  ///   - training: Whether a soft mixture runs all experts; without training only the most likely
+  ///     one runs.
+  /// - Returns: The outputs and the assignment.
   public func callAsFunction(_ views: InputViews, training: Bool = false) -> MixedLayer.Output {
     let router = configuration.router
     return layer(views, router: training ? router : router.forInference)

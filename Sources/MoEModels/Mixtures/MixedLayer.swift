@@ -1,25 +1,25 @@
 public import MoERouting
 public import MoETensor
 
-/// A sparse layer whose experts may be of different kinds: one gate reads the pooled view of a sample, and the
-/// chosen expert reads its own.
+/// A sparse layer whose experts may be of different kinds: one gate reads the pooled view of a
+/// sample, and the chosen expert reads its view.
 ///
 ///     h = W_c · pooled + b_c          the gate's and pooled experts' view
-///     Q = W_s · sequence + b_s        sequence experts' view, made only for samples that such an expert works on
+///     Q = W_s · sequence + b_s        sequence experts' view, computed only for their samples
 ///     y = Σ_chosen weight · expert(view)
 ///
 /// - SeeAlso: Pandey et al. 2025, *Hecto*, figure 1, [arXiv:2506.22919](https://arxiv.org/abs/2506.22919).
 public struct MixedLayer {
   /// W_c: `[width, inputs]`.
   public let pooledProjection: Linear
-  /// W_s: `[width, inputs]`; absent where no expert reads the sequence.
+  /// W_s: `[width, inputs]`; absent if no expert reads the sequence.
   public let sequenceProjection: Linear?
   /// Scores the experts: `[experts, width]`.
   public let gate: Linear
   /// The experts.
   public let experts: any ExpertBank
 
-  /// Collects the parts of a layer.
+  /// Assembles a layer from its parts.
   ///
   /// - Precondition: There is a projection for every view that an expert reads.
   public init(
@@ -28,19 +28,19 @@ public struct MixedLayer {
   ) {
     precondition(
       sequenceProjection != nil || experts.allSatisfy { $0.view == .pooled },
-      "experts that read the sequence, and no projection of it")
+      "experts read the sequence, but there is no projection of it")
     (self.pooledProjection, self.sequenceProjection) = (pooledProjection, sequenceProjection)
     self.gate = gate
     self.experts = ExpertBanks.bank(of: experts, outputs: outputs)
   }
 
-  /// What a layer gives.
+  /// The output of a layer.
   public struct Output {
-    /// The answers, `[samples, outputs]`.
+    /// The outputs, `[samples, outputs]`.
     public var answers: Tensor
-    /// Who worked on what.
+    /// The assignment of samples to experts.
     public var routing: Routing
-    /// The gate's scores before temperature, `[samples, experts]`.
+    /// The gate's logits before temperature, `[samples, experts]`.
     public var logits: Tensor
   }
 
@@ -49,8 +49,8 @@ public struct MixedLayer {
   /// - Parameters:
   ///   - views: The samples.
   ///   - router: The rule that chooses.
-  ///   - random: Where random rules draw from.
-  /// - Returns: The answers and the assignment; an expert that no sample chose was not called.
+  ///   - random: The random numbers of random rules.
+  /// - Returns: The outputs and the assignment; experts without samples are not called.
   public func callAsFunction(
     _ views: InputViews, router: some Router, random: RandomSource? = nil
   ) -> Output {

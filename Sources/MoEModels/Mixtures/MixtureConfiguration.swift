@@ -1,22 +1,22 @@
 package import MoECore
 public import MoERouting
 
-/// A ``MixedLayer`` as data.
+/// The configuration of a ``MixedLayer``.
 public struct MixtureConfiguration: Hashable, Sendable {
   /// The experts' kinds, in their order; at least one.
   public var experts: [ExpertKind]
-  /// Numbers of a vector from the encoder.
+  /// Width of the encoder's vectors.
   public var inputs: Int
-  /// Numbers of a projected vector, which gate and experts read.
+  /// Width of the projected vectors, which gate and experts read.
   public var width: Int
-  /// Inner values of a feed-forward expert, and numbers of a recurrent expert's state.
+  /// Inner width of a feed-forward expert, and state width of a recurrent expert.
   public var expertSize: Int
-  /// Numbers of an answer: classes, or 1 for a score.
+  /// Output width: the number of classes, or 1 for a score.
   public var outputs: Int
   /// The rule of the gate.
   public var router: SingleExpertRouter
 
-  /// Describes a layer; the defaults are those of the released Hecto model.
+  /// Creates a configuration; the defaults are those of the released Hecto model.
   public init(
     experts: [ExpertKind], inputs: Int, width: Int = 256, expertSize: Int = 128, outputs: Int,
     router: SingleExpertRouter

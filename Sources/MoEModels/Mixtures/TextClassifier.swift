@@ -4,19 +4,19 @@ import MoERouting
 public import MoETensor
 public import SystemPackage
 
-/// A Hecto model: an encoder, and experts of different kinds under one gate on top of it.
+/// A Hecto model: an encoder with a gate and experts of different kinds on top.
 ///
 /// - SeeAlso: Pandey et al. 2025, *Hecto: Modular Sparse Experts for Adaptive and Interpretable Reasoning*,
 ///   [arXiv:2506.22919](https://arxiv.org/abs/2506.22919).
 public final class TextClassifier {
-  /// The architecture and what the answers mean.
+  /// The architecture and the meaning of the outputs.
   public let configuration: ClassifierConfiguration
-  /// Turns tokens into states.
+  /// Encodes tokens as states.
   public let encoder: any TextEncoder
-  /// Turns states into answers.
+  /// Computes outputs from states.
   public let mixture: ExpertMixture
 
-  /// What stands before the names of the encoder's weights.
+  /// Prefix of the names of the encoder's weights.
   public static let encoderPrefix = "encoder."
 
   /// Builds a model.
@@ -24,12 +24,13 @@ public final class TextClassifier {
   /// - Parameters:
   ///   - configuration: The architecture.
   ///   - encoder: An encoder of that architecture.
-  ///   - weights: Where the head's weights come from.
+  ///   - weights: The source of the head's weights.
   /// - Throws: What the source throws.
   public init(
     _ configuration: ClassifierConfiguration, encoder: any TextEncoder, weights: some WeightSource
   ) throws {
-    precondition(encoder.configuration == configuration.encoder, "an encoder of another model")
+    precondition(
+      encoder.configuration == configuration.encoder, "the encoder belongs to another model")
     (self.configuration, self.encoder) = (configuration, encoder)
     mixture = try ExpertMixture(configuration.mixture, weights: weights)
   }
@@ -48,7 +49,7 @@ public final class TextClassifier {
       configuration, encoder: encoder, weights: CheckpointWeights(checkpoint, dtype: dtype))
   }
 
-  /// Turns texts into this model's tokens, with the tokenizer of a folder.
+  /// Converts texts to this model's tokens, with the tokenizer of a folder.
   ///
   /// - Throws: `TokenizerError`, `ConfigurationError` when it has more tokens than the encoder, or `FileError`.
   public func preparation(_ folder: FilePath) throws -> TextPreparation {
@@ -68,17 +69,17 @@ public final class TextClassifier {
       + mixture.parameters
   }
 
-  /// What the model says of one text.
+  /// The model's answer for one text.
   public struct Prediction: Hashable, Sendable {
-    /// The likeliest class; 0 for a score.
+    /// The most likely class; 0 for a score.
     public var label: Int
-    /// Share of each class; empty for a score.
+    /// Probability of each class; empty for a score.
     public var probabilities: [Float]
     /// The score in its range; `nil` for classes.
     public var score: Double?
     /// The expert that answered.
     public var expert: Int
-    /// The gate's share of each expert.
+    /// The gate's weight for each expert.
     public var gate: [Float]
   }
 
@@ -90,7 +91,7 @@ public final class TextClassifier {
     withoutGradients { predictions(mixture(encoder(texts))) }
   }
 
-  /// What answers of the head mean.
+  /// Interprets the outputs of the head.
   public func predictions(_ output: MixedLayer.Output) -> [Prediction] {
     let gate = output.routing.probabilities.array(of: Float.self)
     let answers = output.answers.cast(to: .f32)

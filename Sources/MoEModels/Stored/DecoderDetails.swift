@@ -6,15 +6,15 @@ public struct DecoderDetails: Hashable, Codable, Sendable {
   public var sparseLayers: Int
   /// Routed experts per sparse layer.
   public var experts: Int
-  /// Routed experts that work on a token, on average.
+  /// Routed experts per token, on average.
   public var expertsPerToken: Double
   /// Width of the residual stream.
   public var hiddenSize: Int
   /// Tokens in the vocabulary.
   public var vocabularySize: Int
-  /// Longest text of training, in tokens.
+  /// Longest text in training, in tokens.
   public var contextLength: Int
-  /// Tokens that the tokenizer knows, if there is one.
+  /// Tokens of the tokenizer, if there is one.
   public var tokenizerSize: Int?
 
   init(_ c: DecoderConfiguration) {
@@ -24,7 +24,7 @@ public struct DecoderDetails: Hashable, Codable, Sendable {
     contextLength = c.contextLength
   }
 
-  /// The sizes in words.
+  /// The sizes as text.
   var facts: [ModelSummary.Fact] {
     [
       .init(

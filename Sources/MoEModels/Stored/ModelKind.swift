@@ -3,29 +3,30 @@ public import SystemPackage
 
 /// A kind of model on disk: how it is recognised, described and opened.
 ///
-/// A kind is one file and one line in ``ModelKinds/registry``; whoever uses the library adds others to it.
+/// A kind is one file and one line in ``ModelKinds/registry``; users of the library can add others.
 public protocol ModelKind: SendableMetatype {
-  /// What opens a model of this kind, with its weights or ready to read them.
+  /// The opened model, with its weights or ready to read them.
   associatedtype Model
 
-  /// What such a model is, with an article, for messages: "a language model".
+  /// A description with an article, for messages: "a language model".
   static var title: String { get }
   /// Values of `model_type` that name this kind.
   static var modelTypes: [String] { get }
 
   /// Whether a model is of this kind; by default, whether its `model_type` is one of ``modelTypes``.
   ///
-  /// Weights need not be there or fit. Only ``ModelLocation/path`` and ``ModelLocation/modelType`` decide.
+  /// Weights may be missing or wrong. Only ``ModelLocation/path`` and ``ModelLocation/modelType``
+  /// decide.
   static func holds(_ location: ModelLocation) -> Bool
 
   /// Reads the configuration and the headers of the weights, and checks that all of them are there.
   ///
-  /// - Throws: ``ModelError`` and what reading throws, when the model cannot be opened.
+  /// - Throws: ``ModelError`` and errors from reading, when the model cannot be opened.
   static func summary(of path: FilePath) throws -> ModelSummary
 
   /// Opens a model.
   ///
-  /// - Throws: ``ModelError`` and what reading throws.
+  /// - Throws: ``ModelError`` and errors from reading.
   static func open(_ path: FilePath) throws -> Model
 }
 
@@ -37,15 +38,15 @@ extension ModelKind {
 }
 
 extension ModelLocation {
-  /// The kind of the model; `nil` for one that is not known.
+  /// The kind of the model; `nil` if it is unknown.
   public var kind: (any ModelKind.Type)? { ModelKinds.registry.all.last { $0.holds(self) } }
 
   /// What is known of the model without reading its weights.
   ///
-  /// - Throws: ``ModelError`` for a model of no known kind; as ``ModelKind/summary(of:)``.
+  /// - Throws: ``ModelError`` for a model of an unknown kind; as ``ModelKind/summary(of:)``.
   public func summary() throws -> ModelSummary { try knownKind().summary(of: path) }
 
-  /// Opens the model if it is of a kind.
+  /// Opens the model if it is of the given kind.
   ///
   /// - Throws: ``ModelError/otherKind(path:found:expected:)``; as ``ModelKind/open(_:)``.
   public func open<Kind: ModelKind>(as kind: Kind.Type) throws -> Kind.Model {

@@ -3,7 +3,7 @@ extension ModelSummary: Codable {
     case family, parameters, activeParameters, facts, bytesByType, bytes, warnings
   }
 
-  /// Reads the one object that a summary is in JSON.
+  /// Reads a summary from one JSON object.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     family = try values.decode(String.self, forKey: .family)
@@ -15,7 +15,7 @@ extension ModelSummary: Codable {
     details = try facts.map(Details.facts) ?? .decoder(DecoderDetails(from: decoder))
   }
 
-  /// Writes one object: what every kind of model has, and its details.
+  /// Writes one object: the properties of every kind of model, and the details.
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(family, forKey: .family)

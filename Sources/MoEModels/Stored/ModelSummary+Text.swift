@@ -1,7 +1,7 @@
 import MoECore
 
 extension ModelSummary {
-  /// The summary for people, line by line.
+  /// The summary as text, line by line.
   public var text: String {
     let head = [
       Fact(name: "family", value: family),

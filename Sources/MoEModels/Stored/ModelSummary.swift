@@ -1,51 +1,51 @@
 import MoECore
 public import SystemPackage
 
-/// What is known of a model on disk, of whatever kind, without reading its weights.
+/// What is known about a model on disk, of any kind, without reading its weights.
 ///
-/// As JSON it is one object: what every kind has, and the keys of ``details`` beside it.
+/// As JSON it is one object: the keys of every kind, and those of ``details`` next to them.
 public struct ModelSummary: Hashable, Sendable {
-  /// What only some kinds of models have.
+  /// Properties that only some kinds of models have.
   public enum Details: Hashable, Sendable {
     /// The sizes of a language model.
     case decoder(DecoderDetails)
-    /// What a model of another kind is and does.
+    /// Facts about a model of another kind.
     case facts([Fact])
   }
 
-  /// A property and its value, in words.
+  /// A property and its value, as text.
   public struct Fact: Hashable, Codable, Sendable {
     /// The property's name, at most 12 characters.
     public var name: String
     /// Its value.
     public var value: String
 
-    /// States a fact.
+    /// Creates a fact.
     public init(name: String, value: String) { (self.name, self.value) = (name, value) }
   }
 
   /// Name of the family: the value of `model_type`.
   public var family: String
-  /// Weights in all, what training keeps beside them included.
+  /// Total number of weights, including state that training keeps.
   public var parameters: Int
-  /// Weights that work on one token, patch or text.
+  /// Weights that are active for one token, patch or text.
   public var activeParameters: Int
-  /// Names of the tensors' element types, and the bytes of all tensors of each.
+  /// The bytes of all tensors, by element type.
   public var bytesByType: [String: Int]
-  /// What only this kind of model has.
+  /// Properties of this kind of model.
   public var details: Details
-  /// What is odd about the model, although it opens.
+  /// Problems of a model that can be opened nevertheless.
   public var warnings: [String]
 
   /// Describes a model of any kind but a language model.
   ///
   /// - Parameters:
   ///   - family: Name of the family.
-  ///   - parameters: Weights in all.
-  ///   - activeParameters: Weights that work on one patch or text.
-  ///   - facts: What the model is and does.
+  ///   - parameters: Total number of weights.
+  ///   - activeParameters: Weights that are active for one patch or text.
+  ///   - facts: Facts about the model.
   ///   - bytesByType: Bytes of all tensors by the names of their element types.
-  ///   - warnings: What is odd about it.
+  ///   - warnings: Problems of the model.
   public init(
     family: String, parameters: Int, activeParameters: Int, facts: [Fact],
     bytesByType: [String: Int], warnings: [String] = []
@@ -64,7 +64,7 @@ public struct ModelSummary: Hashable, Sendable {
     warnings = []
   }
 
-  /// Describes the model that a path means: a folder, a file, or the result of a training run.
+  /// Describes the model at a path: a folder, a file, or the result of a training run.
   ///
   /// - Throws: As ``ModelLocation/init(_:)`` and ``ModelLocation/summary()``.
   public init(_ path: FilePath) throws { self = try ModelLocation(path).summary() }
@@ -77,12 +77,12 @@ public struct ModelSummary: Hashable, Sendable {
     if case .decoder(let details) = details { details } else { nil }
   }
 
-  /// Warns of tensors that belong to no part of the model.
+  /// Warns of tensors that are not part of the model.
   mutating func warn(ofUnused names: [String]) {
     guard !names.isEmpty else { return }
     let shown = names.prefix(3).map(\.printable).joined(separator: ", ")
     warnings.append(
-      "\(names.count) tensors belong to no part of the model: \(shown)\(names.count > 3 ? ", …" : "")"
+      "\(names.count) tensors are not part of the model: \(shown)\(names.count > 3 ? ", …" : "")"
     )
   }
 }
@@ -92,9 +92,9 @@ extension ModelSummary {
   ///
   /// - Parameters:
   ///   - family: Name of the family.
-  ///   - parameters: Weights in all.
-  ///   - activeParameters: Weights that work on one patch or text.
-  ///   - facts: What the model is and does.
+  ///   - parameters: Total number of weights.
+  ///   - activeParameters: Weights that are active for one patch or text.
+  ///   - facts: Facts about the model.
   ///   - folder: The folder.
   ///   - known: Names of all tensors that belong to the model; others are a warning.
   /// - Throws: `SafetensorsError` or `FileError`.

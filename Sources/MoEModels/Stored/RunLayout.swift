@@ -12,15 +12,15 @@ public struct RunLayout: Hashable, Sendable {
     self.folder = folder
   }
 
-  /// The result, which exists only when all steps are done.
+  /// The result, which exists only when all steps are complete.
   public var model: FilePath { folder.appending("model") }
 
-  /// Whether the result is there.
+  /// Whether the result exists.
   public var isFinished: Bool { model.appending(ModelLocation.configuration).exists }
 
-  /// Models that were kept on the way.
+  /// Models that were kept during training.
   public var snapshots: StepFolders { StepFolders(folder.appending("snapshots")) }
 
-  /// States to continue from.
+  /// Checkpoints to continue from.
   public var checkpoints: StepFolders { StepFolders(folder.appending("checkpoints")) }
 }

@@ -7,7 +7,7 @@ public struct StepFolders: Hashable, Sendable {
   /// The folder that holds them.
   public let folder: FilePath
 
-  /// Names the folder that holds them, which may not exist.
+  /// Uses the folder that holds them, which may not exist.
   public init(_ folder: FilePath) { self.folder = folder }
 
   /// Eight digits, so that names sort like numbers.
@@ -19,7 +19,7 @@ public struct StepFolders: Hashable, Sendable {
   /// The folder of a step, which may not exist.
   public func path(ofStep step: Int) -> FilePath { folder.appending(Self.name(ofStep: step)) }
 
-  /// Steps that have a folder, in rising order.
+  /// Steps that have a folder, in ascending order.
   public func steps() -> [Int] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
     return names.compactMap { name in
@@ -27,6 +27,6 @@ public struct StepFolders: Hashable, Sendable {
     }.sorted()
   }
 
-  /// The folder of the last step, if there is any.
+  /// The folder of the last step, if any.
   public var newest: FilePath? { steps().last.map(path) }
 }

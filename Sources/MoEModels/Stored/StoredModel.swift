@@ -3,16 +3,16 @@ public import MoECore
 import MoETensor
 public import SystemPackage
 
-/// A language model on disk: a folder in Hugging Face's layout, or a GGUF file.
+/// A language model on disk: a folder in the Hugging Face layout, or a GGUF file.
 ///
-/// Headers are read and checked when it is opened; weights when they are asked for.
+/// Headers are read and checked when it is opened; weights on demand.
 public struct StoredModel {
   /// The folder or file.
   public let path: FilePath
   /// Its architecture.
   public let configuration: DecoderConfiguration
   let names: WeightNames
-  /// What `config.json` says, or would say.
+  /// The contents of `config.json`, or the equivalent for a GGUF file.
   let json: ConfigurationObject
   private let storage: Storage
 
@@ -26,7 +26,7 @@ public struct StoredModel {
   /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError`, `GGUFError` or `FileError`.
   public init(_ path: FilePath) throws {
     let location = try ModelLocation(path)
-    // A model of an unknown kind gets the list of known families below.
+    // An unknown kind leads to the error below that lists the known families.
     if let kind = location.kind, !LanguageModels.holds(location) {
       throw ModelError.otherKind(
         path: location.path, found: kind.title, expected: LanguageModels.title)
@@ -50,14 +50,15 @@ public struct StoredModel {
 
   /// The model with its weights.
   ///
-  /// - Parameter dtype: Type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
+  /// - Parameter dtype: Data type to compute in; `nil` for that of the checkpoint, or f32 for a
+  ///   GGUF file.
   /// - Returns: The model.
   /// - Throws: As ``init(_:)``.
   public func decoder(dtype: DType? = nil) throws -> MoEDecoder {
     try MoEDecoder(configuration, names: names, weights: weights(dtype: dtype))
   }
 
-  /// The tokenizer beside the weights, or inside them.
+  /// The tokenizer next to the weights, or inside the file.
   ///
   /// - Throws: `TokenizerError`, `GGUFError` or `FileError`.
   public func tokenizer() throws -> Tokenizer { try Tokenizer(path) }
@@ -95,7 +96,7 @@ public struct StoredModel {
     }
   }
 
-  /// Type of most weights, or f32 for a GGUF file with blocks.
+  /// Type of most weights, or f32 for a GGUF file with quantized blocks.
   func storedType() throws -> DType {
     let name = "model.layers.0.self_attn.q_proj.weight"
     return switch storage {
@@ -104,17 +105,17 @@ public struct StoredModel {
     }
   }
 
-  /// What is known of one weight without reading it.
+  /// What is known about one weight without reading it.
   struct WeightHeader {
     var name: String
     var shape: [Int]
-    /// Name of the type, as the kind of file spells it.
+    /// Name of the type, in the file format's spelling.
     var type: String
     var bytes: Int
     var count: Int { shape.reduce(1, *) }
   }
 
-  /// All weights that the architecture asks for, and the names of tensors that it does not.
+  /// All weights of the architecture, and the names of tensors that are not part of it.
   ///
   /// - Throws: ``ModelError`` when a weight is missing or has another shape.
   func inventory() throws -> (weights: [WeightHeader], unused: [String]) {

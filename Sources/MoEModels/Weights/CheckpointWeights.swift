@@ -1,18 +1,20 @@
 public import MoECore
 public import MoETensor
 
-/// The weights of a checkpoint of any kind, over its mapped bytes: nothing is read until it is used.
+/// The weights of a checkpoint of any kind, as views of its mapped bytes: nothing is read until it
+/// is used.
 ///
-/// Experts may be stored one by one (`experts.0.up_proj.weight`) or stacked (`experts.gate_up_proj`, shape
-/// `[experts, 2 · inner, hidden]`, and `experts.down_proj`), as transformers 5 writes some models.
+/// Experts may be stored individually (`experts.0.up_proj.weight`) or stacked
+/// (`experts.gate_up_proj`, shape `[experts, 2 · inner, hidden]`, and `experts.down_proj`), as
+/// transformers 5 writes some models.
 public final class CheckpointWeights: WeightSource {
   private let store: any TensorStore
   private let reading: Reading
   private var used: Set<String> = []
 
-  /// What is done with the elements of a weight.
+  /// How the elements of a weight are handled.
   enum Reading {
-    /// They are converted to a type; `nil` leaves them as they are stored.
+    /// They are converted to a type; `nil` keeps the stored type.
     case elements(DType?)
     /// Only names, shapes and types are checked, and weights are empty.
     case headers
@@ -22,7 +24,7 @@ public final class CheckpointWeights: WeightSource {
   ///
   /// - Parameters:
   ///   - checkpoint: The checkpoint.
-  ///   - dtype: Type to compute in; `nil` leaves weights as they are stored, which costs no memory.
+  ///   - dtype: Data type to compute in; `nil` keeps the stored type, which needs no memory.
   public convenience init(_ checkpoint: SafetensorsCheckpoint, dtype: DType? = nil) {
     self.init(checkpoint, .elements(dtype))
   }
@@ -31,7 +33,7 @@ public final class CheckpointWeights: WeightSource {
     (self.store, self.reading) = (store, reading)
   }
 
-  /// Names of tensors that no part of the model asked for.
+  /// Names of tensors that are not used by the model.
   public var unused: [String] { store.names.filter { !used.contains($0) } }
 
   /// A weight of the checkpoint.
@@ -39,7 +41,7 @@ public final class CheckpointWeights: WeightSource {
     Parameter(converted(try tensor(name, shape)))
   }
 
-  /// One projection of all experts, whichever way they are stored.
+  /// One projection of all experts, however they are stored.
   public func expertWeights(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
   ) throws -> [Parameter] {

@@ -1,10 +1,12 @@
 public import MoETensor
 
-/// Counts and lists the weights that a model asks for instead of making them, before anything is allocated.
+/// Counts and lists the weights that a model requests instead of creating them, before anything is
+/// allocated.
 public final class CountedWeights: WeightSource {
-  /// Numbers in all weights, at most `Int.max`.
+  /// Total number of parameters, at most `Int.max`.
   public private(set) var count = 0
-  /// Names and shapes in the order in which they were asked for; experts that are asked for together are counted only.
+  /// Names and shapes in the order in which they were requested; experts that are requested
+  /// together are only counted.
   public private(set) var shapes: [(name: String, shape: [Int])] = []
 
   /// Starts without weights.
@@ -14,7 +16,7 @@ public final class CountedWeights: WeightSource {
   public func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     add(shape)
     shapes.append((name, shape))
-    // Models look at the number of axes when they are built.
+    // Models read the number of axes when they are built.
     return Parameter(Tensor.zeros(shape.map { _ in 0 }))
   }
 

@@ -2,19 +2,19 @@
 public enum ExpertProjection: Hashable, Sendable {
   /// Scales the inner activations.
   case gate
-  /// Widens.
+  /// Projects to the inner width.
   case up
-  /// Narrows.
+  /// Projects back to the hidden width.
   case down
 }
 
 /// The names of a layer's experts in a checkpoint.
 public struct ExpertBlock {
-  /// What all names begin with, for example `model.layers.0.mlp.experts`.
+  /// The prefix of all names, for example `model.layers.0.mlp.experts`.
   public var prefix: String
   /// Names of the projections.
   public var names: WeightNames
-  /// How new weights start, by projection.
+  /// The initialization of new weights, by projection.
   public var start: (ExpertProjection) -> WeightStart
 
   /// The name of one expert's weight.

@@ -9,9 +9,9 @@ public final class MappedWeights: WeightSource {
   /// Maps a source.
   ///
   /// - Parameters:
-  ///   - source: Where the weights come from.
-  ///   - rename: The name in the source of the name that a model asks for.
-  ///   - convert: The weight that the model gets; `name` is the one that it asked for.
+  ///   - source: The source of the weights.
+  ///   - rename: Maps the name that a model requests to the name in the source.
+  ///   - convert: Converts a weight for the model; `name` is the requested one.
   public init(
     _ source: any WeightSource, renaming rename: @escaping (String) -> String = { $0 },
     converting convert: @escaping (_ name: String, _ weight: Tensor) -> Tensor = { $1 }

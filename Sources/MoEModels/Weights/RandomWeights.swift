@@ -4,7 +4,7 @@ public import MoETensor
 public final class RandomWeights: WeightSource {
   private let random: RandomSource
 
-  /// Starts with the numbers of a source.
+  /// Draws from a source of random numbers.
   public init(_ random: RandomSource) { self.random = random }
 
   /// Draws a weight.

@@ -2,30 +2,30 @@ import MoECore
 import MoETensor
 import SystemPackage
 
-/// A file, or a folder of files, with tensors under the names of checkpoints.
+/// A file, or a folder of files, with tensors under their names in checkpoints.
 protocol TensorStore: AnyObject {
   /// Where the tensors are stored, for messages.
   var path: FilePath { get }
   /// Names of all tensors.
   var names: [String] { get }
-  /// What is known of a tensor without reading it; `nil` when there is none.
+  /// What is known about a tensor without reading it; `nil` if there is none.
   func header(named name: String) -> TensorHeader?
-  /// A tensor, in the type in which it is stored or, where that is no type to compute in, in f32.
+  /// A tensor in its stored type, or in f32 if that is not a type to compute in.
   func tensor(named name: String) throws -> Tensor
 }
 
-/// What is known of a stored tensor without reading it.
+/// What is known about a stored tensor without reading it.
 struct TensorHeader: Hashable {
   /// Its shape.
   var shape: [Int]
-  /// Its type; `nil` for blocks of quantized numbers, which become f32.
+  /// Its type; `nil` for quantized blocks, which become f32.
   var dtype: DType?
 }
 
 extension TensorStore {
   /// Checks that there is a floating-point tensor of a shape.
   ///
-  /// - Returns: What is known of it.
+  /// - Returns: What is known about it.
   /// - Throws: ``ModelError``.
   @discardableResult
   func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> TensorHeader {

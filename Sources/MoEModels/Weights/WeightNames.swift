@@ -1,4 +1,4 @@
-/// Where the weights of a sparse layer are in a checkpoint, after `model.layers.N.`.
+/// The names of a sparse layer's weights in a checkpoint, after `model.layers.N.`.
 public struct WeightNames: Hashable, Sendable {
   /// The module that holds gate and experts.
   public var block: String

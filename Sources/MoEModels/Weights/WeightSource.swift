@@ -1,13 +1,13 @@
 public import MoETensor
 
-/// Where the weights of a model come from: a checkpoint, or random numbers.
+/// The source of a model's weights: a checkpoint, or random numbers.
 public protocol WeightSource: AnyObject {
   /// A weight.
   ///
   /// - Parameters:
   ///   - name: Its name in checkpoints.
   ///   - shape: Its shape.
-  ///   - start: How it starts when the model is new.
+  ///   - start: Its initialization in a new model.
   /// - Returns: The weight.
   /// - Throws: ``ModelError`` when a checkpoint has no such weight, or one of another shape or type.
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter
@@ -27,7 +27,7 @@ public protocol WeightSource: AnyObject {
 }
 
 extension WeightSource {
-  /// Asks for the experts' weights one by one.
+  /// Requests the experts' weights one by one.
   public func expertWeights(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
   ) throws -> [Parameter] {

@@ -40,7 +40,7 @@ extension PlacementPlan {
     guard count >= 1, count.isMultiple(of: experts),
       count / experts <= PlacementProblem.maximumLayers
     else {
-      throw PlanRefusal("\(count) rows are no whole number of layers of \(experts) experts")
+      throw PlanRefusal("\(count) rows are not a whole number of layers of \(experts) experts")
     }
     var rankOf = [Int](repeating: -1, count: count)
     for (index, line) in lines.dropFirst().enumerated() {
@@ -55,7 +55,7 @@ extension PlacementPlan {
         )
       }
       guard rankOf[expert] < 0 else {
-        throw PlanRefusal("line \(index + 2): expert \(expert) stands there a second time")
+        throw PlanRefusal("line \(index + 2): expert \(expert) occurs twice")
       }
       rankOf[expert] = rank
     }

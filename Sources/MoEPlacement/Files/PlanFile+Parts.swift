@@ -2,12 +2,12 @@ import Foundation
 import MoECore
 
 extension PlacementPlan {
-  /// A plan from rows of slots, with what the file leaves open.
+  /// A plan from rows of slots, with hints for what the file does not say.
   static func assemble(
     rows: [[Int]], layerIDs: [Int], ranks: Int?, _ hints: PlanHints
   ) throws -> PlacementPlan {
     guard let first = rows.first, !first.isEmpty else {
-      throw PlanRefusal("it holds no layer with slots; expected a list per layer")
+      throw PlanRefusal("it has no layers with slots; expected a list per layer")
     }
     guard let ranks = hints.ranks ?? ranks else {
       throw SettingError(
@@ -52,7 +52,7 @@ extension PlacementPlan {
     } catch let error as DecodingError {
       throw PlanRefusal("\(place(of: error)); expected \(expected)")
     } catch {
-      throw PlanRefusal("it is no JSON; expected \(expected)")
+      throw PlanRefusal("it is not JSON; expected \(expected)")
     }
   }
 
@@ -65,7 +65,7 @@ extension PlacementPlan {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       "'\(path(context.codingPath))' has the wrong type"
     case .dataCorrupted(let context):
-      context.codingPath.isEmpty ? "it is no JSON" : "'\(path(context.codingPath))' is broken"
+      context.codingPath.isEmpty ? "it is not JSON" : "'\(path(context.codingPath))' is broken"
     @unknown default: "it is broken"
     }
   }

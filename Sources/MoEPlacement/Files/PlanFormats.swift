@@ -1,27 +1,29 @@
 public import MoECore
 
-/// A format of plan files: our own, or that of an engine that can load one.
+/// A format of plan files: Switchyard's, or that of an engine that can load one.
 public struct PlanFormat: NamedEntry {
-  /// As options spell it.
+  /// The name in options.
   public let name: String
   /// One line about the format.
   public let help: String
-  /// The text of a legal plan.
+  /// Writes a legal plan as text.
   let text: @Sendable (_ plan: PlacementPlan, _ modelLayers: Int?) throws -> String
-  /// The plan in a file's bytes, which may be illegal.
+  /// Reads the plan from a file's bytes; it may be illegal.
   let plan: @Sendable (_ bytes: [UInt8], _ hints: PlanHints) throws -> PlacementPlan
 
   /// The largest file that is read.
   static let byteLimit = 256_000_000
 
-  /// Describes a format.
+  /// Creates a format.
   ///
   /// - Parameters:
-  ///   - name: As options spell it.
+  ///   - name: The name in options.
   ///   - help: One line about it, without a full stop.
-  ///   - text: Makes the whole file of a legal plan; the second argument is the number of layers of the whole model,
-  ///     dense ones included, where it is known. Throws what the format cannot hold.
-  ///   - plan: Reads the whole file, without judging the plan. Throws ``PlanRefusal`` for what is not a plan.
+  ///   - text: Writes the whole file of a legal plan; the second argument is the number of layers
+  ///     of the whole model, dense ones included, if known. Throws if the format cannot represent
+  ///     the plan.
+  ///   - plan: Reads the whole file, without validating the plan. Throws ``PlanRefusal`` if it is
+  ///     not a plan.
   public init(
     _ name: String, help: String,
     text: @escaping @Sendable (_ plan: PlacementPlan, _ modelLayers: Int?) throws -> String,
@@ -33,7 +35,7 @@ public struct PlanFormat: NamedEntry {
 
 /// The formats of plan files that can be named.
 public enum PlanFormats {
-  /// The formats by name, our own first.
+  /// The formats by name, Switchyard's first.
   public static let registry = Registry<PlanFormat>(
     "plan format", [.plan, .exflow, .sglang, .ascend, .tensorrt])
 }
@@ -49,16 +51,16 @@ public struct PlanHints: Hashable, Sendable {
   /// Number of nodes.
   public var nodes: Int
 
-  /// Collects what is known.
+  /// Creates hints.
   public init(ranks: Int? = nil, experts: Int? = nil, layerIDs: [Int]? = nil, nodes: Int = 1) {
     (self.ranks, self.experts, self.layerIDs, self.nodes) = (ranks, experts, layerIDs, nodes)
   }
 }
 
-/// Why bytes are not a plan; the reader adds the file.
+/// Why bytes are not a plan; the reader adds the file's path.
 public struct PlanRefusal: Error {
   let message: String
 
-  /// Says what is wrong and what was expected.
+  /// Creates a refusal that says what is wrong and what was expected.
   public init(_ message: String) { self.message = message.printable }
 }

@@ -1,5 +1,5 @@
 extension PlanFormat {
-  /// Our own JSON, which keeps everything.
+  /// Switchyard's JSON, which keeps everything.
   public static let plan = PlanFormat(
     "plan", help: "JSON of Switchyard, which keeps everything", text: { plan, _ in plan.jsonText },
     plan: { bytes, _ in try PlacementPlan.parseJSON(bytes) })

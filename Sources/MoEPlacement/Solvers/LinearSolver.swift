@@ -1,5 +1,5 @@
-/// Experts in order, the same number on each rank: what engines do without a plan, and the control of every
-/// comparison.
+/// Experts in order, the same number on each rank: what engines do without a plan, and the baseline
+/// of every comparison.
 public struct LinearSolver: PlacementSolver {
   /// `linear`.
   public let name = "linear"

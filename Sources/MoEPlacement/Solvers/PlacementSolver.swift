@@ -35,16 +35,17 @@ public struct PlacementFinding: Sendable {
   /// The duration of the search in seconds.
   public let seconds: Double
 
-  /// Judges a plan that was just found.
+  /// Evaluates a plan that was just found.
   ///
   /// - Parameters:
   ///   - method: Name of the method.
   ///   - plan: The plan.
-  ///   - problem: What it answers.
-  ///   - start: When the search began.
-  ///   - knownBound: A bound of the objective that the search came upon; infinite where it has none.
-  ///   - isOptimal: Whether the plan was proved best.
-  /// - Throws: ``PlacementError`` for a plan that is not legal for the problem, or not as balanced as it asks.
+  ///   - problem: The problem that it solves.
+  ///   - start: When the search started.
+  ///   - knownBound: A bound on the objective that the search found; infinite if it has none.
+  ///   - isOptimal: Whether the plan was proved optimal.
+  /// - Throws: ``PlacementError`` for a plan that is not legal for the problem, or violates its
+  ///   balance limit.
   public init(
     _ method: String, _ plan: PlacementPlan, of problem: PlacementProblem,
     since start: ContinuousClock.Instant, knownBound: Double = .infinity, isOptimal: Bool = false
@@ -127,7 +128,7 @@ extension PlacementProblem {
     }
   }
 
-  /// Refuses what methods that divide in stages do not know: loads and replicas.
+  /// Rejects what methods that divide in stages do not support: loads and replicas.
   func refuseLimits(method: String) throws(PlacementError) {
     let feature =
       replicas > 0

@@ -1,6 +1,6 @@
 import MoECore
 
-/// Experts in random order: what a plan without thought would keep.
+/// Experts in random order: what an arbitrary plan would keep.
 public struct RandomSolver: PlacementSolver {
   /// `random`.
   public let name = "random"

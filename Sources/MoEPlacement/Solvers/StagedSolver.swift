@@ -1,12 +1,13 @@
-/// Nodes first, then the ranks within each node, as the paper does: ways between nodes are saved at any price.
+/// Nodes first, then the ranks within each node, as in the paper: transfers between nodes are
+/// avoided at any cost.
 ///
 /// - SeeAlso: Yao et al. 2024, section IV, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383).
 public struct StagedSolver: PlacementSolver {
   /// `staged`.
   public let name = "staged"
-  /// Start of the random numbers.
+  /// The seed of the random numbers.
   public var seed: UInt64
-  /// Longest search of each stage, in seconds.
+  /// The time limit of each stage, in seconds.
   public var timeLimit: Double
 
   /// Creates the solver.
@@ -22,7 +23,7 @@ public struct StagedSolver: PlacementSolver {
     let topology = problem.topology
     let places = BisectionSolver(seed: seed, timeLimit: timeLimit)
       .divide(partition, topology.ranks, slots: problem.slotsPerRank) { count in
-        // All ranks split into nodes, a node into its ranks.
+        // All ranks are split into nodes, then each node into its ranks.
         count == topology.ranks && topology.nodes > 1
           ? Array(repeating: topology.ranksPerNode, count: topology.nodes)
           : Array(repeating: 1, count: count)

@@ -101,7 +101,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
 
   private var crossings: String {
     let start =
-      "On \(devices) devices with experts placed by number, \(percent(linearCrossings)) of the steps from layer to layer change the device."
+      "On \(devices) devices with experts placed in order, \(percent(linearCrossings)) of the steps from layer to layer change the device."
     guard saved > 0.005 else {
       return start
         + " A plan made of \(fittedTokens) tokens saves none of these crossings on the other \(judgedTokens): placement has nothing to gain here."
@@ -112,7 +112,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       : "shuffled tokens give nothing, so all of it is affinity between layers"
     let needed = tokensNeeded.map { " A profile of \($0) tokens is enough." } ?? ""
     return start
-      + " Placement saves \(percent(saved)) of these crossings on tokens it has not seen (\(source)), and no placement could save more than \(percent(mostSaved)), because tokens spread from each expert over more successors than a device holds."
+      + " Placement saves \(percent(saved)) of these crossings on held-out tokens (\(source)), and no placement could save more than \(percent(mostSaved)), because tokens spread from each expert over more successors than a device holds."
       + needed
   }
 
@@ -121,10 +121,10 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
       "The busiest device has \(decimals(linearBalance)) times the mean load."
     guard savedByBalancing > 0.02 else {
       return start
-        + " Exchanging experts between devices saves \(percent(max(0, savedByBalancing))) of its time on unseen tokens: nothing worth doing."
+        + " Exchanging experts between devices saves \(percent(max(0, savedByBalancing))) of its time on held-out tokens: nothing worth doing."
     }
     return start
-      + " Exchanging experts between devices lowers that to \(decimals(balancedBalance)) on unseen tokens, \(percent(savedByBalancing)) less time for the slowest device of a layer."
+      + " Exchanging experts between devices lowers that to \(decimals(balancedBalance)) on held-out tokens, \(percent(savedByBalancing)) less time for the slowest device of a layer."
   }
 
   /// Whether a plan that saves crossings loads a device so much more that both should be weighed.

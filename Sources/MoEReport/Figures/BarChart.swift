@@ -1,6 +1,6 @@
 public import MoECore
 
-/// Numbers of named things as bars: side by side where names are short, in rows where they are words.
+/// Numbers of named things as bars: side by side if names are short, in rows if they are words.
 public struct BarChart: Sendable {
   /// The names.
   public var names: [String]

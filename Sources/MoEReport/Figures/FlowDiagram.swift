@@ -1,6 +1,6 @@
 public import MoECore
 
-/// How much goes from each place of a column to each place of the next one, as ribbons.
+/// How much flows from each node of a column to each node of the next one, as ribbons.
 public struct FlowDiagram: Sendable {
   /// A flow from one column to the next.
   public struct Link: Hashable, Sendable {
@@ -144,7 +144,7 @@ public struct FlowDiagram: Sendable {
   private var description: String {
     let strong = links.reduce(0) { $0 + $1.count { $0.isStrong } }
     return
-      "Ribbons between \(columns.count) columns of up to \(sizes.map(\.count).max() ?? 0) places; \(strong) of \(links.reduce(0) { $0 + $1.count }) stand out."
+      "Ribbons between \(columns.count) columns of up to \(sizes.map(\.count).max() ?? 0) nodes; \(strong) of \(links.reduce(0) { $0 + $1.count }) stand out."
   }
 
   private var table: Table {

@@ -166,7 +166,7 @@ public struct HeatMap: Sendable {
     guard let most = values.indices.max(by: { values[$0] < values[$1] }) else { return "Empty." }
     let (row, column) = most.quotientAndRemainder(dividingBy: columns.count)
     return
-      "A heat map of \(valueTitle) with \(rows.count) rows (\(rowTitle)) and \(columns.count) columns (\(columnTitle)). The largest number, \(format(values[most])), stands in row \(rows[row]), column \(columns[column])."
+      "A heat map of \(valueTitle) with \(rows.count) rows (\(rowTitle)) and \(columns.count) columns (\(columnTitle)). The largest number, \(format(values[most])), is in row \(rows[row]), column \(columns[column])."
   }
 
   private var table: Table {

@@ -59,10 +59,10 @@ public struct Page: Sendable {
   public var summary: String
   /// The sections.
   public var sections: [Section]
-  /// What stands at the page's end; a program adds how it made the page.
+  /// The page's footer; a program adds how it made the page.
   public var footer: String
 
-  /// What the pages of this module say at their end.
+  /// The footer of the pages of this module.
   static let allNumbers = "All numbers are in the tables below the figures."
 
   /// Collects sections.

@@ -14,7 +14,7 @@ struct AffinitySection {
       "From layer to layer",
       [
         .paragraph(
-          "Affinity is the share of an expert's tokens that go on to an expert of the next sparse layer. That some experts are popular everywhere makes affinity look high, so it stands beside what shuffled tokens show. Only the first, strongest expert of a token counts here."
+          "Affinity is the fraction of an expert's tokens that go on to a given expert of the next sparse layer. Experts that are popular everywhere make affinity look high, so it is shown next to the value for shuffled tokens. Only the first, strongest expert of a token counts here."
         ),
         .figures([information, successors] + pairs.map(map) + [flow]), .table(table),
       ])
@@ -42,9 +42,9 @@ struct AffinitySection {
       [
         series("to the most frequent successor", \.topSuccessorShare),
         series("to the most popular expert", \.independentShare),
-      ], xTitle: "from layer", yTitle: "share of tokens", format: NumberText.pagePercent
+      ], xTitle: "from layer", yTitle: "fraction of tokens", format: NumberText.pagePercent
     ).figure(
-      "Tokens that go where most do",
+      "Tokens that go to the most frequent successor",
       note: "The second line is what the first would be without affinity.")
   }
 
@@ -54,12 +54,12 @@ struct AffinitySection {
     return HeatMap(
       rows: names, columns: names, values: report.affinities[pair],
       rowTitle: "expert of layer \(from)", columnTitle: "expert of layer \(to)",
-      valueTitle: "share of a row's tokens",
+      valueTitle: "fraction of a row's tokens",
       range: 0...max(2 / Double(report.experts), report.affinities[pair].max() ?? 1),
       format: NumberText.pagePercent
     ).figure(
       "Affinity, layer \(from) to \(to)",
-      note: "Stripes down are popular experts; single bright cells are affinity.")
+      note: "Vertical stripes are popular experts; single bright cells are affinity.")
   }
 
   // MARK: Flow
@@ -90,7 +90,7 @@ struct AffinitySection {
     ).figure(
       "Where tokens go",
       note:
-        "The \(min(report.experts, Self.drawnExperts)) busiest first experts of each layer\(report.experts > Self.drawnExperts ? ", the others together" : ""). Ribbons stand out where at least twice as many tokens take them as popularity explains; those of less than \(NumberText.pagePercent(Self.leastShare)) of the tokens are left out."
+        "The \(min(report.experts, Self.drawnExperts)) busiest first experts of each layer\(report.experts > Self.drawnExperts ? ", the others combined" : ""). Ribbons stand out where at least twice as many tokens take them as popularity explains; those of less than \(NumberText.pagePercent(Self.leastShare)) of the tokens are omitted."
     )
   }
 

@@ -19,13 +19,13 @@ public struct CheckpointPage {
   /// The page.
   public var page: Page {
     Page(
-      "Routing along the training of \(report.name)",
+      "Routing during the training of \(report.name)",
       summary:
         "\(report.steps.count) models, \(NumberText.count(report.tokens)) tokens each, \(report.layers) sparse layers, top-\(report.k) of \(report.experts) experts",
       sections: [
         Page.Section("What it means", [.findings(report.diagnosis)]),
         Page.Section(
-          "Along the steps",
+          "By step",
           [.figures(loss + [evenness, entropy, affinity, agreement] + kept), .table(table)]),
       ],
       footer: Page.allNumbers
@@ -77,7 +77,7 @@ public struct CheckpointPage {
   private var agreement: Figure {
     chart(
       [("agreement", \.agreement)], "Tokens whose first expert is the final one",
-      y: "share of tokens, mean of layers", format: NumberText.pagePercent)
+      y: "fraction of tokens, mean of layers", format: NumberText.pagePercent)
   }
 
   private var kept: [Figure] {
@@ -86,9 +86,9 @@ public struct CheckpointPage {
       chart(
         [
           ("plan for the step", { $0.kept ?? 0 }),
-          ("experts placed by number", { $0.keptByNumber ?? 0 }),
-        ], "Transitions that stay on their device, of \(report.devices)", y: "share kept",
-        note: "Plans are made of one half of the tokens and judged on the other.",
+          ("experts placed in order", { $0.keptByNumber ?? 0 }),
+        ], "Transitions that stay on their device, of \(report.devices)", y: "fraction kept",
+        note: "Plans are made from one half of the tokens and evaluated on the other.",
         format: NumberText.pagePercent)
     ]
   }

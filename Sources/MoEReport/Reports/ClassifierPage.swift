@@ -2,7 +2,7 @@ import MoECore
 public import MoEEvaluation
 import MoETracing
 
-/// The page about a model for classes or scores: which of its experts answers what.
+/// The page about a model that predicts classes or scores: which of its experts answers what.
 public struct ClassifierPage {
   private let report: ClassifierReport
 
@@ -12,7 +12,7 @@ public struct ClassifierPage {
   /// The page.
   public var page: Page {
     let cut =
-      report.truncated > 0 ? ", \(NumberText.count(report.truncated)) of them cut off" : ""
+      report.truncated > 0 ? ", \(NumberText.count(report.truncated)) of them truncated" : ""
     return Page(
       "Experts of \(report.source)",
       summary:
@@ -54,8 +54,8 @@ public struct ClassifierPage {
       report.experts.map(name),
       [
         ("texts answered", report.experts.map(\.usage)),
-        ("mean share of the gate", report.experts.map(\.share)),
-      ], nameTitle: "expert", valueTitle: "share", format: NumberText.pagePercent)
+        ("mean gate probability", report.experts.map(\.share)),
+      ], nameTitle: "expert", valueTitle: "fraction", format: NumberText.pagePercent)
     let table = Table(
       ["expert", "texts answered", "mean gate probability", "accuracy on them"],
       report.experts.map {
@@ -72,13 +72,14 @@ public struct ClassifierPage {
     let map = HeatMap(
       rows: report.groups.map(\.name), columns: report.experts.map(name),
       values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
-      valueTitle: "share of the texts", range: 0...1, format: NumberText.pagePercent)
+      valueTitle: "fraction of the texts", range: 0...1, format: NumberText.pagePercent)
     let table = Table(
       ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
       report.groups.map {
         [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.pagePercent)
       })
-    return Page.Section("Who answers what", [.figures([map.figure("Routing")]), .table(table)])
+    return Page.Section(
+      "Which expert answers what", [.figures([map.figure("Routing")]), .table(table)])
   }
 
   private var certainty: Page.Section {
@@ -88,7 +89,7 @@ public struct ClassifierPage {
       names, report.experts.map { (name($0), $0.certainty.map(Double.init)) },
       nameTitle: "probability of the chosen expert, from", valueTitle: "texts")
     return Page.Section(
-      "Certainty of the gate",
+      "Confidence of the gate",
       [
         .paragraph(
           "The gate sends a text to the expert with the highest probability. On the far right it is certain."
@@ -100,11 +101,11 @@ public struct ClassifierPage {
   private func examples(_ expert: ClassifierReport.Expert) -> Page.Section? {
     guard !expert.examples.isEmpty else { return nil }
     return Page.Section(
-      "Surest texts of expert \(name(expert))",
+      "Most confident texts of expert \(name(expert))",
       [
         .table(
           Table(
-            ["text", "right", "answered", "share"],
+            ["text", "label", "predicted", "probability"],
             expert.examples.map {
               [
                 String($0.text.prefix(400)), $0.actual, $0.predicted,

@@ -36,7 +36,7 @@ public struct DiffusionPage {
     ]
     return Page(
       "Experts of \(report.name)",
-      summary: "\(report.architecture); \(NumberText.count(report.images)) images looked at",
+      summary: "\(report.architecture); \(NumberText.count(report.images)) images evaluated",
       sections: sections.compactMap { $0 },
       footer: Page.allNumbers
     )
@@ -46,7 +46,7 @@ public struct DiffusionPage {
     guard let sheet else { return nil }
     let names = report.classes.prefix(16).joined(separator: ", ")
     return Page.Section(
-      "Images that it makes",
+      "Generated images",
       [
         .images(
           ImageGrid(
@@ -57,7 +57,7 @@ public struct DiffusionPage {
   private var training: Page.Section? {
     guard !curves.isEmpty else { return nil }
     return Page.Section(
-      "Along the training",
+      "During training",
       [
         .figures(
           curves.map { curve in
@@ -78,7 +78,7 @@ public struct DiffusionPage {
         values: block.usage.flatMap { row in
           let all = Double(max(1, row.reduce(0, +)))
           return row.map { Double($0) / all }
-        }, rowTitle: "class", columnTitle: "expert", valueTitle: "share of the class's patches",
+        }, rowTitle: "class", columnTitle: "expert", valueTitle: "fraction of the class's patches",
         format: NumberText.pagePercent
       ).figure("Experts by class, block \(block.place)")
     }
@@ -94,11 +94,11 @@ public struct DiffusionPage {
         ]
       })
     return Page.Section(
-      "Who uses which experts",
+      "Which classes use which experts",
       [
         .figures(maps),
         .paragraph(
-          "Total variation between the use of experts by two sets of classes (\(sets.joined(separator: " and "))): 0 if they use them alike, 1 if they share none."
+          "Total variation between the use of experts by two sets of classes (\(sets.joined(separator: " and "))): 0 if they use them equally, 1 if they share none."
         ), .table(table),
       ] + roles)
   }
@@ -107,11 +107,11 @@ public struct DiffusionPage {
     guard let roles = report.roles else { return [] }
     return [
       .paragraph(
-        "Who did the work on these images, with labels left out as often as in training: an answer of one expert for one patch counts once, over all blocks."
+        "Which experts did the work on these images, with labels dropped as often as in training: each output of one expert for one patch counts once, over all blocks."
       ),
       .table(
         Table(
-          ["role", "share"],
+          ["role", "fraction"],
           [
             ["routed experts", NumberText.pagePercent(roles.routed)],
             ["the expert of images without a label", NumberText.pagePercent(roles.unconditional)],
@@ -136,7 +136,7 @@ public struct DiffusionPage {
             valueTitle: "distance between centres over distance to them"
           ).figure(
             "How clearly patches fall into ten clusters",
-            note: "k-means of what the router sees, with images at random times."),
+            note: "k-means of the router's inputs, with images at random times."),
         ])
       ])
   }

@@ -2,7 +2,7 @@ import MoECore
 public import MoEPlacement
 public import MoETracing
 
-/// The page about a trace: what its report and the advice about placement say, drawn.
+/// The page about a trace: its report and the advice about placement, with figures.
 public struct InspectionPage {
   private let report: TraceReport
   private let advice: PlacementAdvice?
@@ -88,11 +88,11 @@ public struct InspectionPage {
       numbers += [
         (
           NumberText.pagePercent(advice.saved),
-          "of crossings saved by placement on \(advice.devices) devices, on unseen tokens"
+          "of crossings saved by placement on \(advice.devices) devices, on held-out tokens"
         ),
         (
           NumberText.pagePercent(advice.mostSaved),
-          "of crossings is the most that any placement saves"
+          "of crossings is the most that any placement can save"
         ),
         (
           NumberText.pagePercent(max(0, advice.savedByBalancing)),

@@ -12,7 +12,7 @@ struct PlacementSection {
       "Experts on \(advice.devices) devices",
       [
         .paragraph(
-          "Plans were made of \(NumberText.count(advice.fittedTokens)) tokens and judged on \(NumberText.count(advice.judgedTokens)) others. A crossing is a step from one sparse layer to the next that changes the device."
+          "Plans were made from \(NumberText.count(advice.fittedTokens)) tokens and evaluated on \(NumberText.count(advice.judgedTokens)) others. A crossing is a step from one sparse layer to the next that changes the device."
         ),
         .figures([crossings, balance] + profile),
       ])
@@ -20,7 +20,7 @@ struct PlacementSection {
 
   private var crossings: Figure {
     BarChart(
-      ["experts placed by number", "plan", "no plan has fewer (on the plan's own tokens)"],
+      ["experts placed in order", "plan", "lower bound (on the plan's own tokens)"],
       [
         (
           "", [advice.linearCrossings, advice.plannedCrossings, advice.fewestCrossings]
@@ -36,7 +36,7 @@ struct PlacementSection {
   private var balance: Figure {
     BarChart(
       [
-        "experts placed by number", "plan with the fewest crossings",
+        "experts placed in order", "plan with the fewest crossings",
         "plan that weighs both (weight \(advice.compromise.weight))", "plan that only balances",
       ],
       [
@@ -61,12 +61,13 @@ struct PlacementSection {
     return [
       LineChart(
         [.init("plan", advice.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
-        xTitle: "tokens in the profile", yTitle: "crossings on unseen tokens", isLogarithmic: true,
-        reference: (advice.linearCrossings, "by number"), format: NumberText.pagePercent
+        xTitle: "tokens in the profile", yTitle: "crossings on held-out tokens",
+        isLogarithmic: true,
+        reference: (advice.linearCrossings, "in order"), format: NumberText.pagePercent
       ).figure(
         "How many tokens a profile needs",
         note: advice.tokensNeeded.map {
-          "\(NumberText.count($0)) tokens save 97 % of what all save."
+          "\(NumberText.count($0)) tokens save 97 % of what all tokens save."
         } ?? "Nothing is saved.")
     ]
   }

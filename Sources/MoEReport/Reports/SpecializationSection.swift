@@ -10,10 +10,10 @@ struct SpecializationSection {
   var section: Page.Section? {
     guard !report.specializations.isEmpty, report.tokens > 0 else { return nil }
     return Page.Section(
-      "Who uses which experts",
+      "Which tokens use which experts",
       [
         .paragraph(
-          "How much the expert that a token was sent to tells about what kind of token it is: 0 nothing, 100 % everything. What chance alone shows is subtracted."
+          "How much a token's expert tells about the kind of the token: 0 nothing, 100 % everything. The value expected by chance is subtracted."
         ),
         .figures([shares] + report.specializations.compactMap(map)), .table(table),
       ])
@@ -24,7 +24,7 @@ struct SpecializationSection {
       report.specializations.map { kind in
         .init(
           kind.kind, zip(report.layers, kind.shares).map { (x: Double($0.layer), y: $1) })
-      }, xTitle: "layer", yTitle: "share told", format: NumberText.pagePercent
+      }, xTitle: "layer", yTitle: "fraction explained", format: NumberText.pagePercent
     ).figure("What experts tell about tokens")
   }
 
@@ -40,13 +40,13 @@ struct SpecializationSection {
     ).figure(
       "Experts by \(kind.kind), layer \(layer)",
       note:
-        "1: a group uses the expert as often as all tokens do; 3 and more share a colour. The layer that tells most."
+        "1: a group uses the expert as often as all tokens do; 3 and more share a colour. The layer that tells the most."
     )
   }
 
   private var table: Table {
     Table(
-      ["kind", "group", "tokens", "mean share told", "largest", "in layer"],
+      ["kind", "group", "tokens", "mean explained", "largest", "in layer"],
       report.specializations.flatMap { kind in
         let mean = kind.shares.reduce(0, +) / Double(max(1, kind.shares.count))
         return kind.groups.indices.filter { kind.tokens[$0] > 0 }.map { group in

@@ -63,7 +63,7 @@ struct NumPyFile {
       bytes == file.count - start
     else {
       throw problem(
-        "its shape \(shape) of \(size)-byte numbers does not fit the \(file.count - start) bytes behind the header; the file was cut short or its header is wrong"
+        "its shape \(shape) of \(size)-byte numbers does not fit the \(file.count - start) bytes after the header; the file was cut short or its header is wrong"
       )
     }
   }

@@ -61,7 +61,7 @@ extension TraceImport {
 
   private static let block = 1 << 14
 
-  /// Puts the best expert of every token first, as traces have it, where weights tell which that is.
+  /// Puts the best expert of every token first, as in traces, if weights tell which one it is.
   private static func sortSlots(_ experts: inout [UInt16], _ weights: inout [Float16]?, k: Int) {
     guard var factors = weights, k > 1 else { return }
     for start in stride(from: 0, to: experts.count, by: k) {

@@ -1,6 +1,6 @@
 public import SystemPackage
 
-/// What a file says of routing: a trace, or counts where nothing else is known.
+/// What a file says about routing: a trace, or counts if nothing else is known.
 public enum RoutingSource {
   /// The choices of every token.
   case trace(RoutingTrace)
@@ -9,14 +9,14 @@ public enum RoutingSource {
 
   /// Opens a trace (`.safetensors`), or reads a file of counts.
   ///
-  /// - Throws: ``TracingError``, or what reading throws.
+  /// - Throws: ``TracingError``, or an error from reading the file.
   public init(_ path: FilePath) throws {
     self =
       try path.extension == "safetensors"
       ? .trace(RoutingTrace(path)) : .counts(CountMatrix.read(path))
   }
 
-  /// All that drift compares.
+  /// Everything that drift compares.
   ///
   /// - Throws: ``TracingError`` for a damaged trace.
   public func counts() throws -> RoutingCounts {

@@ -2,18 +2,19 @@ import MoECore
 public import SystemPackage
 
 extension TraceImport {
-  /// What several tokens chose in each layer, in one pass of a model.
+  /// The choices of several tokens in each layer, in one pass of a model.
   public struct Step {
-    /// Layer, and slots of its tokens, the last one the pass's last; fewer tokens than the pass has are the last.
+    /// Each layer with the slots of its tokens; if there are fewer tokens than in the pass, they
+    /// are the last ones.
     public var layers: [(layer: Int, experts: [Int])]
     /// Slots per token, at least 1.
     public var k: Int
     /// The tokens' ids, where the file has them.
     public var tokens: [Int32]?
-    /// First tokens of sequences in this step; empty if it goes on with the last one.
+    /// First tokens of sequences in this step; empty if it continues the previous sequence.
     public var starts: [Int]
 
-    /// Collects what one pass chose.
+    /// Creates the record of one pass.
     public init(
       layers: [(layer: Int, experts: [Int])], k: Int, tokens: [Int32]? = nil, starts: [Int] = []
     ) {
@@ -21,11 +22,11 @@ extension TraceImport {
     }
   }
 
-  /// A file that is read twice, a step at a time: once for its shape, once for its choices.
+  /// A file that is read twice, one step at a time: once for its shape, once for its choices.
   public protocol StepSource {
-    /// Calls `body` with each step in the order of the tokens, the same ones each time.
+    /// Calls `body` with each step in the order of the tokens; the steps are the same each time.
     ///
-    /// - Throws: ``TracingError`` about the file, and what `body` throws.
+    /// - Throws: ``TracingError`` about the file, and errors from `body`.
     func forEachStep(_ body: (Step) throws -> Void) throws
   }
 
@@ -46,12 +47,12 @@ extension TraceImport {
 
   /// Writes the trace of a file that is read step by step.
   ///
-  /// - Throws: ``TracingError`` or `FileError`; nothing is left behind then.
+  /// - Throws: ``TracingError`` or `FileError`; nothing is left behind in that case.
   public func write(_ source: some StepSource, to target: FilePath) throws {
     var shape = Shape()
     try source.forEachStep { shape.add($0) }
     let layers = shape.layers.sorted()
-    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it holds no choice") }
+    guard !layers.isEmpty else { throw TracingError.invalidFile(path, "it has no choices") }
     try check(layers: layers.count)
     let writer = try RoutingTraceWriter(
       header(layers: layers, experts: options.experts ?? shape.largest + 1, k: shape.k),

@@ -3,7 +3,7 @@ public import SystemPackage
 
 /// Converts other systems' routing records to the trace format.
 public struct TraceImport {
-  /// What a file does not say of itself.
+  /// What a file does not say itself.
   public struct Options: Hashable, Sendable {
     /// The number of experts per layer; `nil` for the largest id that occurs, plus 1.
     public var experts: Int?
@@ -24,7 +24,7 @@ public struct TraceImport {
 
   /// The file to import.
   public let path: FilePath
-  /// What the file does not say of itself.
+  /// What the file does not say itself.
   public let options: Options
   private let importer: TraceImporter
 
@@ -33,7 +33,7 @@ public struct TraceImport {
   /// - Parameters:
   ///   - path: The file.
   ///   - importer: How to read it; `nil` for the first of ``TraceImporters`` that recognises it.
-  ///   - options: What the file does not say of itself.
+  ///   - options: What the file does not say itself.
   /// - Throws: ``TracingError/invalidRequest(_:)`` when the importer is not named and none recognises the file's
   ///   name and first bytes.
   public init(
@@ -57,10 +57,10 @@ public struct TraceImport {
     }
   }
 
-  /// The header of the trace: what the options say, and otherwise what the file holds.
+  /// The header of the trace: values from the options, or else from the file.
   ///
   /// - Parameters:
-  ///   - layers: Places of the sparse layers.
+  ///   - layers: Indices of the sparse layers.
   ///   - experts: Experts per layer.
   ///   - k: Slots per token.
   /// - Returns: A header that names the importer and the file as the source.
@@ -70,13 +70,13 @@ public struct TraceImport {
       source: "\(importer.name): \(path.lastComponent?.string ?? "")")
   }
 
-  /// Checks that the options name as many layers as the file holds.
+  /// Checks that the options name as many layers as the file has.
   ///
   /// - Throws: ``TracingError/invalidRequest(_:)``.
   public func check(layers count: Int) throws {
     if let layers = options.layers, layers.count != count {
       throw TracingError.invalidRequest(
-        "\(layers.count) layers are named, but \(path) holds \(count)")
+        "\(layers.count) layers are named, but \(path) has \(count)")
     }
   }
 }

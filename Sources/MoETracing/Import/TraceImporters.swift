@@ -1,24 +1,25 @@
 public import MoECore
 public import SystemPackage
 
-/// One system's record of routing: how its files are recognised and brought into the trace format.
+/// One system's record of routing: how its files are recognised and converted to the trace format.
 public struct TraceImporter: NamedEntry {
-  /// As options spell it.
+  /// The name in options.
   public let name: String
   /// One line about the files.
   public let help: String
-  /// Whether a file is such a record, by its name and, where the name leaves it open, by its first bytes.
+  /// Whether a file is such a record, judged by its name and, if that is ambiguous, by its first
+  /// bytes.
   let recognises: @Sendable (FilePath) throws -> Bool
   /// Writes the trace of a file.
   let convert: @Sendable (_ request: TraceImport, _ target: FilePath) throws -> Void
 
-  /// Describes an importer.
+  /// Creates an importer.
   ///
   /// - Parameters:
-  ///   - name: As options spell it; the trace says it, too.
+  ///   - name: The name in options, which is also written to the trace.
   ///   - help: One line about the files, without a full stop.
-  ///   - recognises: Whether a file is such a record, by its name and, where the name leaves it open, by its first
-  ///     bytes.
+  ///   - recognises: Whether a file is such a record, judged by its name and, if that is ambiguous,
+  ///     by its first bytes.
   ///   - convert: Writes the trace of the request's file to a path, for example with
   ///     ``TraceImport/write(_:to:)``.
   public init(
@@ -39,7 +40,7 @@ public enum TraceImporters {
   static func importer(of path: FilePath) throws -> TraceImporter {
     guard let importer = try registry.all.first(where: { try $0.recognises(path) }) else {
       throw TracingError.invalidRequest(
-        "\(path): its name does not tell its format; name it: \(registry.names.joined(separator: ", "))"
+        "\(path): its name does not determine its format; specify it: \(registry.names.joined(separator: ", "))"
       )
     }
     return importer

@@ -7,12 +7,12 @@ import Synchronization
 import Glibc
 #endif
 
-/// Writes files while training goes on, one after another.
+/// Writes files one after another while training continues.
 final class BackgroundWriter: Sendable {
   private let queue = DispatchQueue(label: "switchyard.checkpoints")
   private let failure = Mutex<(any Error)?>(nil)
 
-  /// Begins to write, after what was begun before.
+  /// Starts a write, after those that were started before.
   func start(_ work: @escaping @Sendable () throws -> Void) {
     queue.async {
       Self.yieldToTraining()
@@ -25,8 +25,8 @@ final class BackgroundWriter: Sendable {
     }
   }
 
-  /// Lets the threads that train go first: they wait for one another, so each moment that one of them loses is
-  /// lost for all.
+  /// Gives the training threads priority: they wait for one another, so time that one of them loses
+  /// is lost for all.
   private static func yieldToTraining() {
     #if os(Linux)
     // On Linux the priority belongs to the thread, and 0 means the calling one.
@@ -34,24 +34,24 @@ final class BackgroundWriter: Sendable {
     #endif
   }
 
-  /// Throws what made a write fail, if one did.
+  /// Throws the error of a failed write, if there is one.
   func check() throws {
     if let error = failure.withLock({ $0 }) { throw error }
   }
 
-  /// Waits until all is written.
+  /// Waits until everything is written.
   ///
-  /// - Throws: What made a write fail, if one did.
+  /// - Throws: The error of a failed write, if there is one.
   func wait() throws {
     queue.sync {}
     try check()
   }
 }
 
-/// Tensors for another thread, which only reads them.
+/// Tensors for another thread that only reads them.
 ///
-/// Safe because each is a handle of its own to elements that stay as they are: whoever changes a weight in place
-/// notices that somebody else sees its elements and takes a copy.
+/// Safe because each tensor is a separate handle to elements that do not change: code that changes
+/// a weight in place notices that its elements are shared and copies them first.
 struct HandedOver<Value>: @unchecked Sendable {
   let value: Value
   init(_ value: Value) { self.value = value }

@@ -7,7 +7,7 @@ import SystemPackage
 public struct CheckpointState: Hashable, Codable, Sendable {
   /// What a file of the checkpoint must hold.
   public struct Contents: Hashable, Codable, Sendable {
-    /// Bytes that are summed up: all of a small file, the elements of a safetensors file.
+    /// Bytes under the checksum: all of a small file, the elements of a safetensors file.
     public var bytes: Int
     /// 64-bit xxHash of those bytes.
     public var xxh64: UInt64
@@ -15,11 +15,11 @@ public struct CheckpointState: Hashable, Codable, Sendable {
 
   /// Version of this format.
   public var version = 1
-  /// Steps done.
+  /// Completed steps.
   public var step: Int
   /// The run's seed, which with the step decides all random numbers.
   public var seed: UInt64
-  /// The next place in the data.
+  /// The next position in the data.
   public var position: DataPosition
   /// Experts without tokens.
   public var idle: IdleExperts
@@ -39,7 +39,8 @@ public struct CheckpointState: Hashable, Codable, Sendable {
         path: folder, problem: "its version is \(state.version); this program reads version 1")
     }
     guard state.step >= 0, state.position.epoch >= 0, state.position.index >= 0 else {
-      throw TrainingError.invalidCheckpoint(path: folder, problem: "state.json has negative places")
+      throw TrainingError.invalidCheckpoint(
+        path: folder, problem: "state.json has negative positions")
     }
     return state
   }

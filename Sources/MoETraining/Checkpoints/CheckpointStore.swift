@@ -3,39 +3,40 @@ import Foundation
 import MoECore
 public import SystemPackage
 
-/// The checkpoints of a run, in folders named by their steps; the newest is kept, and the one before until the
-/// newest has been verified.
+/// The checkpoints of a run, in folders named by their steps.
+///
+/// The newest is kept, and the one before it until the newest has been verified.
 public struct CheckpointStore: Sendable {
   /// The folder that holds them.
   public let folder: FilePath
 
-  /// Names the folder.
+  /// Uses the checkpoints in a folder.
   public init(_ folder: FilePath) { self.folder = folder }
 
-  /// Folder of the checkpoint after a step.
+  /// The folder of the checkpoint after a step.
   public func path(ofStep step: Int) -> FilePath { StepFolders(folder).path(ofStep: step) }
 
-  /// Name of the folder of a step.
+  /// The name of the folder of a step.
   static func name(ofStep step: Int) -> String { StepFolders.name(ofStep: step) }
 
-  /// Steps that have a checkpoint, in rising order.
+  /// Steps that have a checkpoint, in ascending order.
   public func steps() -> [Int] { StepFolders(folder).steps() }
 
   /// A checkpoint that was found, and what was wrong with newer ones.
   public struct Found {
     /// Where it is.
     public var path: FilePath
-    /// What it holds.
+    /// What it contains.
     public var state: LoopState
     /// The run's seed.
     public var seed: UInt64
-    /// Why newer checkpoints were passed over.
+    /// Why newer checkpoints were skipped.
     public var refused: [String]
   }
 
-  /// The newest checkpoint that is whole, or `nil` if there is none at all.
+  /// The newest complete checkpoint, or `nil` if there are no checkpoints.
   ///
-  /// - Throws: What is wrong with the newest, if there are some but none is whole.
+  /// - Throws: What is wrong with the newest, if there are checkpoints but none is complete.
   public func newest() throws -> Found? {
     var failures: [any Error] = []
     for step in steps().reversed() {
@@ -53,10 +54,10 @@ public struct CheckpointStore: Sendable {
 
   /// Writes a checkpoint, verifies it and removes older ones.
   ///
-  /// - Throws: As ``TrainingCheckpoint/write(_:seed:files:to:)``; older ones are still there then.
+  /// - Throws: As ``TrainingCheckpoint/write(_:seed:files:to:)``; older ones are then still there.
   public func write(_ state: LoopState, seed: UInt64, files: [ModelFile]) throws {
     let path = path(ofStep: state.step)
-    // One of this step is left from a run that was stopped between two of its steps.
+    // A checkpoint of this step may be left from a run that was stopped before its next one.
     if !path.isMissing { try ModelFolder.remove(path) }
     try TrainingCheckpoint.write(state, seed: seed, files: files, to: path)
     for step in steps() where step != state.step { try ModelFolder.remove(self.path(ofStep: step)) }

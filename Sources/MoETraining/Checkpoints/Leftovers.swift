@@ -1,11 +1,12 @@
 import Foundation
 import SystemPackage
 
-/// What killed processes left behind: hidden files and folders that never got their names.
+/// What killed processes left behind: hidden files and folders not yet renamed to their final
+/// names.
 enum Leftovers {
   /// Removes them from a folder.
   ///
-  /// - Precondition: No other process works with the folder.
+  /// - Precondition: No other process uses the folder.
   static func remove(in folder: FilePath) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.string)) ?? []
     for name in names where name.hasPrefix(".") && name.hasSuffix(".partial") {

@@ -4,9 +4,9 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// A model in the layout of Hugging Face, which `switchyard generate` and other tools open.
+/// A model in the Hugging Face layout, which `switchyard generate` and other tools open.
 enum ModelFolder {
-  /// Writes a model folder, which appears whole or not at all; one that exists is replaced.
+  /// Writes a model folder, which appears complete or not at all; an existing one is replaced.
   static func write(
     _ model: [LoopState.NamedTensor], files: [ModelFile], to path: FilePath
   ) throws {
@@ -32,7 +32,8 @@ enum ModelFolder {
     try AtomicFile.write(file.bytes, to: folder.appending(file.name))
   }
 
-  /// Removes a folder: first its name, so that no half of it is ever taken for a whole.
+  /// Removes a folder, after renaming it, so that a partly removed one is never mistaken for a
+  /// complete one.
   static func remove(_ path: FilePath) throws {
     let aside = path.temporarySibling
     try path.rename(to: aside)

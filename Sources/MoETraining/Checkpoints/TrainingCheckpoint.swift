@@ -3,18 +3,19 @@ import MoECore
 import MoETensor
 public import SystemPackage
 
-/// A folder from which training continues: a model folder with `optimizer.safetensors` and `state.json`.
+/// A folder to continue training from: a model folder with `optimizer.safetensors` and
+/// `state.json`.
 public enum TrainingCheckpoint {
   private static let model = "model.safetensors"
   private static let optimizer = "optimizer.safetensors"
 
-  /// Writes a checkpoint, which appears whole or not at all, and reads it back.
+  /// Writes a checkpoint, which appears complete or not at all, and reads it back.
   ///
   /// - Parameters:
   ///   - state: What the loop needs to continue.
   ///   - seed: The run's seed.
-  ///   - files: What else the folder holds.
-  ///   - path: The folder, which must not exist.
+  ///   - files: Other files of the folder.
+  ///   - path: The folder, which must not exist yet.
   /// - Throws: A `FileError`, as for a full disk, or
   ///   ``TrainingError/invalidCheckpoint(path:problem:)`` when what is read back differs.
   public static func write(
@@ -35,7 +36,7 @@ public enum TrainingCheckpoint {
     try verify(path, CheckpointState.read(path))
   }
 
-  /// Reads a checkpoint after it has been verified.
+  /// Verifies a checkpoint and reads it.
   ///
   /// - Returns: What a loop continues from, and the seed of the run.
   /// - Throws: A `FileError`, `SafetensorsError`, or
@@ -56,7 +57,7 @@ public enum TrainingCheckpoint {
     }
     for (name, expected) in state.files.sorted(by: { $0.key < $1.key }) {
       guard FilePath.Component(name)?.string == name else {
-        throw TrainingError.invalidCheckpoint(path: path, problem: "'\(name)' is no file's name")
+        throw TrainingError.invalidCheckpoint(path: path, problem: "'\(name)' is not a file name")
       }
       guard try contents(of: path.appending(name)) == expected else {
         throw TrainingError.invalidCheckpoint(
@@ -81,7 +82,7 @@ public enum TrainingCheckpoint {
     return .init(bytes: bytes, xxh64: sum.value)
   }
 
-  /// Writes tensors and sums up their elements as they lie in memory, in the order of the file.
+  /// Writes tensors and computes the checksum of their elements, in the order of the file.
   private static func write(
     _ tensors: [LoopState.NamedTensor], _ metadata: [String: String], to path: FilePath
   ) throws -> CheckpointState.Contents {
@@ -98,7 +99,7 @@ public enum TrainingCheckpoint {
     return .init(bytes: items.reduce(0) { $0 + $1.byteCount }, xxh64: sum.value)
   }
 
-  /// All tensors of a file, in memory of their own: the file may soon be deleted.
+  /// All tensors of a file, copied to memory: the file may soon be deleted.
   private static func tensors(_ path: FilePath) throws -> [LoopState.NamedTensor] {
     let file = try SafetensorsFile(path)
     return try file.header.entries.map {

@@ -11,7 +11,7 @@ struct ClassificationParts {
   let model: TextClassifier
   let training: ClassificationSet
   let test: ClassificationSet?
-  /// What a folder of the model holds besides weights.
+  /// Files of the model's folder besides weights.
   let files: [ModelFile]
 
   init(
@@ -62,7 +62,7 @@ struct ClassificationParts {
     ]
   }
 
-  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  /// Rejects models that do not fit into this machine's memory, before anything is allocated.
   private static func checkMemory(_ configuration: ClassifierConfiguration) throws {
     let counted = CountedWeights()
     _ = try configuration.encoder.encoder(weights: counted)
@@ -140,6 +140,6 @@ private struct EncoderSource {
       weights: MappedWeights.trainable(random, dtype: dtype, device: device))
   }
 
-  /// What tells a trained encoder from others; `nil` for a new one.
+  /// What identifies a trained encoder; `nil` for a new one.
   func identity() throws -> String? { try stored?.identity() }
 }

@@ -5,11 +5,11 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Training of a model for classes or scores of texts.
+/// Trains a model that predicts classes or scores of texts.
 struct ClassificationRecipe: TrainingRecipe {
   /// Where the encoder comes from.
   enum Encoder: Sendable {
-    /// A folder with a trained encoder, and another way of pooling than its own.
+    /// A folder with a trained encoder, and the pooling to use in place of the encoder's.
     case folder(FilePath, pooling: EncoderConfiguration.Pooling?)
     /// New, of this architecture.
     case new(JSONObject)
@@ -22,14 +22,14 @@ struct ClassificationRecipe: TrainingRecipe {
 
   let shared: TrainingSettings
   let encoder: Encoder
-  /// Whether the encoder's weights stay as they are.
+  /// Whether the encoder is frozen.
   let isFrozen: Bool
-  /// Where states of a frozen encoder are kept.
+  /// Where the states of a frozen encoder are cached.
   let cache: FilePath
-  /// The head, without its input's width and the number of its answers.
+  /// The head, without its input width and number of outputs.
   let head: MixtureConfiguration
   let tokenizer: FilePath?
-  /// Tokens of a vocabulary that is learned from the training texts.
+  /// Size of the vocabulary that is learned from the training texts.
   let vocabularySize: Int?
   let data: ClassificationSource
   let entropy: Double
@@ -129,12 +129,12 @@ struct ClassificationRecipe: TrainingRecipe {
       unit: "texts", examples: parts.training.count)
     if let test = texts.test, !test.hasVariety {
       prepared.notices.append(
-        "all texts to test on are of one class, so accuracy and macro-F1 say little")
+        "all test texts are of one class, so accuracy and macro-F1 say little")
     }
     let cut = parts.training.truncated + (parts.test?.truncated ?? 0)
     if cut > 0 {
       prepared.notices.append(
-        "\(cut) texts are longer than data.max_length (\(parts.model.configuration.maximumLength) tokens) and were cut off there"
+        "\(cut) texts are longer than data.max_length (\(parts.model.configuration.maximumLength) tokens) and were truncated"
       )
     }
     return prepared

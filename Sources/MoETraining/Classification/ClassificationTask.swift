@@ -6,26 +6,27 @@ public import MoEModels
 import MoERouting
 public import MoETensor
 
-/// Trains a model for classes or scores of texts.
+/// Trains a model that predicts classes or scores of texts.
 ///
 ///     loss = cross-entropy, or squared error of scores from 0 to 1
 ///          + entropy coefficient · mean entropy of the gate
-///          + balance coefficient · (E · Σ mean share² − 1)
+///          + balance coefficient · (E · Σ mean weight² − 1)
 public final class ClassificationTask: TrainingTask {
-  /// How the loss is made.
+  /// How the loss is computed.
   public struct Settings: Hashable, Sendable {
     /// Texts per batch; at least 1.
     public var batchSize: Int
-    /// Factor of the gate's entropy; above 0 for a sure gate, below 0 for a doubtful one.
+    /// Factor of the gate's entropy; above 0 favors a confident gate, below 0 an undecided one.
     public var entropy: Double
-    /// Factor of the unevenness of the gate's mean shares; above 0 keeps experts busy.
+    /// Factor of the unevenness of the gate's mean weights; above 0 keeps all experts in use.
     public var balance: Double
-    /// Share of the encoder's numbers that the head does not see in a step, from 0 to below 1.
+    /// Dropout on the encoder's output: the fraction of it that the head does not see in a step,
+    /// from 0 to below 1.
     public var dropout: Double
-    /// Whether the encoder's weights stay as they are.
+    /// Whether the encoder is frozen.
     public var isFrozen: Bool
 
-    /// Describes a way of training.
+    /// Creates settings.
     public init(
       batchSize: Int, entropy: Double = 0.01, balance: Double = 0.1, dropout: Double = 0,
       isFrozen: Bool = false
@@ -37,9 +38,9 @@ public final class ClassificationTask: TrainingTask {
 
   /// The model.
   public let model: TextClassifier
-  /// The weights that gradients change: all, or those of the head.
+  /// The weights that are trained: all, or those of the head.
   public let weights: [NamedParameter]
-  /// The weights of an encoder that stays as it is.
+  /// The weights of a frozen encoder.
   public let buffers: [NamedParameter]
   private let settings: Settings
   private let training: ClassificationSet
@@ -56,9 +57,9 @@ public final class ClassificationTask: TrainingTask {
   ///   - model: The model, with its weights on `device`.
   ///   - training: What to train on.
   ///   - test: What to evaluate on, if anything.
-  ///   - settings: How.
+  ///   - settings: How to train.
   ///   - seed: Decides the order of the texts.
-  ///   - files: What a folder of the model holds besides weights.
+  ///   - files: Files of the model's folder besides weights.
   ///   - device: Where to compute.
   public init(
     _ model: TextClassifier, training: ClassificationSet, test: ClassificationSet? = nil,
@@ -76,13 +77,13 @@ public final class ClassificationTask: TrainingTask {
     order = ShuffledOrder(count: training.count, seed: seed)
   }
 
-  /// The next text's place in the shuffled order.
+  /// The next text's position in the shuffled order.
   public var position: DataPosition {
     get { order.position }
     set { order = ShuffledOrder(count: training.count, seed: order.seed, position: newValue) }
   }
 
-  /// The numbers of the next texts; a batch ends with the pass over the data.
+  /// The indices of the next texts; a batch does not extend past the end of an epoch.
   public func nextBatch() -> [Int] {
     var batch = [order.next()]
     while batch.count < settings.batchSize, order.position.index < training.count {
@@ -129,15 +130,15 @@ public final class ClassificationTask: TrainingTask {
     }
   }
 
-  /// Texts of an evaluation that are worked on together.
+  /// Texts per batch of an evaluation.
   private static let evaluationBatch = 128
 
-  /// Loss, quality of the predictions, and who answered, on the test data.
+  /// Loss, quality of the predictions, and use of the experts on the test data.
   public func evaluate() throws -> [NamedValue] {
     guard let test else { return [] }
     var predictions: [TextClassifier.Prediction] = []
     var loss = 0.0
-    // Texts of like length side by side cost least.
+    // Batches of texts of similar length need the least padding.
     let order = (0..<test.count).sorted {
       (test.tokens[$0].ids.count, $0) < (test.tokens[$1].ids.count, $1)
     }
@@ -155,7 +156,7 @@ public final class ClassificationTask: TrainingTask {
     return [NamedValue("loss", loss / Double(test.count))] + evaluation.values
   }
 
-  /// Who answered what, text by text and class by class, as of the last evaluation.
+  /// Which expert answered each text and each class in the last evaluation.
   public func evaluationFiles() -> [ModelFile] { evaluation?.files ?? [] }
 
   /// Configuration and tokenizer.

@@ -17,13 +17,14 @@ struct ConfigurationTree {
 
   /// Reads a file and changes it.
   ///
-  /// Paths in the file are relative to its folder, those of settings to the current directory. Which keys hold paths is
-  /// known to the recipe that the result asks for.
+  /// Paths in the file are relative to its folder, those of settings to the current directory. The
+  /// recipe that the result names knows which keys hold paths.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - settings: Changes, each `key=value` with a dotted key, and a value in JSON or plain text; later ones win.
-  /// - Throws: `ConfigurationError`, `SettingError` for a setting of another form, or a `FileError`.
+  /// - Throws: `ConfigurationError`, `SettingError` for a setting of another form, or a
+  ///   `FileError`.
   init(_ path: FilePath, settings: [String]) throws {
     let changes = try settings.map(Self.change)
     values = try ConfigurationObject(path).values
@@ -81,7 +82,7 @@ struct ConfigurationTree {
       return values
     default:
       throw SettingError(
-        key: "setting", value: key, expected: "a key; '\(place[0])' holds no keys")
+        key: "setting", value: key, expected: "a key; '\(place[0])' does not have keys")
     }
   }
 

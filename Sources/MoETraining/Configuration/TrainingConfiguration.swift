@@ -3,8 +3,9 @@ public import SystemPackage
 
 /// What `switchyard train` reads: one checked JSON file about model, data and training.
 ///
-/// `Documentation/training.md` explains every key. The ``TrainingRecipe`` that the key `task` names reads what only its
-/// kind of model has. An unknown key is an error that names the nearest.
+/// `Documentation/training.md` explains every key. The ``TrainingRecipe`` that the key `task` names
+/// reads the keys that only its kind of model has. An unknown key is an error that suggests the
+/// most similar known key.
 public struct TrainingConfiguration: Sendable {
   /// What every kind of model has.
   public let settings: TrainingSettings
@@ -35,7 +36,7 @@ public struct TrainingConfiguration: Sendable {
     resolved = Self.merged(json, [settings.resolved, recipe.resolved])
   }
 
-  /// What was given, over defaults.
+  /// The given values, on top of the defaults.
   private static func merged(
     _ json: ConfigurationObject, _ defaults: [[String: JSONObject]]
   ) -> JSONValue {

@@ -2,7 +2,8 @@ public import MoECore
 public import MoETensor
 public import SystemPackage
 
-/// How one kind of model is trained from a configuration: the sections that only it has, and its preparation.
+/// How one kind of model is trained from a configuration: the sections that only it has, and its
+/// preparation.
 ///
 /// A kind of model becomes known to ``TrainingConfiguration``, and so to `switchyard train`, by its name in
 /// ``TrainingRecipes/registry``:
@@ -41,15 +42,15 @@ public protocol TrainingRecipe: Sendable {
 
   /// Makes the model and its data.
   ///
-  /// The same configuration must give the same task. Files that a recipe writes to the folder are still there when the
-  /// run is continued.
+  /// The same configuration must give the same task. Files that a recipe writes to the folder are
+  /// still there when the run is continued.
   ///
   /// - Parameters:
   ///   - folder: The folder of the run, which exists.
-  ///   - device: Where the weights belong.
-  ///   - progress: Told how far the work has come.
+  ///   - device: Where the weights are stored.
+  ///   - progress: Called as the work advances.
   /// - Returns: The task, with the weights from which training starts.
-  /// - Throws: When model or data cannot be made.
+  /// - Throws: When the model or the data cannot be created.
   func prepare(
     in folder: FilePath, device: Device, progress: @escaping ProgressHandler
   ) throws -> PreparedTask<Task>
@@ -64,17 +65,17 @@ extension TrainingRecipe {
   public func checkFiles() throws {}
 }
 
-/// A task that is ready to be trained, and what people should know of it.
+/// A task that is ready to be trained, and what to tell the user about it.
 public struct PreparedTask<Task: TrainingTask> {
   /// What is trained.
   public var task: Task
   /// Size of model and data in one line.
   public var headline: String
-  /// What is counted for the speed, in the plural: tokens, images, texts.
+  /// The unit of the speed, in the plural: tokens, images, texts.
   public var unit: String
   /// Examples in one pass over the data, which the `index` of the task's position never exceeds.
   ///
-  /// If it is unknown, `nil`, a checkpoint that belongs to other data is not refused for its position.
+  /// If it is `nil`, a checkpoint of other data cannot be detected by its position.
   public var examples: Int?
   /// What the user should know before it starts, one sentence each.
   public var notices: [String]
@@ -84,7 +85,7 @@ public struct PreparedTask<Task: TrainingTask> {
   /// - Parameters:
   ///   - task: What is trained.
   ///   - headline: Size of model and data in one line.
-  ///   - unit: What is counted for the speed, in the plural.
+  ///   - unit: The unit of the speed, in the plural.
   ///   - examples: Examples in one pass over the data, if known.
   ///   - notices: What the user should know before it starts.
   public init(

@@ -5,25 +5,25 @@ public import SystemPackage
 
 /// The part of a configuration that is the same for every kind of model: steps, precision, optimizer, intervals.
 ///
-/// It comes from the sections ``sections`` of a ``TrainingConfiguration``; a ``TrainingRecipe`` is given it together
-/// with the rest of the file.
+/// It comes from the ``sections`` of a ``TrainingConfiguration``; a ``TrainingRecipe`` receives it
+/// together with the rest of the file.
 public struct TrainingSettings: Sendable {
   /// The file, for messages.
   public let path: FilePath
-  /// Steps in all, at least 1.
+  /// Number of steps, at least 1.
   public let steps: Int
   /// Windows, images or texts in a micro-batch, at least 1.
   public let batchSize: Int
-  /// Type to compute in: `f32` or `bf16`.
+  /// Data type to compute in: `f32` or `bf16`.
   public let dtype: DType
-  /// Whether layers are computed again in the backward pass.
+  /// Whether layers are recomputed in the backward pass.
   public let recomputes: Bool
-  /// How every step is made.
+  /// How each step is trained.
   public let loop: LoopSettings
-  /// When the run does what besides steps.
+  /// When the run evaluates and writes.
   public let intervals: TrainingRun.Intervals
 
-  /// Decides all random numbers.
+  /// Determines all random numbers.
   public var seed: UInt64 { loop.seed }
 
   /// Root keys that every kind of model has.
@@ -87,7 +87,7 @@ extension LoopSettings {
           beta2: try optimizer.optionalAmount("beta2") ?? 0.95,
           epsilon: try optimizer.optionalNumber("epsilon") ?? 1e-8,
           weightDecay: try optimizer.optionalAmount("weight_decay") ?? 0.1),
-        // In the file 0 stands for no limit.
+        // In the file, 0 means no limit.
         clip: clip == 0 ? .infinity : clip, fusesUpdates: fusesUpdates, average: average,
         seed: seed)
     }
@@ -104,7 +104,7 @@ extension LoopSettings {
 }
 
 extension LearningRateSchedule {
-  /// Reads `schedule`, for a run of so many steps.
+  /// Reads `schedule`, for a run of `steps` steps.
   fileprivate init(_ json: ConfigurationObject, peak: Double, steps: Int) throws {
     let schedule = try json.section("schedule", ["warmup_steps", "decay", "final_share", "steps"])
     let total = try schedule.optionalInt("steps", in: 1...1_000_000_000) ?? steps
@@ -123,7 +123,7 @@ extension TrainingRun.Intervals {
   /// Reads `checkpoints`, `log`, and `every` of `evaluation`.
   fileprivate init(_ json: ConfigurationObject, steps: Int) throws {
     let range = 1...1_000_000_000
-    // Each kind of model has more keys here, and refuses others.
+    // Each kind of model has more keys here and rejects unknown ones itself.
     let evaluation = try json.optionalObject("evaluation") ?? json.section("evaluation", [])
     let checkpoints = try json.section("checkpoints", ["every", "snapshots"])
     let log = try json.section("log", ["routing_every"])

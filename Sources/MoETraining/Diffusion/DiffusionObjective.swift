@@ -2,15 +2,15 @@ import MoECore
 public import MoEModels
 public import MoETensor
 
-/// A task that teaches a model to remove noise: a noise process, and how a prediction is judged.
+/// A denoising objective: a noise process, and how a prediction is judged.
 public protocol DiffusionObjective: NoiseProcess {
   /// The terms of the loss.
   ///
   /// - Parameters:
-  ///   - prediction: What the model gave, shape `[batch, outputs, rows, columns]`; the first channels predict, as
-  ///     many others may hold variances.
-  ///   - noisy: What it saw.
-  /// - Returns: Terms by name, means over the batch.
+  ///   - prediction: The model's output, shape `[batch, outputs, rows, columns]`; the first
+  ///     channels are the prediction, and as many others may hold variances.
+  ///   - noisy: The model's input.
+  /// - Returns: The terms by name, as means over the batch.
   func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part]
 }
 
@@ -25,7 +25,7 @@ extension DiffusionConfiguration.Objective {
 }
 
 extension RectifiedFlow: DiffusionObjective {
-  /// The squared error of the velocity, the mean over all numbers.
+  /// The mean squared error of the velocity.
   public func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part] {
     let velocity = prediction.parts(channels: noisy.clean.size(1)).prediction
     return [.init("velocity_error", velocity.meanSquaredError(noisy.noise - noisy.clean))]
@@ -33,7 +33,7 @@ extension RectifiedFlow: DiffusionObjective {
 }
 
 extension NoisePrediction: DiffusionObjective {
-  /// The squared error of the noise, and the variational term if variances are learned.
+  /// The mean squared error of the noise, and the variational term if variances are learned.
   public func losses(_ prediction: Tensor, for noisy: NoisyImages) -> [TaskLoss.Part] {
     let (noise, variance) = prediction.parts(channels: noisy.clean.size(1))
     let error = TaskLoss.Part("noise_error", noise.meanSquaredError(noisy.noise))

@@ -6,7 +6,7 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Training of a diffusion transformer on labelled images.
+/// Trains a diffusion transformer on labelled images.
 struct DiffusionRecipe: TrainingRecipe {
   /// Where the model comes from.
   enum Model: Sendable {
@@ -45,7 +45,8 @@ struct DiffusionRecipe: TrainingRecipe {
     pictures = try SamplePictures(evaluation)
   }
 
-  /// The numbers of the terms of all rules, known or not to the rule of this model.
+  /// The coefficients and parameters of all rules' terms, whether this model's rule has them or
+  /// not.
   private static func losses(_ json: ConfigurationObject) throws -> [String: Double] {
     let settings = DiffusionRules.terms.flatMap(\.settings)
     let section = try json.section("losses", settings.map(\.name))
@@ -97,7 +98,7 @@ struct DiffusionRecipe: TrainingRecipe {
         value: images.latentScale.map { "\($0)" } ?? "absent, as these are pictures",
         expected: "\(scale), as in the data that the model was trained on")
     }
-    // Numbered classes keep the names that a model has for their numbers.
+    // Classes that the data only number keep the model's names.
     if let known { images.classNames = known + images.classNames.dropFirst(known.count) }
     let (model, rest) = try makeModel(images, device: device)
     let router = model.configuration.experts?.router
@@ -118,7 +119,7 @@ struct DiffusionRecipe: TrainingRecipe {
       notices: idleLosses(router))
   }
 
-  /// Which numbers that the configuration names change nothing for a rule, in words.
+  /// Notices about coefficients and parameters that have no effect on a rule.
   private func idleLosses(_ router: DiffusionExpertsConfiguration.Router?) -> [String] {
     let own = (router?.rule.terms ?? []).map(\.name)
     let model = router.map { "the router '\($0.name)'" } ?? "a dense model"
@@ -128,7 +129,7 @@ struct DiffusionRecipe: TrainingRecipe {
     }
   }
 
-  /// The model whose training goes on, if there is one.
+  /// The trained model to continue from, if there is one.
   private func storedModel() throws -> StoredDiffusionModel? {
     guard case .folder(let folder) = model else { return nil }
     return try StoredDiffusionModel(folder)
@@ -173,7 +174,7 @@ struct DiffusionRecipe: TrainingRecipe {
     return (try DiffusionTransformer(configuration, weights: weights), files)
   }
 
-  /// The preset, what the data say, and what the configuration changes.
+  /// The preset, overridden by properties of the data and then by the configuration.
   private func newConfiguration(
     _ preset: DiffusionSize?, _ router: DiffusionExpertsConfiguration.Router?,
     _ changes: JSONObject, _ images: ImageData
@@ -190,7 +191,7 @@ struct DiffusionRecipe: TrainingRecipe {
       if case .object(let known) = configuration.object { values.merge(known) { $1 } }
     }
     for (key, change) in changes {
-      // Single keys of the experts change those of the preset.
+      // Keys under `experts` override those of the preset one by one.
       if case .object(var experts) = values[key] ?? .null, case .object(let inner) = change {
         experts.merge(inner) { $1 }
         values[key] = .object(experts)
@@ -198,7 +199,7 @@ struct DiffusionRecipe: TrainingRecipe {
         values[key] = change
       }
     }
-    // As DDPM's models train: with variances, unless the configuration says otherwise.
+    // As in DDPM's models: variances are learned unless the configuration says otherwise.
     let objective = DiffusionConfiguration.Objective.noisePrediction.rawValue
     if values["objective"] == .string(objective), changes["learn_sigma"] ?? .null == .null {
       values["learn_sigma"] = .bool(true)
@@ -206,12 +207,12 @@ struct DiffusionRecipe: TrainingRecipe {
     return ConfigurationObject(values, path: shared.path, prefix: "model.")
   }
 
-  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  /// Rejects models that do not fit into this machine's memory, before anything is allocated.
   private func checkMemory(_ configuration: DiffusionConfiguration) throws {
     let counted = CountedWeights()
     _ = try DiffusionTransformer(configuration, weights: counted)
     let tokens = Double(shared.batchSize) * Double(configuration.tokens)
-    // Per block: what attention, modulation and networks keep for the backward pass.
+    // Per block: what attention, modulation and feed-forward networks keep for the backward pass.
     let kept = 4 * tokens * Double(configuration.depth) * 24 * Double(configuration.hiddenSize)
     try TrainingMemory.check(
       weights: counted.count, trained: shared, other: kept, of: "batches of \(Int(tokens)) patches")

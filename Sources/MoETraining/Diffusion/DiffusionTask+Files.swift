@@ -6,7 +6,8 @@ import MoERouting
 import MoETensor
 
 extension DiffusionTask {
-  /// Pictures of made images, and tables of what experts and prototypes did since the last evaluation.
+  /// Pictures of generated images, and tables of what experts and prototypes did since the last
+  /// evaluation.
   public func evaluationFiles() throws -> [ModelFile] {
     var files: [ModelFile] = []
     let sheet = try pictures.flatMap {
@@ -14,7 +15,7 @@ extension DiffusionTask {
     }
     if let sheet { files.append(ModelFile("samples.png", ImageFile.png(sheet))) }
     guard !usage.isEmpty else { return files }
-    // Data may have fewer classes than the model; the rest go by their numbers.
+    // Data may have fewer classes than the model; the others are named by number.
     let names =
       classNames + (classNames.count..<max(classNames.count, model.classes)).map(String.init)
       + (model.nullLabel == nil ? [] : ["(no label)"])
@@ -34,7 +35,7 @@ extension DiffusionTask {
     return files
   }
 
-  /// One table of numbers per block, below one another.
+  /// One table of numbers per block, one below the other.
   private func table<Number>(
     _ name: String, _ key: String, _ blocks: [Int], rows: (Int) -> ([String], [[Number]])
   ) -> ModelFile {
@@ -52,7 +53,7 @@ extension DiffusionTask {
     return ModelFile(name, Array((lines.joined(separator: "\n") + "\n").utf8))
   }
 
-  /// Each role's share of a block's work, a row per block; zeros where nothing was counted.
+  /// Each role's fraction of a block's work, a row per block; zeros where nothing was counted.
   private func rolesTable(_ blocks: [Int]) -> ModelFile {
     let rows = blocks.enumerated().map { place, block -> String in
       let roles = model.configuration.experts.flatMap { usage[place].roles(of: $0).shares }
@@ -71,9 +72,9 @@ extension DiffusionTask {
   }
 }
 
-/// Text in tables.
+/// Text in CSV tables.
 enum CSVText {
-  /// A field, in quotation marks where it needs them.
+  /// A field, quoted where necessary.
   static func field(_ text: String) -> String {
     guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
     return "\"" + text.replacing("\"", with: "\"\"") + "\""

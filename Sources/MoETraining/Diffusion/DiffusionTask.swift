@@ -9,33 +9,34 @@ public import MoETensor
 ///
 ///     loss = objective + Σ terms of the routing rule (coefficient · Σ blocks term)
 public final class DiffusionTask: TrainingTask {
-  /// How the loss is made and the data are taken.
+  /// How the loss is computed and batches are drawn.
   public struct Settings: Hashable, Sendable {
     /// Images per batch; at least 1.
     public var batchSize: Int
-    /// Coefficients and parameters of the routing rule's terms by name, where they differ from the rule's own: at
-    /// least 0, where 0 leaves a term out, and above 0.
+    /// Coefficients and parameters by name, where they differ from the routing rule's defaults.
+    ///
+    /// Coefficients are at least 0, where 0 leaves a term out; parameters are above 0.
     public var losses: [String: Double] = [:]
-    /// Whether blocks are computed again in the backward pass.
+    /// Whether blocks are recomputed in the backward pass.
     public var recomputes = false
-    /// Images of an evaluation, at most; spread evenly over the data.
+    /// Maximum number of images of an evaluation, spread evenly over the data.
     public var evaluationImages = 256
 
-    /// Starts from what the paper's code uses.
+    /// Creates settings with the defaults of the paper's code.
     public init(batchSize: Int) { self.batchSize = batchSize }
   }
 
   /// The model.
   public let model: DiffusionTransformer
-  /// The weights that gradients change.
+  /// The weights that are trained.
   public let weights: [NamedParameter]
-  /// Positions, thresholds and centroids.
+  /// Position embeddings, thresholds and centroids.
   public let buffers: [NamedParameter]
   /// What is predicted, and how images are made noisy.
   public let objective: any DiffusionObjective
   /// Which experts each sparse block used since the start, or since ``forgetUsage()``.
   public private(set) var usage: [ExpertUsage] = []
-  /// What is drawn at evaluations, if anything.
+  /// The images generated at evaluations, if any.
   public var pictures: SamplePictures?
   /// Names of the classes, for tables.
   public var classNames: [String] = []
@@ -46,9 +47,9 @@ public final class DiffusionTask: TrainingTask {
   private let validation: (any ImageSet)?
   private let files: [ModelFile]
   let device: Device
-  /// What sparse blocks with thresholds or centroids did in the present step.
+  /// What sparse blocks with thresholds or centroids did in the current step.
   private var done: [[DiffusionExperts.Output]] = []
-  /// ``usage`` without the present step.
+  /// ``usage`` without the current step.
   private var endedUsage: [ExpertUsage] = []
 
   /// Prepares to train a model.
@@ -57,10 +58,10 @@ public final class DiffusionTask: TrainingTask {
   ///   - model: The model, with its weights on `device`.
   ///   - images: What to train on; of the model's shape, with at most as many classes.
   ///   - validation: What to evaluate on, if anything.
-  ///   - settings: How.
-  ///   - files: What a folder of the model holds besides weights and `config.json`.
+  ///   - settings: How to train.
+  ///   - files: Files of the model's folder besides weights and `config.json`.
   ///   - device: Where to compute.
-  /// - Throws: `SettingError` when data and model do not fit together.
+  /// - Throws: `SettingError` when the data do not fit the model.
   public init(
     _ model: DiffusionTransformer, images: any ImageBatchSource,
     validation: (any ImageSet)? = nil, settings: Settings, files: [ModelFile] = [],
@@ -98,7 +99,7 @@ public final class DiffusionTask: TrainingTask {
     }
   }
 
-  /// The next image's place.
+  /// The next image's position.
   public var position: DataPosition {
     get { images.position }
     set { images.position = newValue }
@@ -107,7 +108,7 @@ public final class DiffusionTask: TrainingTask {
   /// The next images.
   public func nextBatch() throws -> ImageBatch { try images.next(settings.batchSize) }
 
-  /// The loss of images, some of whose labels are left out.
+  /// The loss of a batch of images, with some labels dropped.
   public func loss(_ batch: ImageBatch, random: RandomSource) throws -> TaskLoss {
     let labels = withLabelsDropped(batch.labels, random: random)
     let noisy = objective.noised(batch.images.moved(to: device), random: random)
@@ -144,7 +145,7 @@ public final class DiffusionTask: TrainingTask {
     return parts + gatePart(sparse)
   }
 
-  /// The mean factor of the routed experts' answers, which is only watched.
+  /// The mean factor of the routed experts' outputs, which is logged but not trained.
   private func gatePart(_ sparse: [DiffusionExperts.Output]) -> [TaskLoss.Part] {
     guard !sparse.isEmpty else { return [] }
     let gates = sparse.map { output -> Double in
@@ -174,7 +175,7 @@ public final class DiffusionTask: TrainingTask {
     if model.learnsFromRouting { done.append(sparse) }
   }
 
-  /// Starts to count the use of experts anew.
+  /// Resets the counts of experts' use.
   public func forgetUsage() {
     let labels = model.classes + (model.nullLabel == nil ? 0 : 1)
     usage = model.configuration.sparseBlocks.map { _ in
@@ -183,16 +184,17 @@ public final class DiffusionTask: TrainingTask {
     endedUsage = usage
   }
 
-  /// Moves thresholds and centroids.
+  /// Updates thresholds and centroids.
   public func stepEnded(routing: [LayerRouting]) {
     for sparse in done { model.learn(from: sparse) }
     (done, endedUsage) = ([], usage)
   }
 
-  /// Forgets what the step did, so that no count, threshold or centroid follows it.
+  /// Discards what the step recorded, so that it does not affect counts, thresholds or centroids.
   public func stepAbandoned() { (done, usage) = ([], endedUsage) }
 
-  /// The objective on validation images, with their labels and, where the model knows it, with the null label.
+  /// The objective on validation images, with their labels and, where the model has one, with the
+  /// null label.
   ///
   /// Times and noise are the same at every evaluation.
   public func evaluate() throws -> [NamedValue] {
@@ -222,7 +224,7 @@ public final class DiffusionTask: TrainingTask {
       ? result : result + [NamedValue("loss_unlabelled", sums[1] / Double(count))]
   }
 
-  /// `config.json` and what else belongs to the model.
+  /// `config.json` and the model's other files.
   public func modelFiles() throws -> [ModelFile] {
     [ModelFile("config.json", Array(try model.configuration.json().utf8))] + files
   }

@@ -2,13 +2,13 @@ import MoECore
 import MoEModels
 
 extension RoutingTerm {
-  /// The terms of a rule, with numbers of a training.
+  /// The terms of a rule, with the coefficients and parameters of a training.
   ///
   /// - Parameters:
   ///   - router: The rule; `nil` for a dense model, which has no terms.
   ///   - changed: Coefficients and parameters by name.
   /// - Returns: The rule's terms in their order.
-  /// - Throws: `SettingError` for a number that no term has or that is out of range.
+  /// - Throws: `SettingError` for a name that no term has, or a value out of range.
   static func terms(
     of router: DiffusionExpertsConfiguration.Router?, changed: [String: Double]
   ) throws(SettingError) -> [RoutingTerm] {
@@ -40,7 +40,7 @@ extension RoutingTerm {
     }
   }
 
-  /// The numbers that a configuration can give the term: its coefficient, then its parameters.
+  /// The term's settings in a configuration: its coefficient, then its parameters.
   var settings: [(name: String, isParameter: Bool)] {
     [(name, false)] + parameters.map { ($0.name, true) }
   }

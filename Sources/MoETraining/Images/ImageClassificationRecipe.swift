@@ -4,7 +4,7 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Training of a small classifier of images, whose features measure how real made images look.
+/// Trains a small image classifier, whose features measure how realistic generated images are.
 struct ImageClassificationRecipe: TrainingRecipe {
   static let sections = ["model", "data", "evaluation"]
   static let pathKeys = [
@@ -96,7 +96,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     }
     let mean = (sums / Double(count)).array(of: Double.self)
     let square = (squares / Double(count)).array(of: Double.self)
-    // Channels of one shade would otherwise be divided by 0.
+    // Otherwise a constant channel would lead to a division by 0.
     return (mean, zip(square, mean).map { max(1e-3, max(0, $0 - $1 * $1).squareRoot()) })
   }
 }

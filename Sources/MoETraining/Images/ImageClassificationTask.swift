@@ -10,7 +10,7 @@ public import MoETensor
 public final class ImageClassificationTask: TrainingTask {
   /// The model.
   public let model: ImageClassifier
-  /// The weights that gradients change.
+  /// The weights that are trained.
   public let weights: [NamedParameter]
   /// Means and variances of channels.
   public let buffers: [NamedParameter]
@@ -18,10 +18,10 @@ public final class ImageClassificationTask: TrainingTask {
   private let validation: (any ImageSet)?
   private let batchSize: Int
   private let device: Device
-  /// Statistics of the batches of the present step.
+  /// Statistics of the batches of the current step.
   private var seen: [[Tensor]] = []
 
-  /// Images of an evaluation that are looked at together.
+  /// Images per batch of an evaluation.
   private static let evaluationBatch = 256
 
   /// Prepares to train a model.
@@ -32,7 +32,7 @@ public final class ImageClassificationTask: TrainingTask {
   ///   - validation: What to evaluate on, if anything.
   ///   - batchSize: Images per batch, at least 2.
   ///   - device: Where to compute.
-  /// - Throws: `SettingError` when data and model do not fit together.
+  /// - Throws: `SettingError` when the data do not fit the model.
   public init(
     _ model: ImageClassifier, images: any ImageBatchSource, validation: (any ImageSet)? = nil,
     batchSize: Int, device: Device = .cpu
@@ -62,7 +62,7 @@ public final class ImageClassificationTask: TrainingTask {
     buffers = model.statistics
   }
 
-  /// The next image's place.
+  /// The next image's position.
   public var position: DataPosition {
     get { images.position }
     set { images.position = newValue }
@@ -71,7 +71,7 @@ public final class ImageClassificationTask: TrainingTask {
   /// The next images.
   public func nextBatch() throws -> ImageBatch { try images.next(batchSize) }
 
-  /// The loss of some images.
+  /// The loss of a batch of images.
   public func loss(_ batch: ImageBatch, random: RandomSource) -> TaskLoss {
     let output = model(batch.images.moved(to: device), training: true)
     seen.append(output.batch)
@@ -81,13 +81,13 @@ public final class ImageClassificationTask: TrainingTask {
       units: batch.labels.count)
   }
 
-  /// Moves the statistics of channels.
+  /// Updates the channels' running statistics.
   public func stepEnded(routing: [LayerRouting]) {
     for batch in seen { model.learn(from: batch) }
     seen = []
   }
 
-  /// Forgets what the step did.
+  /// Discards what the step recorded.
   public func stepAbandoned() { seen = [] }
 
   /// Loss and accuracy on validation images.

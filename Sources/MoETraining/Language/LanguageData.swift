@@ -4,14 +4,14 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-/// Tokenizer and tokens of a run, made in its folder the first time and opened from there later.
+/// Tokenizer and tokens of a run, created in its folder the first time and opened from there later.
 struct LanguageData {
   let tokenizer: Tokenizer
   let tokenizerBytes: [UInt8]
   let training: TokenWindows
   let validation: TokenWindows?
 
-  /// Checks the model and the text files before anything is made of them.
+  /// Checks the model and the text files before anything is created from them.
   static func check(_ configuration: LanguageRecipe) throws {
     if case .folder(let folder) = configuration.model { _ = try ModelLocation(folder) }
     for path in configuration.train + configuration.validation where !isTokenFile(path) {
@@ -69,7 +69,7 @@ struct LanguageData {
     }
   }
 
-  /// The beginning of the texts: a vocabulary needs no more than this, and memory has bounds.
+  /// The beginning of the texts: a vocabulary does not need more, and memory is limited.
   private static func sample(
     _ sources: [TextSource], limit: ByteCount = ByteCount(64 << 20)
   ) throws -> String {
@@ -86,7 +86,7 @@ struct LanguageData {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Opens token files, or makes them from text.
+  /// Opens token files, or creates them from text.
   private struct Maker {
     let tokenizer: Tokenizer
     let identity: String

@@ -6,7 +6,7 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Training of a language model on text.
+/// Trains a language model on text.
 struct LanguageRecipe: TrainingRecipe {
   /// Where the model comes from.
   enum Model: Sendable {
@@ -34,7 +34,7 @@ struct LanguageRecipe: TrainingRecipe {
   let train: [FilePath]
   /// Text or token files to evaluate on.
   let validation: [FilePath]
-  /// Share of the training data to evaluate on instead.
+  /// Fraction of the training data to hold out for evaluation instead.
   let validationShare: Double
   let field: String?
   /// Tokens that a window predicts.
@@ -126,7 +126,7 @@ struct LanguageRecipe: TrainingRecipe {
       unit: "tokens", examples: data.training.count)
     if configuration.router?.seesFuture == true {
       prepared.notices.append(
-        "the router sees later tokens; the loss of a language model with it is too good")
+        "the router sees later tokens, so the loss of a language model is too low")
     }
     return prepared
   }

@@ -9,33 +9,33 @@ public import MoETensor
 ///
 ///     loss = cross-entropy + balance coefficient · load-balancing loss + z coefficient · router z-loss
 public final class LanguageTask: TrainingTask {
-  /// What the load-balancing loss asks to be balanced.
+  /// Across what the load-balancing loss balances the load.
   public enum BalanceScope: String, Hashable, Sendable, CaseIterable {
-    /// Every layer for itself; the loss is the mean over the layers.
+    /// Each layer separately; the loss is the mean over the layers.
     case layer
-    /// All layers as one, as transformers computes it: an expert may starve in one layer if its namesakes in
-    /// others are busy.
+    /// All layers together, as transformers computes it: an expert may starve in one layer if the
+    /// experts with the same index in other layers are busy.
     case model
   }
 
-  /// How the loss is made and the data are taken.
+  /// How the loss is computed and batches are drawn.
   public struct Settings: Hashable, Sendable {
     /// Windows per batch; at least 1.
     public var batchSize: Int
-    /// Factor of the load-balancing loss; 0 leaves it out.
+    /// Coefficient of the load-balancing loss; 0 leaves it out.
     public var balance: Double
-    /// What is to be balanced.
+    /// Across what the load is balanced.
     public var balanceScope = BalanceScope.layer
-    /// Factor of the router z-loss; 0 leaves it out.
+    /// Coefficient of the router z-loss; 0 leaves it out.
     public var z: Double
     /// Change of selection biases per step, where the router has any.
     public var biasRate: Double
-    /// Whether layers are computed again in the backward pass.
+    /// Whether layers are recomputed in the backward pass.
     public var recomputes: Bool
-    /// Windows of an evaluation, at most; spread evenly over the data.
+    /// Maximum number of windows of an evaluation, spread evenly over the data.
     public var evaluationWindows: Int
 
-    /// Describes a way of training.
+    /// Creates settings.
     public init(
       batchSize: Int, balance: Double = 0, z: Double = 0, biasRate: Double = 0.001,
       recomputes: Bool = false, evaluationWindows: Int = 64
@@ -47,7 +47,7 @@ public final class LanguageTask: TrainingTask {
 
   /// The model.
   public let model: MoEDecoder
-  /// The weights that gradients change: all but selection biases.
+  /// The weights that are trained: all but selection biases.
   public let weights: [NamedParameter]
   /// The selection biases, one per sparse layer, if the router has any.
   public let buffers: [NamedParameter]
@@ -64,15 +64,17 @@ public final class LanguageTask: TrainingTask {
   ///   - model: The model, with its weights on `device`.
   ///   - windows: What to train on.
   ///   - validation: What to evaluate on, if anything.
-  ///   - settings: How.
-  ///   - seed: Decides the order of the windows.
-  ///   - files: What a folder of the model holds besides weights.
+  ///   - settings: How to train.
+  ///   - seed: Determines the order of the windows.
+  ///   - files: Files of the model's folder besides weights.
   ///   - device: Where to compute.
   public init(
     _ model: MoEDecoder, windows: TokenWindows, validation: TokenWindows? = nil, settings: Settings,
     seed: UInt64, files: [ModelFile] = [], device: Device = .cpu
   ) {
-    precondition(!settings.recomputes || model.canRecompute, "recomputation of a random router")
+    precondition(
+      !settings.recomputes || model.canRecompute,
+      "a router that draws random numbers cannot be recomputed")
     (self.model, self.windows, self.validation) = (model, windows, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
     let named = model.parameters
@@ -85,11 +87,11 @@ public final class LanguageTask: TrainingTask {
     name.hasSuffix(".e_score_correction_bias")
   }
 
-  /// The next window's place in the shuffled order.
+  /// The next window's position in the shuffled order.
   public var position: DataPosition {
     get { order.position }
     set {
-      // A position of other data is refused where it is read; this one fits.
+      // A position of other data is rejected where it is read; this one is valid.
       order = ShuffledOrder(count: windows.count, seed: order.seed, position: newValue)
     }
   }
@@ -115,7 +117,7 @@ public final class LanguageTask: TrainingTask {
       parts: parts, routing: output.sparse.map { LayerRouting($0.routing) }, units: targets.count)
   }
 
-  /// Moves the selection biases against the load.
+  /// Adjusts the selection biases to balance the load.
   public func stepEnded(routing: [LayerRouting]) {
     guard settings.biasRate > 0 else { return }
     for (bias, layer) in zip(buffers, routing) {
@@ -128,7 +130,7 @@ public final class LanguageTask: TrainingTask {
   public func evaluate() throws -> [NamedValue] {
     guard let validation else { return [] }
     let count = min(settings.evaluationWindows, validation.count)
-    // Evenly spread places, the same at every evaluation.
+    // Evenly spaced windows, the same at every evaluation.
     let chosen = (0..<count).map { $0 * validation.count / count }
     var (sum, tokens) = (0.0, 0)
     for start in stride(from: 0, to: count, by: settings.batchSize) {

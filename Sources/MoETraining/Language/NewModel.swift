@@ -5,7 +5,7 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// Makes the model of a run, new or from a folder, and the files that belong to it.
+/// Creates the model of a run, new or from a folder, and the files that belong to it.
 enum NewModel {
   static func make(
     _ configuration: LanguageRecipe, data: LanguageData, device: Device
@@ -39,7 +39,7 @@ enum NewModel {
     return (model, files)
   }
 
-  /// Fills in what data and tokenizer say.
+  /// Fills in what follows from data and tokenizer.
   private static func complete(
     _ values: inout JSONObject, _ configuration: LanguageRecipe,
     _ data: LanguageData
@@ -69,14 +69,14 @@ enum NewModel {
     }
   }
 
-  /// Refuses sizes that this machine cannot hold, before anything is allocated.
+  /// Rejects models that do not fit into this machine's memory, before anything is allocated.
   private static func checkMemory(
     _ architecture: DecoderConfiguration, _ family: any DecoderFamily.Type,
     _ configuration: LanguageRecipe
   ) throws {
     let counted = CountedWeights()
     _ = try MoEDecoder(architecture, names: family.names, weights: counted)
-    // Scores in the forward pass, their logarithms and their gradients.
+    // Logits in the forward pass, their logarithms and their gradients.
     let tokens = Double(configuration.shared.batchSize) * Double(configuration.context)
     try TrainingMemory.check(
       weights: counted.count, trained: configuration.shared,

@@ -6,12 +6,13 @@ public import MoERouting
 public struct LayerRouting: Hashable, Codable, Sendable {
   /// Tokens per expert.
   public var load: ExpertLoad
-  /// Mean entropy of the tokens' probabilities, in nats: 0 if every token is sure, ln E if none is.
+  /// Mean entropy of the tokens' probabilities, in nats: 0 if each token gives one expert all, ln E
+  /// if all are uniform.
   public var entropy: Double
-  /// Share of tokens that no expert works on, 0 to 1.
+  /// Fraction of tokens that are not processed by any expert, from 0 to 1.
   public var droppedShare: Double
 
-  /// States what a router did.
+  /// Creates a record of what a router did.
   public init(load: ExpertLoad, entropy: Double, droppedShare: Double) {
     (self.load, self.entropy, self.droppedShare) = (load, entropy, droppedShare)
   }
@@ -32,7 +33,7 @@ public struct LayerRouting: Hashable, Codable, Sendable {
     return Double(isServed.count { !$0 }) / Double(routing.tokenCount)
   }
 
-  /// The routing of several batches of equal size as one.
+  /// The routing of several batches of equal size, combined.
   ///
   /// - Precondition: There is at least one, and all have the same layers.
   static func merged(_ batches: [[LayerRouting]]) -> [LayerRouting] {

@@ -4,22 +4,23 @@ public import MoECore
 public struct LoopSettings: Hashable, Sendable {
   /// Micro-batches whose gradients are averaged for one update; at least 1.
   public var accumulation: Int
-  /// The learning rate of every step.
+  /// The learning-rate schedule.
   public var schedule: LearningRateSchedule
   /// Settings of the optimizer.
   public var optimizer: AdamWSettings
-  /// Largest Euclidean norm of all gradients together, above 0; infinite for no limit.
+  /// Maximum Euclidean norm of all gradients together, above 0; infinite for no limit.
   public var clip: Double
-  /// Whether each weight is updated as soon as its gradient is there, so that gradients never exist all at once.
+  /// Whether each weight is updated as soon as its gradient is known, so that the gradients never
+  /// all exist at once.
   ///
-  /// A limit of the norm then costs a second pass: the first one measures.
+  /// A limit on the norm then needs a second pass; the first one measures the norm.
   public var fusesUpdates: Bool
   /// Decay of the running average of the weights, from 0 to 1; `nil` for no average.
   public var average: Double?
-  /// Decides all random numbers.
+  /// Determines all random numbers.
   public var seed: UInt64
 
-  /// Describes a way of training.
+  /// Creates settings.
   ///
   /// - Throws: `SettingError` for values out of range.
   public init(
@@ -36,7 +37,7 @@ public struct LoopSettings: Hashable, Sendable {
     guard !fusesUpdates || accumulation == 1 else {
       throw SettingError(
         key: "accumulation", value: "\(accumulation)",
-        expected: "1 with fused updates, which keep no sums of gradients")
+        expected: "1 with fused updates, which do not accumulate gradients")
     }
     (self.accumulation, self.schedule, self.optimizer) = (accumulation, schedule, optimizer)
     (self.clip, self.fusesUpdates) = (clip, fusesUpdates)

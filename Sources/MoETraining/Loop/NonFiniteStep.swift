@@ -1,7 +1,7 @@
 public import MoECore
 import MoETensor
 
-/// Numbers about one weight and its gradient.
+/// Statistics of one weight and its gradient.
 public struct TensorStatistics: Hashable, Sendable {
   /// The weight's name.
   public var name: String
@@ -21,7 +21,7 @@ public struct TensorStatistics: Hashable, Sendable {
       })
   }
 
-  /// The statistics of all weights, whose gradients have these norms.
+  /// The statistics of all weights, given the norms of their gradients.
   static func all(_ weights: [NamedParameter], gradientNorms: [Double]) -> [TensorStatistics] {
     withoutGradients {
       zip(weights, gradientNorms).map { named, gradientNorm in
@@ -50,8 +50,8 @@ public struct NonFiniteStep: Error {
   public var tensors: [TensorStatistics]
   /// What each sparse layer did.
   public var routing: [LayerRouting]
-  /// Whether some weights were updated before it was noticed, which only ``LoopSettings/fusesUpdates`` without a limit of
-  /// the norm can do.
+  /// Whether some weights were updated before this was noticed, which happens only with
+  /// ``LoopSettings/fusesUpdates`` and no limit on the norm.
   public var hasChangedWeights = false
 
   /// The statistics as a table of comma-separated values.

@@ -1,31 +1,31 @@
 public import MoECore
 
-/// What is known of a training step when it is done.
+/// The measurements of a completed training step.
 public struct StepMetrics: Hashable, Sendable {
   /// The step's number, from 1.
   public var step: Int
-  /// Passes over the data that were complete before.
+  /// Complete passes over the data before this step.
   public var epoch: Int
-  /// Tokens, images or texts of the step.
+  /// Tokens, images or texts in the step.
   public var units: Int
-  /// The loss whose gradient was taken: Σ coefficient · part, the mean over the micro-batches.
+  /// The loss that was minimized: Σ coefficient · part, the mean over the micro-batches.
   public var loss: Double
-  /// Its parts before their coefficients, means over the micro-batches.
+  /// Its parts before multiplication by their coefficients, as means over the micro-batches.
   public var parts: [NamedValue]
-  /// The rate of the update.
+  /// The learning rate of the update.
   public var learningRate: Double
   /// Euclidean norm of all gradients before clipping.
   public var gradientNorm: Double
   /// What each sparse layer did.
   public var routing: [LayerRouting]
-  /// Experts without tokens for so long, up to this step, that they count as dead from now on.
+  /// Experts that count as dead from this step on, after enough steps without tokens.
   public var died: [IdleExperts.Expert]
   /// Experts that count as dead.
   public var deadCount: Int
   /// Time that the step took.
   public var seconds: Double
 
-  /// Units per second of the step.
+  /// Units per second.
   public var speed: Double { seconds > 0 ? Double(units) / seconds : 0 }
 
   /// The routing of all layers in a few numbers, for tables; empty for models without sparse layers.

@@ -8,10 +8,10 @@ struct StepRecord {
   private(set) var units = 0
   private var batches: [[LayerRouting]] = []
 
-  /// The routing of all batches as one.
+  /// The routing of all batches, combined.
   var routing: [LayerRouting] { LayerRouting.merged(batches) }
 
-  /// Takes a micro-batch in, which counts for `share` of the step.
+  /// Records a micro-batch, which counts for the fraction `share` of the step.
   mutating func take(_ batch: TaskLoss, total: Tensor, share: Double) {
     loss += Self.number(total)
     let values = batch.parts.map { NamedValue($0.name, share * Self.number($0.value)) }

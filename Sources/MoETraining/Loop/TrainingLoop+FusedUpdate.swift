@@ -2,13 +2,15 @@ import MoECore
 import MoETensor
 
 extension TrainingLoop {
-  /// Updates each weight as soon as its gradient is there; what was measured, and the gradients' norm.
+  /// Updates each weight as soon as its gradient is known; returns the measurements and the
+  /// gradients' norm.
   ///
-  /// The factor that limits the norm depends on all gradients. So with a limit, a first pass measures their norm, and a
-  /// second one computes the same gradients again and uses them. Without a limit one pass is enough, but a gradient
-  /// that is not finite may come after others were used.
+  /// The clipping factor depends on all gradients. So with a limit, a first pass measures their
+  /// norm, and a second one computes the same gradients again and applies them. Without a limit one
+  /// pass is enough, but a gradient that is not finite may be found after others were applied.
   func fusedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
-    precondition(settings.accumulation == 1, "fused updates of several micro-batches")
+    precondition(
+      settings.accumulation == 1, "fused updates cannot accumulate several micro-batches")
     let batch = try task.nextBatch()
     var factor: Tensor?
     if settings.clip.isFinite {
@@ -27,8 +29,8 @@ extension TrainingLoop {
     return (pass.record, pass.norm)
   }
 
-  /// Goes forward and back over a batch and measures every gradient; `update` uses those that come while everything
-  /// is finite.
+  /// Runs the forward and backward pass over a batch and measures each gradient; `update` receives
+  /// the gradients as long as everything is finite.
   private func pass(
     over batch: Task.Batch, update: ((_ index: Int, _ gradient: Tensor) -> Void)? = nil
   ) throws -> FusedPass {
@@ -58,7 +60,7 @@ extension TrainingLoop {
   }
 }
 
-/// What a pass over a batch leaves when its gradients are gone.
+/// What a pass over a batch measured; the gradients themselves are gone.
 private struct FusedPass {
   var record = StepRecord()
   /// The norm of each gradient, in the weights' order.
@@ -67,7 +69,7 @@ private struct FusedPass {
 
   init(count: Int) { norms = Array(repeating: 0, count: count) }
 
-  /// Whether the loss and all gradients so far are.
+  /// Whether the loss and all gradients so far are finite.
   var isFinite: Bool { record.loss.isFinite && hasFiniteNorms }
 
   mutating func take(_ index: Int, _ gradient: Tensor) {

@@ -7,7 +7,7 @@ public import MoETensor
 ///
 ///     for each micro-batch:  loss, gradients        averaged over the micro-batches
 ///     stop if anything is not finite
-///     clip → AdamW at the step's rate → running average of the weights
+///     clip → AdamW at the step's learning rate → running average of the weights
 ///
 /// With ``LoopSettings/fusesUpdates`` the same happens weight by weight, within the backward pass.
 ///
@@ -19,15 +19,15 @@ public final class TrainingLoop<Task: TrainingTask> {
   public let task: Task
   /// How.
   public let settings: LoopSettings
-  /// Steps done.
+  /// Completed steps.
   public private(set) var step = 0
   let optimizer: AdamW
   private let average: ExponentialMovingAverage?
   private var idle = IdleExperts()
 
-  /// Prepares to train from the task's present weights.
+  /// Prepares to train from the task's current weights.
   ///
-  /// - Throws: `SettingError` for an average out of range.
+  /// - Throws: `SettingError` for a decay of the average that is out of range.
   public init(_ task: Task, settings: LoopSettings) throws(SettingError) {
     (self.task, self.settings) = (task, settings)
     optimizer = AdamW(task.weights, settings: settings.optimizer)
@@ -39,7 +39,7 @@ public final class TrainingLoop<Task: TrainingTask> {
 
   /// Trains one step.
   ///
-  /// - Returns: What is known of it.
+  /// - Returns: Its measurements.
   /// - Throws: ``NonFiniteStep`` when a loss or gradient is not finite, or what the task throws. The weights are then as
   ///   they were before the step; but with ``LoopSettings/fusesUpdates`` and no limit of the norm, or when the task
   ///   fails in the backward pass, some may have changed, and the loop must not go on.
@@ -68,7 +68,8 @@ public final class TrainingLoop<Task: TrainingTask> {
       deadCount: idle.dead.count, seconds: (clock.now - start) / .seconds(1))
   }
 
-  /// Updates the weights with all gradients at hand; what was measured, and the gradients' norm.
+  /// Updates the weights from all gradients at once; returns the measurements and the gradients'
+  /// norm.
   private func collectedUpdate(rate: Double) throws -> (StepRecord, norm: Double) {
     var record = StepRecord()
     var gradients: [Tensor] = []
@@ -86,7 +87,7 @@ public final class TrainingLoop<Task: TrainingTask> {
     return (record, limited.norm)
   }
 
-  /// Gradients of one micro-batch's share of the loss.
+  /// The gradients of one micro-batch, scaled by its fraction of the step.
   private func differentiate(
     _ batch: Task.Batch, _ number: Int, _ record: inout StepRecord
   ) throws -> [Tensor] {
@@ -105,14 +106,14 @@ public final class TrainingLoop<Task: TrainingTask> {
 
   private static func added(_ sums: [Tensor], _ gradients: [Tensor]) -> [Tensor] {
     zip(sums, gradients).map { sum, gradient in
-      // Sums of many narrow numbers would lose their last digits.
+      // Summing many bf16 values in bf16 would lose precision.
       sum.dtype.byteSize < 4
         ? sum.cast(to: .f32) + gradient.cast(to: .f32)
         : sum + gradient.cast(to: sum.dtype)
     }
   }
 
-  /// Random numbers for a micro-batch of the present step.
+  /// Random numbers for a micro-batch of the current step.
   func random(batch: Int) -> RandomSource {
     var generator = SeededGenerator(
       seed: settings.seed &+ UInt64(step) &* 0xD1B5_4A32_D192_ED03
@@ -120,14 +121,14 @@ public final class TrainingLoop<Task: TrainingTask> {
     return RandomSource(seed: generator.next())
   }
 
-  /// Measures the model, and lets it show itself, with the averaged weights if there are any.
+  /// Evaluates the model and collects its files, with the averaged weights if there are any.
   public func evaluate() throws -> (results: [NamedValue], files: [ModelFile]) {
     try withFinalWeights {
       try withoutGradients { (try task.evaluate(), try task.evaluationFiles()) }
     }
   }
 
-  /// Runs `body` while the model has the weights that are to be used: the averages, if there are any.
+  /// Runs `body` with the weights of the final model: the averages, if there are any.
   ///
   /// - Returns: What `body` returns.
   /// - Throws: What `body` throws.
@@ -144,9 +145,9 @@ extension TrainingLoop: Sendable {}
 
 /// Everything that a ``TrainingLoop`` needs to continue, besides its settings.
 public struct LoopState {
-  /// Steps done.
+  /// Completed steps.
   public var step: Int
-  /// The next place in the data.
+  /// The next position in the data.
   public var position: DataPosition
   /// Experts without tokens.
   public var idle: IdleExperts
@@ -165,7 +166,7 @@ public struct LoopState {
 }
 
 extension TrainingLoop {
-  /// The present state; later steps do not change its tensors.
+  /// The current state; later steps do not change its tensors.
   ///
   /// - Complexity: Nothing is copied now; weights that change while the state exists are copied then.
   public var state: LoopState {
@@ -195,7 +196,7 @@ extension TrainingLoop {
     var moments: [String: Tensor] = [:]
     var averages: [String: Tensor] = [:]
     for entry in state.optimizer {
-      // Names of weights end in neither, so the ending decides.
+      // Names of weights never end like this, so the suffix is unambiguous.
       if entry.name.hasSuffix(".average") {
         averages[String(entry.name.dropLast(".average".count))] = entry.tensor
       } else {

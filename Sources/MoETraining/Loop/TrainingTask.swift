@@ -10,11 +10,11 @@ public protocol TrainingTask: AnyObject {
   /// Data for one forward pass.
   associatedtype Batch
 
-  /// The weights that gradients change.
+  /// The weights that are trained.
   var weights: [NamedParameter] { get }
-  /// What is saved with the weights, but changed otherwise, such as selection biases.
+  /// State that is saved with the weights but not changed by gradients, such as selection biases.
   var buffers: [NamedParameter] { get }
-  /// Where in the data the next batch lies; setting it continues there.
+  /// Position of the next batch in the data; setting it continues there.
   var position: DataPosition { get set }
 
   /// The next batch.
@@ -26,32 +26,32 @@ public protocol TrainingTask: AnyObject {
   ///
   /// - Parameters:
   ///   - batch: The data.
-  ///   - random: Where all random numbers must come from; its seed belongs to the step, so that a resumed
-  ///     run draws the same ones. A step may ask twice for the loss of a batch, with the same random numbers both times
-  ///     and ``stepAbandoned()`` between.
-  /// - Returns: The parts of the loss and what is known of the routing.
+  ///   - random: The source of all random numbers. Its seed depends on the step, so that a resumed
+  ///     run draws the same ones. A step may compute the loss of a batch twice, with the same
+  ///     random numbers and ``stepAbandoned()`` in between.
+  /// - Returns: The parts of the loss and the routing.
   /// - Throws: What the model throws.
   func loss(_ batch: Batch, random: RandomSource) throws -> TaskLoss
 
   /// Called after the weights were updated, with the routing of the whole step, one entry per sparse layer.
   func stepEnded(routing: [LayerRouting])
 
-  /// Called when what batches left for ``stepEnded(routing:)`` must be forgotten: because a loss or gradient was not
-  /// finite, something failed, or the losses will be computed once more.
+  /// Called when what batches recorded for ``stepEnded(routing:)`` must be discarded: because a
+  /// loss or gradient was not finite, something failed, or the losses will be computed once more.
   func stepAbandoned()
 
-  /// Measures the model on data that it is not trained on.
+  /// Evaluates the model on held-out data.
   ///
   /// - Returns: Results by name, in the order in which they are shown; empty if there is no such data.
   /// - Throws: When the data cannot be read.
   func evaluate() throws -> [NamedValue]
 
-  /// Files that show what the model does now, such as pictures; kept for every evaluation.
+  /// Files that show what the model currently does, such as pictures; kept for every evaluation.
   ///
   /// - Throws: What the model throws.
   func evaluationFiles() throws -> [ModelFile]
 
-  /// What a model folder holds besides weights: `config.json`, and what else other tools need.
+  /// Files of a model folder besides weights: `config.json`, and others that tools need.
   ///
   /// - Throws: When a file that is to be copied cannot be read.
   func modelFiles() throws -> [ModelFile]
@@ -78,23 +78,23 @@ public struct TaskLoss {
     public var name: String
     /// The value before its coefficient, shape `[]`.
     public var value: Tensor
-    /// Factor in the sum; 0 for something that is only watched.
+    /// Coefficient in the sum; 0 for something that is only logged.
     public var coefficient: Double
 
-    /// Names a term.
+    /// Creates a term.
     public init(_ name: String, _ value: Tensor, coefficient: Double = 1) {
       (self.name, self.value, self.coefficient) = (name, value, coefficient)
     }
   }
 
-  /// The terms; the same ones in every batch.
+  /// The terms; the same in every batch.
   public var parts: [Part]
   /// What each sparse layer did.
   public var routing: [LayerRouting]
   /// Tokens, images or texts in the batch, for the speed.
   public var units: Int
 
-  /// Collects what is known of a batch.
+  /// Creates the loss of a batch.
   public init(parts: [Part], routing: [LayerRouting] = [], units: Int) {
     (self.parts, self.routing, self.units) = (parts, routing, units)
   }

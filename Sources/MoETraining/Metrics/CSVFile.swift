@@ -2,15 +2,15 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// A table of comma-separated values that grows row by row; the first column is the step.
+/// A CSV table that grows row by row; the first column is the step.
 final class CSVFile {
   private let path: FilePath
   private var file: GrowingFile?
 
   /// Opens the table, keeping the rows of steps up to `step`.
   ///
-  /// Rows of later steps, and a last one without its end, belong to a run that was stopped before its next
-  /// checkpoint.
+  /// Rows of later steps, and an incomplete last row, are left from a run that was stopped before
+  /// its next checkpoint.
   init(_ path: FilePath, keepingUpTo step: Int) throws {
     self.path = path
     guard !path.isMissing else { return }
@@ -27,7 +27,7 @@ final class CSVFile {
     }
   }
 
-  /// Adds a row, and the names of the columns before the first one.
+  /// Appends a row, preceded by the header if it is the first.
   func append(_ row: [(name: String, text: String)]) throws {
     var text = row.map(\.text).joined(separator: ",") + "\n"
     let file = try self.file ?? GrowingFile(path)

@@ -1,8 +1,10 @@
 public import MoECore
 public import SystemPackage
 
-/// Keeps metrics in three tables: `metrics.csv` with a row per step, `routing.csv` with a row per sparse layer of
-/// every `routingInterval`th step, `evaluation.csv` with a row per evaluation.
+/// Keeps metrics in three tables.
+///
+/// `metrics.csv` has a row per step, `routing.csv` a row per sparse layer of every
+/// `routingInterval`th step, and `evaluation.csv` a row per evaluation.
 public final class CSVLog: MetricsSink {
   private let metrics: CSVFile
   private let routing: CSVFile
@@ -24,7 +26,7 @@ public final class CSVLog: MetricsSink {
     evaluation = try CSVFile(folder.appending("evaluation.csv"), keepingUpTo: step)
   }
 
-  /// Adds a row about a step, and rows about its layers when their turn has come.
+  /// Appends a row about a step, and rows about its layers every `routingInterval`th step.
   public func record(_ step: StepMetrics) throws {
     var row = [("step", "\(step.step)"), ("epoch", "\(step.epoch)"), ("units", "\(step.units)")]
     row.append(("loss", "\(step.loss)"))
@@ -45,13 +47,13 @@ public final class CSVLog: MetricsSink {
     }
   }
 
-  /// Adds a row about an evaluation.
+  /// Appends a row about an evaluation.
   public func record(evaluation results: [NamedValue], step: Int) throws {
     let row = results.map { (name: $0.name, text: "\($0.value)") }
     try evaluation.append([(name: "step", text: "\(step)")] + row)
   }
 
-  /// A number that is only looked at, with six digits.
+  /// A number for display only, with six digits.
   private static func short(_ value: Double) -> String {
     value.isFinite && abs(value) < 1e12 ? NumberText.plain(value, 6) : "\(value)"
   }

@@ -2,7 +2,7 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// An event file, which TensorBoard reads.
+/// An event file for TensorBoard.
 ///
 /// Each record is the length of an `Event` message (u64), the masked CRC-32C of the length, the message, and the
 /// masked CRC-32C of the message.
@@ -12,7 +12,7 @@ import SystemPackage
 final class EventFile {
   private let file: GrowingFile
 
-  /// Creates a file in a folder, named by the time.
+  /// Creates a file in a folder, named after the current time.
   ///
   /// - Throws: A `FileError`.
   init(in folder: FilePath, time: Double) throws {
@@ -24,7 +24,8 @@ final class EventFile {
     try append(event)
   }
 
-  /// Says that the run continues after a step: TensorBoard then forgets later events of earlier files.
+  /// Records that the run continues after a step: TensorBoard then drops later events of earlier
+  /// files.
   func continueRun(after step: Int, time: Double) throws {
     var session = ProtobufMessage()
     session.append(1, integer: 1)  // SessionLog.START
@@ -33,7 +34,7 @@ final class EventFile {
     try append(event)
   }
 
-  /// Adds numbers of a step.
+  /// Appends scalars of a step.
   func append(_ values: [NamedValue], step: Int, time: Double) throws {
     var summary = ProtobufMessage()
     for value in values {
@@ -63,7 +64,7 @@ final class EventFile {
       + littleEndian(UInt64(maskedChecksum(message)), bytes: 4)
   }
 
-  /// The checksum, turned and shifted so that checksums of checksums are no trouble.
+  /// The masked checksum: rotated, plus a constant, so that checksums of checksums are safe.
   static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
     let crc = CRC32C.checksum(bytes)
     return (crc >> 15 | crc << 17) &+ 0xA282_EAD8

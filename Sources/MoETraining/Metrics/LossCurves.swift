@@ -1,27 +1,28 @@
 public import SystemPackage
 
-/// The losses of a run along its steps, read from the tables that it wrote.
+/// The losses of a run by step, read from the tables that it wrote.
 public struct LossCurves: Hashable, Sendable {
   /// A step and a loss.
   public struct Point: Hashable, Sendable {
-    /// Steps done.
+    /// Completed steps.
     public var step: Int
-    /// The loss, or what else the curve shows.
+    /// The loss, or another value that the curve shows.
     public var loss: Double
   }
 
   /// The task's own term of the training loss; where there are many steps, means of neighbours.
   public let training: [Point]
-  /// The first number of each evaluation.
+  /// The first result of each evaluation.
   public let validation: [Point]
-  /// The mean factor of routed experts' answers, where the task watches it; means of neighbours, too.
+  /// The mean factor of routed experts' outputs, where the task logs it; also averaged over
+  /// neighbours.
   public let gate: [Point]
 
-  /// Reads the tables in the folder of a run; what is missing or cannot be read is left out.
+  /// Reads the tables in the folder of a run; missing or unreadable ones are left out.
   ///
   /// - Parameters:
   ///   - folder: The folder of the run.
-  ///   - limit: Most points of the training loss; at least 1.
+  ///   - limit: Maximum number of points of the training loss; at least 1.
   public init(_ folder: FilePath, limit: Int = 200) {
     // Columns: step, epoch, units, loss, then its terms, the task's own first.
     let metrics = MetricsTable(folder.appending("metrics.csv"))

@@ -1,9 +1,9 @@
 public import MoECore
 
-/// Receives what is measured in a run, to keep it.
+/// Receives the measurements of a run.
 ///
-/// A ``TrainingRun`` calls its sinks in the order in which they were passed, after ``CSVLog`` and ``TensorBoardLog``, on
-/// the thread that trains. An error ends the run, as ``TrainingFailure``.
+/// A ``TrainingRun`` calls its sinks in the order in which they were passed, after ``CSVLog`` and
+/// ``TensorBoardLog``, on the training thread. An error ends the run, as ``TrainingFailure``.
 public protocol MetricsSink: AnyObject {
   /// Keeps a step.
   ///

@@ -1,23 +1,23 @@
 public import SystemPackage
 
-/// What the sparse layers of a run did along its steps, read from the `routing.csv` that it wrote.
+/// What the sparse layers of a run did by step, read from the `routing.csv` that it wrote.
 public struct RoutingHistory: Hashable, Sendable {
   /// A sparse layer in one step.
   public struct Entry: Hashable, Sendable {
-    /// Steps done.
+    /// Completed steps.
     public var step: Int
-    /// Its place among the sparse layers.
+    /// Its index among the sparse layers.
     public var layer: Int
-    /// The largest load over the mean.
+    /// The largest load divided by the mean load.
     public var imbalance: Double
-    /// Assignments of each expert.
+    /// Assignments per expert.
     public var load: [Int]
   }
 
   /// All rows, by step and layer.
   public let entries: [Entry]
 
-  /// Reads the table in the folder of a run; what is missing or cannot be read is left out.
+  /// Reads the table in the folder of a run; a missing or unreadable one has no rows.
   public init(_ folder: FilePath) {
     let table = MetricsTable(folder.appending("routing.csv"))
     let places = ["step", "layer", "imbalance", "load"].compactMap(table.columns.firstIndex)
@@ -35,9 +35,9 @@ public struct RoutingHistory: Hashable, Sendable {
     }
   }
 
-  /// Steps with rows, rising.
+  /// Steps with rows, ascending.
   public var steps: [Int] { Set(entries.map(\.step)).sorted() }
-  /// Layers with rows, rising.
+  /// Layers with rows, ascending.
   public var layers: [Int] { Set(entries.map(\.layer)).sorted() }
 
   /// The rows of a layer, by step.

@@ -7,10 +7,10 @@ public final class TensorBoardLog: MetricsSink {
   private let file: EventFile
   private let routingInterval: Int
 
-  /// Begins an event file in a folder.
+  /// Creates an event file in a folder.
   ///
   /// - Parameters:
-  ///   - folder: The folder, which must exist; files of the same run may lie in it.
+  ///   - folder: The folder, which must exist; it may contain files of the same run.
   ///   - step: Step of the checkpoint from which the run continues; 0 for a new run.
   ///   - routingInterval: Steps between numbers about single layers, at least 1.
   /// - Throws: A `FileError`.

@@ -1,7 +1,7 @@
 import Foundation
 import SystemPackage
 
-/// Finds the commit of the working tree that holds a folder, without running git.
+/// Finds the commit of the working tree that contains a folder, without running git.
 enum GitCommit {
   /// The commit that is checked out, or `nil` outside of working trees.
   static func find(from start: FilePath) -> String? {
@@ -18,7 +18,7 @@ enum GitCommit {
 
   private static func commit(_ path: FilePath) -> String? {
     var git = path
-    // In a linked working tree `.git` is a file that names the real folder.
+    // In a linked working tree, `.git` is a file with the path of the real folder.
     if let link = text(path), link.hasPrefix("gitdir: ") {
       git = path.removingLastComponent().pushing(FilePath(String(link.dropFirst(8))))
     }
@@ -34,7 +34,7 @@ enum GitCommit {
       .map { String($0.prefix { $0 != " " }) }
   }
 
-  /// A file's text without white space around it; `nil` for folders and what cannot be read.
+  /// A file's text, trimmed; `nil` for folders and unreadable files.
   private static func text(_ path: FilePath) -> String? {
     (try? String(contentsOfFile: path.string, encoding: .utf8))?
       .trimmingCharacters(in: .whitespacesAndNewlines)

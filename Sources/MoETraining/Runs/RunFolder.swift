@@ -16,7 +16,7 @@ public struct RunFolder: Hashable, Sendable {
   /// Name of the run's folder.
   public let name: String
 
-  /// Looks into a folder; `nil` if it is not a run, or has no model.
+  /// Reads a folder; `nil` if it is not a run or has no model.
   public init?(_ path: FilePath) {
     guard let layout = RunLayout(path) else { return nil }
     var models = layout.snapshots.steps().map {

@@ -4,22 +4,22 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// The `run.json` of a run: what was asked for, and with what it was made.
+/// The `run.json` of a run: its configuration, and the versions and machine that it was made with.
 struct RunRecord: Codable {
   /// The configuration with all defaults filled in.
   var configuration: JSONValue
   /// Versions of the program's parts by name.
   var versions: [String: String]
-  /// The commit of the working tree that holds the configuration, if it lies in one.
+  /// The commit of the working tree that contains the configuration, if there is one.
   var commit: String?
-  /// Threads of one operation; losses are the same bit for bit only for the same number.
+  /// Threads of one operation; losses are identical bit for bit only for the same number.
   var threads: Int
   /// Instruction set of the engine's kernels.
   var kernels: String
-  /// When the run began, ISO 8601.
+  /// When the run started, ISO 8601.
   var began: String
 
-  /// Describes a run that begins now.
+  /// Describes a run that starts now.
   init(_ configuration: TrainingConfiguration, versions: [String: String]) {
     self.configuration = configuration.resolved
     self.versions = versions
@@ -53,7 +53,7 @@ struct RunRecord: Codable {
     }
   }
 
-  /// Whether a key may change when a run continues: it decides about no loss.
+  /// Whether a key may change when a run continues, because it does not affect losses.
   private static func isFree(_ key: String) -> Bool {
     ["training.steps", "training.fused_update"].contains(key)
       || ["checkpoints.", "evaluation.", "log."].contains(where: key.hasPrefix)

@@ -9,7 +9,7 @@ protocol RunnableLoop: AnyObject {
   func advance() throws -> StepMetrics
   func evaluate() throws -> (results: [NamedValue], files: [ModelFile])
   func withFinalWeights<Result>(_ body: () throws -> Result) rethrows -> Result
-  /// What a folder of the model holds besides weights.
+  /// Files of the model's folder besides weights.
   func modelFiles() throws -> [ModelFile]
 }
 

@@ -1,11 +1,11 @@
 public import MoECore
 public import SystemPackage
 
-/// What happens in a run, for whoever shows it.
+/// What happens in a run, for observers.
 public enum TrainingEvent {
-  /// A step is done.
+  /// A step is complete.
   case step(StepMetrics)
-  /// The model was measured after a step.
+  /// The model was evaluated after a step.
   case evaluated([NamedValue], step: Int)
   /// Experts have had no tokens for ``IdleExperts/patience`` steps.
   case expertsDied([IdleExperts.Expert], step: Int)
@@ -15,9 +15,9 @@ public enum TrainingEvent {
 
 /// How a run ended.
 public enum TrainingOutcome: Hashable, Sendable {
-  /// All steps are done; the folder holds the model.
+  /// All steps are complete; the folder contains the model.
   case finished(model: FilePath)
-  /// It was asked to stop; the checkpoint holds everything.
+  /// It was requested to stop; the checkpoint contains everything needed to continue.
   case stopped(checkpoint: FilePath, step: Int)
 }
 
@@ -25,9 +25,9 @@ public enum TrainingOutcome: Hashable, Sendable {
 public struct TrainingFailure: Error, CustomStringConvertible {
   /// What went wrong.
   public var cause: any Error
-  /// The newest checkpoint that is whole.
+  /// The newest complete checkpoint.
   public var checkpoint: FilePath?
-  /// A table with statistics about the weights, if it was written.
+  /// A table with statistics of the weights, if it was written.
   public var statistics: FilePath?
 
   /// What went wrong and how to go on.

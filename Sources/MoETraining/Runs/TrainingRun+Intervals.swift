@@ -1,18 +1,18 @@
 public import MoECore
 
 extension TrainingRun {
-  /// When a run does what besides steps.
+  /// When a run evaluates and writes.
   public struct Intervals: Hashable, Sendable {
-    /// Steps between evaluations, at least 1; `nil` for none but the one after the last step.
+    /// Steps between evaluations, at least 1; `nil` to evaluate only after the last step.
     public var evaluation: Int?
-    /// Steps between checkpoints, at least 1; there is always one of the last step.
+    /// Steps between checkpoints, at least 1; the last step always gets one.
     public var checkpoint: Int
-    /// Steps after which the model is kept for good.
+    /// Steps after which a snapshot of the model is kept.
     public var snapshots: Set<Int>
-    /// Steps between rows about single layers in `routing.csv` and TensorBoard, at least 1.
+    /// Steps between rows about individual layers in `routing.csv` and TensorBoard, at least 1.
     public var routing: Int
 
-    /// States intervals, all in steps.
+    /// Creates intervals, all in steps.
     ///
     /// - Throws: `SettingError` for an interval below 1.
     public init(

@@ -5,21 +5,24 @@ public import MoETensor
 public import SystemPackage
 
 extension TrainingRun {
-  /// Prepares what a configuration asks for.
+  /// Prepares the run of a configuration.
   ///
-  /// Besides the files of every run, the folder holds `run.json`, which says what was asked for, and with which versions
-  /// and commit; and what the recipe of the model adds, such as `tokenizer.json` and `data/`.
+  /// Besides the files of every run, the folder contains `run.json`, which records the
+  /// configuration, versions and commit, and files that the recipe adds, such as `tokenizer.json`
+  /// and `data/`.
   ///
   /// - Parameters:
-  ///   - configuration: What is asked for.
+  ///   - configuration: The configuration.
   ///   - folder: Where everything is written; created if it does not exist.
-  ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is no run, one begins.
+  ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is
+  ///     no run, one is started.
   ///   - device: Where to compute.
   ///   - versions: Versions of the program's parts by name, for the record.
-  ///   - sinks: Told every step and evaluation after the tables and TensorBoard's files were written, in this order.
-  ///   - progress: Told how far the preparation has come.
-  /// - Throws: One clear error for anything that is wrong, ``TrainingError`` for a folder that holds another run; an older
-  ///   run in the folder is as it was then.
+  ///   - sinks: Called in this order for every step and evaluation, after the tables and
+  ///     TensorBoard's files were written.
+  ///   - progress: Called as the preparation advances.
+  /// - Throws: An error for anything that is wrong, ``TrainingError`` for a folder that contains
+  ///   another run; an older run in the folder is then unchanged.
   public convenience init(
     _ configuration: TrainingConfiguration, in folder: FilePath, resumes: Bool = false,
     device: Device = .cpu, versions: [String: String] = [:], sinks: [any MetricsSink] = [],
@@ -35,19 +38,23 @@ extension TrainingRun {
 
   /// Prepares the training of a task without a configuration.
   ///
-  /// There is no `run.json`, so nothing notices when a run continues with other settings than it began with.
+  /// There is no `run.json`, so it is not detected when a run continues with different settings.
   ///
   /// - Parameters:
-  ///   - task: What is trained, from its present weights unless a run is continued.
-  ///   - settings: How every step is made; a run that continues needs the same to give the same losses.
-  ///   - steps: Steps in all, with those of the run that is continued.
+  ///   - task: What is trained, from its current weights unless a run is continued.
+  ///   - settings: How each step is trained; a run that continues needs the same to give the same
+  ///     losses.
+  ///   - steps: Total number of steps, including those of the run that is continued.
   ///   - intervals: When to evaluate and to write.
   ///   - folder: Where everything is written; created if it does not exist.
-  ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is no run, one begins.
-  ///   - examples: Examples in one pass over the data, if known: a checkpoint of more is refused.
-  ///   - sinks: Told every step and evaluation after the tables and TensorBoard's files were written, in this order.
-  /// - Throws: ``TrainingError`` for a folder that holds another run; an older run in the folder is as it was then.
-  ///   `SettingError` for settings out of range; a `FileError`.
+  ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is
+  ///     no run, one is started.
+  ///   - examples: Examples in one pass over the data, if known; a checkpoint beyond them is
+  ///     rejected.
+  ///   - sinks: Called in this order for every step and evaluation, after the tables and
+  ///     TensorBoard's files were written.
+  /// - Throws: ``TrainingError`` for a folder that contains another run; an older run in the folder
+  ///   is then unchanged. `SettingError` for settings out of range; a `FileError`.
   public convenience init<Task: TrainingTask>(
     _ task: Task, settings: LoopSettings, steps: Int, intervals: Intervals, in folder: FilePath,
     resumes: Bool = false, examples: Int? = nil, sinks: [any MetricsSink] = []
@@ -81,13 +88,13 @@ extension TrainingRun {
     }
   }
 
-  /// Whether a folder holds steps of a run.
+  /// Whether a folder contains steps of a run.
   private static func hasBegun(_ folder: FilePath) -> Bool {
     !CheckpointStore(folder.appending("checkpoints")).steps().isEmpty
       || !folder.appending("metrics.csv").isMissing
   }
 
-  /// Checks that a run may begin or continue in a folder, and writes the record of a new one.
+  /// Checks that a run may start or continue in a folder, and writes the record of a new one.
   ///
   /// - Returns: What the user should know.
   private static func record(
@@ -98,7 +105,7 @@ extension TrainingRun {
     let record = RunRecord(configuration, versions: versions)
     guard resumes, !path.isMissing else {
       guard !hasBegun(folder) else { throw TrainingError.runExists(path: folder) }
-      // Left by a run that never got to its first step.
+      // Left by a run that never reached its first step.
       for name in ["tokenizer.json", "data"] {
         try? FileManager.default.removeItem(atPath: folder.appending(name).string)
       }

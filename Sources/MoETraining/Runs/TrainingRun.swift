@@ -5,8 +5,8 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-/// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints, snapshots, and the model at
-/// the end.
+/// The training of any kind of model in a folder: steps, metrics, evaluations, checkpoints,
+/// snapshots, and the final model.
 ///
 ///     FOLDER/metrics.csv, routing.csv, evaluation.csv, tensorboard/
 ///     FOLDER/checkpoints/step-NNNNNNNN/   to continue from; the newest is kept
@@ -14,17 +14,17 @@ import SystemPackage
 ///     FOLDER/evaluations/step-NNNNNNNN/   files that show the model, such as pictures
 ///     FOLDER/model/                       the result
 ///
-/// While it exists, it holds the lock of the folder.
+/// It holds the lock of the folder while it exists.
 public final class TrainingRun {
   /// Size of model and data in one line.
   public let headline: String
-  /// What is counted for the speed, in the plural: tokens, images, texts.
+  /// The unit of the speed, in the plural: tokens, images, texts.
   public let unit: String
   /// Step after which the run continues; 0 for a new one.
   ///
-  /// Sinks are told of later steps again, if an earlier attempt got further than its newest checkpoint.
+  /// Sinks receive later steps again if an earlier attempt got past its newest checkpoint.
   public let firstStep: Int
-  /// Steps in all.
+  /// Total number of steps.
   public let steps: Int
   /// What the user should know before it starts.
   public let notices: [String]
@@ -36,16 +36,17 @@ public final class TrainingRun {
   private let writer = BackgroundWriter()
   private let lock: FolderLock
 
-  /// Locks a folder, creating it if it does not exist, and prepares a run in it, which continues from the newest
-  /// checkpoint that is there.
+  /// Locks a folder, creating it if it does not exist, and prepares a run in it, which continues
+  /// from the newest checkpoint in it.
   ///
   /// - Parameters:
   ///   - folder: Where everything is written.
-  ///   - settings: How every step is made.
-  ///   - steps: Steps in all.
+  ///   - settings: How each step is trained.
+  ///   - steps: Total number of steps.
   ///   - intervals: When to evaluate and to write.
-  ///   - sinks: Told everything after the built-in ones.
-  ///   - prepare: Makes the task, or refuses to begin here; called when the folder is locked.
+  ///   - sinks: Called after the built-in ones.
+  ///   - prepare: Creates the task, or throws if the run must not start here; called when the
+  ///     folder is locked.
   /// - Throws: What `prepare` throws; ``TrainingError``, `SettingError` or a `FileError`.
   init<Task: TrainingTask>(
     in folder: FilePath, settings: LoopSettings, steps: Int, intervals: Intervals,
@@ -67,17 +68,18 @@ public final class TrainingRun {
       try store.folder.createFolders()
       try folder.appending("snapshots").createFolders()
     } catch {
-      // Nothing of a run that never began; a folder that was there keeps what is in it.
+      // Leave nothing of a run that never started; an existing folder keeps its files.
       if isNew { try? FileManager.default.removeItem(atPath: folder.string) }
       throw error
     }
   }
 
-  /// Trains until all steps are done or it is asked to stop.
+  /// Trains until all steps are complete or `shouldStop` returns true.
   ///
   /// - Parameters:
-  ///   - shouldStop: Asked before every step; a checkpoint is written if it says so.
-  ///   - observer: Told what happens, on this thread.
+  ///   - shouldStop: Called before every step; if it returns true, a checkpoint is written and the
+  ///     run stops.
+  ///   - observer: Called for each event, on this thread.
   /// - Returns: How the run ended.
   /// - Throws: ``TrainingFailure``.
   public func run(
@@ -128,7 +130,7 @@ public final class TrainingRun {
     }
   }
 
-  /// Begins to write a checkpoint, when the one before is done.
+  /// Starts to write a checkpoint, once the one before is complete.
   private func writeCheckpoint() throws {
     try writer.wait()
     let (store, seed) = (store, loop.settings.seed)
@@ -136,14 +138,14 @@ public final class TrainingRun {
     writer.start { try store.write(state.value, seed: seed, files: files) }
   }
 
-  /// Begins to write a folder with the model as it is to be used.
+  /// Starts to write a folder with the final form of the model.
   private func writeModel(to path: FilePath) throws {
     let files = try loop.modelFiles()
     let state = loop.withFinalWeights { loop.state.handedOver() }
     writer.start { try ModelFolder.write(state.value.model, files: files, to: path) }
   }
 
-  /// Waits until there is a checkpoint of the last step.
+  /// Waits until the checkpoint of the last step is written.
   private func completeCheckpoint() throws {
     try writer.wait()
     if !store.steps().contains(loop.step) { try writeCheckpoint() }
@@ -165,12 +167,12 @@ public final class TrainingRun {
   }
 
   private func failure(_ error: any Error) -> TrainingFailure {
-    // What failed is known already.
+    // The error is already known.
     try? writer.wait()
     var statistics: FilePath?
     if let step = error as? NonFiniteStep {
       let path = folder.appending("not-finite-step-\(step.step).csv")
-      // The table helps, but its lack must not hide the cause.
+      // The table helps, but failing to write it must not hide the cause.
       if (try? AtomicFile.write(step.table, to: path)) != nil { statistics = path }
     }
     return TrainingFailure(
@@ -196,10 +198,10 @@ extension TrainingRun {
         path: found.path, problem: "it belongs to other data or another seed")
     }
     try loop.restore(found.state)
-    return found.refused.map { "passed over a newer checkpoint: \($0)" }
+    return found.refused.map { "skipped a newer checkpoint: \($0)" }
   }
 
-  /// What keeps the metrics of every run.
+  /// The sinks of every run.
   private static func logs(
     in folder: FilePath, after step: Int, interval: Int
   ) throws -> [any MetricsSink] {

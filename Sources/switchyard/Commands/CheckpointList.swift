@@ -30,7 +30,7 @@ struct CheckpointList: ParsableCommand {
   }
 }
 
-/// What `checkpoint list` prints.
+/// The output of `checkpoint list`.
 private struct CheckpointReport: Encodable {
   struct Entry: Encodable {
     var name: String

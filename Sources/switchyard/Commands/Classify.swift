@@ -5,11 +5,11 @@ import SystemPackage
 
 struct Classify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say the class or score of a text, and which expert answered.",
+    abstract: "Predict the class or score of a text, and show which expert answered.",
     discussion: """
-      MODEL is a folder that 'switchyard train' made with "task": "classification". The answer names the class or \
-      score, the expert that was chosen, and the gate's share of each expert. A file holds a text per line; the second \
-      text of a pair stands behind a tab.
+      MODEL is a folder that 'switchyard train' made with "task": "classification". The answer \
+      names the class or score, the expert that was chosen, and the gate's weight for each expert. \
+      A file holds one text per line; the second text of a pair follows after a tab.
 
       Examples:
         switchyard classify runs/hecto-agnews "Shares fell after the results."
@@ -21,21 +21,21 @@ struct Classify: ParsableCommand {
     PathArgument
   @Argument(help: "The text.") var text: String?
   @Option(help: "The second text of a pair.") var pair: String?
-  @Option(help: "A file with a text per line.", completion: .file()) var file: PathArgument?
+  @Option(help: "A file with one text per line.", completion: .file()) var file: PathArgument?
   @Flag(help: "Print one JSON object per text.") var json = false
   @OptionGroup var engine: EngineOptions
 
   func validate() throws {
     guard (text == nil) != (file == nil) else {
-      throw ValidationError("name a text or --file, one of them.")
+      throw ValidationError("name either a text or --file.")
     }
     guard pair == nil || file == nil else {
       throw ValidationError(
-        "--pair belongs to a text; in a file, the second text stands behind a tab.")
+        "--pair belongs to a text; in a file, the second text follows after a tab.")
     }
   }
 
-  /// What is printed about a text.
+  /// The output for a text.
   struct Answer: Codable {
     var label: String?
     var probabilities: [String: Float]?
@@ -58,7 +58,7 @@ struct Classify: ParsableCommand {
         path: file?.path ?? "text",
         problem: (file == nil ? "is " : "has on line \(number + 1) ")
           + (pairs
-            ? "a single text, but the model reads pairs; the second one goes \(file == nil ? "to --pair" : "behind a tab")"
+            ? "a single text, but the model reads pairs; the second one goes \(file == nil ? "to --pair" : "after a tab")"
             : "a pair, but the model reads single texts"))
     }
     for (number, (first, second)) in texts.enumerated() {
@@ -109,7 +109,7 @@ struct Classify: ParsableCommand {
       if let label = answer.label {
         "\(label) (\(NumberText.percent(answer.probabilities?[label] ?? 0)))"
       } else { NumberText.fixed(Double(answer.score ?? 0), 2) }
-    let note = answer.truncated ? "; cut off at the longest length" : ""
+    let note = answer.truncated ? "; truncated to the maximum length" : ""
     Output.line(
       "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)
   }

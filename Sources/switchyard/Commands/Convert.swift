@@ -7,13 +7,15 @@ struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Turn a PyTorch checkpoint of a diffusion transformer into a model folder.",
     discussion: """
-      Reads .pt and .pth files as the code of ProMoE, DiffMoE and DiT saves them. Nothing in the file is executed: only \
-      tensors, numbers and names are read, and everything else is refused by name. Of a training checkpoint the \
-      running average of the weights is taken, with which images are made; --trained takes the others.
+      Reads .pt and .pth files as the code of ProMoE, DiffMoE and DiT saves them. Nothing in the \
+      file is executed: only tensors, numbers and names are read, and everything else is rejected \
+      by name. From a training checkpoint, the running average of the weights is taken, as for \
+      making images; --trained takes the trained weights instead.
 
-      The folder gets config.json and safetensors, which 'switchyard sample' and 'switchyard train' open. The \
-      architecture is what the tensors show. What they do not show, such as whether tokens or experts choose, is taken \
-      as in the paper's models and printed; --config names a config.json that says otherwise.
+      The folder gets config.json and safetensors, which 'switchyard sample' and 'switchyard \
+      train' open. The architecture is read from the tensors. What they do not show, such as \
+      whether tokens or experts choose, is taken from the paper's models and printed; --config \
+      names a config.json to use instead.
 
       Example:
         switchyard convert ProMoE-B.pth --out promoe-b/
@@ -24,7 +26,7 @@ struct Convert: ParsableCommand {
   @Option(
     help: "Architecture: a config.json, or the folder of a model (default: what the tensors show).")
   var config: PathArgument?
-  @Flag(help: "Take the trained weights and not their running average.") var trained = false
+  @Flag(help: "Take the trained weights instead of their running average.") var trained = false
 
   func run() throws {
     let dictionary = try DiffusionStateDictionary(file.path, trained ? .trained : .average)

@@ -10,9 +10,9 @@ enum Diagnosis {
   /// A computation with a known result.
   struct Check {
     var name: String
-    /// What to do when the check fails.
+    /// How to fix a failure.
     var remedy: String
-    /// Returns what was found, or throws.
+    /// Returns a description of the result, or throws.
     var body: () throws -> String
 
     /// Runs the check in a child process: a broken library may end the process that uses it.
@@ -25,7 +25,7 @@ enum Diagnosis {
       try child.run()
       let found = String(
         decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-      // Libraries may write pages; what the check itself says comes last.
+      // Libraries may write a lot; the check's own message comes last.
       let complaints = String(
         decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
       child.waitUntilExit()
@@ -40,7 +40,7 @@ enum Diagnosis {
     }
   }
 
-  /// What a check found.
+  /// The result of a check.
   struct Result: Encodable {
     var name: String
     var passed: Bool
@@ -54,12 +54,12 @@ enum Diagnosis {
     }
   }
 
-  /// A result that differs from what it must be.
+  /// A result that differs from the expected one.
   struct WrongResult: Error, CustomStringConvertible {
     var description: String
   }
 
-  /// Runs one check in this process and prints what it found.
+  /// Runs one check in this process and prints the result.
   static func runAlone(_ name: String) throws {
     guard let check = checks.first(where: { $0.name == name }) else {
       throw WrongResult(description: "there is no check '\(name)'")
@@ -87,7 +87,7 @@ enum Diagnosis {
     ]
   }
 
-  /// Matrix products in every precision that models use.
+  /// Multiplies matrices in every precision that models use.
   private static func checkProducts() throws -> String {
     let values = Tensor((0..<4096).map { Float($0 % 7) - 3 }, shape: [64, 64])
     let exact = values.cast(to: .f64).matmul(values.cast(to: .f64))
@@ -117,21 +117,22 @@ enum Diagnosis {
     return "the derivative of x² at 3 is 6"
   }
 
-  /// A knapsack whose best choice is easy to see: the second and third items.
+  /// Solves a knapsack problem whose best choice is easy to see: the second and third items.
   private static func checkHiGHS() throws -> String {
     var program = IntegerProgram()
     let items = [6.0, 5, 4].map { program.add(.init(bounds: 0...1, cost: -$0, isInteger: true)) }
     program.constraints = [.init(zip(items, [5.0, 3, 2]).map { .init($0, $1) }, in: 0...5)]
     let solution = try HiGHSSolver().solve(program)
     guard solution.isOptimal, abs(solution.objective + 9) < 1e-9 else {
-      throw WrongResult(description: "a knapsack of value 9 was solved as \(-solution.objective)")
+      throw WrongResult(
+        description: "a knapsack problem of value 9 was solved with value \(-solution.objective)")
     }
     return "\(HiGHSSolver.version), solved a knapsack to optimality"
   }
 
   private static func checkMPI() throws -> String {
     #if MPI
-    // Open MPI creates a missing folder as root and writes pages about a full one.
+    // Open MPI creates a missing folder as root and writes a lot of text about a full one.
     guard FileManager.default.isWritableFile(atPath: NSTemporaryDirectory()) else {
       throw WrongResult(
         description: "the temporary folder \(NSTemporaryDirectory()) is not writable")

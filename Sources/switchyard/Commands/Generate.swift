@@ -17,16 +17,17 @@ struct Generate: ParsableCommand {
 
   @OptionGroup var arguments: ModelArguments
   @Option(help: "The text to continue.") var prompt: String
-  @Option(help: "Most tokens to make.") var maxTokens = 256
-  @Option(help: "0 takes the best token always; 1 follows the model; more is bolder.")
+  @Option(help: "Maximum number of tokens to generate.") var maxTokens = 256
+  @Option(help: "0 always takes the most likely token; 1 follows the model; more is more random.")
   var temperature = 1.0
-  @Option(help: "Only this many best tokens (default: no limit).") var topK: Int?
-  @Option(help: "Only the best tokens with at least this share of probability together.")
+  @Option(help: "Only this many of the most likely tokens (default: no limit).") var topK: Int?
+  @Option(help: "Only the most likely tokens that together reach this probability.")
   var topP = 1.0
-  @Option(help: "Only tokens with at least this share of the best one's probability.") var minP =
+  @Option(help: "Only tokens with at least this fraction of the largest probability.") var minP =
     0.0
-  @Option(help: "Above 1, tokens that occurred become less likely.") var repetitionPenalty = 1.0
-  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+  @Option(help: "Above 1, tokens that have occurred become less likely.") var repetitionPenalty =
+    1.0
+  @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
 
   private func settings() throws -> SamplingSettings {
     try SamplingSettings(

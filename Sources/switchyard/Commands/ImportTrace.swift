@@ -6,7 +6,7 @@ import SystemPackage
 struct ImportTrace: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import-trace",
-    abstract: "Bring another tool's record of routing into the trace format.",
+    abstract: "Convert another tool's record of routing to the trace format.",
     discussion: """
       Nothing in a .pt file is executed. Files that hold only counts need no import: 'switchyard inspect' reads them.
 
@@ -19,10 +19,10 @@ struct ImportTrace: ParsableCommand {
   @Option(help: "Trace to write.", completion: .file(extensions: ["safetensors"])) var out:
     PathArgument
   @Option(help: "Format (default: by the file's name).") var format: TraceImporter?
-  @Option(help: "Experts per layer (default: the largest id, plus 1).") var experts: Int?
+  @Option(help: "Experts per layer (default: the largest index plus 1).") var experts: Int?
   @Option(help: "Experts per token, for llamacpp (default: the shortest run of a layer).")
   var k: Int?
-  @Option(help: "The sparse layers' places in the model, as 1,2,3 (default: by the file).")
+  @Option(help: "Indices of the sparse layers in the model, as 1,2,3 (default: from the file).")
   var layers: String?
   @Option(help: ".npy file with a weight per choice, for .npy files.") var weights: PathArgument?
   @Option(help: ".npy file with the length of each sequence, for .npy files.")

@@ -3,9 +3,9 @@ import MoEModels
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what a model folder or GGUF file holds, and what is wrong with it.",
+    abstract: "Show what a model folder or GGUF file contains, and what is wrong with it.",
     discussion: """
-      Nothing but headers is read, so this is quick for models of any size. The exit code is 1 if the \
+      Only headers are read, so this is quick for models of any size. The exit code is 1 if the \
       model cannot be opened.
 
       Examples:

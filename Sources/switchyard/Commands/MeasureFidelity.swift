@@ -6,14 +6,14 @@ import MoEEvaluation
 import MoEModels
 import SystemPackage
 
-/// Real images that an option names.
+/// Real images named by an option.
 struct ImageDataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "For images in the format of MNIST: the file with their labels.", valueName: "file"),
     completion: .file()) var labels: PathArgument?
 
-  /// The files of an option; several are CIFAR's.
+  /// The files of the option; more than one means CIFAR files.
   func files(_ paths: [PathArgument]) -> ImageFiles {
     ImageFiles(paths.map(\.path), labels: labels?.path)
   }
@@ -22,16 +22,16 @@ struct ImageDataOptions: ParsableArguments {
 struct MeasureFidelity: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fidelity",
-    abstract: "Measure how close made images come to real ones.",
+    abstract: "Measure how close generated images come to real ones.",
     discussion: """
-      IMAGES is a diffusion model, whose images are made here, or a folder of images by class that another program \
-      made. A small classifier looks at them and at as many real images, and its last hidden numbers are compared: \
-      Fréchet distance, precision and recall (nearest 3 neighbours), Inception Score, and the share of images that \
-      show the class that was asked for.
+      IMAGES is a diffusion model, whose images are made here, or a folder of images by class that \
+      another program made. A small classifier looks at them and at as many real images, and its \
+      features are compared: Fréchet distance, precision and recall (3 nearest neighbours), \
+      Inception Score, and the fraction of images that show the requested class.
 
-      These numbers are no ImageNet FIDs: they can be compared only with others of the same classifier, the same real \
-      images and the same --count. The line "real halves" is the distance between two sets of real images, which \
-      nothing that is made beats by much.
+      These numbers are not ImageNet FIDs: they can be compared only with others for the same \
+      classifier, the same real images and the same --count. The line "real halves" is the \
+      distance between two sets of real images, which generated images hardly ever beat.
 
       'switchyard train Examples/digits-classifier.json' makes a classifier; Data/digits-classifier is one for the \
       bundled digits.
@@ -54,12 +54,12 @@ struct MeasureFidelity: ParsableCommand {
   var classifier: PathArgument
   @Option(
     help:
-      "Images of each side (default: as many as there are real ones, at most \(FidelityMeasurement.usualCount))."
+      "Images to compare on each side (default: as many as there are real ones, at most \(FidelityMeasurement.usualCount))."
   ) var count: Int?
-  @Option(help: "Steps from noise to image.") var steps = 50
+  @Option(help: "Number of sampling steps.") var steps = 50
   @OptionGroup var guidance: GuidanceOptions
-  @Option(help: "Way from noise to image (default: what fits the model).") var sampler: SamplerName?
-  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+  @Option(help: "Sampler (default: the one that fits the model).") var sampler: SamplerName?
+  @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
   @Flag(help: "Print one JSON object instead of text.") var json = false
   @OptionGroup var engine: EngineOptions
 
@@ -79,11 +79,11 @@ struct MeasureFidelity: ParsableCommand {
     show(result, features: features)
   }
 
-  /// The measures, and how many features of an image they compare.
+  /// The measures, and the number of features per image that they compare.
   private func measured(
     _ progress: @escaping ProgressHandler
   ) throws -> (fidelity: ImageFidelity, features: Int) {
-    // A model that does not fit is refused before real images are read.
+    // A model that does not fit is rejected before real images are read.
     let model =
       ModelLocation.isNamed(by: images.path)
       ? try ModelLocation(images.path).open(as: DiffusionModels.self) : nil
@@ -125,7 +125,8 @@ struct MeasureFidelity: ParsableCommand {
     ]
     let lines = rows.map { $0[0] + String(repeating: " ", count: 18 - $0[0].count) + $0[1] }
     Output.line(lines.joined(separator: "\n"))
-    Output.line("\(it.images) made and as many real images, \(features) features; no ImageNet FID")
+    Output.line(
+      "\(it.images) generated and as many real images, \(features) features; no ImageNet FID")
     if it.images <= features {
       Output.line("fewer images than features: the distance says little")
     }

@@ -21,7 +21,7 @@ struct MeasurePerplexity: ParsableCommand {
   @Option(help: "File with the text, UTF-8.", completion: .file()) var text: PathArgument
   @Option(help: "Tokens per window (default: the model's context length, at most 2048).")
   var context: Int?
-  @Option(help: "Tokens between the beginnings of windows (default: the context).") var stride: Int?
+  @Option(help: "Tokens between the starts of windows (default: the context).") var stride: Int?
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func run() throws {

@@ -7,14 +7,16 @@ struct Place: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Choose a rank for every expert, so that tokens travel less.",
     discussion: """
-      A token crosses when its experts in neighbouring layers live on different ranks. By default the plan is made \
-      of the first half of the trace and judged on the second, beside the linear plan, a bound that no plan can \
-      beat, and the same on shuffled tokens, whose saving owes nothing to affinity.
+      A token crosses when its experts in neighbouring layers are on different ranks. By default \
+      the plan is computed from the first half of the trace and evaluated on the second. It is \
+      compared with the linear plan, with a bound that no plan can beat, and with the same method \
+      on shuffled tokens, whose saving is not due to affinity.
 
-      --ranks counts all ranks; they divide into --nodes. --cost makes ways between nodes dearer than within them.
+      --ranks counts all ranks; they divide into --nodes. --cost sets how much more a transfer \
+      between nodes costs than one within a node.
 
-      Fewer crossings save traffic only where tokens stay where their last expert was; engines that bring each \
-      token home after every layer profit from balance alone.
+      Fewer crossings save traffic only where tokens stay where their last expert was; engines \
+      that bring each token home after every layer benefit only from balance.
 
       Examples:
         switchyard place trace.safetensors --ranks 4 --out plan.json
@@ -22,19 +24,21 @@ struct Place: ParsableCommand {
       """)
 
   @Argument(help: "Routing trace.", completion: .file()) var trace: PathArgument
-  @Option(help: "All ranks (devices) together.") var ranks: Int
+  @Option(help: "Total number of ranks (devices).") var ranks: Int
   @Option(help: "Nodes that the ranks divide into.") var nodes = 1
-  @Option(help: "Cost of a way between nodes; one within a node costs 1.") var cost = 1.0
+  @Option(help: "Cost of a transfer between nodes; one within a node costs 1.") var cost = 1.0
   @Option(help: "How to solve.") var method: PlacementMethod = .auto
-  @Option(help: "Program of --method milp: tokens, aggregated, strengthened.")
+  @Option(help: "Integer program of --method milp: tokens, aggregated, strengthened.")
   var form: IntegerProgramSolver.Form = .strengthened
   @Option(help: "Additional slots per layer for copies of busy experts.") var replicas = 0
   @Option(help: "Largest load of a rank over the mean, per layer.") var balance: Double?
   @Option(help: "Weight of imbalance against crossings in the objective.") var imbalanceWeight = 0.0
-  @Option(help: "Longest search in seconds.") var timeLimit: Double?
-  @Option(help: "Share of the tokens to report on; 0 solves and reports on all.") var heldOut = 0.5
-  @Option(help: "Start of the random numbers.") var seed: UInt64 = 0
-  @Flag(help: "Show crossings against balance for rising weights of imbalance.") var pareto = false
+  @Option(help: "Maximum search time in seconds.") var timeLimit: Double?
+  @Option(help: "Fraction of the tokens to evaluate on; 0 solves and evaluates on all.")
+  var heldOut = 0.5
+  @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
+  @Flag(help: "Show crossings against balance for increasing weights of imbalance.")
+  var pareto = false
   @Option(help: "Write the plan to this file.", completion: .file()) var out: PathArgument?
   @Option(help: "Write the plan for an engine: \(PlanFormat.exportForms(without: .plan)).")
   var export: [PlanExport] = []

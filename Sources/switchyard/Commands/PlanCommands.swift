@@ -13,7 +13,7 @@ struct PlanCommand: ParsableCommand {
     subcommands: [PlanShow.self, PlanDiff.self, PlanCheck.self, PlanConvert.self])
 }
 
-/// A plan file and what its format leaves open.
+/// A plan file, and options for what its format leaves open.
 struct PlanArguments: ParsableArguments {
   @Option(help: "Format of the file.") var format: PlanFormat = .plan
   @Option(help: "Number of ranks, where the format does not say.") var ranks: Int?
@@ -62,7 +62,7 @@ struct PlanShow: ParsableCommand {
 
 struct PlanDiff: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "diff", abstract: "Count the experts that live elsewhere in another plan.",
+    commandName: "diff", abstract: "Count the experts that another plan places elsewhere.",
     discussion: """
       Example:
         switchyard plan diff old.json new.json
@@ -78,7 +78,7 @@ struct PlanDiff: ParsableCommand {
       Output.line(
         "layer \(layer): \(moved.count) move: \(moved.map(String.init).joined(separator: " "))")
     }
-    Output.line("\(changes.reduce(0) { $0 + $1.moved.count }) experts live elsewhere")
+    Output.line("\(changes.reduce(0) { $0 + $1.moved.count }) experts are placed elsewhere")
   }
 }
 

@@ -5,7 +5,7 @@ import MoEEvaluation
 import MoEModels
 import SystemPackage
 
-/// A way from noise to an image, by its name.
+/// A sampler, by its name.
 enum SamplerName: String, CaseIterable, ExpressibleByArgument {
   case euler, heun, ancestral, ddim
 
@@ -23,14 +23,15 @@ struct Sample: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make images with a diffusion transformer.",
     discussion: """
-      Writes one PNG file with a row per class. The same seed gives the same images. Guidance above 1 makes images \
-      more typical of their class and less varied; it needs a model that was trained with labels left out.
+      Writes one PNG file with a row per class. The same seed gives the same images. Guidance \
+      above 1 makes images more typical of their class and less varied; it needs a model that was \
+      trained with label dropout.
 
       With --trajectory each image becomes a row that shows it on its way from noise.
 
-      Where --out ends in .safetensors, numbers are written instead, for a program that decodes latents: 'mean' \
-      [images, channels, rows, columns], not cut off and without the factor of the model's training data, and \
-      'labels'. A model of latents makes nothing else.
+      Where --out ends in .safetensors, numbers are written instead, for a program that decodes \
+      latents: 'mean' [images, channels, rows, columns], not clipped and without the factor of the \
+      model's training data, and 'labels'. A model of latents can write nothing else.
 
       Examples:
         switchyard sample runs/digits --out digits.png
@@ -48,12 +49,12 @@ struct Sample: ParsableCommand {
   @Option(help: "Classes by name or number, separated by commas (default: all, at most 16).")
   var classes: String?
   @Option(help: "Images of each class.") var count = 8
-  @Option(help: "Steps from noise to image.") var steps = 100
+  @Option(help: "Number of sampling steps.") var steps = 100
   @OptionGroup var guidance: GuidanceOptions
   @Flag(help: "Predict with and without the label in one batch of twice the size.") var oneBatch =
     false
-  @Option(help: "Way from noise to image (default: what fits the model).") var sampler: SamplerName?
-  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+  @Option(help: "Sampler (default: the one that fits the model).") var sampler: SamplerName?
+  @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
   @Option(help: "Each pixel becomes a square of this side (default: images of about 64 pixels).")
   var enlarge: Int?
   @Option(
@@ -63,10 +64,10 @@ struct Sample: ParsableCommand {
   @Flag(help: "Show each image on its way from noise.") var trajectory = false
   @OptionGroup var engine: EngineOptions
 
-  /// Whether numbers are written, and no picture.
+  /// Whether numbers are written instead of a picture.
   private var writesNumbers: Bool { out.path.extension?.lowercased() == "safetensors" }
 
-  /// Pictures of a way.
+  /// Pictures of images on their way from noise.
   private static let stations = 9
 
   func validate() throws {
@@ -107,7 +108,7 @@ struct Sample: ParsableCommand {
       guidance: guidance.value(inOneBatch: oneBatch), limitsImages: stored.makesPictures)
     let line = ProgressLine()
     defer { line.end() }
-    // By step, the pictures of all images.
+    // The pictures of all images, by step.
     var way: [Int: [Pixels]] = [:]
     let wanted = Set((0..<Self.stations).map { $0 * steps / (Self.stations - 1) })
     let size = DiffusionSampler.usualBatch

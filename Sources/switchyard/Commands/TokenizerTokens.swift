@@ -10,8 +10,9 @@ struct TokenizerTokens: ParsableCommand {
     commandName: "tokens",
     abstract: "Turn text files into a token file, once for many runs.",
     discussion: """
-      The result is a safetensors file that data.train of a training configuration can name. It remembers its \
-      tokenizer and is refused with any other. 'switchyard train' makes such files itself from text.
+      The result is a safetensors file that data.train of a training configuration can name. It \
+      records its tokenizer and is rejected with any other. 'switchyard train' makes such files \
+      itself from text.
 
       Example:
         switchyard tokenizer tokens book.txt --tokenizer tokenizer.json --out book.safetensors
@@ -24,7 +25,7 @@ struct TokenizerTokens: ParsableCommand {
   @Option(help: "A new file for the tokens.", completion: .file()) var out: PathArgument
   @Option(help: "Key of the text in each line of JSONL (default: text, for .jsonl files).")
   var field: String?
-  @Option(help: "Token behind every document, if the tokenizer knows it.")
+  @Option(help: "Token after every document, if the tokenizer has it.")
   var end = "<|endoftext|>"
 
   func validate() throws {

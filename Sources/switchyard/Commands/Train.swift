@@ -10,8 +10,8 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a language model, an image model or a classifier.",
     discussion: """
-      CONFIG is one JSON file that says what model, what data and how; Examples/ holds some, and \
-      Documentation/training.md explains every key. A smallest one, of a language model:
+      CONFIG is one JSON file that names the model, the data and the settings; Examples/ holds \
+      some, and Documentation/training.md explains every key. A minimal one, for a language model:
 
         {"model": {"hidden_size": 128, "num_hidden_layers": 4,
            "num_attention_heads": 4, "rms_norm_eps": 1e-5,
@@ -66,7 +66,7 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// Trains until the run is finished, or a signal stops it.
+  /// Trains until the run is complete or a signal stops it.
   func train() throws -> TrainingOutcome {
     engine.apply()
     var settings = settings
@@ -95,7 +95,7 @@ struct Train: ParsableCommand {
     }
     display.end()
     if case .stopped(let checkpoint, let step) = outcome {
-      display.message("stopped after step \(step); everything is in \(checkpoint)")
+      display.message("stopped after step \(step); the state is in \(checkpoint)")
     }
     return outcome
   }

@@ -4,12 +4,12 @@ import MoEModels
 
 struct Upcycle: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Turn a dense model into a Mixture of Experts that answers as it did.",
+    abstract: "Turn a dense model into a Mixture of Experts that gives the same answers.",
     discussion: """
-      Every feed-forward network becomes --experts copies of itself under a new random router, of which \
-      each token uses --k; everything else is copied. Because equal copies with weights that sum to 1 give \
-      the network's own answer, the new model starts where the dense one stood, and training makes its \
-      experts differ (Komatsuzaki et al. 2023, arXiv:2212.05055).
+      Every feed-forward network becomes --experts copies of itself under a new random router, of \
+      which each token uses --k; everything else is copied. Because equal copies with weights that \
+      sum to 1 give the network's own answer, the new model starts where the dense one ended, and \
+      training makes its experts differ (Komatsuzaki et al. 2023, arXiv:2212.05055).
 
       --split N cuts each copy into N thinner experts: --experts 16 --k 8 --split 4 makes 4 copies of 4 \
       slices, and each token uses 2 whole copies at first. --experts and --k are multiples of N.
@@ -38,7 +38,7 @@ struct Upcycle: ParsableCommand {
   @Option(help: "Slices into which each copy is cut.") var split = 1
   @Option(help: "Standard deviation of noise on experts, relative to their weights.") var noise =
     0.0
-  @Option(help: "Start of the sequence of random numbers.") var seed: UInt64 = 0
+  @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
   @Option(help: "Type of the new weights (default: as they are; f32 for quantized ones).")
   var dtype: WeightType?
   @Option(

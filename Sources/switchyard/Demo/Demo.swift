@@ -5,13 +5,14 @@ struct Demo: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show on bundled data what Switchyard is for, in a few minutes.",
     discussion: """
-      Trains the bundled language model on, lets it write before and after, traces and diagnoses its routing, places \
-      its experts on four devices, learns to draw digits, and classifies sentences with experts of different kinds. \
-      Every part is made by commands that stand in the output and can be typed again, and leaves files that the \
-      other commands open. OUT/report.html shows it all on one page that needs no network.
+      Continues training of the bundled language model, lets it write before and after, traces and \
+      diagnoses its routing, places its experts on four devices, learns to draw digits, and \
+      classifies sentences with experts of different kinds. Every part is made by commands that \
+      are shown in the output and can be repeated, and leaves files that the other commands open. \
+      OUT/report.html shows it all on one page that needs no network.
 
-      Ctrl-C at any time leaves a folder in order; the same command continues where it stopped and repeats nothing \
-      that is done. To make a part again, remove its files.
+      Ctrl-C at any time leaves the folder in order; the same command continues where it stopped \
+      and does not repeat finished work. To make a part again, remove its files.
 
       --quick takes a few steps of everything, in seconds: for tests, and to see that all of it runs. Its results \
       mean nothing.
@@ -25,7 +26,7 @@ struct Demo: ParsableCommand {
   @Option(help: "Folder for everything that is written (default: demo).", completion: .directory)
   var out: PathArgument?
   @Option(
-    help: "Folder that holds Data/ and Examples/ of Switchyard (default: the present one).",
+    help: "Folder that holds Data/ and Examples/ of Switchyard (default: the current directory).",
     completion: .directory) var source: PathArgument?
   @Flag(help: "Take a few steps of everything; the results mean nothing.") var quick = false
   @OptionGroup var engine: EngineOptions

@@ -20,11 +20,11 @@ struct DemoPage {
       let size =
         setting.isQuick
         ? "A few steps of everything, to see that it runs: these results mean nothing."
-        : "Everything was made on this machine, from bundled data, by the commands that stand beside it."
+        : "Everything was made on this machine, from bundled data, by the commands shown next to it."
       return Page(
         "What Switchyard does", summary: size, sections: sections,
         footer:
-          "Made by '\(setting.command)'. Numbers stand in tables below the figures; commands are typed where the demo was run, and print all digits with --json."
+          "Made by '\(setting.command)'. Tables below the figures contain their numbers. Run the commands in the folder where the demo was run; with --json they print all digits."
       )
     }
   }

@@ -2,12 +2,12 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// The `demo.json` of a demo: with what settings it was made, and which steps are done.
+/// The `demo.json` of a demo: its settings, and which steps are complete.
 struct DemoRecord: Codable {
-  /// A step that has at least begun.
+  /// A step that has at least been started.
   struct Entry: Codable {
     var isDone: Bool
-    /// Time spent on it, of all attempts that ended in order.
+    /// Time spent on it, in all attempts that ended normally.
     var seconds: Double
   }
 
@@ -17,7 +17,7 @@ struct DemoRecord: Codable {
   private let threads: Int?
   private(set) var steps: [String: Entry]
 
-  /// Opens the record of a demo's folder, or begins one.
+  /// Opens the record in a demo's folder, or starts one.
   init(_ setting: DemoSetting) throws {
     let path = Self.path(setting)
     guard !path.isMissing else {
@@ -35,13 +35,13 @@ struct DemoRecord: Codable {
     self = found
   }
 
-  /// Whether a step is done and what it made is still there.
+  /// Whether a step is complete and its files still exist.
   func isDone(_ step: DemoStep, _ setting: DemoSetting) -> Bool {
     steps[step.name]?.isDone ?? false
       && step.results.allSatisfy { !setting.made($0).isMissing }
   }
 
-  /// Writes down that a step has ended, for good or for now.
+  /// Records that a step has ended, complete or interrupted.
   mutating func note(
     _ step: DemoStep, seconds: Double, isDone: Bool, _ setting: DemoSetting
   ) throws {

@@ -5,7 +5,7 @@ import MoEReport
 import MoETraining
 import SystemPackage
 
-/// Carries a demo out, from wherever it was left.
+/// Runs a demo, from where it was left.
 struct DemoRun {
   private let setting: DemoSetting
   private let stages: [any DemoStage]
@@ -15,7 +15,7 @@ struct DemoRun {
     stages = DemoStages.all(setting)
   }
 
-  /// Does what is not done yet, says what came out, and writes the page.
+  /// Runs the remaining steps, prints the results, and writes the page.
   func run() throws {
     try setting.checkSource()
     try setting.folder.createFolders()
@@ -57,11 +57,11 @@ struct DemoRun {
     }
     try record.note(
       step, seconds: (clock.now - start) / .seconds(1), isDone: isDone, setting)
-    // A signal that came while training was deferred until its checkpoint was written.
+    // A signal during training was deferred until the checkpoint was written.
     Interruption.deferNoMore()
   }
 
-  /// Runs a command as if its words had been typed; for a training, tells how it ended.
+  /// Runs a command as if it had been typed; for a training run, returns how it ended.
   private static func run(_ words: [String]) throws -> TrainingOutcome? {
     var command = try Switchyard.parseAsRoot(words)
     if let training = command as? Train { return try training.train() }

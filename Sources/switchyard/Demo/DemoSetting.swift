@@ -2,33 +2,33 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// Where a demo reads and writes, and how much of everything it does.
+/// Where a demo reads and writes, and how much it does.
 struct DemoSetting {
   /// Folder for everything that is written.
   let folder: FilePath
-  /// Folder with `Data/` and `Examples/`; `nil` for the present one.
+  /// Folder with `Data/` and `Examples/`; `nil` for the current directory.
   let source: FilePath?
   /// Whether a few steps of everything are enough.
   let isQuick: Bool
-  /// Threads that were asked for.
+  /// The requested number of threads.
   let threads: Int?
 
-  /// The path of something bundled.
+  /// The path of a bundled file.
   func bundled(_ name: String) -> FilePath {
     source.map { $0.pushing(FilePath(name)) } ?? FilePath(name)
   }
 
-  /// The path of something that the demo makes.
+  /// The path of a file that the demo makes.
   func made(_ name: String) -> FilePath { folder.pushing(FilePath(name)) }
 
   /// A step that runs a command of this program.
   ///
   /// - Parameters:
-  ///   - name: A name that no other step has.
-  ///   - words: The command's words.
+  ///   - name: A unique name.
+  ///   - words: The words of the command line.
   ///   - computes: Whether the command takes `--threads`.
-  ///   - output: File for what it prints.
-  ///   - makes: What else it makes.
+  ///   - output: File for its output.
+  ///   - makes: Other files that it makes.
   /// - Returns: The step.
   func step(
     _ name: String, _ words: [String], computes: Bool = true, output: String? = nil,
@@ -47,7 +47,7 @@ struct DemoSetting {
     return ShellText.line(words)
   }
 
-  /// Checks that what is bundled is there.
+  /// Checks that the bundled files exist.
   func checkSource() throws {
     for name in ["Data/bible-moe/config.json", "Data/bible", "Data/digits", "Examples"] {
       guard bundled(name).isMissing else { continue }
@@ -68,11 +68,11 @@ struct DemoSetting {
 
 /// Why a demo cannot run.
 enum DemoError: Error, CustomStringConvertible {
-  /// Something that is bundled with Switchyard is not there.
+  /// A file that is bundled with Switchyard is missing.
   case missing(FilePath)
-  /// The folder holds a demo with other settings.
+  /// The folder contains a demo with other settings.
   case otherSettings(FilePath)
-  /// The record of the folder is none.
+  /// The folder's record is not valid.
   case invalidRecord(FilePath)
 
   var description: String {
@@ -81,10 +81,10 @@ enum DemoError: Error, CustomStringConvertible {
       "\(path) does not exist; run the demo in the folder of Switchyard's sources, or name that with --source"
         .printable
     case .otherSettings(let folder):
-      "\(folder) holds a demo with another --quick or --threads; name another --out, or the same options"
+      "\(folder) contains a demo with different --quick or --threads; choose another --out, or use the same options"
         .printable
     case .invalidRecord(let path):
-      "\(path) is not the record of a demo; name another --out, or remove the file to make everything again"
+      "\(path) is not the record of a demo; choose another --out, or remove the file to start over"
         .printable
     }
   }

@@ -1,22 +1,22 @@
 import MoEReport
 
-/// A part of the demo: its steps, and what their results look like in a terminal and on the page.
+/// A part of the demo: its steps, and how their results are shown in a terminal and on the page.
 protocol DemoStage {
-  /// What is shown, in a few words.
+  /// What the part shows, in a few words.
   var title: String { get }
   /// The steps, in order; each can be repeated.
   var steps: [DemoStep] { get }
   /// The results for a terminal.
   func summary() throws -> String
-  /// The results for the page, pictures first.
+  /// The results for the page, figures first.
   func sections() throws -> [Page.Section]
 }
 
 /// The parts of the demo.
 enum DemoStages {
-  /// All of them in order; one more is a file and a line here.
+  /// All parts in order; a new part is one file and one line here.
   ///
-  /// A part may read what earlier ones have made.
+  /// A part may read the files of earlier ones.
   static func all(_ setting: DemoSetting) -> [any DemoStage] {
     [
       LanguageStage(setting: setting), RoutingStage(setting: setting),

@@ -1,16 +1,16 @@
 import SystemPackage
 
-/// A piece of the demo that is done or not: one command line.
+/// One command line of the demo, which is either complete or not.
 struct DemoStep {
-  /// What is done.
+  /// What the step does.
   enum Work {
-    /// A command of this program, by its words.
+    /// Runs a command of this program, given by its words.
     case command([String])
-    /// A part of a text becomes a file of its own.
+    /// Copies a part of a text to a separate file.
     case excerpt(Part, of: FilePath, bytes: Int, to: FilePath)
   }
 
-  /// Which bytes of a text, named as the shell's tools that print them.
+  /// Which bytes of a text, named after the shell tools that print them.
   enum Part: String {
     case head, tail
 
@@ -19,18 +19,18 @@ struct DemoStep {
     }
   }
 
-  /// A name that no other step has.
+  /// The step's unique name.
   var name: String
   var work: Work
-  /// File in the demo's folder for what a command prints.
+  /// File in the demo's folder for the command's output.
   var output: String?
-  /// Files and folders in the demo's folder that it makes besides.
+  /// Other files and folders that it makes in the demo's folder.
   var makes: [String] = []
 
-  /// All that is there when the step is done.
+  /// Everything that exists when the step is complete.
   var results: [String] { makes + [output].compactMap(\.self) }
 
-  /// The line to be typed in a shell for the same result, in words rather than in JSON.
+  /// The shell command line for the same result, as text rather than JSON.
   var line: String {
     switch work {
     case .command(let words):

@@ -58,7 +58,7 @@ struct ImagesStage: DemoStage {
     let table = run.appending("evaluation.csv").string
     return [
       Page.Section(
-        "Digits that nobody wrote",
+        "Generated digits",
         [
           .images(
             ImageGrid(
@@ -82,17 +82,18 @@ struct ImagesStage: DemoStage {
   }
 
   private var note: String {
-    "Mean squared error of the velocity from noise to image; validation is on digits that it does not learn from."
+    "Mean squared error of the velocity from noise to image; validation uses held-out digits."
   }
 
-  /// Which experts the patches of each digit used since the evaluation before the last.
+  /// Which experts the patches of each digit used between the last two evaluations.
   private var usage: [Figure] {
     guard let step = evaluation.last("step"),
       case let table = MetricsTable(
         CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
           .appending("usage-by-class.csv")), let block = table.rows.first?.first
     else { return [] }
-    // Images without a label have an expert of their own, beside which no other difference would be seen.
+    // Images without a label have a separate expert, next to which other differences would be
+    // invisible.
     let rows = table.rows.filter { $0[0] == block && Int($0[1]) != nil }
     let used = table.columns.indices.dropFirst(2).filter { column in
       rows.contains { $0[column] != "0" }
@@ -107,11 +108,11 @@ struct ImagesStage: DemoStage {
       HeatMap(
         rows: rows.map { $0[1] }, columns: used.map { table.columns[$0] }, values: shares,
         rowTitle: "digit",
-        columnTitle: "expert", valueTitle: "share of its patches", format: NumberText.pagePercent
+        columnTitle: "expert", valueTitle: "fraction of its patches", format: NumberText.pagePercent
       ).figure(
         "Which experts draw which digits",
         note:
-          "Block \(block), while training; patches of images without a label go to an expert of their own."
+          "Block \(block), while training; patches of images without a label go to a separate expert."
       )
     ]
   }

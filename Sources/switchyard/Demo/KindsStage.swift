@@ -6,7 +6,8 @@ import MoEReport
 import MoETraining
 import SystemPackage
 
-/// A head with a feed-forward and a recurrent expert learns to classify sentences, and says which of them answered.
+/// A head with a feed-forward and a recurrent expert learns to classify sentences, and shows which
+/// of them answered.
 struct KindsStage: DemoStage {
   let setting: DemoSetting
 
@@ -36,13 +37,13 @@ struct KindsStage: DemoStage {
 
   // MARK: Results
 
-  /// A sentence and what was said of it.
+  /// A sentence and the model's answer.
   private struct Reading {
     var text: String
     var answer: Classify.Answer
 
     var share: Double { Double(answer.probabilities?[answer.label ?? ""] ?? 0) }
-    /// Which expert answered, and why it was this one.
+    /// Which expert answered, and why.
     var reason: String {
       let others = answer.gate.indices.filter { $0 != answer.expert }
         .map { "\(NumberText.pagePercent(Double(answer.gate[$0]))) expert \($0)" }
@@ -67,7 +68,7 @@ struct KindsStage: DemoStage {
       "\($0.answer.label ?? "?") (\(NumberText.pagePercent($0.share))): “\($0.text)”\n   \($0.reason)"
     }
     let accuracy = NumberText.pagePercent(evaluation.last("accuracy") ?? .nan)
-    return (["accuracy on texts it has not seen: \(accuracy)"] + lines).joined(separator: "\n")
+    return (["accuracy on held-out texts: \(accuracy)"] + lines).joined(separator: "\n")
   }
 
   func sections() throws -> [Page.Section] {
@@ -84,14 +85,14 @@ struct KindsStage: DemoStage {
           .measurements([
             .init(
               NumberText.pagePercent(evaluation.last("accuracy") ?? .nan),
-              "of texts that it has not seen are classified rightly; by chance \(NumberText.pagePercent(1 / Double(SyntheticTexts.labels.count)))",
+              "of held-out texts are classified correctly; by chance \(NumberText.pagePercent(1 / Double(SyntheticTexts.labels.count)))",
               command: result),
             .init(
               NumberText.pagePercent(evaluation.last("accuracy_temporal") ?? .nan),
-              "of those in which only the order of words decides", command: result),
+              "of those where only the word order matters", command: result),
           ]),
           .paragraph(
-            "The classes. \(meanings.joined(separator: ". ")). Which words there are decides about the first kind, the order of the same words about the second; the feed-forward expert (ff) reads a mean of the words, the recurrent one (gru) reads them in order."
+            "The classes. \(meanings.joined(separator: ". ")). The first kind depends on which words occur, the second on the order of the same words. The feed-forward expert (ff) reads a mean of the words; the recurrent one (gru) reads them in order."
           ),
           .findings(
             readings.map {
@@ -108,7 +109,7 @@ struct KindsStage: DemoStage {
     return configuration?.mixture.experts.map(\.name) ?? []
   }
 
-  /// The share of each kind of text that each expert answers, in the last evaluation.
+  /// The fraction of each kind of text that each expert answers, in the last evaluation.
   private var usage: [Figure] {
     guard let step = evaluation.last("step"),
       case let table = MetricsTable(
@@ -124,9 +125,9 @@ struct KindsStage: DemoStage {
             name: "expert \(column - 1)" + (column <= names.count ? " (\(names[column - 1]))" : ""),
             values: table.rows.map { Double($0[column]) ?? 0 }
           )
-        }, nameTitle: "class, or kind, of the text", valueTitle: "share answered",
+        }, nameTitle: "class, or kind, of the text", valueTitle: "fraction answered",
         format: NumberText.pagePercent
-      ).figure("Who answers what", note: "Classes A to D, and the two kinds of texts.")
+      ).figure("Which expert answers what", note: "Classes A to D, and the two kinds of texts.")
     ]
   }
 }

@@ -5,14 +5,14 @@ import MoEReport
 import MoETraining
 import SystemPackage
 
-/// The bundled language model is trained on, and writes before and after.
+/// Training of the bundled language model continues, and it writes before and after.
 struct LanguageStage: DemoStage {
   let setting: DemoSetting
 
-  let title = "A language model of experts learns on"
+  let title = "A language model of experts continues learning"
 
   private static let prompt = "And Jesus answered and said unto them,"
-  /// As much of the end is less than what training holds back, so that no model has seen it.
+  /// This much of the end is less than training holds out, so no model has seen it.
   private var excerptBytes: Int { setting.isQuick ? 3_000 : 75_000 }
   private var heldOut: FilePath { setting.made("held-out.txt") }
   private var run: FilePath { setting.made("language") }
@@ -79,7 +79,7 @@ struct LanguageStage: DemoStage {
   func summary() throws -> String {
     let (before, after) = (try perplexity("before"), try perplexity("after"))
     return """
-      perplexity on \(before.scoredTokens) unseen tokens: \(NumberText.short(before.perplexity)) before, \
+      perplexity on \(before.scoredTokens) held-out tokens: \(NumberText.short(before.perplexity)) before, \
       \(NumberText.short(after.perplexity)) after
       before: \(try written("before"))
       after:  \(try written("after"))
@@ -91,19 +91,19 @@ struct LanguageStage: DemoStage {
     func line(_ name: String) -> String { steps.first { $0.name == name }?.line ?? "" }
     return [
       Page.Section(
-        "A language model goes on learning",
+        "A language model continues learning",
         [
           .figures([losses] + RunFigures(run).figures),
           .measurements([
             .init(
               NumberText.short(before.perplexity),
-              "perplexity of the bundled model on \(NumberText.count(before.scoredTokens)) tokens that it has not seen",
+              "perplexity of the bundled model on \(NumberText.count(before.scoredTokens)) held-out tokens",
               command: line("perplexity-before")),
             .init(
               NumberText.short(after.perplexity),
-              "perplexity after training on; lower is better", command: line("perplexity-after")),
+              "perplexity after more training; lower is better", command: line("perplexity-after")),
             .init(
-              NumberText.short(after.bitsPerByte), "bits for each byte of the unseen text",
+              NumberText.short(after.bitsPerByte), "bits per byte of the held-out text",
               command: line("perplexity-after")),
           ]), .commands([line("held-out"), line("language")]),
         ]),
@@ -121,13 +121,13 @@ struct LanguageStage: DemoStage {
     LossFigure(run).figure(
       "Loss",
       note:
-        "Training: means of neighbouring steps, on text that the bundled model was made of; validation: on the end of that text, from which it never learned."
+        "Training: means of neighbouring steps, on the text that the bundled model was trained on. Validation: on the end of that text, which was never trained on."
     )
   }
 }
 
 extension String {
-  /// The text without a last part that it may have.
+  /// The text without a given suffix.
   func trimmingSuffix(_ suffix: String) -> String {
     hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
   }

@@ -19,7 +19,7 @@ struct PlacementStage: DemoStage {
 
   private func file(_ name: String) -> String { setting.made("placement/\(name)").string }
 
-  /// The question alone, whose answer is printed.
+  /// The command without output files, whose result is printed.
   private var question: [String] {
     let words = [
       "place", setting.made("trace.safetensors").string, "--ranks", "\(Self.devices)", "--nodes",
@@ -73,15 +73,15 @@ struct PlacementStage: DemoStage {
           .measurements([
             .init(
               NumberText.pagePercent(report.saved),
-              "of the crossings between devices saved, on \(NumberText.count(report.judgedTokens)) tokens that the plan was not made of",
+              "of the crossings between devices saved, on \(NumberText.count(report.judgedTokens)) held-out tokens",
               command: answer),
             .init(
               NumberText.pagePercent(report.savedByNull),
-              "saved on shuffled tokens, where experts' popularity is all there is",
+              "saved on shuffled tokens, where only the popularity of experts is left",
               command: answer),
             .init(
               NumberText.pagePercent(total > 0 ? report.bound / total : 0),
-              "of its own tokens' transitions is the most that any plan keeps; this one keeps \(NumberText.pagePercent(total > 0 ? report.fitted.objective / total : 0)) (a way within a node counts in part)",
+              "of the transitions of its own tokens is the most that any plan can keep; this one keeps \(NumberText.pagePercent(total > 0 ? report.fitted.objective / total : 0)) (a transfer within a node counts in part)",
               command: answer),
           ]),
           .table(Table(["read by", "file", "size"], sizes, wordColumns: 2)), .commands(lines),
@@ -99,7 +99,7 @@ struct PlacementStage: DemoStage {
       range: 0...Double(max(1, plan.ranks - 1))
     ).figure(
       "Which device holds which expert",
-      note: "\(plan.ranks / plan.nodes) devices in a row belong to one node.")
+      note: "\(plan.ranks / plan.nodes) consecutive devices belong to one node.")
   }
 
   private func crossings(_ report: PlacementReport) -> Figure {
@@ -109,13 +109,13 @@ struct PlacementStage: DemoStage {
     }
     let (linear, plan) = (shares(report.linear), shares(report.judged))
     return BarChart(
-      ["by number", "the plan"],
+      ["in order", "the plan"],
       [
         ("to the node's other device", [linear.node, plan.node]),
         ("to the other node", [linear.other, plan.other]),
       ], nameTitle: "experts placed", valueTitle: "steps from layer to layer",
       format: NumberText.pagePercent
-    ).figure("Steps that change the device", note: "On tokens that the plan was not made of.")
+    ).figure("Steps that change the device", note: "On held-out tokens.")
   }
 
   private func profile(_ report: PlacementReport) -> [Figure] {
@@ -123,8 +123,9 @@ struct PlacementStage: DemoStage {
     return [
       LineChart(
         [.init("plan", report.profile.map { (x: Double($0.tokens), y: $0.crossingShare) })],
-        xTitle: "tokens in the profile", yTitle: "crossings on unseen tokens", isLogarithmic: true,
-        reference: (report.linear.crossingShare, "by number"), format: NumberText.pagePercent
+        xTitle: "tokens in the profile", yTitle: "crossings on held-out tokens",
+        isLogarithmic: true,
+        reference: (report.linear.crossingShare, "in order"), format: NumberText.pagePercent
       ).figure("How many tokens a plan needs")
     ]
   }

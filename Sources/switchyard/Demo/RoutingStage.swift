@@ -4,7 +4,7 @@ import MoEReport
 import MoETracing
 import SystemPackage
 
-/// The trained model reads unseen text, and its routing is diagnosed.
+/// The trained model reads held-out text, and its routing is diagnosed.
 struct RoutingStage: DemoStage {
   let setting: DemoSetting
 
@@ -45,7 +45,7 @@ struct RoutingStage: DemoStage {
     }
     var numbers: [Page.Measurement] = [
       .init(
-        NumberText.count(report.tokens), "tokens recorded, all of them unseen", command: lines[0]),
+        NumberText.count(report.tokens), "tokens recorded, all of them held out", command: lines[0]),
       .init(
         NumberText.short(mean(report.layers.map(\.statistics.imbalance))),
         "times the mean load on the busiest expert, mean of the layers", command: inspection),
@@ -63,7 +63,7 @@ struct RoutingStage: DemoStage {
         [
           .figures(InspectionPage(report).highlights), .measurements(numbers),
           .commands(lines),
-          .paragraph("The whole inspection stands in inspection.html beside this page."),
+          .paragraph("The full inspection is in inspection.html, next to this page."),
         ]),
       Page.Section("Diagnosis", [.findings(report.diagnosis), .commands([inspection])]),
     ]

@@ -3,11 +3,11 @@ import MoEReport
 import MoETraining
 import SystemPackage
 
-/// The losses of a training run, drawn.
+/// A figure of the losses of a training run.
 struct LossFigure {
   private let curves: LossCurves
 
-  /// Few enough points that means of neighbouring steps show where the loss goes.
+  /// Few enough points that means of neighbouring steps show the trend of the loss.
   private static let points = 40
 
   init(_ run: FilePath) { curves = LossCurves(run, limit: Self.points) }
@@ -22,7 +22,7 @@ struct LossFigure {
   }
 }
 
-/// What the experts of a language model's run did along its steps, drawn.
+/// A figure of what the experts of a language model did during training.
 struct RunFigures {
   private let history: RoutingHistory
 
@@ -37,11 +37,11 @@ struct RunFigures {
           "layer \(layer)",
           history.entries(ofLayer: layer).map { (x: Double($0.step), y: $0.imbalance) })
       }, xTitle: "step", yTitle: "times the mean load", startsAtZero: false
-    ).figure("Load of the busiest expert", note: "1 would be an even load.")
+    ).figure("Load of the busiest expert", note: "1 is an even load.")
   }
 
   private var loads: Figure {
-    // One row per step: what the experts of every layer did, relative to their layer's mean.
+    // One row per step: the load of each expert relative to its layer's mean.
     let (steps, layers) = (history.steps, history.layers)
     let experts = history.entries.map(\.load.count).max() ?? 0
     let columns = layers.flatMap { layer in (0..<experts).map { "\(layer).\($0)" } }
@@ -59,7 +59,7 @@ struct RunFigures {
       rows: steps.map(String.init), columns: columns, values: values, rowTitle: "step",
       columnTitle: "layer.expert", valueTitle: "load over the mean"
     ).figure(
-      "Load of every expert along the steps",
-      note: "Bright stripes downward are experts that are always busy; 1 is a layer's mean.")
+      "Load of every expert by step",
+      note: "Bright vertical stripes are experts that are always busy; 1 is the layer's mean.")
   }
 }

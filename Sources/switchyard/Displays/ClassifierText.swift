@@ -2,14 +2,14 @@ import Foundation
 import MoECore
 import MoEEvaluation
 
-/// A report as people read it in a terminal.
+/// A report as text for a terminal.
 struct ClassifierText {
   let report: ClassifierReport
 
   var text: String { [summary, experts, groups, examples].joined(separator: "\n\n") }
 
   private var summary: String {
-    let cut = report.truncated > 0 ? ", \(report.truncated) cut off" : ""
+    let cut = report.truncated > 0 ? ", \(report.truncated) truncated" : ""
     let time = NumberText.fixed(report.millisecondsPerText, 2)
     let values = report.values.map { [$0.name, NumberText.fixed($0.value, 4)] }
     return "\(report.texts) texts\(cut); \(time) ms for one text alone\n\n"
@@ -18,7 +18,7 @@ struct ClassifierText {
 
   private var experts: String {
     TextTable(
-      header: ["expert", "kind", "mean share", "accuracy", "usage"],
+      header: ["expert", "kind", "mean weight", "accuracy", "usage"],
       rows: report.experts.map {
         [
           "\($0.number)", $0.kind, percent($0.share), $0.accuracy.map(percent) ?? "–",
@@ -40,7 +40,7 @@ struct ClassifierText {
       let lines = expert.examples.map {
         "  \(percent($0.share))  \($0.actual) → \($0.predicted)  \($0.text.prefix(160))".printable
       }
-      return (["expert \(expert.number) (\(expert.kind)) is surest of:"] + lines).joined(
+      return (["expert \(expert.number) (\(expert.kind)) is most confident about:"] + lines).joined(
         separator: "\n")
     }.joined(separator: "\n")
   }

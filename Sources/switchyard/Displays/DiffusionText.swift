@@ -3,7 +3,7 @@ import MoECore
 import MoEEvaluation
 
 extension DiffusionReport {
-  /// The report as people read it in a terminal.
+  /// The report as text for a terminal.
   var text: String {
     func number(_ value: Double?) -> String { value.map { NumberText.fixed($0, 3) } ?? "–" }
     let table = TextTable(

@@ -2,7 +2,7 @@ import MoEReport
 import SystemPackage
 
 extension Page {
-  /// Writes a page of `inspect`, which says at its end how it was made.
+  /// Writes a page of `inspect`, whose footer says how it was made.
   func writeInspection(to path: FilePath) throws {
     var page = self
     page.footer =

@@ -4,7 +4,7 @@ import MoEReport
 import MoETracing
 
 extension DriftReport {
-  /// The comparison for a terminal.
+  /// The comparison as text for a terminal.
   var text: String {
     let loads = TextTable(
       header: ["layer", "drift", "by chance", "moved", "most risen", "most fallen"],
@@ -31,7 +31,7 @@ extension DriftReport {
 }
 
 extension CheckpointReport {
-  /// The steps for a terminal.
+  /// The steps as text for a terminal.
   var text: String {
     let table = TextTable(
       header: [

@@ -2,7 +2,7 @@ import MoECore
 import MoEPlacement
 import MoETracing
 
-/// A report as people read it in a terminal.
+/// A report as text for a terminal.
 struct InspectionText {
   let report: TraceReport
   private let advice: PlacementAdvice?
@@ -64,7 +64,7 @@ struct InspectionText {
     ).text
   }
 
-  /// The command that makes the plan which the diagnosis speaks of, where it gains something.
+  /// The command that makes the plan of the diagnosis, if the plan saves anything.
   private var command: String {
     guard let advice, max(advice.saved, advice.savedByBalancing) > 0.02 else { return "" }
     let weight =

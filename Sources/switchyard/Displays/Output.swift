@@ -1,7 +1,7 @@
 import Foundation
 import MoECore
 
-/// Standard output, whose failures count.
+/// Standard output, with errors that are not ignored.
 enum Output {
   struct Failed: Error, CustomStringConvertible {
     var code: Int32
@@ -11,21 +11,21 @@ enum Output {
   }
 
   nonisolated(unsafe) private static var failure: Int32?
-  /// What is kept instead of being written.
+  /// Captured output, if capturing.
   nonisolated(unsafe) private static var kept: String?
 
-  /// Keeps what a command writes instead of showing it.
+  /// Captures the output of a command instead of writing it.
   ///
-  /// - Precondition: Nothing is being kept already.
+  /// - Precondition: Output is not being captured already.
   static func keeping(_ body: () throws -> Void) rethrows -> String {
-    precondition(unsafe kept == nil, "output is being kept already")
+    precondition(unsafe kept == nil, "output is already being captured")
     unsafe kept = ""
     defer { unsafe kept = nil }
     try body()
     return unsafe kept ?? ""
   }
 
-  /// Writes a line to standard error, for people and not for programs.
+  /// Writes a line to standard error, for people rather than programs.
   static func message(_ line: String) {
     FileHandle.standardError.write(Data((line + "\n").utf8))
   }
@@ -33,7 +33,7 @@ enum Output {
   /// Writes a line; a failure shows at the next ``flush()``.
   static func line(_ line: String) { text(line + "\n") }
 
-  /// Writes a value as JSON that people can read and compare, keys in order.
+  /// Writes a value as readable JSON with sorted keys.
   static func json(_ value: some Encodable) throws {
     text(try JSONText.pretty(value))
   }
@@ -55,7 +55,7 @@ enum Output {
     }
   }
 
-  /// Throws if anything could not be written.
+  /// Throws if any output could not be written.
   static func flush() throws {
     if let code = unsafe failure {
       unsafe failure = nil

@@ -2,7 +2,7 @@ import MoECore
 import MoEPlacement
 
 extension PlacementReport {
-  /// The report for a terminal.
+  /// The report as text for a terminal.
   var text: String {
     let on = isHeldOut ? "held-out tokens" : "the same tokens"
     var lines = [
@@ -17,8 +17,8 @@ extension PlacementReport {
       ).text,
       "",
       "saved        \(percent(saved)) of the linear plan's crossings",
-      "null         \(percent(savedByNull)) on shuffled tokens, where experts' popularity is all there is",
-      "bound        no plan keeps more than \(percent(fitted.transitions > 0 ? bound / fitted.transitions : 0)) of its own tokens' transitions; this one keeps \(percent(fitted.transitions > 0 ? fitted.objective / fitted.transitions : 0)), a gap of \(percent(gap))",
+      "null         \(percent(savedByNull)) on shuffled tokens, where only the popularity of experts is left",
+      "bound        no plan can keep more than \(percent(fitted.transitions > 0 ? bound / fitted.transitions : 0)) of the transitions of its own tokens; this one keeps \(percent(fitted.transitions > 0 ? fitted.objective / fitted.transitions : 0)), a gap of \(percent(gap))",
     ]
     if !profile.isEmpty {
       let points = profile.map { "\($0.tokens): \(percent($0.crossingShare))" }

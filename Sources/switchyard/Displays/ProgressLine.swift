@@ -1,7 +1,7 @@
 import Foundation
 import MoECore
 
-/// A line on the terminal that says how far work has come; nothing when standard error is no terminal.
+/// A line on the terminal that shows progress; nothing if standard error is not a terminal.
 final class ProgressLine {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private var shown = -1

@@ -1,6 +1,6 @@
-/// Words as a shell would have to read them.
+/// Quotes words for a shell.
 enum ShellText {
-  /// The words in a line, each quoted where a shell would take it for more.
+  /// The words in one line, each quoted where a shell would interpret it.
   static func line(_ words: [String]) -> String {
     words.map(quoted).joined(separator: " ")
   }

@@ -3,18 +3,19 @@ import MoECore
 import MoETensor
 import MoETraining
 
-/// Shows a run on standard error: one line that changes on a terminal, and lines that stay for what matters.
+/// Shows a run on standard error: a progress line on a terminal, and permanent lines for important
+/// events.
 final class TrainingDisplay {
   private let isTerminal = isatty(STDERR_FILENO) == 1
   private let steps: Int
   private let run: TrainingRun
   private let clock = ContinuousClock()
   private var shown: ContinuousClock.Instant?
-  /// Running averages, because single steps jump.
+  /// Running averages, because single steps are noisy.
   private var loss = Average()
   private var seconds = Average()
 
-  /// A mean that forgets: about the last 20 steps.
+  /// An exponential moving average over about 20 steps.
   private struct Average {
     private(set) var value: Double?
     mutating func take(_ next: Double) { value = value.map { $0 + (next - $0) / 20 } ?? next }
@@ -22,7 +23,7 @@ final class TrainingDisplay {
 
   init(_ run: TrainingRun) { (self.run, steps) = (run, run.steps) }
 
-  /// Says what is about to be trained.
+  /// Announces what is about to be trained.
   func begin() {
     message("\(run.headline); \(Engine.threadCount) threads")
     for notice in run.notices { message("note: \(notice)") }
@@ -40,7 +41,7 @@ final class TrainingDisplay {
     case .expertsDied(let experts, let step):
       let names = experts.prefix(8).map { "\($0.layer)/\($0.expert)" }.joined(separator: ", ")
       message(
-        "ALARM step \(step): \(experts.count) experts have had no token for \(IdleExperts.patience) steps (layer/expert \(names)\(experts.count > 8 ? ", …" : "")); raise losses.balance, or use a selection bias"
+        "ALARM step \(step): \(experts.count) experts have not had a token for \(IdleExperts.patience) steps (layer/expert \(names)\(experts.count > 8 ? ", …" : "")); raise losses.balance, or use a selection bias"
       )
     case .checkpoint: break
     }
@@ -50,7 +51,7 @@ final class TrainingDisplay {
     loss.take(metrics.loss)
     seconds.take(metrics.seconds)
     let now = clock.now
-    // Ten lines per second are enough for any eye.
+    // Ten updates per second are enough.
     guard isTerminal, shown.map({ now - $0 > .milliseconds(100) }) ?? true else { return }
     shown = now
     let left = Double(steps - metrics.step) * (seconds.value ?? 0)
@@ -64,13 +65,13 @@ final class TrainingDisplay {
     write("\r\(text)  \(Self.time(left)) left\u{1B}[K")
   }
 
-  /// Writes a line that stays.
+  /// Writes a permanent line.
   func message(_ text: String) {
     end()
     write(text.printable + "\n")
   }
 
-  /// Removes the line that changes.
+  /// Clears the progress line.
   func end() {
     if isTerminal, shown != nil { write("\r\u{1B}[K") }
     shown = nil

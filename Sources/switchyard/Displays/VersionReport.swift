@@ -2,7 +2,7 @@ import MoEParallel
 import MoEPlacement
 import MoETensor
 
-/// What `--version` prints.
+/// The output of `--version`.
 enum VersionReport {
   /// Switchyard's own version.
   static let version = "0.1.0"

@@ -10,13 +10,13 @@ struct PathArgument: ExpressibleByArgument {
   init(_ path: FilePath) { self.path = path }
 
   init?(argument: String) {
-    // Swift replaces what is not UTF-8, and the path would then be another one.
+    // Swift replaces bytes that are not UTF-8, which would change the path.
     guard !argument.isEmpty, !argument.unicodeScalars.contains("\u{FFFD}") else { return nil }
     path = FilePath(argument)
   }
 }
 
-/// A type that weights can have.
+/// A data type of weights.
 enum WeightType: String, CaseIterable, ExpressibleByArgument {
   case f64, f32, bf16, f16
 
@@ -42,7 +42,7 @@ struct EngineOptions: ParsableArguments {
     }
   }
 
-  /// Sets the engine up; to be called before anything is computed.
+  /// Configures the engine; to be called before any computation.
   func apply() {
     if let threads { Engine.threadCount = threads }
   }

@@ -2,7 +2,7 @@ import MoEModels
 import ArgumentParser
 import MoETraining
 
-/// How far and at which times made images follow their label.
+/// How strongly, and at which times, generated images follow their label.
 struct GuidanceOptions: ParsableArguments {
   @Option(help: "Strength of guidance; 1 for none.") var guidance = 1.0
   @Option(
@@ -28,7 +28,7 @@ struct GuidanceOptions: ParsableArguments {
     return times[0]...times[1]
   }
 
-  /// The guidance that the options ask for.
+  /// The guidance that the options describe.
   func value(inOneBatch: Bool = false) -> Guidance {
     Guidance(scale: guidance, interval: interval ?? 0...1, isConcatenated: inOneBatch)
   }

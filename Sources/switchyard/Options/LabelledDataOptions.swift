@@ -1,11 +1,11 @@
 import ArgumentParser
 import MoEData
 
-/// Options of 'inspect' for models that answer with classes or scores, or make images.
+/// Options of 'inspect' for models that predict classes or scores, or make images.
 struct LabelledDataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "For a model for classes or scores: texts with known answers. For one that makes images: images by class.",
+      "Labelled texts, for a model that predicts classes or scores; images by class, for one that makes images.",
       valueName: "path"), completion: .file()) var data: PathArgument?
   @Option(
     help: ArgumentHelp("For images in the format of MNIST: their labels.", valueName: "file"),

@@ -3,7 +3,7 @@ import MoECore
 public import MoEPlacement
 import SystemPackage
 
-/// A plan to be written in another system's format.
+/// A file to write a plan to in another system's format.
 struct PlanExport: ExpressibleByArgument {
   let format: PlanFormat
   let path: FilePath
@@ -20,7 +20,7 @@ struct PlanExport: ExpressibleByArgument {
 extension PlanFormat: RegistryArgument {
   static var registry: Registry<PlanFormat> { PlanFormats.registry }
 
-  /// How ``PlanExport`` is written, for help: `plan=, exflow= or sglang=FILE`.
+  /// The syntax of ``PlanExport``, for help: `plan=, exflow= or sglang=FILE`.
   static func exportForms(without left: PlanFormat? = nil) -> String {
     let names = registry.names.filter { $0 != left?.name }
     return names.dropLast().map { "\($0)=" }.joined(separator: ", ")

@@ -7,7 +7,7 @@ protocol RegistryArgument: ExpressibleByArgument, NamedEntry {
 }
 
 extension RegistryArgument {
-  /// The entry of a name, where there is one.
+  /// The entry of the name, if there is one.
   public init?(argument: String) {
     guard let entry = Self.registry[argument] else { return nil }
     self = entry
@@ -17,10 +17,10 @@ extension RegistryArgument {
   public var defaultValueDescription: String { name }
   /// The names of all entries.
   public static var allValueStrings: [String] { registry.names }
-  /// What each entry is, by its name.
+  /// A description of each entry, by name.
   public static var allValueDescriptions: [String: String] {
     Dictionary(uniqueKeysWithValues: registry.all.map { ($0.name, $0.help) })
   }
-  /// One of the names.
+  /// Any of the names.
   public static var defaultCompletionKind: CompletionKind { .list(registry.names) }
 }

@@ -9,7 +9,7 @@ func readText(_ path: FilePath) throws -> String {
   String(decoding: try path.textBytes(), as: UTF8.self)
 }
 
-/// A file that does not hold the text that is needed.
+/// A file that does not contain the required text.
 struct TextError: Error, CustomStringConvertible {
   var path: FilePath
   var problem: String

@@ -1,15 +1,15 @@
 import ArgumentParser
 import MoEEvaluation
 
-/// Which texts a model reads to be traced, and how.
+/// The texts that a traced model reads, and how.
 struct TextOptions: ParsableArguments {
   @Option(help: "File with text, UTF-8; may be given several times.", completion: .file())
   var text: [PathArgument] = []
-  @Option(help: "The most tokens to record of each text (default: all).") var tokens: Int?
+  @Option(help: "Maximum number of tokens to record of each text (default: all).") var tokens: Int?
   @Option(help: "Tokens per window (default: what fits the model's context, at most 512).")
   var context: Int?
 
-  /// The options' names for the settings of a ``TextRecording``.
+  /// Option names of the settings of a ``TextRecording``.
   static let flags = ["context": "--context"]
 
   func validate() throws {

@@ -49,7 +49,7 @@ struct ImageFileTests {
     #expect(try ImageFile.read(Fixtures.path("images/grey.jpg")).channels == 1)
   }
 
-  @Test("what is no image, or half of one, is refused by name")
+  @Test("what is not an image, or only half of one, is rejected by name")
   func damage() throws {
     #expect(throws: ImageError.unknownFormat(folder.file("x.png"))) {
       try ImageFile.read(folder.write(Array("hello".utf8), to: "x.png"))
@@ -82,7 +82,7 @@ struct ImageFileTests {
     }
   }
 
-  @Test("sizes that nobody needs are refused before memory is taken")
+  @Test("absurd sizes are rejected before memory is allocated")
   func enormous() throws {
     var bytes = ImageFile.png(Pixels(width: 1, height: 1, channels: 1, shade: 0))
     bytes.replaceSubrange(16..<24, with: [0, 1, 0, 0, 0, 1, 0, 0])

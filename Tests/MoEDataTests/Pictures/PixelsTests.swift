@@ -13,7 +13,7 @@ struct PixelsTests {
     #expect(colours.planes == Array(0..<6) + Array(10..<16) + Array(20..<26))
   }
 
-  @Test("a part is what lies there")
+  @Test("a part has the pixels at its place")
   func crop() {
     let part = colours.cropped(column: 1, row: 1, width: 2, height: 1)
     #expect(part.planes == [4, 5, 14, 15, 24, 25])
@@ -45,7 +45,7 @@ struct PixelsTests {
     #expect(image.centreSquare(side: 2).bytes == [1, 2, 5, 6])
   }
 
-  @Test("colours become shades and shades colours")
+  @Test("colour and greyscale are converted to each other")
   func channels() {
     let image = Pixels(width: 2, height: 1, channels: 3, bytes: [255, 0, 0, 9, 9, 9])
     #expect(image.converted(channels: 1).bytes == [76, 9])

@@ -98,7 +98,7 @@ struct TextDataTests {
     #expect(message.contains("/data: line \(line) ") && message.contains(word), "\(message)")
   }
 
-  @Test("of one's own are tables with a header, whose labels are the classes")
+  @Test("with custom classes are tables with a header, whose labels are the classes")
   func table() throws {
     let folder = try TemporaryFolder()
     func read(
@@ -136,7 +136,7 @@ struct TextDataTests {
       (#"{"type": "bridge"}"#, "no 'question'"),
       (#"{"question": 3, "type": "bridge"}"#, "'question'"),
       (#"{"question": "a", "type": "other"}"#, "'other'"),
-      (#"{"question": "", "type": "bridge"}"#, "empty"), ("7", "else than expected"),
+      (#"{"question": "", "type": "bridge"}"#, "empty"), ("7", "an unexpected value"),
     ] {
       let error = #expect(throws: DataError.self) {
         _ = try read("[\(good),\n\n\(record)]", .hotpotQA)
@@ -159,7 +159,7 @@ struct TextDataTests {
     let error = #expect(throws: DataError.self) {
       _ = try ClassificationSet(joined, with: preparation)
     }
-    #expect(error?.description.contains("second.csv: line 2 has a text without any token") ?? false)
+    #expect(error?.description.contains("second.csv: line 2 has a text without tokens") ?? false)
   }
 
   @Test("without any text are refused")
@@ -183,7 +183,7 @@ struct TextDataTests {
     }
   }
 
-  @Test("never end the program, whatever is changed in them")
+  @Test("never crash the program, whatever is changed in them")
   func fuzz() throws {
     let folder = try TemporaryFolder()
     var generator = SeededGenerator(seed: 5)
@@ -205,7 +205,9 @@ struct TextDataTests {
     }
   }
 
-  @Test("of one class are refused; samples keep the shares of classes and depend on the seed alone")
+  @Test(
+    "of one class are rejected; samples keep the proportions of classes and depend only on the seed"
+  )
   func samples() throws {
     var rows = ""
     for number in 0..<100 { rows += "\(number < 70 ? 1 : number < 90 ? 2 : 4),text \(number)\n" }
@@ -225,7 +227,7 @@ struct TextDataTests {
   private static let hasData = (try? shared.appending("ag_news/test.csv").stat()) != nil
 
   @Test(
-    "of the published sets are read whole",
+    "of the published sets are read completely",
     .enabled(if: hasData, "needs the development data in ../shared/data"))
   func published() throws {
     let sizes: [(String, TextDataFormat, Int)] = [
@@ -246,9 +248,9 @@ struct TextDataTests {
   }
 }
 
-@Suite("Texts that are made")
+@Suite("Synthetic texts")
 struct SyntheticTextTests {
-  @Test("have all classes and kinds alike, and depend on the seed alone")
+  @Test("have all classes and kinds equally often, and depend only on the seed")
   func counts() {
     let made = SyntheticTexts.make(800, seed: 1)
     for kind in 0..<2 {
@@ -271,7 +273,7 @@ struct SyntheticTextTests {
     }
   }
 
-  @Test("are whole words to their tokenizer, between the marks of a text")
+  @Test("are whole words to their tokenizer, between the special tokens of a text")
   func tokenizer() throws {
     let folder = try TemporaryFolder()
     let path = try folder.write(try SyntheticTexts.tokenizerJSON(), to: "tokenizer.json")
@@ -292,7 +294,7 @@ struct TextPreparationTests {
     return TextPreparation(try Tokenizer(path), limit: limit)
   }
 
-  @Test("stand between marks, pairs with one between them, and are cut at the limit")
+  @Test("are surrounded by special tokens, pairs separated by one, and truncated at the limit")
   func pairs() throws {
     let preparation = try Self.preparation(8)
     let one = try #require(preparation("rain cloud"))
@@ -302,7 +304,7 @@ struct TextPreparationTests {
     #expect(pair.text.ids[0] == 1 && pair.text.ids[2] == 2 && pair.text.ids[5] == 2)
     let long = try #require(preparation("rain rain rain rain rain rain rain rain"))
     #expect(long.text.ids.count == 8 && long.isTruncated && long.text.ids.last == 2)
-    // Five tokens remain; the longer text gives way first.
+    // Five tokens remain; the longer text is shortened first.
     let uneven = try #require(preparation("rain cloud", "storm storm storm storm storm storm"))
     #expect(uneven.text.ids.count == 8 && uneven.text.secondStart == 4 && uneven.isTruncated)
     #expect(preparation("\u{1}") == nil && preparation("rain", " ") == nil)

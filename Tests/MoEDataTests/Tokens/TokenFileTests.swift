@@ -105,7 +105,7 @@ struct TokenFileTests {
     #expect { _ = try outside.tokens(in: 0..<2) } throws: { "\($0)".contains("token 500") }
   }
 
-  @Test("are not made of what is no text")
+  @Test("are not made from files that are not text")
   func badText() throws {
     for (bytes, name, expected) in [
       ([], "empty.txt", "is empty"), ([0x41, 0xFF], "binary.txt", "not UTF-8 text at byte 1"),
@@ -168,7 +168,7 @@ struct TokenWindowTests {
     #expect(throws: Never.self) { try TokenWindows(file, context: 100) }
   }
 
-  @Test("every pass takes every window once, in an order of its own")
+  @Test("every epoch takes every window once, in a new order")
   func passes() {
     var order = ShuffledOrder(count: 50, seed: 3)
     let passes = (0..<4).map { _ in (0..<50).map { _ in order.next() } }
@@ -178,7 +178,7 @@ struct TokenWindowTests {
     #expect((0..<50).map { _ in other.next() } != passes[0])
   }
 
-  @Test("an order continues at any place", arguments: [0, 1, 6, 7, 8, 20, 21])
+  @Test("an order continues at any position", arguments: [0, 1, 6, 7, 8, 20, 21])
   func resuming(done: Int) {
     var whole = ShuffledOrder(count: 7, seed: 9)
     for _ in 0..<done { _ = whole.next() }

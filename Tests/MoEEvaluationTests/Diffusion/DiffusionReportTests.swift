@@ -12,11 +12,11 @@ struct DiffusionReportTests {
       separation: 0.8)
   }
 
-  @Test("count who uses which experts")
+  @Test("count which classes use which experts")
   func usage() {
     let block = Self.block([[8, 2, 0], [6, 4, 0], [1, 9, 0], [5, 5, 0]])
     #expect(block.load == [20, 20, 0] && block.unused == [2])
-    // 14 and 6 of 20, beside 6 and 14 of 20.
+    // 14 and 6 of 20, compared with 6 and 14 of 20.
     #expect(abs(block.variation(between: [[0, 1], [2, 3]]) - 0.4) < 1e-12)
     #expect(abs(block.variationByChance - 0.1) < 1e-12)
     #expect(abs((block.meanSubspaceOverlap ?? 0) - 0.4) < 1e-12)

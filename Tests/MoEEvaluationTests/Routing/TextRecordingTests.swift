@@ -18,7 +18,7 @@ struct TextRecordingTests {
       Array(String(repeating: "And the LORD said unto Moses.\n", count: 20).utf8), to: "a.txt")
   }
 
-  @Test("become windows of one trace, which is gone when it was looked at")
+  @Test("become windows of one trace, which is deleted after use")
   func windows() throws {
     let recording = try TextRecording([text, text], tokens: 20, window: 8)
     var seen = 0
@@ -45,7 +45,7 @@ struct TextRecordingTests {
     #expect(path.isMissing)
   }
 
-  @Test("tokens are classified by what they add to a text")
+  @Test("tokens are classified by the text that they add")
   func classes() throws {
     let tokenizer = try Tokenizer(Self.model)
     let classes = try TokenClasses(tokenizer)

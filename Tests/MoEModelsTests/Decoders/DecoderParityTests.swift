@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Fixtures: `Tests/Fixtures/make/decoders.py`.
-@Suite("Decoders, beside transformers'")
+@Suite("Decoders, compared with transformers")
 struct DecoderParityTests {
   static let families = [
     "mixtral", "mixtral-window", "olmoe", "qwen2_moe", "qwen3_moe", "deepseek", "llama",

@@ -107,7 +107,7 @@ struct ModelFolderTests {
     #expect(names.contains { text.contains($0) }, "\(text)")
   }
 
-  @Test("with an unknown way of stretching positions are refused")
+  @Test("with an unknown scaling of positions are rejected")
   func unknownScaling() throws {
     try change(["rope_parameters": ["rope_type": "dynamic", "rope_theta": 1e4, "factor": 2]])
     #expect(throws: ConfigurationError.self) { try MoEDecoder.open(folder.path) }
@@ -152,7 +152,7 @@ struct ModelFolderTests {
     #expect(
       throws: ModelError.noModel(
         path: folder.path,
-        problem: "holds no model: there is no config.json; found model.safetensors")
+        problem: "does not contain a model: there is no config.json; found model.safetensors")
     ) { try MoEDecoder.open(folder.path) }
     #expect(throws: FileError.self) { try MoEDecoder.open("/no/such/folder") }
   }
@@ -206,7 +206,7 @@ struct SwitchyardMoETests {
       model(tokens, random: source).logits[0][0..<23].crossEntropy(targets: tokens[0][1..<24])
     }
     let first = loss().item(as: Float.self)
-    // What has a selection bias has it as a state, which gradients do not reach.
+    // A selection bias is a state, which gradients do not reach.
     let weights = model.parameters.filter { !$0.name.hasSuffix("bias") || $0.name.contains("norm") }
     for _ in 0..<60 {
       let result = try valueAndGradients(of: loss, for: weights.map(\.parameter))
@@ -218,7 +218,7 @@ struct SwitchyardMoETests {
   }
 
   @Test(
-    "refuse keys that nobody knows and name the nearest",
+    "reject unknown keys and name the nearest",
     arguments: [
       (#""num_expert": 4"#, "num_experts"),
       (#""router": {"type": "token_choice", "k": 2, "renormalise": true}"#, "router.renormalize"),

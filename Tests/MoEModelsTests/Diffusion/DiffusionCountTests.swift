@@ -3,10 +3,10 @@ import Testing
 
 @testable import MoEModels
 
-@Suite("Numbers of weights of diffusion transformers")
+@Suite("Parameter counts of diffusion transformers")
 struct DiffusionCountTests {
   @Test(
-    "have the paper's numbers of weights",
+    "are those of the paper",
     arguments: [
       (DiffusionSize.small, 32_963_360, 75_543_584, 32_993_312),
       (.base, 130_512_416, 300_607_520, 130_572_320),
@@ -29,8 +29,8 @@ struct DiffusionCountTests {
       three.parameterCount().active - active == 2 * expert * configuration.sparseBlocks.count)
   }
 
-  /// Numbers of weights by rule for S, B, L, XL, and for 8×8, 16×16 and 32×32 pixels, added up by hand from the
-  /// shapes that the papers describe.
+  /// Parameter counts by rule for S, B, L, XL, and for 8×8, 16×16 and 32×32 pixels, added up by
+  /// hand from the shapes that the papers describe.
   private static let table: [(router: DiffusionExpertsConfiguration.Router?, counts: [Int])] = [
     (nil, [32_963_360, 130_512_416, 458_102_816, 675_129_632, 329_988, 1_874_180, 9_775_152]),
     (
@@ -63,7 +63,7 @@ struct DiffusionCountTests {
     ),
   ]
 
-  @Test("have the same numbers in every size with every rule")
+  @Test("are those of the papers in every size with every rule")
   func everyCount() {
     let kinds: [DiffusionExpertsConfiguration.Router?] =
       [nil] + DiffusionExpertsConfiguration.Router.builtIn
@@ -81,7 +81,7 @@ struct DiffusionCountTests {
     #expect(large.parameterCount().all == 1_981_962_464)
   }
 
-  @Test("of the baselines have the numbers that follow from their descriptions")
+  @Test("of the baselines follow from their descriptions")
   func baselineCounts() {
     // Sums of the code's own shapes: dense L, seven more experts of full width in twelve blocks, gates, predictors.
     let (dense, width) = (458_102_816, 1024)

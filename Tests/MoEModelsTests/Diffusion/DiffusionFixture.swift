@@ -89,7 +89,7 @@ struct DiffusionFixture {
   static func labels(_ test: Case) -> [Int] { test.hasNullLabels ? [1, 5, 3, 0] : [4, 2, 3, 0] }
 }
 
-/// Weights that lie under a prefix; what is not there starts as in a new model.
+/// Weights under a prefix; missing ones are initialized as in a new model.
 final class FixtureWeights: WeightSource {
   private let file: SafetensorsFile
   private let prefix: String
@@ -97,7 +97,7 @@ final class FixtureWeights: WeightSource {
   init(_ file: SafetensorsFile, prefix: String) { (self.file, self.prefix) = (file, prefix) }
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    // Positions are no numbers of the fixture, but computed by both sides.
+    // Positions are not in the fixture, but computed by both sides.
     if case .given(let values) = start, name == "pos_embed" {
       return Parameter(Tensor(values, shape: shape))
     }

@@ -12,7 +12,7 @@ import Testing
 struct DiffusionLoadingTests {
   private let checkpoint = Fixtures.path("diffusion").appending("promoe.pth")
 
-  /// The configuration of the checkpoint, whose width of 8 no known size has.
+  /// The configuration of the checkpoint, whose width of 8 is not that of a known size.
   private var configuration: DiffusionConfiguration {
     let test = DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" }
     return DiffusionFixture.configuration(test ?? DiffusionFixture.cases[0])
@@ -95,7 +95,7 @@ struct DiffusionLoadingTests {
     }
   }
 
-  @Test("that are others than described are refused with what they are")
+  @Test("that differ from the description are rejected, saying what they are")
   func others() throws {
     var other = configuration
     other.hiddenSize = 16
@@ -118,7 +118,7 @@ struct DiffusionLoadingTests {
     other = configuration
     other.experts?.router = .promoeExpertChoice
     #expect(message(other).isEmpty)
-    // Nothing in the file says how many heads a model of an unknown width has.
+    // The file does not say how many heads a model of an unknown width has.
     let error = #expect(throws: ConfigurationError.self) {
       try DiffusionTransformer.open(checkpoint)
     }

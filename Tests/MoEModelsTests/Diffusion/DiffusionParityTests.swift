@@ -5,7 +5,7 @@ import MoETestSupport
 import Testing
 
 /// Fixtures: `Tests/Fixtures/make/diffusion.py`.
-@Suite("Diffusion transformers, beside plain PyTorch")
+@Suite("Diffusion transformers, compared with plain PyTorch")
 struct DiffusionParityTests {
   private let fixture: DiffusionFixture
 
@@ -63,12 +63,12 @@ struct DiffusionParityTests {
   }
 
   @Test(
-    "have the gradients of the released code, which adds those of auxiliary losses on the way back")
+    "have the gradients of the released code, which adds auxiliary losses in the backward pass")
   func injection() throws {
     let test = try #require(
       DiffusionFixture.cases.first { $0.name == "promoe-tokens-identity-1-mixed" })
     try compareGradients(of: test, with: "injected") { output, error in
-      // Three times the one loss, which leaves the other as it is.
+      // Three times the one loss, without changing the other.
       let contrast = output.sparse[0].contrastiveLoss(temperature: 0.07)
       return error * 3 + (contrast ?? Tensor(0 as Float))
     }
@@ -107,7 +107,7 @@ struct DiffusionParityTests {
     }
   }
 
-  @Test("move thresholds and centroids as the reference", arguments: ["diffmoe", "k_means"])
+  @Test("update thresholds and centroids like the reference", arguments: ["diffmoe", "k_means"])
   func learning(name: String) throws {
     let test = try #require(DiffusionFixture.cases.first { $0.name == name })
     let model = try fixture.model(test)

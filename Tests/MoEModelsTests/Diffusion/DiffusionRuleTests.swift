@@ -97,7 +97,7 @@ struct DiffusionRuleTests {
   }
 
   @Test(
-    "has losses that are finite and at least 0, also where nothing is assigned", arguments: cases)
+    "has losses that are finite and at least 0, even if nothing is assigned", arguments: cases)
   func losses(test: Case) throws {
     let model = try test.model()
     let layer = try #require(model.blocks[1].experts)
@@ -118,7 +118,7 @@ struct DiffusionRuleTests {
     }
   }
 
-  @Test("learns nothing but its buffers from a batch", arguments: cases)
+  @Test("changes only its buffers after a batch", arguments: cases)
   func learning(test: Case) throws {
     let model = try test.model()
     func values(_ all: [Parameter]) -> [[Float]] { all.map { $0.value.array(of: Float.self) } }
@@ -137,7 +137,7 @@ struct DiffusionRuleTests {
     #expect(model.learnsFromRouting == test.rule.learnsFromRouting && !model.needsStart)
   }
 
-  @Test("treats an image as it would alone, where it says so", arguments: cases)
+  @Test("treats an image as it would alone, if it says so", arguments: cases)
   func batchIndependence(test: Case) throws {
     let (model, rule) = try test.parts()
     #expect(model.treatsImagesAlone == test.rule.treatsImagesAlone)
@@ -160,7 +160,7 @@ struct DiffusionRuleTests {
     }
   }
 
-  @Test("names its tensors as it says, and is known by them", arguments: cases)
+  @Test("names its tensors as declared, and is recognised by them", arguments: cases)
   func tensors(test: Case) throws {
     let model = try test.model()
     let prefix = "blocks.1.mlp."
@@ -183,7 +183,7 @@ struct DiffusionRuleTests {
     #expect(shapes["\(prefix)experts.0.\(test.rule.projections.up).weight"]?.count == 2)
   }
 
-  @Test("is registered under its name, and asked for by it")
+  @Test("is registered under its name, and found by it")
   func names() throws {
     let all = DiffusionRules.registry.all
     #expect(DiffusionRules.registry.names == all.map { $0.name })
@@ -212,7 +212,7 @@ struct DiffusionRuleTests {
       try experts(#"{"router": "tc_dit", "count": 4, "scoring": "sigmoid"}"#)
     }
     #expect(
-      unread?.description.contains("left out; it belongs to 'promoe', 'promoe_expert_choice'")
+      unread?.description.contains("absent; it belongs to 'promoe', 'promoe_expert_choice'")
         == true)
   }
 }

@@ -27,7 +27,7 @@ struct DiffusionTransformerTests {
     #expect(abs(Double(waves[256 + 192]) - sin(250.5 * frequency)) < 1e-5)
   }
 
-  @Test("give 0 when they are new, with every rule", arguments: routers)
+  @Test("output 0 when they are new, with every rule", arguments: routers)
   func startsAtZero(router: DiffusionExpertsConfiguration.Router) throws {
     let model = try DiffusionSample.new(router)
     let output = model(
@@ -35,7 +35,7 @@ struct DiffusionTransformerTests {
     )
     #expect(output.prediction.shape == [3, 4, 8, 8] && !(output.prediction .!= 0).any())
     #expect(output.sparse.count == 2)
-    // Every block is the identity, so the second sparse block sees what the first one saw.
+    // Every block is the identity, so both sparse blocks see the same input.
     #expect(!(output.sparse[0].tokens .!= output.sparse[1].tokens).any())
   }
 
@@ -60,7 +60,7 @@ struct DiffusionTransformerTests {
     }
   }
 
-  @Test("start as the paper's code does")
+  @Test("are initialized like the paper's code")
   func initialization() throws {
     let model = try DiffusionSample.new(.promoe)
     func values(_ name: String) throws -> [Float] {
@@ -92,7 +92,7 @@ struct DiffusionTransformerTests {
   }
 
   @Test(
-    "have the same gradients when blocks are computed again", arguments: allKinds)
+    "have the same gradients when blocks are recomputed", arguments: allKinds)
   func recomputation(router: DiffusionExpertsConfiguration.Router?) throws {
     let model = try DiffusionSample.awake(router)
     let (images, times, labels) = (DiffusionSample.images(3), DiffusionSample.times(3), [0, 5, 4])

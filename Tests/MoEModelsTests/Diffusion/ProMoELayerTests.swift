@@ -7,7 +7,7 @@ import Testing
 
 @testable import MoEModels
 
-/// The laws of the paper's layer, beside which its code was checked.
+/// The laws of the paper's layer; the paper's code was checked against them.
 @Suite("ProMoE layers")
 struct ProMoELayerTests {
   private let width = 32
@@ -33,7 +33,7 @@ struct ProMoELayerTests {
     .promoe, .promoeExpertChoice,
   ]
 
-  @Test("send images without a label to their own expert alone", arguments: choosers)
+  @Test("send images without a label only to the unconditional expert", arguments: choosers)
   func unconditional(router: DiffusionExpertsConfiguration.Router) throws {
     let model = try DiffusionSample.new(router)
     let (layer, x) = (try layer(model), input(3))
@@ -63,7 +63,7 @@ struct ProMoELayerTests {
     #expect(gradients.allSatisfy { !($0 .!= 0).any() })
   }
 
-  @Test("leave the unconditional expert alone where all images have labels", arguments: choosers)
+  @Test("do not use the unconditional expert if all images have labels", arguments: choosers)
   func conditional(router: DiffusionExpertsConfiguration.Router) throws {
     let model = try DiffusionSample.new(router)
     let (layer, x) = (try layer(model), input(3))
@@ -77,7 +77,7 @@ struct ProMoELayerTests {
     #expect(apply(layer, x, [1, 2, 3]).routing.load.tokens[4] == 0)
   }
 
-  @Test("do not care for the lengths of tokens and prototypes", arguments: [1, 3])
+  @Test("do not depend on the norms of tokens and prototypes", arguments: [1, 3])
   func scaleInvariance(k: Int) throws {
     let model = try DiffusionSample.new(.promoe, k: k)
     let (layer, x) = (try layer(model), input(2))
@@ -104,7 +104,7 @@ struct ProMoELayerTests {
     }
   }
 
-  @Test("treat images alone, but for the contrastive loss")
+  @Test("treat images independently, except for the contrastive loss")
   func batchIndependence() throws {
     let model = try DiffusionSample.awake(.promoe)
     let (images, times) = (DiffusionSample.images(4), DiffusionSample.times(4))
@@ -144,7 +144,7 @@ struct ProMoELayerTests {
     let model = try DiffusionSample.new(.promoe)
     let (layer, x) = (try layer(model), input(3))
     let prototypes = try #require(layer.rule as? ProMoERule).clusterCenters
-    // Opposite to another prototype: nobody chooses it where the other is better than nothing.
+    // Opposite to another prototype: no token chooses it where the other has a positive cosine.
     let mean = x.reshaped([-1, width]).mean(axis: 0)
     let far = x + mean * 50
     prototypes.assign(Tensor.stacked([mean, mean * 2 + 0.01, mean - 0.01, -mean]))
@@ -186,7 +186,7 @@ struct ProMoELayerTests {
     }
   }
 
-  @Test("give every expert the same number of an image's tokens where experts choose")
+  @Test("give every expert the same number of an image's tokens if experts choose")
   func expertChoice() throws {
     let configuration = DiffusionConfiguration.preset(.small, router: .promoeExpertChoice)
     #expect(configuration.tokens == 256)
@@ -213,7 +213,7 @@ struct ProMoELayerTests {
       prototypes: random.normal([experts, width], standardDeviation: 0.02))
     let routing = try PrototypeRouter(k: 1, experts: experts, scoring: .identity).route(scores)
     let mean = Double(routing.weights.mean().item(as: Float.self))
-    // The mean of the largest of twelve normal numbers is 1.629.
+    // The mean of the largest of twelve standard normal values is 1.629.
     #expect(abs(mean - 1.629 / Double(width).squareRoot()) < 0.02 * mean)
     let soft = try PrototypeRouter(k: 1, experts: experts, scoring: .softmax).route(scores)
     #expect(abs(soft.weights.mean().item(as: Float.self) - 0.088) < 0.002)

@@ -7,7 +7,7 @@ import SystemPackage
 import Testing
 
 /// Fixtures: `Tests/Fixtures/make/encoders.py`.
-@Suite("Encoders, beside transformers'")
+@Suite("Encoders, compared with transformers")
 struct EncoderParityTests {
   static let names = ["bert", "bert-relu", "distilbert"]
 
@@ -43,7 +43,8 @@ struct EncoderParityTests {
     return encoder(texts)
   }
 
-  @Test("give the same hidden states for every token, whatever stands beside it", arguments: names)
+  @Test(
+    "give the same hidden states for every token, whatever else is in the batch", arguments: names)
   func states(name: String) throws {
     let test = try Case(name)
     let encoder = try test.stored.encoder()
@@ -114,7 +115,7 @@ struct EncoderParityTests {
 
 @Suite("Bag encoders")
 struct BagEncoderTests {
-  @Test("have a pooled view that knows no order, and a sequence that is the embeddings")
+  @Test("have a pooled view that ignores order, and a sequence that is the embeddings")
   func order() throws {
     let folder = try TemporaryFolder()
     let text = #"{"model_type": "bag", "vocab_size": 20, "hidden_size": 8}"#
@@ -153,7 +154,7 @@ struct EncoderConfigurationTests {
     }
   }
 
-  @Test("that cannot be are refused by the name of the key")
+  @Test("that are impossible are rejected by the name of the key")
   func refused() throws {
     #expect(try message(Self.bert([:])).isEmpty)
     #expect(try message(["vocab_size": 20]).contains("model_type"))

@@ -5,7 +5,7 @@ import MoETensor
 import MoETestSupport
 import Testing
 
-/// Every version of an expert bank, beside a loop over tokens and experts in f64.
+/// Every implementation of an expert bank, compared with a loop over tokens and experts in f64.
 @Suite("Banks of experts")
 struct ExpertBankTests {
   private let source = RandomSource(seed: 5)
@@ -79,7 +79,8 @@ struct ExpertBankTests {
       let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
       #expect(output.hidden.dtype == dtype)
       let expected = loop(x, output.routing, experts)
-      // Inner values round to bf16, so every answer carries errors of the size of the largest ones.
+      // Inner values are rounded to bf16, so every output has errors of the size of the largest
+      // values.
       let largest = expected.abs().reshaped([-1]).max(axis: 0).item(as: Double.self)
       expectClose(
         output.hidden.cast(to: .f64), expected,
@@ -89,7 +90,7 @@ struct ExpertBankTests {
   }
 
   @Test(
-    "answer as a loop over tokens does", arguments: [DType.f32, .bf16],
+    "give the outputs of a loop over tokens", arguments: [DType.f32, .bf16],
     [Activation.silu, .relu, .geluTanh, .gelu])
   func matchesLoop(dtype: DType, activation: Activation) throws {
     for (form, hasBias) in [(FeedForward.Form.gated, false), (.plain, false), (.plain, true)] {
@@ -107,7 +108,8 @@ struct ExpertBankTests {
     }
   }
 
-  @Test("of any size answer", arguments: [(1, 1), (2, 2), (16, 8), (17, 9), (65, 130)])
+  @Test(
+    "of any size give the right outputs", arguments: [(1, 1), (2, 2), (16, 8), (17, 9), (65, 130)])
   func sizes(hidden: Int, inner: Int) throws {
     let sizes = Sizes(experts: 3, hidden: hidden, inner: inner)
     for dtype in [DType.f32, .bf16] {
@@ -120,7 +122,7 @@ struct ExpertBankTests {
     }
   }
 
-  @Test("that nobody chose stay out, and NaN stays with its token")
+  @Test("that were not chosen have no effect, and NaN stays with its token")
   func untouched() throws {
     let sizes = Sizes(experts: 4)
     let experts = experts(sizes, .gated, .silu, .f32)
@@ -181,7 +183,7 @@ struct ExpertBankTests {
     }
   }
 
-  @Test("give gradients also to a single weight, wherever it is")
+  @Test("give gradients even to a single weight, wherever it is")
   func singleWeights() throws {
     let sizes = Sizes(experts: 4, hidden: 32, inner: 16)
     let experts = experts(sizes, .gated, .silu, .f32)
@@ -218,7 +220,7 @@ struct ExpertBankTests {
     }
   }
 
-  /// A weight that is not dense: twice another one, whose numbers nobody may look at.
+  /// A weight that is not dense: twice another one, whose elements must not be read.
   private struct DoubledWeight: LinearWeight {
     let half: Parameter
     var shape: [Int] { half.shape }
@@ -229,7 +231,7 @@ struct ExpertBankTests {
     }
   }
 
-  @Test("hold weights of any form, and answer as with the dense ones")
+  @Test("hold weights of any form, with the same outputs as for dense ones")
   func otherWeights() throws {
     let sizes = Sizes(experts: 3, hidden: 32, inner: 16)
     let dense = experts(sizes, .gated, .silu, .f32)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Sampling")
 struct SamplerTests {
-  /// Shares of the tokens among many draws.
+  /// Relative frequencies of the tokens among many draws.
   private func shares(
     _ settings: SamplingSettings, _ scores: [Float], history: [Int] = []
   ) -> [Double] {
@@ -18,7 +18,7 @@ struct SamplerTests {
     _ settings: SamplingSettings, _ scores: [Float], _ expected: [Double], history: [Int] = [],
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
-    // Five standard errors of a share of one half are below 0.018.
+    // Five standard errors of a frequency of one half are below 0.018.
     for (found, wanted) in zip(shares(settings, scores, history: history), expected) {
       #expect(abs(found - wanted) < 0.018, sourceLocation: sourceLocation)
     }
@@ -26,7 +26,7 @@ struct SamplerTests {
 
   private let scores = [0.1, 0.2, 0.3, 0.4].map { Float(log($0)) }
 
-  @Test("follows the model's probabilities, bent by the temperature")
+  @Test("follows the model's probabilities, changed by the temperature")
   func temperature() throws {
     expectShares(try SamplingSettings(), scores, [0.1, 0.2, 0.3, 0.4])
     let squares = [0.01, 0.04, 0.09, 0.16].map { $0 / 0.3 }
@@ -34,7 +34,7 @@ struct SamplerTests {
     expectShares(try SamplingSettings(temperature: 0), scores + [scores[3]], [0, 0, 0, 1, 0])
   }
 
-  @Test("cuts by number, by share and by distance from the best")
+  @Test("limits tokens by number, by cumulative probability and by ratio to the largest")
   func cuts() throws {
     expectShares(try SamplingSettings(topK: 2), scores, [0, 0, 3.0 / 7, 4.0 / 7])
     expectShares(try SamplingSettings(topP: 0.65), scores, [0, 0, 3.0 / 7, 4.0 / 7])
@@ -43,7 +43,7 @@ struct SamplerTests {
     expectShares(try SamplingSettings(topK: 3, topP: 0.4), scores, [0, 0, 0, 1])
   }
 
-  @Test("makes tokens that occurred less likely")
+  @Test("makes tokens that have occurred less likely")
   func penalty() throws {
     var sampler = Sampler(try SamplingSettings(temperature: 0, repetitionPenalty: 2), seed: 1)
     #expect(sampler.choose(from: [3, 2, -1], history: [0]) == 1)

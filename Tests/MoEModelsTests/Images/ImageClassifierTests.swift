@@ -19,7 +19,7 @@ struct ImageClassifierTests {
 
   private func tensor(_ name: String) throws -> Tensor { try file.tensor(named: name) }
 
-  @Test("have the features and answers of plain PyTorch")
+  @Test("have the features and logits of plain PyTorch")
   func answers() throws {
     let output = model(try tensor("images"))
     expectClose(output.features, try tensor("features"), .logits)
@@ -62,7 +62,7 @@ struct ImageClassifierTests {
   }
 
   @Test(
-    "refuse configurations that describe none",
+    "reject invalid configurations",
     arguments: [
       (#""depth": 9"#, "2 more than a multiple of 6"), (#""channels": 2"#, "1 or 3"),
       (#""labels": ["a", "a"]"#, "different names"), (#""mean": [0.5]"#, "3 numbers"),

@@ -6,7 +6,7 @@ import MoETensor
 import MoETestSupport
 import Testing
 
-/// The promises of a head with experts of different kinds.
+/// The guarantees of a head with experts of different kinds.
 @Suite("Experts of different kinds under one gate")
 struct ExpertMixtureTests {
   private static let kinds: [[ExpertKind]] = [
@@ -34,7 +34,7 @@ struct ExpertMixtureTests {
 
   private static func chosen(_ routing: Routing) -> [Int] { routing.assignments.map { $0[1] } }
 
-  @Test("gives answers, choices and shares of the right shapes", arguments: kinds)
+  @Test("gives outputs, choices and weights of the right shapes", arguments: kinds)
   func shapes(kinds: [ExpertKind]) throws {
     let output = try Self.mixture(kinds)(Self.views(20))
     #expect(output.answers.shape == [20, 3])
@@ -138,7 +138,7 @@ struct ExpertMixtureTests {
     }
   }
 
-  @Test("answers with the chosen expert's own answer, bit for bit, under a straight-through gate")
+  @Test("gives the chosen expert's output, bit for bit, under a straight-through gate")
   func exactForward() throws {
     let (straight, hard) = (
       try Self.mixture(), try Self.mixture([.feedForward, .recurrent], .hard)
@@ -147,7 +147,7 @@ struct ExpertMixtureTests {
     expectClose(straight(views, training: true).answers, hard(views).answers, .exact)
   }
 
-  @Test("teaches a hard gate nothing without auxiliary losses")
+  @Test("gives a hard gate no gradient without auxiliary losses")
   func hardGate() throws {
     for (gradient, learns) in [(SingleExpertRouter.Gradient.hard, false), (.straightThrough, true)]
     {
@@ -176,7 +176,8 @@ struct ExpertMixtureTests {
     }
   }
 
-  @Test("has the released model's numbers of weights, and starts the same whatever the experts")
+  @Test(
+    "has the released model's parameter counts, and the same initialization whatever the experts")
   func weights() throws {
     func mixture(_ kinds: [ExpertKind]) throws -> ExpertMixture {
       try ExpertMixture(
@@ -209,7 +210,7 @@ struct ExpertMixtureTests {
   }
 
   @Test(
-    "keeps its answers when experts of one kind change places together with the gate's rows",
+    "keeps its outputs when experts of one kind are swapped together with the gate's rows",
     arguments: [ExpertKind.feedForward, .recurrent])
   func exchange(kind: ExpertKind) throws {
     let mixture = try Self.mixture([kind, kind])
@@ -232,7 +233,7 @@ struct ExpertMixtureTests {
     #expect(Self.chosen(after.routing) == Self.chosen(before.routing).map { 1 - $0 })
   }
 
-  @Test("sees views with dropped numbers whose mean stays, and the same ones for the same seed")
+  @Test("sees views after dropout with unchanged means, and the same ones for the same seed")
   func dropout() {
     let views = InputViews(
       pooled: Tensor.ones([50, 40]),

@@ -4,7 +4,7 @@ import MoETestSupport
 import SystemPackage
 import Testing
 
-@Suite("Where models are")
+@Suite("Locations of models")
 struct ModelLocationTests {
   private let folder: TemporaryFolder
 
@@ -76,23 +76,23 @@ struct ModelLocationTests {
     #expect("\(error, default: "")".contains("a language model is needed"))
   }
 
-  @Test("the folder of a run means its model")
+  @Test("the folder of a run stands for its model")
   func run() throws {
     try write("{}", to: "run/run.json")
     try write("{\"model_type\": \"hecto\"}", to: "run/model/config.json")
     let location = try ModelLocation(path("run"))
     #expect(location.path == path("run/model") && location.run == path("run"))
     #expect(location.kind is TextClassifiers.Type)
-    // Named itself, a model belongs to no run.
+    // A model that is named directly does not belong to a run.
     #expect(try ModelLocation(path("run/model")).run == nil)
-    // A configuration beside it is that of the training, unless it is a model's.
+    // A configuration next to it is the training configuration, unless it is a model's.
     try write("{\"task\": \"classification\"}", to: "run/config.json")
     #expect(try ModelLocation(path("run")) == location)
     try write("{\"model_type\": \"llama\"}", to: "run/config.json")
     #expect(try ModelLocation(path("run")).path == path("run"))
   }
 
-  @Test("a run's folder opens wherever its model does, with the same answer")
+  @Test("a run's folder opens wherever its model does, with the same result")
   func opening() throws {
     let source = Fixtures.path("decoders").appending("olmoe")
     try write("{}", to: "run/run.json")
@@ -103,7 +103,7 @@ struct ModelLocationTests {
     #expect(try StoredModel(path("run")).path == path("run/model"))
     #expect(try ModelSummary(path("run")) == ModelSummary(path("run/model")))
     #expect(try ModelLocation.tensors(path("run")) == path("run/model"))
-    // Without a tokenizer in the run's folder, that of the model counts.
+    // Without a tokenizer in the run's folder, that of the model is used.
     #expect(try ModelLocation.tokenizer(path("run")) == path("run/model"))
     try write("{}", to: "run/tokenizer.json")
     #expect(try ModelLocation.tokenizer(path("run")) == path("run"))
@@ -125,15 +125,15 @@ struct ModelLocationTests {
         path: path("run"), checkpoint: newest, snapshot: path(first))
     ) { try ModelLocation(path("run")) }
     #expect(message("run").hasSuffix("or name a snapshot such as \(path(first))"))
-    // A model that is half there is none.
+    // An incomplete model does not count.
     try path("run/model").createFolders()
     #expect(message("run").contains("without a finished model"))
   }
 
-  @Test("what is not a model is described by what is there")
+  @Test("what is not a model is described by its contents")
   func neither() throws {
     try path("empty").createFolders()
-    #expect(message("empty").hasSuffix("holds no model: the folder is empty"))
+    #expect(message("empty").hasSuffix("does not contain a model: the folder is empty"))
     for name in ["metrics.csv", "notes.txt", "a.log"] { try write("x", to: "some/" + name) }
     #expect(message("some").hasSuffix("no config.json; found a.log, metrics.csv, notes.txt"))
     for name in [".hidden", "b.log"] { try write("x", to: "some/" + name) }

@@ -33,7 +33,7 @@ struct UpcyclingTests {
   }
 
   @Test(
-    "keeps the dense model's answers",
+    "keeps the dense model's outputs",
     arguments: [
       (4, 2, 1, "all"), (8, 1, 1, "all"), (3, 3, 1, "every-2"), (8, 4, 2, "all"),
       (6, 3, 3, "0,2"), (16, 8, 4, "last-1"),
@@ -66,7 +66,7 @@ struct UpcyclingTests {
     }
   }
 
-  @Test("keeps bf16 weights' answers within rounding, and stores that type")
+  @Test("keeps the outputs of bf16 weights within rounding, and stores that type")
   func narrow() throws {
     let report = try upcycle(plan(12, 6) { ($0.split, $0.dtype) = (3, .bf16) })
     #expect(report.bytes == 2 * report.parameters)
@@ -75,7 +75,7 @@ struct UpcyclingTests {
     #expect(exact.largestDifference < 1e-4)
   }
 
-  @Test("draws the same numbers for the same seed, others for another, and noise per expert")
+  @Test("draws the same values for the same seed, others for another, and noise per expert")
   func seeds() throws {
     func bytes(_ name: String, seed: UInt64, noise: Double) throws -> [UInt8] {
       _ = try upcycle(plan(4, 2) { ($0.seed, $0.noise) = (seed, noise) }, name)
@@ -114,7 +114,7 @@ struct UpcyclingTests {
     )
   }
 
-  @Test("can go on learning, and slices of a copy part")
+  @Test("can continue training, and slices of a copy diverge")
   func learns() throws {
     _ = try upcycle(plan(4, 2) { $0.split = 2 })
     let model = try MoEDecoder.open(folder.file("moe"))
@@ -184,7 +184,7 @@ struct UpcyclingTests {
     #expect(try folder.contents() == ["dense"])
   }
 
-  @Test("understands choices of layers")
+  @Test("parses selections of layers")
   func selections() {
     func places(_ text: String) -> [Int]? { LayerSelection(parsing: text)?.places(of: 10) }
     #expect(places("all") == Array(0..<10) && places("every-3") == [2, 5, 8])

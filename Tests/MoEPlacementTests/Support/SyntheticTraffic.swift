@@ -7,7 +7,8 @@ struct SyntheticTraffic {
   let paths: [[Int]]
   let experts: Int
 
-  /// `affinity` is the share of steps that go to one of two preferred successors; the rest is random.
+  /// `affinity` is the fraction of steps that go to one of two preferred successors; the rest is
+  /// random.
   init(
     layers: Int, experts: Int, tokens: Int = 1000, affinity: Double = 0.6, seed: UInt64
   ) {
@@ -80,7 +81,7 @@ func bestByTryingAll(_ problem: PlacementProblem) throws -> Double {
   return best
 }
 
-/// All ways to fill ranks with experts, in rising order within each rank.
+/// All ways to fill ranks with experts, in ascending order within each rank.
 func balancedRows(experts: Int, ranks: Int) -> [[Int]] {
   var result: [[Int]] = []
   func extend(_ rankOf: [Int]) {

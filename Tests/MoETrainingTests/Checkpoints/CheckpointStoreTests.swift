@@ -49,7 +49,8 @@ struct CheckpointStoreTests {
         == ["config.json", "model.safetensors", "optimizer.safetensors", "state.json"])
   }
 
-  /// Puts a second checkpoint beside the newest, as if a process had died before it removed the older one.
+  /// Adds a second checkpoint next to the newest, as if a process had died before it removed the
+  /// older one.
   private func writeTwo() throws {
     try store.write(state(1), seed: 0, files: files)
     let aside = folder.path.appending("aside")
@@ -59,7 +60,7 @@ struct CheckpointStoreTests {
   }
 
   @Test(
-    "damaged ones are passed over",
+    "damaged ones are skipped",
     arguments: ["model.safetensors", "optimizer.safetensors", "config.json", "state.json"])
   func damage(name: String) throws {
     try writeTwo()
@@ -87,7 +88,7 @@ struct CheckpointStoreTests {
     #expect(throws: TrainingError.self) { try store.newest() }
   }
 
-  @Test("what killed processes left is removed")
+  @Test("what killed processes left behind is removed")
   func leftovers() throws {
     try store.write(state(1), seed: 0, files: files)
     try FileManager.default.createDirectory(
@@ -108,7 +109,7 @@ struct CheckpointStoreTests {
     #expect(path.isMissing)
   }
 
-  @Test("a model folder replaces an older one whole")
+  @Test("a model folder completely replaces an older one")
   func modelFolder() throws {
     let path = folder.file("model")
     for step in [1, 2] {

@@ -57,7 +57,7 @@ private struct Toy {
 
 @Suite("Training for classes and scores")
 struct ClassificationTaskTests {
-  @Test("teaches a bag of words what is spoken of, and only recurrent experts the order of events")
+  @Test("teaches a bag of words the topics, and only recurrent experts the order of events")
   func bag() throws {
     let toy = try Toy()
     let hecto = try toy.results(
@@ -73,7 +73,7 @@ struct ClassificationTaskTests {
     #expect(try #require(hecto["accuracy_temporal"]) > 0.9)
   }
 
-  @Test("gives a model folder that opens and answers as in training")
+  @Test("writes a model folder that opens and predicts as in training")
   func opens() throws {
     let toy = try Toy()
     let found = try toy.results(
@@ -95,7 +95,7 @@ struct ClassificationTaskTests {
     #expect(try readBytes(routing.appending("routing.csv")).count > 50)
   }
 
-  @Test("is the same when each weight is updated at once")
+  @Test("is the same when each weight is updated immediately")
   func fusedUpdates() throws {
     let toy = try Toy()
     func losses(_ name: String, _ settings: String) throws -> [Double] {
@@ -131,7 +131,7 @@ struct ClassificationTaskTests {
     #expect(try losses("whole", stoppingAt: nil) == losses("parts", stoppingAt: 5))
   }
 
-  @Test("never changes a frozen encoder, and finds its states again")
+  @Test("never changes a frozen encoder, and reuses its states")
   func frozen() throws {
     let toy = try Toy()
     let encoder = Fixtures.path("encoders").appending("bert")
@@ -164,7 +164,7 @@ struct ClassificationTaskTests {
         try after.tensor(named: "encoder." + entry.name), try before.tensor(named: entry.name),
         .exact)
     }
-    // States from the file are those of the encoder, but for their narrow type.
+    // States from the file are those of the encoder, except for their f16 type.
     let model = try TextClassifier.open(toy.folder.file("first").appending("model"))
     let preparation = TextPreparation(try Tokenizer(toy.folder.path), limit: 24)
     let set = try ClassificationSet(SyntheticTexts.make(50, seed: 1), with: preparation)
@@ -182,7 +182,7 @@ struct ClassificationTaskTests {
     expectClose(views.sequence.rows, live.sequence.rows, Tolerance(relative: 1e-3, absolute: 1e-3))
   }
 
-  @Test("predicts scores by their place in the range")
+  @Test("predicts scores by their position in the range")
   func scores() throws {
     let toy = try Toy()
     var rows = ""
@@ -210,10 +210,10 @@ struct ClassificationTaskTests {
     #expect(model.predict([prepared.text])[0].score?.isFinite == true)
   }
 
-  @Test("a model of questions with facts is inspected with facts, and beside another model")
+  @Test("a model of questions with facts is inspected with facts, and against another model")
   func facts() throws {
     let toy = try Toy()
-    // The question says nothing; the fact tells the classes apart.
+    // The question says nothing; the fact determines the class.
     let records = (0..<80).map { number in
       let (type, fact) =
         number.isMultiple(of: 2) ? ("bridge", "rain storm") : ("comparison", "soup salt")
@@ -244,7 +244,7 @@ struct ClassificationTaskTests {
     }
   }
 
-  @Test("leaves no folder behind when a run cannot begin, and warns of a test of one class")
+  @Test("leaves no folder behind when a run cannot start, and warns of a test set of one class")
   func beginnings() throws {
     let toy = try Toy()
     func train(_ rows: String, settings: [String] = []) throws -> TrainingRun {
@@ -275,7 +275,7 @@ struct ClassificationTaskTests {
     #expect(try train(good).notices.contains { $0.contains("one class") })
   }
 
-  @Test("puts texts aside to choose settings by, and never learns from them")
+  @Test("holds texts out for choosing settings, and never trains on them")
   func validation() throws {
     let folder = try TemporaryFolder()
     for (name, seed) in [("train.csv", 1), ("test.csv", 2)] as [(String, UInt64)] {
@@ -317,7 +317,7 @@ struct ClassificationTaskTests {
     #expect(abs(sum - step.loss) < 1e-5)
   }
 
-  @Test("refuses configurations that cannot be, by the name of the key")
+  @Test("rejects invalid configurations by the name of the key")
   func refused() throws {
     let folder = try TemporaryFolder()
     let rest = #""training": {"steps": 1, "batch_size": 1}, "optimizer": {"learning_rate": 1}"#

@@ -58,7 +58,7 @@ private struct TargetRecipe: TrainingRecipe {
   }
 }
 
-/// One number that is to become another.
+/// One number that is trained to become another.
 private final class TargetTask: TrainingTask {
   let weights: [NamedParameter]
   var position = DataPosition()
@@ -89,12 +89,12 @@ private final class TargetTask: TrainingTask {
   func modelFiles() -> [ModelFile] { [ModelFile("config.json", Array("{}".utf8))] }
 }
 
-/// Remembers what it is told.
+/// Records everything that it receives.
 private final class Recorder: MetricsSink {
   private(set) var steps: [Int] = []
   private(set) var losses: [Double] = []
   private(set) var evaluations: [Int: [NamedValue]] = [:]
-  /// Rows of a table that were written before this sink was told of each step.
+  /// Rows of a table that were written before this sink received each step.
   private(set) var rows: [Int] = []
   private let table: FilePath
 
@@ -163,7 +163,7 @@ struct RegisteredRecipeTests {
     #expect(second.evaluations[8] == whole.evaluations[8])
   }
 
-  @Test("sinks are told everything, in order, after the tables")
+  @Test("sinks receive everything, in order, after the tables")
   func sinks() throws {
     let sinks = [recorder("told"), recorder("told")]
     let run = try TrainingRun(
@@ -172,7 +172,7 @@ struct RegisteredRecipeTests {
     _ = try run.run(observer: { event in
       if case .step(let metrics) = event {
         seen.append(metrics.loss)
-        // The observer comes after all sinks.
+        // The observer is called after all sinks.
         #expect(sinks.allSatisfy { $0.losses == seen })
       }
     })
@@ -263,7 +263,7 @@ struct RegisteredRecipeTests {
     #expect(second.evaluations[6] == whole.evaluations[6])
   }
 
-  @Test("a folder that holds a run is left as it is, unless the run is to continue")
+  @Test("a folder that contains a run is left unchanged, unless the run is to continue")
   func occupied() throws {
     _ = try folder.write(Array("mine".utf8), to: "data")
     _ = try run("one").run()

@@ -35,7 +35,7 @@ struct TrainingConfigurationTests {
     return try TrainingConfiguration(path, settings: settings)
   }
 
-  @Test("paths in the file are relative to it, and those of --set to the present folder")
+  @Test("paths in the file are relative to it, and those of --set to the current directory")
   func paths() throws {
     let resolved = FilePath(folder.path.string).lexicallyNormalized()
     #expect(try language().train == [resolved.appending("text.txt")])
@@ -58,7 +58,7 @@ struct TrainingConfigurationTests {
   }
 
   @Test(
-    "wrong ones are refused with the key and what it must be",
+    "invalid ones are rejected with the key and the expected value",
     arguments: [
       ("task=x", "task is 'x'; it must be one of language"),
       ("modl={}", "the key 'modl' is unknown; did you mean 'model'?"),
@@ -68,7 +68,7 @@ struct TrainingConfigurationTests {
       ("training.steps=many", "training.steps is 'many'"),
       ("training.batch_size=null", "the key 'training.batch_size' is missing"),
       ("training=3", "training is 3; it must be an object"),
-      ("training.steps.x=3", "'steps' holds no keys"),
+      ("training.steps.x=3", "'steps' does not have keys"),
       ("model=null", "the key 'model' is missing"),
       ("data.train=null", "the key 'data.train' is missing"),
       ("data.train=3", "data.train is 3"),
@@ -99,7 +99,7 @@ struct TrainingConfigurationTests {
     }
   }
 
-  @Test("resuming says what differs, but not in what decides about no loss")
+  @Test("resuming says what differs, except for keys that do not affect losses")
   func differences() throws {
     let record = RunRecord(try read(), versions: [:])
     let same = try read("checkpoints.every=7", "evaluation.every=3", "log.routing_every=1")
@@ -109,14 +109,14 @@ struct TrainingConfigurationTests {
       record.differences(from: other) == [
         "losses.balance is 0.01, it was absent", "optimizer.learning_rate is 0.02, it was 0.01",
       ])
-    // More steps stretch the schedule, unless its length is stated.
+    // More steps stretch the schedule, unless its length is given.
     let longer = try read("training.steps=80").resolved
     #expect(record.differences(from: longer).contains("schedule.steps is 80, it was 40"))
     let stated = try read("training.steps=80", "schedule.steps=40", "schedule.warmup_steps=4")
     #expect(record.differences(from: stated.resolved).isEmpty)
   }
 
-  @Test("fused updates may be switched on for a run that exists; clip 0 is no limit")
+  @Test("fused updates may be switched on for an existing run; clip 0 means no limit")
   func fusedUpdates() throws {
     let record = RunRecord(try read(), versions: [:])
     #expect(record.differences(from: try read("training.fused_update=true").resolved).isEmpty)
@@ -133,7 +133,7 @@ struct TrainingConfigurationTests {
     }
   }
 
-  @Test("sizes that no machine holds are refused before anything is allocated")
+  @Test("sizes that do not fit into any machine are rejected before anything is allocated")
   func impossibleSizes() throws {
     _ = try folder.write(Array(String(repeating: "some words ", count: 500).utf8), to: "text.txt")
     let out = folder.file("out")

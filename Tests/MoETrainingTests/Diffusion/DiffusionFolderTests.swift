@@ -11,7 +11,7 @@ import Testing
 
 @testable import MoETraining
 
-/// Folders of images whose classes differ from set to set, and models whose training goes on.
+/// Folders of images whose classes differ from set to set, and models whose training continues.
 @Suite("Diffusion on folders of images")
 struct DiffusionFolderTests {
   private let folder: TemporaryFolder
@@ -81,7 +81,7 @@ struct DiffusionFolderTests {
     #expect(refused.contains("the classes dog, emu, fox; known are cat, dog, emu;"), "\(refused)")
   }
 
-  @Test("a model whose weights are another's than its config.json describes is not trained")
+  @Test("a model whose weights do not match its config.json is not trained")
   func otherModel() throws {
     try pictures("train", ["cat": 10, "dog": 200])
     let model = try trained(configuration(validation: nil), "first")
@@ -104,7 +104,7 @@ struct DiffusionFolderTests {
     }
   }
 
-  @Test("a model whose training goes on keeps its classes, and looks at images by their names")
+  @Test("a model whose training continues keeps its classes, and maps images by class name")
   func names() throws {
     try pictures("train", ["cat": 10, "dog": 200, "emu": 90])
     let model = try trained(configuration(validation: nil), "first")

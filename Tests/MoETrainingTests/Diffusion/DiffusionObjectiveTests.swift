@@ -10,7 +10,7 @@ import Testing
 @testable import MoETraining
 
 /// Fixtures: `Tests/Fixtures/make/diffusion.py`.
-@Suite("Objectives of diffusion")
+@Suite("Diffusion objectives")
 struct DiffusionObjectiveTests {
   private let run: DiffusionRun
 
@@ -32,7 +32,7 @@ struct DiffusionObjectiveTests {
   }
 
   @Test(
-    "train a step as PyTorch where experts choose, and with three experts per token",
+    "train a step like PyTorch if experts choose, and with three experts per token",
     arguments: DiffusionRun.rules.dropFirst())
   func oneStep(rule: DiffusionRun.Rule) throws {
     let loop = try loop(try run.model(rule.router, perToken: rule.perToken))
@@ -43,7 +43,8 @@ struct DiffusionObjectiveTests {
     )
     #expect(abs(metrics.parts[0].value - Double(loss)) < 1e-5 * Double(loss))
     #expect(abs(metrics.gradientNorm - Double(norm)) < 1e-5 * Double(norm))
-    // The bias of keys changes no attention: its gradient is rounding, which AdamW makes a step of.
+    // The bias of keys does not affect attention: its gradient is rounding, which AdamW turns into
+    // a step.
     for named in loop.task.weights where !named.name.hasSuffix("attn.qkv.bias") {
       expectClose(
         named.parameter.value, try run.tensor(rule.prefix + "trained/" + named.name),
@@ -76,7 +77,8 @@ struct DiffusionObjectiveTests {
           expectClose(found, expected, .trainedWeights, named.name)
           continue
         }
-        // The bias of keys changes no attention: its gradient is rounding, which AdamW makes a step of.
+        // The bias of keys does not affect attention: its gradient is rounding, which AdamW turns
+        // into a step.
         for part in [0..<8, 16..<24] {
           expectClose(found[part], expected[part], .trainedWeights, named.name)
         }
@@ -100,7 +102,7 @@ struct DiffusionObjectiveTests {
         terms = parts.map { $0.value.detached() }
         return parts[0].value + parts[1].value
       }, for: [prediction])
-    // The first steps compare means that differ by little more than the last digits of f32.
+    // The first steps compare means that differ by little more than the precision of f32.
     let close = Tolerance(relative: 1e-4, absolute: 1e-6)
     expectClose(terms[0], try run.tensor("noise_prediction/error"), close)
     expectClose(terms[1], try run.tensor("noise_prediction/bits"), close)
@@ -110,7 +112,7 @@ struct DiffusionObjectiveTests {
       found.gradients[0], expected, Tolerance(relative: 1e-3, absolute: 2e-4 * scale))
   }
 
-  @Test("keep the learned mean out of the reach of the variational term")
+  @Test("protect the learned mean from the variational term")
   func isolation() throws {
     let objective = NoisePrediction(try NoiseSchedule())
     let random = RandomSource(seed: 1)
@@ -129,7 +131,8 @@ struct DiffusionObjectiveTests {
     #expect(objective.losses(noise.value, for: noisy).map(\.name) == ["noise_error"])
   }
 
-  @Test("move images along straight lines, and tell the model a thousand times the share of noise")
+  @Test(
+    "move images along straight lines, and give the model a thousand times the fraction of noise")
   func flow() throws {
     let random = RandomSource(seed: 4)
     let images = random.uniform([500, 1, 2, 2], low: -1, high: 1)
@@ -137,7 +140,7 @@ struct DiffusionObjectiveTests {
     let sigma = noisy.times / 1000
     let expected = images + sigma.reshaped([500, 1, 1, 1]) * (noisy.noise - images)
     expectClose(noisy.images, expected, .sameKernels)
-    // The logits of the times are standard normal numbers.
+    // The logits of the times are standard normal.
     let logits = (sigma / (1 - sigma)).log()
     #expect(abs(logits.mean().item(as: Float.self)) < 0.1)
     #expect(abs((logits * logits).mean().item(as: Float.self) - 1) < 0.15)
@@ -145,7 +148,7 @@ struct DiffusionObjectiveTests {
     #expect(RectifiedFlow().losses(perfect, for: noisy)[0].value.item(as: Float.self) == 0)
   }
 
-  @Test("of flow leave the channels of variances at their start")
+  @Test("of flow leave the channels of variances at their initial values")
   func unusedVariances() throws {
     let model = try run.model()
     let noisy = RectifiedFlow.noised(
@@ -164,7 +167,7 @@ struct DiffusionObjectiveTests {
     }
   }
 
-  @Test("use schedules whose numbers follow from their definition")
+  @Test("use schedules whose values follow from their definition")
   func schedule() throws {
     let full = try NoiseSchedule()
     #expect(full.betas[0] == 1e-4 && abs(full.betas[999] - 0.02) < 1e-15)

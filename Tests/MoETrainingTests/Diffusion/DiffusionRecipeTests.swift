@@ -41,7 +41,7 @@ struct DiffusionRecipeTests {
   }
 
   @Test(
-    "train a model whose folder opens again, with pictures and tables on the way",
+    "train a model whose folder opens again, with pictures and tables during training",
     arguments: ["promoe", "promoe_expert_choice", "tc_dit", "k_means", "dense"])
   func trains(router: String) throws {
     let changes =
@@ -61,7 +61,7 @@ struct DiffusionRecipeTests {
     #expect(sheet.width == 2 * (64 + 2) + 2 && sheet.height == 3 * (64 + 2) + 2)
     #expect(shown.appending("usage-by-class.csv").isMissing == (router == "dense"))
     let stored = try StoredDiffusionModel(model)
-    // Files of MNIST have no names of classes.
+    // MNIST files have no class names.
     #expect(stored.classNames == ["0", "1", "2"])
     #expect(try stored.labels(named: "2,0") == [2, 0])
     #expect(throws: SettingError.self) { try stored.labels(named: "7") }
@@ -71,7 +71,7 @@ struct DiffusionRecipeTests {
   }
 
   @Test(
-    "factors of losses that a rule does not know are pointed out",
+    "coefficients of losses that a rule does not have are reported",
     arguments: [
       ("dense", "losses.contrastive=1", "contrastive changes nothing: a dense model has no"),
       ("tc_dit", "losses.capacity=0.1", "the router 'tc_dit' has no predicted capacities"),
@@ -90,7 +90,7 @@ struct DiffusionRecipeTests {
     #expect(run.notices.allSatisfy { $0.contains(expected) }, "\(run.notices)")
   }
 
-  @Test("models that predict noise learn variances unless told otherwise")
+  @Test("models that predict noise learn variances unless configured otherwise")
   func variances() throws {
     func outputs(_ settings: String...) throws -> Int {
       let recipe = try #require(configuration(settings).recipe as? DiffusionRecipe)
@@ -103,7 +103,7 @@ struct DiffusionRecipeTests {
     #expect(try outputs("model.learn_sigma=true") == 2)
   }
 
-  @Test("held-back images are the last of each class")
+  @Test("held-out images are the last of each class")
   func split() throws {
     let set = LabelledImages(
       width: 1, height: 1, channels: 1, bytes: Array(0..<8), labels: [0, 1, 0, 1, 0, 1, 0, 1],

@@ -8,7 +8,7 @@ import SystemPackage
 
 @testable import MoETraining
 
-/// Results of `Tests/Fixtures/make/diffusion.py` that concern training and making images.
+/// Results of `Tests/Fixtures/make/diffusion.py` for training and sampling.
 struct DiffusionRun {
   let file: SafetensorsFile
   private let models: SafetensorsFile
@@ -21,7 +21,7 @@ struct DiffusionRun {
 
   func tensor(_ name: String) throws -> Tensor { try file.tensor(named: name) }
 
-  /// A rule whose training and sampling the reference repeats, and where its results stand.
+  /// A rule whose training and sampling the reference repeats, and the location of its results.
   struct Rule: Sendable {
     var prefix = ""
     var router = DiffusionExpertsConfiguration.Router.promoe

@@ -8,7 +8,7 @@ import Testing
 @testable import MoEModels
 
 /// Fixtures: `Tests/Fixtures/make/diffusion.py`.
-@Suite("Samplers of images")
+@Suite("Image samplers")
 struct DiffusionSamplerTests {
   private let run: DiffusionRun
 
@@ -41,7 +41,8 @@ struct DiffusionSamplerTests {
       let found = try sampler(method, guidance: guidance).walk(
         process, from: noise, labels: DiffusionRun.labelled, noise: { noises[$0] })
       let expected = try run.tensor(rule.prefix + "sample/\(method.rawValue)")
-      // The first jump divides by the small share of the image that is left at the end of the schedule.
+      // The first jump divides by the small fraction of the image that is left at the end of the
+      // schedule.
       let scale = Double(expected.abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
       expectClose(
         found, expected, Tolerance(relative: 1e-4, absolute: 2e-5 * scale), method.rawValue)
@@ -63,7 +64,7 @@ struct DiffusionSamplerTests {
   }
 
   @Test(
-    "make the same image of the same seed, beside whatever others",
+    "make the same image from the same seed, whatever else is in the batch",
     arguments: [
       DiffusionSampler.Method.euler, .ancestral,
     ])
@@ -98,7 +99,7 @@ struct DiffusionSamplerTests {
     let one = try sampler.images(from: model, labels: labels, seed: 5, batchSize: 9)
     expectClose(one, whole, .exact)
     #expect(try sampler.images(from: model, labels: [], seed: 5, batchSize: 2).count == 0)
-    // A wrong label of the last batch stops all before any work.
+    // A wrong label in the last batch is an error before any work.
     #expect(throws: SettingError.self) {
       try sampler.images(from: model, labels: [0, 0, 9], seed: 5, batchSize: 2) { _, _ in
         Issue.record("work has begun")
@@ -106,7 +107,7 @@ struct DiffusionSamplerTests {
     }
   }
 
-  @Test("show what happens on the way")
+  @Test("show the intermediate images")
   func trajectory() throws {
     let model = try run.model()
     var times: [Double] = []
@@ -120,7 +121,7 @@ struct DiffusionSamplerTests {
     expectClose(try #require(last), images, .exact)
   }
 
-  @Test("use guidance only above 1 and inside of its interval")
+  @Test("use guidance only above 1 and inside its interval")
   func guidance() throws {
     let model = try run.model()
     let noise = try run.tensor("noise")

@@ -73,13 +73,13 @@ extension DiffusionTaskTests {
     #expect(
       cosines.count == 5
         && cosines[1] == "1,0," + expected[..<4].map { "\($0)" }.joined(separator: ","))
-    // Counting starts anew.
+    // Counts are reset.
     let again = try loop.task.evaluationFiles().first { $0.name == "roles.csv" }
     let text = String(decoding: try #require(again).bytes, as: UTF8.self)
     #expect(text.hasSuffix("\n1,0.0,0.0,0.0\n"))
   }
 
-  @Test("leaves out the share of labels that the model asks for")
+  @Test("drops the fraction of labels that the model specifies")
   func labelDropout() throws {
     for share in [0.0, 0.5] {
       let loop = try loop(.kMeans, batch: 64) {

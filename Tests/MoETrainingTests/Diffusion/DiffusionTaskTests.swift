@@ -37,7 +37,7 @@ struct DiffusionTaskTests {
         average: average, seed: 9))
   }
 
-  @Test("is the same when each weight is updated at once", arguments: routers)
+  @Test("is the same when each weight is updated immediately", arguments: routers)
   func fusedUpdates(router: DiffusionExpertsConfiguration.Router?) throws {
     for limit in [0.1, Double.infinity] {
       let plain = try loop(router, limit: limit)
@@ -65,12 +65,12 @@ struct DiffusionTaskTests {
   }
 
   @Test(
-    "leaves thresholds and centroids alone after a step that came to nothing",
+    "does not change thresholds and centroids after an abandoned step",
     arguments: [DiffusionExpertsConfiguration.Router.diffMoE, .kMeans])
   func abandoned(router: DiffusionExpertsConfiguration.Router) throws {
     let (loop, other) = (try loop(router), try loop(router))
     for it in [loop, other] { _ = try it.advance() }
-    // What a batch did is kept until its step ends, and this one never does.
+    // A batch's results are kept until its step ends, and this one never does.
     let batch = try loop.task.nextBatch()
     _ = try loop.task.loss(batch, random: RandomSource(seed: 5))
     loop.task.stepAbandoned()
@@ -81,7 +81,7 @@ struct DiffusionTaskTests {
     }
   }
 
-  @Test("watches the gate without learning from it")
+  @Test("logs the gate without learning from it")
   func gate() throws {
     let step = try loop(.promoe).advance()
     let gate = try #require(step.parts.first { $0.name == "gate" })
@@ -114,7 +114,7 @@ struct DiffusionTaskTests {
   }
 
   @Test(
-    "computes blocks again with the same losses",
+    "recomputes blocks with the same losses",
     arguments: [
       DiffusionExpertsConfiguration.Router.promoe, .promoeExpertChoice, .diffMoE,
     ])
@@ -137,7 +137,7 @@ struct DiffusionTaskTests {
     }
   }
 
-  @Test("keeps gates open and experts busy with the contrastive loss")
+  @Test("keeps gates open and experts in use with the contrastive loss")
   func contrastive() throws {
     func gate(_ factor: Double) throws -> (weight: Double, busy: Int) {
       let model = try SampleImages.model(.promoe)
@@ -171,7 +171,7 @@ struct DiffusionTaskTests {
     #expect(with.weight > without.weight && with.busy == 4, "\(with), \(without)")
   }
 
-  @Test("takes images in the same order again, mirrored or not")
+  @Test("repeats the same order of images, mirrored or not")
   func order() throws {
     let set = try SampleImages.set(10)
     let source = ShuffledImages(set, flips: true, seed: 4)
@@ -180,7 +180,7 @@ struct DiffusionTaskTests {
     let again = try source.next(3)
     expectClose(again.images, first[1].images, .exact)
     #expect(again.labels == first[1].labels && source.position.index == 6)
-    // Ten images in a pass: all appear once, some mirrored.
+    // Ten images per epoch: all appear once, some mirrored.
     let labels = first.flatMap(\.labels)
     #expect(labels[..<10].sorted() == (0..<10).map { $0 % 4 }.sorted())
     let plain = ShuffledImages(set, flips: false, seed: 4)

@@ -6,12 +6,13 @@ import MoETensor
 @testable import MoEModels
 @testable import MoETraining
 
-/// One sparse layer alone, and a task that only specialized experts solve: tokens of eight clusters, each with a
-/// linear target of its own; a tenth of the samples have no label and, for the same tokens, another target.
+/// One sparse layer alone, and a task that only specialized experts solve: tokens of eight
+/// clusters, each with a separate linear target; a tenth of the samples have no label and, for the
+/// same tokens, another target.
 ///
 ///     x = norm(common · √D · direction + centre of the cluster + 0.5 · noise),   y = W(cluster) x,  or W(none) x
 ///
-/// The more tokens have in common, the harder they are to tell apart.
+/// The more tokens have in common, the harder they are to distinguish.
 struct LayerRegression {
   /// What is compared; all have the same active weights.
   enum Model: String, CaseIterable {
@@ -33,13 +34,13 @@ struct LayerRegression {
     var balance: Double { [.linearBalanced, .fullBalanced].contains(self) ? 0.01 : 0 }
   }
 
-  /// What a trained layer does with new tokens.
+  /// The performance of a trained layer on new tokens.
   struct Result {
     /// Mean squared error of samples with a label.
     var labelled: Double
     /// Mean squared error of samples without.
     var unlabelled: Double
-    /// What expert and cluster say about one another: normalized mutual information, 0 to 1.
+    /// Normalized mutual information of expert and cluster, 0 to 1.
     var information: Double
     /// Experts with more than 1 % of the tokens.
     var active: Double
@@ -116,7 +117,7 @@ struct LayerRegression {
     return sum > 0 ? 2 * (sum - joint) / sum : 0
   }
 
-  /// Tokens, what is to be answered, and who they are.
+  /// Tokens, their targets, and their clusters.
   struct Batch {
     /// Shape `[samples, tokens, width]`.
     var x: Tensor
@@ -152,7 +153,7 @@ struct LayerRegression {
       let x = (centres.selecting(members) + noise * 0.5 + shift).layerNorm(epsilon: 1e-6)
       let labels = random.uniform([samples]).array(of: Float.self).map { $0 < 0.1 ? 1 : 0 }
       let clusters = members.array(of: Int.self)
-      // Every token's answer to every target, of which one is taken.
+      // Every token's output for every target, of which one is selected.
       let kinds = clusters.enumerated().map {
         labels[$0.offset / tokens] == 1 ? LayerRegression.clusters : $0.element
       }

@@ -7,7 +7,7 @@ import Testing
 ///   [arXiv:2510.24711](https://arxiv.org/abs/2510.24711), whose order this repeats.
 @Suite("Parts of ProMoE on a single layer", .serialized)
 struct LayerRegressionTests {
-  @Test("each part lowers the error, and an expert of its own that of samples without a label")
+  @Test("each part lowers the error, and a separate expert that of samples without a label")
   func order() throws {
     let models: [LayerRegression.Model] = [.dense, .prototypes, .prototypesContrastive, .full]
     let results = try models.map { model in
@@ -21,7 +21,7 @@ struct LayerRegressionTests {
     #expect(unlabelled[3] < 0.2 * unlabelled[2], "\(unlabelled)")
   }
 
-  /// How much tokens have in common in the table that is asked for, if one is.
+  /// How much tokens have in common in the requested table, if any.
   private static let asked = ProcessInfo.processInfo.environment["SWITCHYARD_LAYER_REGRESSION"]
     .flatMap(Double.init)
 

@@ -9,8 +9,8 @@ import Testing
 
 @testable import MoETraining
 
-/// A rule as another package would write it: tokens choose by a gate whose scores a loss keeps small, and which counts
-/// how busy its experts were.
+/// A rule as another package would write it: tokens choose by a gate whose logits a loss keeps
+/// small, and which counts the use of its experts.
 private struct CalmRule: DiffusionRule {
   static let name = "calm"
   static let title = "a calm model"
@@ -86,7 +86,7 @@ struct OwnRuleTests {
         optimizer: AdamWSettings(weightDecay: 0)))
   }
 
-  @Test("makes a model from JSON that names it")
+  @Test("builds a model from JSON that names it")
   func model() throws {
     let configuration = try configuration()
     #expect(configuration.experts?.router == .init(CalmRule.self))
@@ -120,7 +120,7 @@ struct OwnRuleTests {
     #expect(other.parts[1].value != step.parts[2].value)
   }
 
-  @Test("has the same losses when blocks are computed again")
+  @Test("has the same losses when blocks are recomputed")
   func recomputation() throws {
     let (plain, again) = (try loop(), try loop(recomputes: true))
     for _ in 0..<3 {
@@ -130,7 +130,7 @@ struct OwnRuleTests {
     }
   }
 
-  @Test("takes numbers of its losses from a training's JSON")
+  @Test("takes coefficients of its losses from a training's JSON")
   func recipe() throws {
     let folder = try TemporaryFolder()
     let set = LabelledImages(
@@ -166,7 +166,7 @@ struct OwnRuleTests {
       ])
   }
 
-  @Test("refuses numbers that no term has, or that are out of range")
+  @Test("rejects coefficients that no term has, or that are out of range")
   func refusals() throws {
     for (losses, expected) in [
       (["clam": 1.0], "clam is 1.0; it must be absent; the router has balance, calm, calm_power"),

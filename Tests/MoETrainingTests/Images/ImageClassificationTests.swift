@@ -56,7 +56,7 @@ struct ImageClassificationTests {
     ImageFiles([folder.file("images")], labels: folder.file("labels"))
   }
 
-  @Test("learns to tell classes apart, and its folder opens")
+  @Test("learns to distinguish classes, and its folder opens")
   func learns() throws {
     let path = try trained("run")
     let model = try ImageClassifier.open(path)
@@ -152,7 +152,7 @@ struct ImageClassificationTests {
     return try StoredDiffusionModel(path)
   }
 
-  @Test("looks at experts of every rule", arguments: DiffusionExpertsConfiguration.Router.builtIn)
+  @Test("inspects experts of every rule", arguments: DiffusionExpertsConfiguration.Router.builtIn)
   func inspection(router: DiffusionExpertsConfiguration.Router) throws {
     var configuration = DiffusionConfiguration(
       imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 4, heads: 2, classes: 3)
@@ -166,7 +166,7 @@ struct ImageClassificationTests {
     let roles = try #require(report.roles)
     #expect(abs(roles.routed + roles.unconditional + roles.shared - 1) < 1e-9)
     #expect((roles.unconditional > 0) == hasRoles && (roles.shared > 0) == hasRoles)
-    // Every patch has one expert beside the shared one.
+    // Every patch has one expert besides the shared one.
     if hasRoles { #expect(abs(roles.shared - 0.5) < 1e-9) }
     for block in report.blocks {
       #expect(block.subspaces.count == (hasRoles ? 5 : 4) && block.usage.count == 3)
@@ -179,7 +179,7 @@ struct ImageClassificationTests {
     #expect(found.sheet != nil)
   }
 
-  @Test("counts the work of roles, and does not conclude it from the configuration")
+  @Test("counts the work of roles instead of deriving it from the configuration")
   func roles() throws {
     var configuration = DiffusionConfiguration(
       imageSize: 8, channels: 1, patchSize: 2, hiddenSize: 16, depth: 2, heads: 2, classes: 3,
@@ -198,7 +198,7 @@ struct ImageClassificationTests {
     #expect(abs(roles.routed - (48 - unlabelled) * 15 / all) < 1e-9)
   }
 
-  @Test("the bundled classifier knows digits of hands that it never saw")
+  @Test("the bundled classifier recognises digits by writers that it has never seen")
   func bundled() throws {
     let data = Fixtures.package.appending("Data")
     let digits = data.appending("digits")
@@ -233,7 +233,7 @@ struct ImageClassificationTests {
 }
 
 extension DiffusionExpertsConfiguration.Router {
-  /// Whether experts choose tokens and not tokens experts.
+  /// Whether experts choose tokens rather than tokens experts.
   fileprivate var choosesTokens: Bool {
     [.promoeExpertChoice, .expertChoice, .diffMoE].contains(self)
   }

@@ -27,7 +27,7 @@ struct LatentImagesTests {
     return path
   }
 
-  @Test("are means without randomness, and drawn anew with it")
+  @Test("are means without random numbers, and sampled with them")
   func draws() throws {
     let latents = try LatentImages(file())
     #expect(latents.count == 2 && latents.classes == 3 && latents.label(1) == 2)
@@ -50,7 +50,7 @@ struct LatentImagesTests {
     expectClose(read.images([0, 1, 2], random: RandomSource(seed: 1)), made, .exact)
   }
 
-  @Test("that disagree with themselves are refused")
+  @Test("that are inconsistent are rejected")
   func refusals() throws {
     #expect(throws: ConfigurationError.self) { try LatentImages(file(metadata: "{}")) }
     #expect(throws: ConfigurationError.self) { try LatentImages(file(labels: [0, 3])) }
@@ -59,12 +59,12 @@ struct LatentImagesTests {
   }
 
   @Test(
-    "with values that no image has are refused with the file and the image",
+    "with invalid values are rejected with the file and the image",
     arguments: [
       ("mean", Float.nan), ("mean", .infinity), ("std", .nan), ("std", .infinity), ("std", -1),
     ])
   func values(name: String, value: Float) throws {
-    // More images than are looked at together.
+    // More images than are checked at a time.
     let count = 300
     var tensors = [
       "mean": Tensor.zeros([count, 1, 2, 2]), "std": Tensor.ones([count, 1, 2, 2]),
@@ -110,7 +110,7 @@ struct LatentImagesTests {
     return model
   }
 
-  @Test("train a model that makes latents, and remembers their scale")
+  @Test("train a model that generates latents, and records their scale")
   func training() throws {
     let path = try trained("run")
     let model = try StoredDiffusionModel(path)

@@ -45,7 +45,7 @@ struct TrainingLoopTests {
     }
   }
 
-  @Test("a state keeps its tensors while training goes on")
+  @Test("a state keeps its tensors while training continues")
   func stateIsAValue() throws {
     let loop = try running.loop()
     _ = try loop.advance()
@@ -82,9 +82,9 @@ struct TrainingLoopTests {
     for (a, b) in zip(plain, recomputed) { #expect(abs(a - b) < 1e-5 * a) }
   }
 
-  @Test("updating each weight at once changes nothing", arguments: RunningModel.routers)
+  @Test("updating each weight immediately changes nothing", arguments: RunningModel.routers)
   func fusedUpdates(router: String) throws {
-    // A limit that acts at every step, one that never does, and none.
+    // A limit that is exceeded at every step, one that never is, and none.
     for (limit, dtype) in [(0.1, DType.f32), (1e6, .bf16), (.infinity, .f32)] {
       let isRandom = router.contains("random") || router.contains("noisy")
       func steps(fused: Bool) throws -> (metrics: [StepMetrics], loop: TrainingLoop<LanguageTask>) {
@@ -127,7 +127,7 @@ struct TrainingLoopTests {
     }
   }
 
-  @Test("fused updates have nowhere to add up micro-batches")
+  @Test("fused updates cannot accumulate micro-batches")
   func fusedAccumulation() {
     #expect(throws: SettingError.self) {
       try running.loop(accumulation: 2, fusesUpdates: true)
@@ -212,7 +212,7 @@ private final class InfiniteSlope: TrainingTask {
 }
 
 /// Fixture: `Tests/Fixtures/make/training_run.py`, which names the same constants.
-@Suite("A training run, beside transformers and PyTorch")
+@Suite("A training run, compared with transformers and PyTorch")
 struct TrainingRunParityTests {
   @Test("has the same losses, parts and norms for 100 steps in the same order of data")
   func losses() throws {

@@ -9,7 +9,7 @@ import Testing
 
 @testable import MoETraining
 
-/// One number that is to become 1; shows itself as a file.
+/// One number that is trained to become 1, with a file that shows it.
 private final class NumberTask: TrainingTask {
   let number = Parameter(Tensor([0 as Float]))
   var weights: [NamedParameter] { [NamedParameter("number", number)] }

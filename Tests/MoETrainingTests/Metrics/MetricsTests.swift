@@ -38,7 +38,7 @@ struct MetricsTests {
     #expect(try text("evaluation.csv") == "step,loss\n4,1.5\n")
   }
 
-  @Test("a table that continues forgets what came after the checkpoint", arguments: [true, false])
+  @Test("a table that continues drops rows after the checkpoint", arguments: [true, false])
   func continued(isTorn: Bool) throws {
     let log = try CSVLog(folder.path)
     for step in 1...5 { try log.record(metrics(step)) }
@@ -57,7 +57,7 @@ struct MetricsTests {
     String(decoding: try readBytes(folder.file(name)), as: UTF8.self)
   }
 
-  /// Bytes that TensorBoard's own writer (2.21, `RecordWriter`) makes of the same message.
+  /// Bytes that TensorBoard's writer (2.21, `RecordWriter`) makes of the same message.
   @Test("event records are those of TensorBoard")
   func record() throws {
     var event = ProtobufMessage()

@@ -17,7 +17,7 @@ struct RoutingHistoryTests {
     #expect(MetricsTable(folder.path).columns.isEmpty)
   }
 
-  @Test("tell the loads of experts by step and layer, and leave out what is no row")
+  @Test("give the loads of experts by step and layer, and leave out invalid rows")
   func history() throws {
     let folder = try TemporaryFolder()
     let rows = [

@@ -14,7 +14,7 @@ struct RunFolderTests {
     for name in names { try folder.path.pushing(FilePath(name)).createFolders() }
   }
 
-  @Test("are its snapshots and then its result, which stands for the newest checkpoint")
+  @Test("are its snapshots and then its result, which represents the newest checkpoint")
   func models() throws {
     #expect(RunFolder(folder.path) == nil)
     _ = try folder.write([], to: "run.json")

@@ -2,7 +2,7 @@ import MoECore
 import MoERouting
 public import MoETensor
 
-/// A classifier, which learns groups of classes, sends whole images to experts.
+/// A classifier that learns groups of classes sends whole images to experts.
 ///
 /// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §4, where it
 ///   is a baseline, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
@@ -40,7 +40,8 @@ struct ClassificationRule: DiffusionRule {
   /// How well images were assigned to the experts of their classes.
   func loss(_ term: String, of routed: RoutedTokens, parameters: [String: Double]) -> Tensor {
     let logits = routed.evidence[0]
-    // Without an unconditional expert, an image without a label has no right expert; -100 does not count.
+    // Without an unconditional expert, an image without a label has no correct expert; -100 is
+    // ignored.
     let targets = routed.tokens.labels.map { $0.map { superclasses[$0] } ?? -100 }
     guard targets.contains(where: { $0 >= 0 }) else {
       return Tensor(0 as Float).moved(to: logits.device)

@@ -44,7 +44,7 @@ struct DiffMoERule: DiffusionRule {
     CapacityPrediction.loss(predictions: routed.evidence[0], routing: routed.routing)
   }
 
-  /// Moves the thresholds.
+  /// Updates the thresholds.
   func learn(from routed: RoutedTokens) {
     predictor.thresholds.assign(
       CapacityPrediction.updated(
@@ -62,7 +62,7 @@ private struct CapacityPredictor {
   let second: Linear
   /// f32, `[experts]`, a state of training.
   let thresholds: Parameter
-  /// Fraction of a threshold that a step keeps, shape `[1]`.
+  /// Fraction of a threshold that is kept at each step, shape `[1]`.
   let decay: Parameter
 
   init(_ weights: DiffusionRuleWeights) throws {

@@ -2,7 +2,7 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// EC-DiT: experts choose by a learned gate, in each image.
+/// EC-DiT: experts choose by a learned gate, within each image.
 ///
 /// - SeeAlso: *EC-DIT: Scaling Diffusion Transformers with Adaptive Expert-Choice Routing*,
 ///   [arXiv:2410.02098](https://arxiv.org/abs/2410.02098).
@@ -26,7 +26,7 @@ struct ECDiTRule: DiffusionRule {
 }
 
 extension DiffusionExpertsConfiguration.Router {
-  /// EC-DiT: experts choose by a learned gate, in each image.
+  /// EC-DiT: experts choose by a learned gate, within each image.
   public static let expertChoice = Self(ECDiTRule.self)
 }
 
@@ -38,7 +38,7 @@ extension DiffusionRuleWeights {
 }
 
 extension ExpertChoiceRouter {
-  /// Experts that take as many tokens as a configuration says.
+  /// Experts that take the configured number of tokens.
   init(
     _ experts: DiffusionExpertsConfiguration, scoring: Scoring = .softmax
   ) throws(SettingError) {

@@ -1,7 +1,7 @@
 import MoERouting
 import MoETensor
 
-/// Tokens go to the nearest of centroids that follow them.
+/// Tokens go to the nearest centroid; centroids follow their tokens.
 ///
 /// - SeeAlso: *Routing Matters in MoE: Scaling Diffusion Transformers with Explicit Routing Guidance*, §4, where it
 ///   is a baseline, [arXiv:2510.24711](https://arxiv.org/abs/2510.24711).
@@ -24,7 +24,7 @@ struct KMeansRule: DiffusionRule {
     router = try TokenChoiceRouter(k: 1, experts: count, renormalizes: true)
   }
 
-  /// Whether centroids have still to start from tokens.
+  /// Whether centroids must still be initialized from tokens.
   var needsStart: Bool { centroids.value.abs().sum().item(as: Float.self) == 0 }
 
   func route(_ tokens: LabelledTokens, pass: DiffusionPass) -> RoutedTokens {
@@ -45,6 +45,6 @@ struct KMeansRule: DiffusionRule {
 }
 
 extension DiffusionExpertsConfiguration.Router {
-  /// Tokens go to the nearest of centroids that follow them.
+  /// Tokens go to the nearest centroid; centroids follow their tokens.
   public static let kMeans = Self(KMeansRule.self)
 }

@@ -11,7 +11,7 @@ struct ProMoEExpertChoiceRule: DiffusionRule {
   static let title = "ProMoE, experts choosing"
   static let hasRoles = true
   static let keys = ProMoERule.keys
-  // Checkpoints do not say who chooses.
+  // Checkpoints do not say whether tokens or experts choose.
   static let signature = ProMoERule.signature
   static let terms = ProMoERule.terms
   static let hasSignedWeights = true
@@ -42,7 +42,7 @@ struct ProMoEExpertChoiceRule: DiffusionRule {
   func loss(_ term: String, of routed: RoutedTokens, parameters: [String: Double]) -> Tensor {
     let (tokens, images) = (routed.tokens.values, routed.tokens.labels.count)
     guard case .byExpert(let chosen) = routed.routing.choice else {
-      programmerError("experts of '\(Self.name)' chosen by tokens")
+      programmerError("'\(Self.name)' needs an assignment in which experts choose")
     }
     guard images > 0 else { return Tensor(0 as Float).moved(to: tokens.device) }
     // Each expert took as many tokens of every image, in the order of the images.

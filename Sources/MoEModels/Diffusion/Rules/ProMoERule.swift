@@ -37,7 +37,7 @@ struct ProMoERule: DiffusionRule {
   /// The contrastive loss; tokens are compared over the whole batch.
   func loss(_ term: String, of routed: RoutedTokens, parameters: [String: Double]) -> Tensor {
     guard case .byToken(let experts, let k) = routed.routing.choice else {
-      programmerError("tokens of '\(Self.name)' chosen by experts")
+      programmerError("'\(Self.name)' needs an assignment in which tokens choose")
     }
     var assigned = [[Int]](repeating: [], count: routed.routing.expertCount)
     for (choice, expert) in experts.enumerated() { assigned[expert].append(choice / k) }
@@ -73,7 +73,7 @@ extension RoutingTerm {
 extension DiffusionExperts.Output {
   /// ProMoE's routing contrastive loss, or `nil` for rules without prototypes.
   ///
-  /// Tokens are compared over the whole batch where they chose, and image by image where experts chose.
+  /// Tokens are compared over the whole batch if they chose, and image by image if experts chose.
   ///
   /// - Parameter temperature: τ; 0.07 in the paper.
   /// - Returns: Shape `[]`.

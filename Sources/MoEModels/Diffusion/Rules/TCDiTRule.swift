@@ -2,7 +2,7 @@ import MoECore
 import MoERouting
 import MoETensor
 
-/// TC-DiT: tokens choose by a learned gate, and a balance loss keeps experts busy.
+/// TC-DiT: tokens choose by a learned gate, and a balance loss keeps all experts in use.
 struct TCDiTRule: DiffusionRule {
   static let name = "tc_dit"
   static let title = "TC-DiT"
@@ -15,7 +15,7 @@ struct TCDiTRule: DiffusionRule {
 
   init(_ weights: DiffusionRuleWeights) throws {
     let (count, width) = (weights.experts.count, weights.width)
-    // Kaiming's uniform start with the slope √5: ±1 / √inputs.
+    // Kaiming's uniform initialization with the slope √5: ±1 / √inputs.
     gate = Linear(
       weight: try weights.weight(
         "gate.weight", [count, width], start: .uniform(1 / Double(width).squareRoot())))

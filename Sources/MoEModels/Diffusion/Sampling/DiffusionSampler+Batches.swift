@@ -2,21 +2,22 @@ import MoECore
 public import MoETensor
 
 extension DiffusionSampler {
-  /// Images that are made together where nothing else is asked for.
+  /// Default number of images per batch.
   public static let usualBatch = 128
 
   /// Makes any number of images, batch after batch, so that memory does not grow with their number.
   ///
-  /// They are the images of a single batch, save for rounding and for models whose experts choose from the whole
-  /// batch.
+  /// They equal the images of a single batch, except for rounding and for models whose experts
+  /// choose from the whole batch.
   ///
   /// - Parameters:
-  ///   - model: What removes the noise.
-  ///   - labels: The label of each image, from 0; the null label, where there is one, is the number of classes.
-  ///   - seed: Decides all noise.
-  ///   - batchSize: Images that are made together, at least 1.
-  ///   - device: Where the model lies.
-  ///   - observe: Called with the number of finished images, and with the batch on its way.
+  ///   - model: The model that removes the noise.
+  ///   - labels: The label of each image, from 0; the null label, if there is one, is the number of
+  ///     classes.
+  ///   - seed: Determines all noise.
+  ///   - batchSize: Images per batch, at least 1.
+  ///   - device: The model's device.
+  ///   - observe: Called with the number of finished images, and with the batch in progress.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32.
   /// - Throws: ``ImageSamplingError`` when the model does not fit, and `SettingError` for a label or guidance out of
   ///   range, before work starts; or what `observe` throws.

@@ -3,10 +3,10 @@ public import MoETensor
 
 /// Makes images from noise.
 ///
-/// Image number i of a seed is the same whatever others are made beside it, save for rounding and for models whose
-/// experts choose from the whole batch.
+/// Image i of a seed is the same regardless of the other images in its batch, except for rounding
+/// and for models whose experts choose from the whole batch.
 public struct DiffusionSampler: Hashable, Sendable {
-  /// How to get from noise to an image.
+  /// The sampling method.
   public enum Method: String, Hashable, Codable, Sendable, CaseIterable {
     /// Follows the velocity in straight steps.
     case euler
@@ -23,23 +23,24 @@ public struct DiffusionSampler: Hashable, Sendable {
     }
   }
 
-  /// How to get from noise to an image.
+  /// The sampling method.
   public let method: Method
   /// Number of steps.
   public let steps: Int
   /// Use of the label.
   public let guidance: Guidance
-  /// For steps that predict noise: whether predicted clean images are held between -1 and 1.
+  /// For methods that predict noise: whether predicted clean images are clipped to between -1 and
+  /// 1.
   public let limitsImages: Bool
 
-  /// Chooses a way of making images.
+  /// Creates a sampler.
   ///
   /// - Parameters:
-  ///   - method: How.
+  ///   - method: The sampling method.
   ///   - steps: At least 1; at most 1000 for methods that predict noise.
   ///   - guidance: Use of the label.
-  ///   - limitsImages: For methods that predict noise: whether predicted clean images are held between -1 and 1, as
-  ///     pixels are.
+  ///   - limitsImages: For methods that predict noise: whether predicted clean images are clipped
+  ///     to between -1 and 1, the range of pixels.
   /// - Throws: `SettingError` for steps out of range.
   public init(
     _ method: Method, steps: Int, guidance: Guidance = Guidance(), limitsImages: Bool = false
@@ -52,11 +53,11 @@ public struct DiffusionSampler: Hashable, Sendable {
     self.limitsImages = limitsImages
   }
 
-  /// The images on the way, and at its end.
+  /// The images during sampling and at its end.
   public struct Progress {
-    /// Steps that are done, from 0.
+    /// Completed steps, from 0.
     public var step: Int
-    /// Time, from 1, only noise, to 0.
+    /// Time, from 1 (pure noise) to 0.
     public var time: Double
     /// Shape `[images, channels, rows, columns]`, f32.
     public var images: Tensor
@@ -65,11 +66,12 @@ public struct DiffusionSampler: Hashable, Sendable {
   /// Makes images.
   ///
   /// - Parameters:
-  ///   - model: What removes the noise.
-  ///   - labels: The label of each image, from 0; the null label, where there is one, is the number of classes.
-  ///   - seed: Decides all noise.
-  ///   - first: Number of the first image, so that images of one seed can be made in parts.
-  ///   - device: Where the model lies.
+  ///   - model: The model that removes the noise.
+  ///   - labels: The label of each image, from 0; the null label, if there is one, is the number of
+  ///     classes.
+  ///   - seed: Determines all noise.
+  ///   - first: Index of the first image, so that images of one seed can be made in parts.
+  ///   - device: The model's device.
   ///   - observe: Called with the noise and after each step.
   /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels lie between -1 and 1, but nothing holds them
   ///   there.
@@ -138,11 +140,11 @@ public struct DiffusionSampler: Hashable, Sendable {
     return images
   }
 
-  /// Goes back step by step through the noise.
+  /// Removes the noise step by step.
   ///
   /// - Parameters:
-  ///   - model: What predicts the noise.
-  ///   - start: Only noise.
+  ///   - model: The model that predicts the noise.
+  ///   - start: Pure noise.
   ///   - labels: Of each image.
   ///   - noise: New noise for a step, which is numbered as in the schedule.
   ///   - observe: Called with the noise and after each step.
@@ -168,7 +170,7 @@ public struct DiffusionSampler: Hashable, Sendable {
           step == 0 ? found.mean : found.mean + (found.logVariance * 0.5).exp() * noise(step)
       } else {
         let clean = process.clean(images, noise: predicted, steps: all, limit: limitsImages)
-        // Where the clean image was limited, the noise that leads to it.
+        // If the clean image was clipped, the noise that leads to it.
         let direction =
           limitsImages
           ? (images - clean * schedule.kept[step].squareRoot())

@@ -1,26 +1,27 @@
 import MoECore
 public import MoETensor
 
-/// Something that removes noise from images, such as a `DiffusionTransformer`.
+/// A model that removes noise from images, such as a `DiffusionTransformer`.
 public protocol Denoiser: AnyObject {
   /// Channels, rows and columns of an image.
   var imageShape: [Int] { get }
   /// What is predicted.
   var objective: DiffusionConfiguration.Objective { get }
-  /// Number of classes; labels are 0 to one below.
+  /// Number of classes; labels are from 0 to one less.
   var classes: Int { get }
-  /// The label that says nothing, if there is one.
+  /// The null label, if there is one.
   var nullLabel: Int? { get }
-  /// Whether what happens to an image does not depend on the others of its batch.
+  /// Whether images are treated independently of the others in their batch.
   var treatsImagesAlone: Bool { get }
 
-  /// Predicts what is to be known of noisy images.
+  /// Predicts the noise or velocity of noisy images.
   ///
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`, f32.
   ///   - times: From 0 to 1000, shape `[batch]`.
   ///   - labels: Of each image.
-  /// - Returns: The prediction, then variances if the model gives them, in `channels` or twice as many channels.
+  /// - Returns: The prediction, then variances if the model predicts them, in `channels` or twice
+  ///   as many channels.
   func predict(_ images: Tensor, times: Tensor, labels: [Int]) -> Tensor
 }
 
@@ -33,10 +34,10 @@ extension DiffusionTransformer: Denoiser {
   public var objective: DiffusionConfiguration.Objective { configuration.objective }
   /// Number of classes.
   public var classes: Int { configuration.classes }
-  /// The label that says nothing, if there is one.
+  /// The null label, if there is one.
   public var nullLabel: Int? { configuration.hasNullLabel ? configuration.classes : nil }
 
-  /// Predicts without recording for gradients.
+  /// Predicts without recording gradients.
   public func predict(_ images: Tensor, times: Tensor, labels: [Int]) -> Tensor {
     withoutGradients { self(images, times: times, labels: labels).prediction }
   }
@@ -46,28 +47,28 @@ extension DiffusionTransformer: Denoiser {
 ///
 ///     prediction = p(null) + scale · (p(label) − p(null))
 ///
-/// Variances are those of the label. With a scale of 1, and outside of the interval, the label's prediction is taken
-/// as it is.
+/// Variances are those of the prediction with the label. With a scale of 1, and outside the
+/// interval, the prediction with the label is used unchanged.
 ///
 /// - SeeAlso: Ho and Salimans 2022, *Classifier-Free Diffusion Guidance*,
 ///   [arXiv:2207.12598](https://arxiv.org/abs/2207.12598); Kynkäänniemi et al. 2024, *Applying Guidance in a Limited
 ///   Interval*, [arXiv:2404.07724](https://arxiv.org/abs/2404.07724).
 public struct Guidance: Hashable, Sendable {
-  /// How far to go, at least 1.
+  /// The guidance scale, at least 1.
   public var scale: Double
-  /// Times at which guidance is used, from 0, no noise, to 1, only noise.
+  /// Times at which guidance is used, from 0 (no noise) to 1 (pure noise).
   public var interval: ClosedRange<Double>
   /// Whether both predictions are made in one batch of twice the size; the result is the same.
   public var isConcatenated: Bool
 
-  /// Describes guidance; by default there is none.
+  /// Creates guidance; by default there is none.
   public init(
     scale: Double = 1, interval: ClosedRange<Double> = 0...1, isConcatenated: Bool = false
   ) {
     (self.scale, self.interval, self.isConcatenated) = (scale, interval, isConcatenated)
   }
 
-  /// Checks that a model can be guided in this way.
+  /// Checks that a model supports this guidance.
   ///
   /// - Throws: `SettingError` for values out of range, ``ImageSamplingError`` for a model that cannot be guided so.
   package func check(_ model: some Denoiser) throws {
@@ -93,7 +94,7 @@ public struct Guidance: Hashable, Sendable {
   ///   - images: Shape `[batch, channels, rows, columns]`.
   ///   - time: From 0 to 1000, the same for all.
   ///   - labels: Of each image.
-  /// - Returns: What the model gives, f32.
+  /// - Returns: The model's output, f32.
   func predict(
     _ model: some Denoiser, _ images: Tensor, time: Double, labels: [Int]
   ) -> Tensor {
@@ -124,11 +125,11 @@ public struct Guidance: Hashable, Sendable {
 
 /// Why images cannot be made.
 public enum ImageSamplingError: Error, Hashable {
-  /// The model predicts something else than the sampler needs.
+  /// The model predicts something other than the sampler needs.
   case otherObjective(method: String, objective: String, methods: [String])
-  /// Guidance needs a model that was trained with labels left out.
+  /// Guidance needs a model that was trained with label dropout.
   case noNullLabel
-  /// Guidance in one batch needs a model that treats images alone.
+  /// Guidance in one batch needs a model that treats images independently.
   case dependsOnBatch
 }
 
@@ -139,7 +140,7 @@ extension ImageSamplingError: CustomStringConvertible {
     case .otherObjective(let method, let objective, let methods):
       "the sampler '\(method)' does not fit a model trained for '\(objective)'; use \(methods.joined(separator: " or "))"
     case .noNullLabel:
-      "guidance above 1 needs a model that was trained with labels left out; this one has label_dropout 0; use a guidance of 1"
+      "guidance above 1 needs a model that was trained with label dropout; this one has label_dropout 0; use a guidance of 1"
     case .dependsOnBatch:
       "guidance in one batch would change the images of this model, whose experts choose from the whole batch; use two passes"
     }

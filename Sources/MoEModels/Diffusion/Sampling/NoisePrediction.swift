@@ -2,7 +2,8 @@ import Foundation
 import MoECore
 public import MoETensor
 
-/// Discrete steps of noise, and the noise as what is predicted, with learned variances where the model gives them.
+/// Discrete noise steps with the noise as the target, and learned variances if the model predicts
+/// them.
 ///
 ///     x_t = √kept_t · x + √(1 − kept_t) · ε,   t one of 1000 steps, each equally likely
 ///     loss = mean of (prediction − ε)²  +  variational term in bits
@@ -52,8 +53,8 @@ public struct NoisePrediction: NoiseProcess, Hashable {
   /// - Parameters:
   ///   - noise: The predicted noise, shape `[batch, channels, rows, columns]`.
   ///   - variance: The predicted variance, as ``distribution(_:noise:variance:steps:limit:)`` takes it.
-  ///   - noisy: What the model saw.
-  /// - Returns: Bits per number, the mean over the batch, shape `[]`.
+  ///   - noisy: The model's input.
+  /// - Returns: Bits per value, the mean over the batch, shape `[]`.
   package func variationalBits(
     _ noise: Tensor, _ variance: Tensor, _ noisy: NoisyImages
   ) -> Tensor {
@@ -71,7 +72,7 @@ public struct NoisePrediction: NoiseProcess, Hashable {
     return isFirst.select(-likelihood, else: divergence).mean() / log(2)
   }
 
-  /// What a model says of the images one step before.
+  /// The predicted distribution of the images one step before.
   ///
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`.
@@ -79,7 +80,7 @@ public struct NoisePrediction: NoiseProcess, Hashable {
   ///   - variance: From -1 to 1 between the smallest and the largest logarithm of the variance, of the same
   ///     shape; `nil` for the largest, β.
   ///   - steps: The step of each image.
-  ///   - limit: Whether the predicted clean image is held between -1 and 1.
+  ///   - limit: Whether the predicted clean image is clipped to between -1 and 1.
   /// - Returns: Mean and logarithm of the variance, and the predicted clean image.
   func distribution(
     _ images: Tensor, noise: Tensor, variance: Tensor?, steps: [Int], limit: Bool = false
@@ -88,7 +89,7 @@ public struct NoisePrediction: NoiseProcess, Hashable {
     let device = images.device
     let mean = posteriorMean(clean: clean, noisy: images, steps: steps)
     guard let variance else {
-      // β, but the first step as the paper's code: with the posterior of the second.
+      // β, but for the first step the posterior variance of the second, as in the paper's code.
       let fixed = factors(steps, on: device) {
         $0 == 0 ? schedule.posteriorLogVariance(0) : log(schedule.betas[$0])
       }
@@ -114,13 +115,13 @@ public struct NoisePrediction: NoiseProcess, Hashable {
       + factors(steps, on: clean.device) { schedule.posteriorFactors($0).noisy } * noisy
   }
 
-  /// A number for each image's step, shape `[batch, 1, 1, 1]`.
+  /// A value for each image's step, shape `[batch, 1, 1, 1]`.
   private func factors(_ steps: [Int], on device: Device, _ value: (Int) -> Double) -> Tensor {
     Tensor(steps.map { Float(value($0)) }).perImage.moved(to: device)
   }
 
-  /// The logarithm of the probability that a normal distribution gives to the 1/255 around each value; the
-  /// values at the ends get all that lies beyond.
+  /// The logarithm of the probability that a normal distribution assigns to the interval of 1/255
+  /// around each value; values at the ends get the whole tail.
   private static func logLikelihood(_ x: Tensor, mean: Tensor, logScale: Tensor) -> Tensor {
     let factor = (-logScale).exp()
     let upper = normalShare(factor * (x - mean + 1 / 255.0))
@@ -130,7 +131,7 @@ public struct NoisePrediction: NoiseProcess, Hashable {
     return (x .< -0.999).select(logarithm(upper), else: middle)
   }
 
-  /// The share of a standard normal distribution below a value, as the papers' codes approximate it.
+  /// The cumulative standard normal distribution, approximated as in the papers' code.
   private static func normalShare(_ z: Tensor) -> Tensor {
     ((z + z * z * z * 0.044715) * (2 / Double.pi).squareRoot()).tanh() * 0.5 + 0.5
   }

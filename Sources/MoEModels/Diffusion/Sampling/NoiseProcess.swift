@@ -8,7 +8,7 @@ public protocol NoiseProcess: Sendable {
   /// - Parameters:
   ///   - images: Shape `[batch, channels, rows, columns]`, f32.
   ///   - random: Draws times, then noise.
-  /// - Returns: What the model sees and what it is to be compared with.
+  /// - Returns: The model's input and its target.
   func noised(_ images: Tensor, random: RandomSource) -> NoisyImages
 }
 
@@ -22,18 +22,18 @@ extension DiffusionConfiguration.Objective {
   }
 }
 
-/// Images at times of their own between themselves and noise.
+/// Noisy images, each at a separate time.
 public struct NoisyImages {
   /// The images without noise, shape `[batch, channels, rows, columns]`, f32.
   public var clean: Tensor
   /// The noise, of the same shape.
   public var noise: Tensor
-  /// What the model sees, of the same shape.
+  /// The model's input, of the same shape.
   public var images: Tensor
-  /// The times that the model is told, from 0 to 1000, f32, shape `[batch]`.
+  /// The times that the model receives, from 0 to 1000, f32, shape `[batch]`.
   public var times: Tensor
 
-  /// Collects what belongs to a batch.
+  /// Creates a batch.
   public init(clean: Tensor, noise: Tensor, images: Tensor, times: Tensor) {
     (self.clean, self.noise, self.images, self.times) = (clean, noise, images, times)
   }
@@ -43,7 +43,7 @@ extension Tensor {
   /// One factor per image, shape `[batch, 1, 1, 1]`, to multiply images with.
   package var perImage: Tensor { reshaped([-1, 1, 1, 1]) }
 
-  /// The channels that predict, and those of variances if there are any; f32.
+  /// The channels of the prediction, and those of variances if there are any; f32.
   package func parts(channels: Int) -> (prediction: Tensor, variance: Tensor?) {
     let wide = cast(to: .f32)
     guard wide.size(1) > channels else { return (wide, nil) }

@@ -1,11 +1,11 @@
 public import MoECore
 import Foundation
 
-/// How noise grows from step to step in a diffusion of discrete steps, and what follows from it.
+/// The noise schedule of a diffusion with discrete steps, and quantities derived from it.
 ///
-///     β_t rises evenly from 0.0001 to 0.02 over 1000 steps;   kept_t = Π_{s ≤ t} (1 − β_s)
+///     β_t rises linearly from 0.0001 to 0.02 over 1000 steps;   kept_t = Π_{s ≤ t} (1 − β_s)
 ///
-/// A schedule may use only some of the steps; then its β are those of jumps from one of them to the next.
+/// A schedule may use only some of the steps; its β are then those of jumps from one to the next.
 ///
 /// - SeeAlso: Ho et al. 2020, *Denoising Diffusion Probabilistic Models*, §2 and §4,
 ///   [arXiv:2006.11239](https://arxiv.org/abs/2006.11239); Nichol and Dhariwal 2021, *Improved Denoising Diffusion
@@ -14,14 +14,14 @@ public struct NoiseSchedule: Hashable, Sendable {
   /// Steps of the full schedule.
   public static let length = 1000
 
-  /// The steps in use, as numbers of the full schedule, rising.
+  /// The steps in use, as indices of the full schedule, ascending.
   public let times: [Int]
   /// β of each step.
   public let betas: [Double]
-  /// Share of the image's variance that is left after each step.
+  /// Fraction of the image's variance that is left after each step.
   public let kept: [Double]
 
-  /// The full schedule, or as many of its steps, evenly spread from the first to the last.
+  /// The full schedule, or `steps` of its 1000 steps, evenly spaced from the first to the last.
   ///
   /// - Throws: `SettingError` unless there are 1 to 1000 steps.
   public init(steps: Int = length) throws(SettingError) {
@@ -35,7 +35,7 @@ public struct NoiseSchedule: Hashable, Sendable {
       product *= 1 - beta
       return product
     }
-    // With a single step, that from pure noise.
+    // A single step starts from pure noise.
     times =
       steps == 1
       ? [last]
@@ -51,15 +51,15 @@ public struct NoiseSchedule: Hashable, Sendable {
   /// Number of steps in use.
   public var count: Int { times.count }
 
-  /// Share of the image's variance that was left before a step.
+  /// Fraction of the image's variance that was left before a step.
   func keptBefore(_ step: Int) -> Double { step == 0 ? 1 : kept[step - 1] }
 
-  /// Variance of the image before a step, given it after the step and the image without noise.
+  /// Variance of the image before a step, given the image after it and the clean image.
   func posteriorVariance(_ step: Int) -> Double {
     betas[step] * (1 - keptBefore(step)) / (1 - kept[step])
   }
 
-  /// Logarithm of that variance; the first step, where it is 0, takes that of the second.
+  /// Logarithm of that variance; the first step, where it is 0, uses that of the second.
   func posteriorLogVariance(_ step: Int) -> Double {
     Foundation.log(posteriorVariance(step == 0 ? min(1, count - 1) : step))
   }

@@ -10,11 +10,12 @@ public struct StoredDiffusionModel {
   public let path: FilePath
   /// The architecture.
   public let configuration: DiffusionConfiguration
-  /// Names of the classes; their numbers where the folder has no names.
+  /// Names of the classes; their numbers if the folder has no names.
   public let classNames: [String]
   /// Whether the folder has names of classes.
   public let hasClassNames: Bool
-  /// What the latents of the training data were multiplied by; `nil` for pictures, and where the folder does not say.
+  /// Factor by which the latents of the training data were multiplied; `nil` for pictures, and if
+  /// the folder does not say.
   public let latentScale: Double?
 
   /// Reads the small files of a model's folder, or of the result of a training run.
@@ -50,12 +51,12 @@ public struct StoredDiffusionModel {
     return try json.number("scale")
   }
 
-  /// The file of a model's folder that says what its latents were multiplied by.
+  /// The file of a model's folder with the factor of its latents.
   package static func latentFile(scale: Double) -> ModelFile {
     ModelFile("latents.json", Array("{\"version\": 1, \"scale\": \(scale)}\n".utf8))
   }
 
-  /// Names by which folders of images find their labels; `nil` where only their order counts.
+  /// Names by which folders of images are mapped to labels; `nil` if only their order counts.
   package var knownClasses: [String]? { hasClassNames ? classNames : nil }
 
   /// Opens the weights.
@@ -64,12 +65,12 @@ public struct StoredDiffusionModel {
   /// - Throws: ``ModelError`` that names a weight, or what reading throws.
   public func model() throws -> DiffusionTransformer { try DiffusionTransformer.open(path) }
 
-  /// Whether what the model makes are pixels, and not the latents of an autoencoder.
+  /// Whether the model generates pixels rather than the latents of an autoencoder.
   public var makesPictures: Bool {
     latentScale == nil && [1, 3].contains(configuration.channels)
   }
 
-  /// Refuses a model of latents where pictures are needed.
+  /// Rejects a model of latents where pictures are needed.
   public func checkPictures() throws(ConfigurationError) {
     guard !makesPictures else { return }
     throw .invalidValue(

@@ -1,5 +1,5 @@
 extension ExpertKind {
-  /// Two linear layers with tanh between, on the pooled view.
+  /// Two linear layers with tanh in between, on the pooled view.
   public static let feedForward = ExpertKind("ff", reading: .pooled) { expert in
     FeedForward(
       gate: nil, up: try expert.linear("up_proj", expert.size, expert.width),

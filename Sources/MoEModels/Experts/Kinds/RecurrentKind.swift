@@ -1,5 +1,5 @@
 extension ExpertKind {
-  /// Gated recurrent units over the sequence, and a linear layer on their last state.
+  /// A gated recurrent unit (GRU) over the sequence, and a linear layer on its last state.
   public static let recurrent = ExpertKind("gru", reading: .sequence) { expert in
     let size = expert.size
     let input = try expert.weight("gru.weight_ih_l0", [3 * size, expert.width], summed: size)

@@ -3,12 +3,12 @@ public import SystemPackage
 
 /// Diffusion transformers: models that make images.
 public enum DiffusionModels: ModelKind {
-  /// What such a model is.
+  /// A description of such a model.
   public static let title = "a diffusion model"
   /// The one type.
   public static let modelTypes = [DiffusionConfiguration.modelType]
 
-  /// Reads the small files; weights are opened when they are asked for.
+  /// Reads the small files; weights are opened on demand.
   ///
   /// - Throws: As ``StoredDiffusionModel/init(_:)``.
   public static func open(_ path: FilePath) throws -> StoredDiffusionModel {

@@ -1,9 +1,9 @@
 import MoETensor
 public import SystemPackage
 
-/// Classifiers of images, beside which made images are measured.
+/// Image classifiers, which measure generated images.
 public enum ImageClassifiers: ModelKind {
-  /// What such a model is.
+  /// A description of such a model.
   public static let title = "a classifier of images"
   /// The one type.
   public static let modelTypes = [ImageClassifierConfiguration.modelType]

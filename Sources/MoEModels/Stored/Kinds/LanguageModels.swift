@@ -2,9 +2,9 @@ import MoECore
 import MoETokenizers
 public import SystemPackage
 
-/// Language models of any family: a folder in Hugging Face's layout, or a GGUF file.
+/// Language models of any family: a folder in the Hugging Face layout, or a GGUF file.
 public enum LanguageModels: ModelKind {
-  /// What such a model is.
+  /// A description of such a model.
   public static let title = "a language model"
 
   /// The registered families.
@@ -15,7 +15,7 @@ public enum LanguageModels: ModelKind {
     location.modelType.map(modelTypes.contains) ?? GGUFFile.isGGUF(location.path)
   }
 
-  /// Opens the headers; weights are read when they are asked for.
+  /// Opens the headers; weights are read on demand.
   ///
   /// - Throws: As ``StoredModel/init(_:)``.
   public static func open(_ path: FilePath) throws -> StoredModel { try StoredModel(path) }
@@ -42,7 +42,7 @@ public enum LanguageModels: ModelKind {
     return summary
   }
 
-  /// Weights of the experts that do not work on a token.
+  /// Weights of the experts that are inactive for a token.
   private static func idle(_ c: DecoderConfiguration) -> Int {
     let matrices = c.form == .gated ? 3 : 2
     let experts = Double(c.experts) - c.expertsPerToken

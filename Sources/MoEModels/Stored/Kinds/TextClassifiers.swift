@@ -2,9 +2,10 @@ import MoECore
 import MoETensor
 public import SystemPackage
 
-/// Models that give texts classes or scores: an encoder with a mixture of experts on it (Hecto).
+/// Models that predict classes or scores of texts: an encoder with a mixture of experts on top
+/// (Hecto).
 public enum TextClassifiers: ModelKind {
-  /// What such a model is.
+  /// A description of such a model.
   public static let title = "a model for classes or scores of texts"
   /// The one type.
   public static let modelTypes = [ClassifierConfiguration.modelType]
@@ -48,7 +49,7 @@ public enum TextClassifiers: ModelKind {
     ]
   }
 
-  /// Weights of the experts that do not work on a text, where the largest does.
+  /// Weights of the experts that are inactive for a text, if the largest one is active.
   private static func idle(_ model: TextClassifier) -> Int {
     let sizes = model.configuration.mixture.experts.indices.map { expert in
       model.parameters.filter { $0.name.contains("experts.\(expert).") }

@@ -4,7 +4,8 @@ import MoEEvaluation
 import MoEModels
 import MoEReport
 
-/// A model that answers with classes or scores, its run, or any other model that reads no text and makes no images.
+/// A model that predicts classes or scores, its run, or any other model that neither continues text
+/// nor makes images.
 struct ClassifierSubject: InspectionSubject {
   private let command: Inspect
   private let location: ModelLocation?
@@ -28,7 +29,7 @@ struct ClassifierSubject: InspectionSubject {
     }
     let isAsked = location.kind is TextClassifiers.Type
     try command.describe(
-      location, needing: "texts with known answers; add --data",
+      location, needing: "labelled texts; add --data",
       hint: isAsked
         ? "To see its experts: switchyard inspect \(command.input.path) --data PATH" : nil)
   }

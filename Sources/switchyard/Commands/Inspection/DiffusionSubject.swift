@@ -39,7 +39,7 @@ struct DiffusionSubject: InspectionSubject {
     try command.finish(found.report, text: found.report.text, page: page(found))
   }
 
-  /// The images that were named, or else those of the run.
+  /// The images that `--data` names, or those of the run.
   private var images: DiffusionInspection.Images? {
     command.labelled.images.map { .files($0) } ?? location.run.map { .run($0) }
   }

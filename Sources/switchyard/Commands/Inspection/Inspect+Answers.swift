@@ -7,9 +7,9 @@ import MoEReport
 import MoETokenizers
 import MoETracing
 
-/// What subjects have in common: how they refuse, print and describe.
+/// What subjects have in common: how they reject options, print and describe.
 extension Inspect {
-  /// Refuses --against for what is not a trace.
+  /// Rejects --against for inputs other than traces.
   func refuseComparison() throws {
     guard against == nil else {
       throw ValidationError(
@@ -17,7 +17,7 @@ extension Inspect {
     }
   }
 
-  /// Prints a report, and writes its page if one was asked for.
+  /// Prints a report, and writes its page if one was requested.
   func finish(_ report: some Encodable, text: String, page: Page) throws {
     if let html { try page.writeInspection(to: html.path) }
     if json { return try Output.json(report) }
@@ -25,7 +25,7 @@ extension Inspect {
     if let html { Output.line("\nfigures in \(html.path)") }
   }
 
-  /// Shows the routing of a trace or of counts.
+  /// Shows the routing of a trace or of a file of counts.
   func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
     let inspection = try RoutingInspection(
       source, classes: tokenizer.map { try TokenClasses($0) }, devices: devices)
@@ -36,13 +36,13 @@ extension Inspect {
       inspection, text: InspectionText(inspection.report, inspection.placement).text, page: page)
   }
 
-  /// Describes a model as 'switchyard info' does, where there is nothing to show it.
+  /// Describes a model as 'switchyard info' does, when there are no data to run it on.
   ///
   /// - Parameters:
   ///   - location: The model.
-  ///   - what: What it would have to be shown, and the option that names it.
-  ///   - hint: What people are told to do next.
-  /// - Throws: What reading the model throws.
+  ///   - what: The data that it needs, and the option that names them.
+  ///   - hint: What the user is told to do next.
+  /// - Throws: An error from reading the model.
   func describe(_ location: ModelLocation, needing what: String, hint: String? = nil) throws {
     guard html == nil else {
       throw ValidationError("a model has no routing without \(what) PATH.")

@@ -3,22 +3,24 @@ import MoEPlacement
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say how evenly experts are used, and whether their layers depend on one another.",
+    abstract: "Show how evenly experts are used, and whether layers depend on one another.",
     discussion: """
-      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's .pt), or a model \
-      with --text, which it reads once and records. A model without a text has no routing and is described as \
-      'switchyard info' does.
+      Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's \
+      .pt), or a model with --text, which it reads once and records. Without a text, a model has \
+      no routing, and the output is that of 'switchyard info'.
 
       With --against, two traces of one model are compared. The folder of a training run with --text is traced step by \
       step: its snapshots and its final model, to see load and affinity grow.
 
-      For a model that answers with classes or scores, --data names texts with known answers: how good it is, and \
-      which expert answers what; with --against, how often another model, trained with another seed for example, \
-      chooses the same expert. For one that makes images, --data names images by class, and the folder of its \
-      training run needs none: which classes use which experts, how far their answers count, how their weights differ.
+      For a model that predicts classes or scores, --data names labelled texts; the report shows \
+      how good the model is and which expert answers what. With --against, it shows how often \
+      another model, for example one trained with another seed, chooses the same expert. For a \
+      model that makes images, --data names images by class; the folder of a training run does not \
+      need it. The report shows which classes use which experts, how much their outputs count and \
+      how their weights differ.
 
-      The diagnosis says what placing experts on --devices and balancing them could save, on tokens that the plan \
-      was not made of.
+      The diagnosis shows what placing experts on --devices and balancing them could save, on \
+      tokens that were not used to make the plan.
 
       Examples:
         switchyard inspect trace.safetensors --html report.html
@@ -42,13 +44,12 @@ struct Inspect: ParsableCommand {
   @OptionGroup var engine: EngineOptions
   @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
   @Option(
-    help: "Model or tokenizer.json whose tokens the trace holds, to tell kinds of tokens apart.",
+    help: "Model or tokenizer.json whose tokens the trace holds, to distinguish kinds of tokens.",
     completion: .file()) var tokenizer: PathArgument?
-  @Option(help: "Devices that the diagnosis places experts on.") var devices = 4
-  @Option(help: "Layers whose affinity to the next one the page draws, as 0,3 (default: four).")
+  @Option(help: "Number of devices on which the diagnosis places experts.") var devices = 4
+  @Option(help: "Layers whose affinity to the next one the page shows, as 0,3 (default: four).")
   var layers: LayerList?
-  @Option(help: "Write a page with figures that any browser shows.", completion: .file()) var html:
-    PathArgument?
+  @Option(help: "Write an HTML page with figures.", completion: .file()) var html: PathArgument?
   @Flag(help: "Print one JSON object instead of text.") var json = false
   @OptionGroup var labelled: LabelledDataOptions
 

@@ -1,15 +1,15 @@
-/// Something that 'inspect' can be given.
+/// A kind of input of 'inspect'.
 ///
 /// A new kind of input is one file and one line in ``InspectionSubjects``.
 protocol InspectionSubject: SendableMetatype {
-  /// Recognises what the command was given; `nil` for anything else.
+  /// Recognises the command's input; `nil` for anything else.
   init?(_ command: Inspect) throws
 
-  /// Looks at it and prints what was found.
+  /// Inspects the input and prints a report.
   func inspect() throws
 }
 
-/// What 'inspect' can be given, in the order in which it tries.
+/// The kinds of input of 'inspect', in the order in which they are tried.
 enum InspectionSubjects {
   static let all: [any InspectionSubject.Type] = [
     DiffusionSubject.self, ClassifierSubject.self, RunSubject.self, LanguageSubject.self,

@@ -3,12 +3,12 @@ import MoEEvaluation
 import MoEModels
 import MoETracing
 
-/// A language model, which reads a text.
+/// A language model that reads a text.
 struct LanguageSubject: InspectionSubject {
   private let command: Inspect
   private let location: ModelLocation
 
-  /// Also takes models of unknown kinds, so that opening them says what is wrong.
+  /// Also accepts models of unknown kinds, so that opening them reports what is wrong.
   init?(_ command: Inspect) {
     guard let location = try? ModelLocation(command.input.path) else { return nil }
     (self.command, self.location) = (command, location)

@@ -11,7 +11,7 @@ struct TraceSubject: InspectionSubject {
   private let command: Inspect
   private var path: FilePath { command.input.path }
 
-  /// Takes every file; a folder must have been recognised before.
+  /// Accepts every file; folders are recognised by earlier subjects.
   init(_ command: Inspect) throws {
     self.command = command
     guard command.texts.text.isEmpty || path.isMissing || path.isDirectory else {
