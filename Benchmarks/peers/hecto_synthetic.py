@@ -29,7 +29,7 @@ NUMBERS = {word: number for number, word in enumerate(WORDS)}
 
 
 def texts(count, seed):
-    """Tokens [count, 18], classes and kinds, as Sources/MoETraining/Classification/SyntheticTexts.swift describes."""
+    """Tokens [count, 18], classes and kinds, as Sources/MoEData/Texts/SyntheticTexts.swift describes."""
     source = random.Random(seed)
     tokens = torch.zeros(count, 18, dtype=torch.long)
     labels, kinds = torch.arange(count) % 4, torch.arange(count) // 4 % 2

@@ -10,12 +10,17 @@ final class DecoderBuilder {
   private let configuration: DecoderConfiguration
   private let names: WeightNames
   private let weights: any WeightSource
+  private let banks: ExpertBanks
 
   /// Standard deviation of new matrices, as in GPT-2 and most families.
   private static let deviation = 0.02
 
-  init(_ configuration: DecoderConfiguration, names: WeightNames, weights: any WeightSource) {
-    (self.configuration, self.names, self.weights) = (configuration, names, weights)
+  init(
+    _ configuration: DecoderConfiguration, names: WeightNames, weights: any WeightSource,
+    banks: ExpertBanks
+  ) {
+    (self.configuration, self.names) = (configuration, names)
+    (self.weights, self.banks) = (weights, banks)
   }
 
   /// Matrices that add to the residual stream start smaller, so that its variance does not grow with depth.
@@ -56,13 +61,21 @@ final class DecoderBuilder {
       network: network)
   }
 
-  private func linear(
+  /// Lists a dense weight; others are not trained.
+  private func list(_ weight: any LinearWeight, _ name: String) {
+    guard let parameter = weight as? Parameter else { return }
+    parameters.append(NamedParameter(name, parameter))
+  }
+
+  func linear(
     _ name: String, _ outputs: Int, _ inputs: Int, bias: Bool = false,
     start: WeightStart = .normal(deviation)
   ) throws -> Linear {
-    Linear(
-      weight: try weight(name + ".weight", [outputs, inputs], start: start),
-      bias: bias ? try weight(name + ".bias", [outputs], start: .zeros) : nil)
+    let matrix = try weights.linear(
+      name + ".weight", outputs: outputs, inputs: inputs, start: start)
+    list(matrix, name + ".weight")
+    return Linear(
+      weight: matrix, bias: bias ? try weight(name + ".bias", [outputs], start: .zeros) : nil)
   }
 
   private func attention(_ prefix: String, _ place: Int) throws -> Attention {
@@ -126,7 +139,7 @@ final class DecoderBuilder {
     }
     return MoELayer(
       gate: gate, router: router, selectionBias: bias,
-      experts: ExpertBanks.bank(of: routed, outputs: hidden), shared: shared,
+      experts: banks.bank(of: routed, outputs: hidden), shared: shared,
       sharedGate: sharedGate)
   }
 
@@ -136,11 +149,11 @@ final class DecoderBuilder {
     let block = ExpertBlock(prefix: prefix, names: names) { projection in
       projection == .down ? down : .normal(Self.deviation)
     }
-    func projection(_ projection: ExpertProjection, _ shape: [Int]) throws -> [Parameter] {
-      let found = try weights.expertWeights(projection, of: block, experts: c.experts, shape: shape)
-      for (expert, weight) in found.enumerated() {
-        parameters.append(NamedParameter(block.name(expert, projection), weight))
-      }
+    func projection(
+      _ projection: ExpertProjection, _ shape: [Int]
+    ) throws -> [any LinearWeight] {
+      let found = try weights.expertLinears(projection, of: block, experts: c.experts, shape: shape)
+      for (expert, weight) in found.enumerated() { list(weight, block.name(expert, projection)) }
       return found
     }
     let gates = c.form == .gated ? try projection(.gate, [c.expertInner, c.hiddenSize]) : []

@@ -25,11 +25,17 @@ public final class MoEDecoder {
 
   /// Builds a model of the given architecture with weights from a source.
   ///
+  /// - Parameters:
+  ///   - configuration: The architecture.
+  ///   - names: The names of experts in checkpoints.
+  ///   - weights: The source of the weights, dense or in another form.
+  ///   - banks: Who may run the experts.
   /// - Throws: What the source throws, and `SettingError` for a router that does not fit.
   public init(
-    _ configuration: DecoderConfiguration, names: WeightNames, weights: some WeightSource
+    _ configuration: DecoderConfiguration, names: WeightNames, weights: some WeightSource,
+    banks: ExpertBanks = .standard
   ) throws {
-    let builder = DecoderBuilder(configuration, names: names, weights: weights)
+    let builder = DecoderBuilder(configuration, names: names, weights: weights, banks: banks)
     self.configuration = configuration
     let hidden = configuration.hiddenSize
     embedding = try builder.weight(
@@ -39,8 +45,7 @@ public final class MoEDecoder {
     head =
       configuration.tiesEmbeddings
       ? Linear(weight: embedding)
-      : Linear(
-        weight: try builder.weight("lm_head.weight", [configuration.vocabularySize, hidden]))
+      : try builder.linear("lm_head", configuration.vocabularySize, hidden)
     rotary = RotaryEmbedding(
       width: configuration.headSize, base: configuration.rotaryBase,
       scaling: configuration.rotaryScaling)

@@ -36,7 +36,7 @@ enum ExpertComparisons {
     let layer = MoELayer(
       gate: linear(experts, hidden),
       router: try TokenChoiceRouter(k: k, experts: experts, renormalizes: true),
-      experts: ExpertBanks.bank(
+      experts: ExpertBanks.standard.bank(
         of: (0..<experts).map { _ in
           FeedForward(
             gate: linear(inner, hidden), up: linear(inner, hidden), down: linear(hidden, inner),

@@ -21,7 +21,7 @@ extension ClassifierReport {
     against other: FilePath? = nil, examples: Int = 3
   ) throws {
     let location = try ModelLocation(folder)
-    let model = try TextClassifier.open(location.path)
+    let model = try location.open(as: TextClassifiers.self)
     let target = model.configuration.target
     let classes = target.classNames
     let found = TextDataFormat.allCases.first { $0.target == target }

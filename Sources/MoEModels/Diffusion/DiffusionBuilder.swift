@@ -11,9 +11,10 @@ final class DiffusionBuilder {
   private(set) var buffers: [NamedParameter] = []
   private let configuration: DiffusionConfiguration
   private let weights: any WeightSource
+  private let banks: ExpertBanks
 
-  init(_ configuration: DiffusionConfiguration, weights: any WeightSource) {
-    (self.configuration, self.weights) = (configuration, weights)
+  init(_ configuration: DiffusionConfiguration, weights: any WeightSource, banks: ExpertBanks) {
+    (self.configuration, self.weights, self.banks) = (configuration, weights, banks)
   }
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
@@ -31,10 +32,12 @@ final class DiffusionBuilder {
   func linear(
     _ name: String, _ outputs: Int, _ inputs: Int, start: WeightStart? = nil
   ) throws -> Linear {
-    Linear(
-      weight: try weight(
-        name + ".weight", [outputs, inputs], start: start ?? .xavier(outputs, inputs)),
-      bias: try weight(name + ".bias", [outputs], start: .zeros))
+    let matrix = try weights.linear(
+      name + ".weight", outputs: outputs, inputs: inputs, start: start ?? .xavier(outputs, inputs))
+    if let parameter = matrix as? Parameter {
+      parameters.append(NamedParameter(name + ".weight", parameter))
+    }
+    return Linear(weight: matrix, bias: try weight(name + ".bias", [outputs], start: .zeros))
   }
 
   /// The patch embedding, stored as a convolution's weight.
@@ -107,7 +110,7 @@ final class DiffusionBuilder {
     }
     return DiffusionExperts(
       rule: rule,
-      experts: ExpertBanks.bank(of: listed, outputs: configuration.hiddenSize),
+      experts: banks.bank(of: listed, outputs: configuration.hiddenSize),
       shared: try experts.sharedSize.map {
         try network(prefix + ".shared_expert", inner: $0, names: names)
       }, hasUnconditional: experts.hasUnconditional)

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 public import MoERouting
 
 /// The experts of a diffusion transformer's sparse blocks and the rule that assigns tokens to them.
@@ -19,6 +19,8 @@ public struct DiffusionExpertsConfiguration: Hashable, Sendable {
   public var hasUnconditional: Bool
   /// The expert that each class belongs to, for rules that use it.
   public var superclasses: [Int]
+  /// Values of the keys that only this rule has, ``DiffusionRule/settingKeys``.
+  public var settings: JSONObject = [:]
 
   /// Creates a configuration; the defaults are those of the rule's paper for a width of
   /// `hiddenSize`.
@@ -53,10 +55,12 @@ extension DiffusionExpertsConfiguration {
   init(
     _ json: ConfigurationObject, hiddenSize: Int, classes: Int, hasNullLabel: Bool
   ) throws(ConfigurationError) {
-    try json.refuseKeys(except: Self.keys)
     let router = Router(try json.entry("router", in: DiffusionRules.registry).entry)
+    try json.refuseKeys(except: Self.keys + router.rule.settingKeys)
     let count = try json.int("count", in: 1...1024)
     self.init(router, count: count, hiddenSize: hiddenSize, classes: classes)
+    for key in router.rule.settingKeys where json.has(key) { settings[key] = json.value(key) }
+    try router.rule.check(json)
     perToken = try json.optionalInt("per_token", in: 1...count) ?? 1
     if perToken > 1, !router.rule.keys.contains(.perToken) {
       throw json.invalid("per_token", "1 for the router '\(router.name)'")
@@ -110,6 +114,7 @@ extension DiffusionExpertsConfiguration {
     if router.rule.keys.contains(.superclasses) {
       values["superclasses"] = .array(superclasses.map { .number(Double($0)) })
     }
+    values.merge(settings) { _, own in own }
     return .object(values)
   }
 }

@@ -1,3 +1,4 @@
+public import MoECore
 public import MoETensor
 
 /// A rule that assigns the tokens of images to the experts of a block.
@@ -23,6 +24,14 @@ public protocol DiffusionRule: SendableMetatype {
   /// The optional keys of `experts` in `config.json` that the rule uses; by default the number of
   /// experts per token.
   static var keys: Set<DiffusionRuleKey> { get }
+  /// Further keys of `experts` in `config.json` that only this rule has; none by default. Their values are in
+  /// ``DiffusionExpertsConfiguration/settings``.
+  static var settingKeys: [String] { get }
+  /// Rejects values of ``settingKeys`` that no model can have; accepts all by default.
+  ///
+  /// - Parameter json: The object `experts` of a configuration.
+  /// - Throws: `ConfigurationError` that names the key.
+  static func check(_ json: ConfigurationObject) throws(ConfigurationError)
   /// Default number of routed experts of a new model: 12 with two other experts, or 8 without.
   static var defaultCount: Int { get }
   /// Default inner width of an expert, as a multiple of the model's width: 2 with a shared expert
@@ -96,6 +105,10 @@ extension DiffusionRule {
   public static var hasRoles: Bool { false }
   /// The number of experts per token.
   public static var keys: Set<DiffusionRuleKey> { [.perToken] }
+  /// None.
+  public static var settingKeys: [String] { [] }
+  /// Accepts everything.
+  public static func check(_ json: ConfigurationObject) throws(ConfigurationError) {}
   /// 12 with two others, or 8 without.
   public static var defaultCount: Int { hasRoles ? 12 : 8 }
   /// 2 with a shared expert, or 4 without.

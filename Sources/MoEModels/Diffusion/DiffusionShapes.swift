@@ -5,8 +5,9 @@ extension DiffusionConfiguration {
   ///
   /// - Returns: All of them, and those that are active for one token of an image with a label; the
   ///   average if experts choose.
-  public func parameterCount() -> (all: Int, active: Int) {
-    let all = tensorShapes().filter { !Self.isBuffer($0.name) || $0.name == "pos_embed" }
+  /// - Throws: `SettingError` for a rule that does not fit the configuration.
+  public func parameterCount() throws -> (all: Int, active: Int) {
+    let all = try tensorShapes().filter { !Self.isBuffer($0.name) || $0.name == "pos_embed" }
       .reduce(0) { $0 + $1.shape.reduce(1, *) }
     guard let experts else { return (all, all) }
     let idle = experts.listed - experts.perToken
@@ -16,14 +17,11 @@ extension DiffusionConfiguration {
 
   /// The tensors of a checkpoint of this architecture, including buffers, in the order of the
   /// model.
-  public func tensorShapes() -> [(name: String, shape: [Int])] {
+  ///
+  /// - Throws: `SettingError` for a rule that does not fit the configuration.
+  public func tensorShapes() throws -> [(name: String, shape: [Int])] {
     let recorder = CountedWeights()
-    do {
-      _ = try DiffusionTransformer(self, weights: recorder)
-    } catch {
-      // This source never throws, and the routers of a checked configuration exist.
-      preconditionFailure("cannot build \(title): \(error)")
-    }
+    _ = try DiffusionTransformer(self, weights: recorder)
     return recorder.shapes
   }
 

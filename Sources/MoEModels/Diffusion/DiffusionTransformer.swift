@@ -32,9 +32,16 @@ public final class DiffusionTransformer {
 
   /// Builds a model of the given architecture with weights from a source.
   ///
+  /// - Parameters:
+  ///   - configuration: The architecture.
+  ///   - weights: The source of the weights, dense or in another form.
+  ///   - banks: Who may run the experts.
   /// - Throws: What the source throws, and `SettingError` for a router that does not fit.
-  public init(_ configuration: DiffusionConfiguration, weights: some WeightSource) throws {
-    let builder = DiffusionBuilder(configuration, weights: weights)
+  public init(
+    _ configuration: DiffusionConfiguration, weights: some WeightSource,
+    banks: ExpertBanks = .standard
+  ) throws {
+    let builder = DiffusionBuilder(configuration, weights: weights, banks: banks)
     let width = configuration.hiddenSize
     self.configuration = configuration
     patches = try builder.patches()

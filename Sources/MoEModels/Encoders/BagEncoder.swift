@@ -56,8 +56,13 @@ final class EncoderBuilder {
 
   func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
     let start = WeightStart.uniform(1 / Double(inputs).squareRoot())
+    let matrix = try weights.linear(
+      name + ".weight", outputs: outputs, inputs: inputs, start: start)
+    if let parameter = matrix as? Parameter {
+      parameters.append(NamedParameter(name + ".weight", parameter))
+    }
     return Linear(
-      weight: try weight(name + ".weight", [outputs, inputs], start),
+      weight: matrix,
       bias: try weight(name + ".bias", [outputs], start))
   }
 

@@ -34,16 +34,39 @@ public struct ExpertRows {
 }
 
 /// The one place that decides how experts are run.
-public enum ExpertBanks {
-  /// The fastest implementation that can run some experts on this machine.
+///
+/// A model is given the choice as a value, so that whoever has another kind of bank, for packed weights or for experts on
+/// other ranks, puts it before the library's.
+public struct ExpertBanks: Sendable {
+  /// Makes a bank of experts if it can run them: those of a layer, in the order of the gate's columns, and the
+  /// width of an answer.
+  public typealias Candidate =
+    @Sendable (_ experts: [any Expert], _ outputs: Int) -> (any ExpertBank)?
+
+  /// Asked one after another; what all of them decline is run by ``SlicedExperts``.
+  public var candidates: [Candidate]
+
+  /// Collects candidates, the preferred one first.
+  public init(_ candidates: [Candidate]) { self.candidates = candidates }
+
+  /// The library's: the kernel for feed-forward networks where it applies.
+  public static let standard = ExpertBanks([
+    { experts, _ in
+      let networks = experts.compactMap { $0 as? FeedForward }
+      return networks.count == experts.count ? KernelExperts(networks) : nil
+    }
+  ])
+
+  /// The first bank that can run some experts.
   ///
   /// - Parameters:
   ///   - experts: At least one, in the order of the gate's columns.
-  ///   - outputs: Output width.
+  ///   - outputs: Width of an answer.
   /// - Returns: Their bank.
-  public static func bank(of experts: [any Expert], outputs: Int) -> any ExpertBank {
-    let networks = experts.compactMap { $0 as? FeedForward }
-    if networks.count == experts.count, let kernel = KernelExperts(networks) { return kernel }
+  public func bank(of experts: [any Expert], outputs: Int) -> any ExpertBank {
+    for candidate in candidates {
+      if let bank = candidate(experts, outputs) { return bank }
+    }
     return SlicedExperts(experts, outputs: outputs)
   }
 }

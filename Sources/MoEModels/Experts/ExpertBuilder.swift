@@ -28,19 +28,26 @@ public final class ExpertBuilder {
   /// - Returns: The weight.
   /// - Throws: ``ModelError`` when a checkpoint lacks it.
   public func weight(_ name: String, _ shape: [Int], summed: Int) throws -> Parameter {
-    let name = prefix.isEmpty ? name : "\(prefix).\(name)"
+    let name = full(name)
     let limit = 1 / Double(summed).squareRoot()
     let parameter = try weights.weight(name, shape, start: .uniform(limit))
     parameters.append(NamedParameter(name, parameter))
     return parameter
   }
 
+  private func full(_ name: String) -> String { prefix.isEmpty ? name : "\(prefix).\(name)" }
+
   /// A linear layer with bias, `name.weight` and `name.bias`.
   ///
   /// - Throws: ``ModelError`` when a checkpoint lacks a weight.
   public func linear(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
-    Linear(
-      weight: try weight(name + ".weight", [outputs, inputs], summed: inputs),
-      bias: try weight(name + ".bias", [outputs], summed: inputs))
+    let (full, limit) = (full(name + ".weight"), 1 / Double(inputs).squareRoot())
+    let matrix = try weights.linear(
+      full, outputs: outputs, inputs: inputs, start: .uniform(limit))
+    if let parameter = matrix as? Parameter {
+      parameters.append(NamedParameter(full, parameter))
+    }
+    return Linear(
+      weight: matrix, bias: try weight(name + ".bias", [outputs], summed: inputs))
   }
 }

@@ -19,6 +19,10 @@ public struct SlicedExperts: ExpertBank {
 
   /// Runs every expert that has rows, in their order.
   public func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
+    guard dispatch.counts.contains(where: { $0 > 0 }) else {
+      return Tensor.zeros(
+        [dispatch.tokenCount, outputs], dtype: rows.pooled.dtype, on: rows.pooled.device)
+    }
     guard let sequence = rows.sequence else {
       // All read the same view, which is gathered once.
       return dispatch.run(rows.pooled) { expert, slice in experts[expert](.pooled(slice)) }

@@ -17,7 +17,10 @@ public final class ExpertMixture {
   /// Builds a layer with weights from a source.
   ///
   /// - Throws: What the source throws.
-  public init(_ configuration: MixtureConfiguration, weights: some WeightSource) throws {
+  public init(
+    _ configuration: MixtureConfiguration, weights: some WeightSource,
+    banks: ExpertBanks = .standard
+  ) throws {
     let (c, width) = (configuration, configuration.width)
     func builder(_ prefix: String) -> ExpertBuilder {
       ExpertBuilder(
@@ -37,8 +40,8 @@ public final class ExpertMixture {
     }
     self.configuration = configuration
     layer = MixedLayer(
-      pooledProjection: pooled, sequenceProjection: sequence, gate: gate, experts: experts,
-      outputs: c.outputs)
+      pooledProjection: pooled, sequenceProjection: sequence, gate: gate,
+      experts: banks.bank(of: experts, outputs: c.outputs))
     self.parameters = parameters
   }
 

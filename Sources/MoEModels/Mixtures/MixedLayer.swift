@@ -21,17 +21,15 @@ public struct MixedLayer {
 
   /// Assembles a layer from its parts.
   ///
-  /// - Precondition: There is a projection for every view that an expert reads.
+  /// - Precondition: Every expert has as many inputs as the projections have outputs, and there is a projection for every
+  ///   view that an expert reads.
   public init(
     pooledProjection: Linear, sequenceProjection: Linear?, gate: Linear,
-    experts: [any Expert], outputs: Int
+    experts: any ExpertBank
   ) {
-    precondition(
-      sequenceProjection != nil || experts.allSatisfy { $0.view == .pooled },
-      "experts read the sequence, but there is no projection of it")
     (self.pooledProjection, self.sequenceProjection) = (pooledProjection, sequenceProjection)
     self.gate = gate
-    self.experts = ExpertBanks.bank(of: experts, outputs: outputs)
+    self.experts = experts
   }
 
   /// The output of a layer.

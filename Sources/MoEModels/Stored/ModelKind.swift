@@ -46,13 +46,20 @@ extension ModelLocation {
   /// - Throws: ``ModelError`` for a model of an unknown kind; as ``ModelKind/summary(of:)``.
   public func summary() throws -> ModelSummary { try knownKind().summary(of: path) }
 
+  /// Rejects a model of another kind.
+  ///
+  /// - Throws: ``ModelError/otherKind(path:found:expected:)``.
+  public func check<Kind: ModelKind>(is kind: Kind.Type) throws(ModelError) {
+    guard kind.holds(self) else {
+      throw .otherKind(path: path, found: self.kind?.title, expected: kind.title)
+    }
+  }
+
   /// Opens the model if it is of the given kind.
   ///
   /// - Throws: ``ModelError/otherKind(path:found:expected:)``; as ``ModelKind/open(_:)``.
   public func open<Kind: ModelKind>(as kind: Kind.Type) throws -> Kind.Model {
-    guard kind.holds(self) else {
-      throw ModelError.otherKind(path: path, found: self.kind?.title, expected: kind.title)
-    }
+    try check(is: kind)
     return try kind.open(path)
   }
 

@@ -6,9 +6,13 @@ public struct RunLayout: Hashable, Sendable {
   /// The folder of the run.
   public let folder: FilePath
 
-  /// Recognises the folder of a run by its `run.json`; `nil` for any other path.
+  /// Recognises the folder of a run by its `run.json`, or, if a program trained a task without a configuration, by its
+  /// metrics beside its checkpoints; `nil` for any other path.
   public init?(_ folder: FilePath) {
-    guard folder.appending("run.json").exists else { return nil }
+    let isRun =
+      folder.appending("run.json").exists
+      || folder.appending("metrics.csv").exists && folder.appending("checkpoints").isDirectory
+    guard isRun else { return nil }
     self.folder = folder
   }
 

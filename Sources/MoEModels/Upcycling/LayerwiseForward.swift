@@ -22,7 +22,7 @@ enum LayerwiseForward {
     func builder() -> DecoderBuilder {
       let weights = MappedWeights(
         model.weights(dtype: dtype), converting: { $1.cast(to: .f32) })
-      return DecoderBuilder(c, names: model.names, weights: weights)
+      return DecoderBuilder(c, names: model.names, weights: weights, banks: .standard)
     }
     func vocabulary(_ name: String) throws -> Tensor {
       try builder().weight(name, [c.vocabularySize, c.hiddenSize]).value

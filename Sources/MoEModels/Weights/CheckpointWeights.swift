@@ -54,6 +54,7 @@ public final class CheckpointWeights: WeightSource {
     let inner = shape[0]
     let rows = projection == .down ? inner : 2 * inner
     let stack = try tensor(stackedName, [experts, rows, shape[1]])
+    guard case .elements = reading else { return (0..<experts).map { _ in Parameter(stack) } }
     // Gate rows precede up rows.
     let range = projection == .up ? inner..<2 * inner : 0..<inner
     return (0..<experts).map { Parameter(converted(stack[$0][range])) }

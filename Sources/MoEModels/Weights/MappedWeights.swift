@@ -34,6 +34,26 @@ public final class MappedWeights: WeightSource {
     return found.enumerated().map { converted($1, block.name($0, projection)) }
   }
 
+  /// The matrix of a linear layer: a dense one mapped, others under their name in the source but as they are.
+  public func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) throws -> any LinearWeight {
+    let found = try source.linear(rename(name), outputs: outputs, inputs: inputs, start: start)
+    return (found as? Parameter).map { converted($0, name) } ?? found
+  }
+
+  /// The matrices of one projection, as ``linear(_:outputs:inputs:start:)``.
+  public func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [any LinearWeight] {
+    var inner = block
+    inner.prefix = rename(block.prefix)
+    let found = try source.expertLinears(projection, of: inner, experts: experts, shape: shape)
+    return found.enumerated().map { expert, weight in
+      (weight as? Parameter).map { converted($0, block.name(expert, projection)) } ?? weight
+    }
+  }
+
   private func converted(_ weight: Parameter, _ name: String) -> Parameter {
     Parameter(convert(name, weight.value))
   }

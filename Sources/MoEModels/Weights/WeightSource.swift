@@ -24,6 +24,48 @@ public protocol WeightSource: AnyObject {
   func expertWeights(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
   ) throws -> [Parameter]
+
+  /// The matrix of a linear layer, in the form in which the source has it.
+  ///
+  /// - Parameters:
+  ///   - name: Its name in checkpoints.
+  ///   - outputs: Output width.
+  ///   - inputs: Input width.
+  ///   - start: Its initialization in a new model.
+  /// - Returns: The weight; by default the dense one of ``weight(_:_:start:)``.
+  /// - Throws: As ``weight(_:_:start:)``.
+  func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) throws -> any LinearWeight
+
+  /// The matrices of one projection of all experts of a layer, in the form in which the source has them.
+  ///
+  /// - Parameters:
+  ///   - projection: Which of an expert's projections.
+  ///   - block: The names of the layer's experts.
+  ///   - experts: Number of experts.
+  ///   - shape: Outputs and inputs of one expert's matrix.
+  /// - Returns: One weight per expert; by default the dense ones of ``expertWeights(_:of:experts:shape:)``.
+  /// - Throws: As ``weight(_:_:start:)``.
+  func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [any LinearWeight]
+}
+
+extension WeightSource {
+  /// The dense weight.
+  public func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) throws -> any LinearWeight {
+    try weight(name, [outputs, inputs], start: start)
+  }
+
+  /// The dense weights.
+  public func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [any LinearWeight] {
+    try expertWeights(projection, of: block, experts: experts, shape: shape)
+  }
 }
 
 extension WeightSource {

@@ -1,6 +1,6 @@
 /// A method that solves a ``PlacementProblem``.
 public protocol PlacementSolver: Sendable {
-  /// The name of the method on the command line.
+  /// The name of the method, as options spell it.
   var name: String { get }
 
   /// Finds a plan.

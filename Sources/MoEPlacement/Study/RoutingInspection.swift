@@ -1,6 +1,6 @@
 public import MoETracing
 
-/// What routing does, with advice about placement: the whole answer of `switchyard inspect` about a trace.
+/// What routing does, with advice about placement: everything that is said about a trace.
 ///
 /// As JSON it is the report, and the advice beside it under `placement`.
 public struct RoutingInspection: Encodable, Sendable {

@@ -1,6 +1,6 @@
 import MoECore
 
-/// The report of `switchyard inspect --against` on two traces.
+/// How far the routing of two traces differs, as plain values.
 public struct DriftReport: Codable, Hashable, Sendable {
   /// A sparse layer.
   public struct Layer: Codable, Hashable, Sendable {

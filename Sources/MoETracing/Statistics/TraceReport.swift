@@ -1,6 +1,6 @@
 import MoECore
 
-/// The report of `switchyard inspect` on a trace: plain values for terminals, pages and programs.
+/// What a trace says about routing: plain values for terminals, pages and programs.
 public struct TraceReport: Codable, Hashable, Sendable {
   /// A sparse layer.
   public struct Layer: Codable, Hashable, Sendable {

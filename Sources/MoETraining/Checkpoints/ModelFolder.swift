@@ -4,7 +4,7 @@ import Foundation
 import MoECore
 import SystemPackage
 
-/// A model in the Hugging Face layout, which `switchyard generate` and other tools open.
+/// A model in the Hugging Face layout, which this library and other tools open.
 enum ModelFolder {
   /// Writes a model folder, which appears complete or not at all; an existing one is replaced.
   static func write(

@@ -1,7 +1,7 @@
 import MoECore
 public import SystemPackage
 
-/// What `switchyard train` reads: one checked JSON file about model, data and training.
+/// What a run is made from: one checked JSON file about model, data and training.
 ///
 /// `Documentation/training.md` explains every key. The ``TrainingRecipe`` that the key `task` names
 /// reads the keys that only its kind of model has. An unknown key is an error that suggests the

@@ -57,6 +57,19 @@ struct DiffusionRecipe: TrainingRecipe {
     }
   }
 
+  /// The rule of a preset; `nil` for a dense model.
+  private static func router(
+    _ json: ConfigurationObject
+  ) throws -> DiffusionExpertsConfiguration.Router? {
+    guard let name = try json.optionalString("router"), name != "dense" else { return nil }
+    let registry = DiffusionRules.registry
+    guard let rule = registry[name] else {
+      let known = (["dense"] + registry.names).joined(separator: ", ")
+      throw json.invalid("router", "one of \(known)")
+    }
+    return .init(rule)
+  }
+
   private static func model(_ json: ConfigurationObject) throws -> Model {
     guard let object = try json.optionalObject("model") else {
       throw ConfigurationError.missingKey(path: json.path, key: "model")
@@ -68,9 +81,7 @@ struct DiffusionRecipe: TrainingRecipe {
     var changes = object.values
     for key in ["preset", "router", "model_type"] { changes[key] = nil }
     let preset: DiffusionSize? = object.has("preset") ? try object.choice("preset") : nil
-    let router: DiffusionExpertsConfiguration.Router? =
-      try object.optionalString("router") == "dense" || !object.has("router")
-      ? nil : .init(object.entry("router", in: DiffusionRules.registry).entry)
+    let router = try router(object)
     guard preset != nil || router == nil else {
       throw object.invalid("router", "with model.preset; otherwise write model.experts.router")
     }
@@ -82,7 +93,9 @@ struct DiffusionRecipe: TrainingRecipe {
   }
 
   func checkFiles() throws {
-    if case .folder(let folder) = model { _ = try ModelLocation(folder) }
+    if case .folder(let folder) = model {
+      try ModelLocation(folder).check(is: DiffusionModels.self)
+    }
     try data.check()
   }
 

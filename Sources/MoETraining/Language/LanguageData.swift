@@ -13,7 +13,15 @@ struct LanguageData {
 
   /// Checks the model and the text files before anything is created from them.
   static func check(_ configuration: LanguageRecipe) throws {
-    if case .folder(let folder) = configuration.model { _ = try ModelLocation(folder) }
+    if case .folder(let folder) = configuration.model {
+      let location = try ModelLocation(folder)
+      try location.check(is: LanguageModels.self)
+      guard location.path.isDirectory else {
+        throw SettingError(
+          key: "model.path", value: "\(folder)",
+          expected: "a folder with config.json and safetensors; GGUF files cannot be trained")
+      }
+    }
     for path in configuration.train + configuration.validation where !isTokenFile(path) {
       try TextSource(path, field: configuration.field).check()
     }

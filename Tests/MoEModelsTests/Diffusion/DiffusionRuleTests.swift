@@ -27,7 +27,7 @@ struct DiffusionRuleTests {
     }
   }
 
-  private static let cases = DiffusionRules.registry.all.flatMap { rule in
+  private static let cases = DiffusionRules.builtIn.flatMap { rule in
     (rule.keys.contains(.perToken) ? [1, 3] : [1]).map { Case(rule: rule, k: $0) }
   }
 
@@ -175,7 +175,7 @@ struct DiffusionRuleTests {
       #expect(DiffusionConfiguration.isBuffer(name), "\(name)")
     }
     let shapes = Dictionary(
-      uniqueKeysWithValues: model.configuration.tensorShapes().map { ($0.name, $0.shape) })
+      uniqueKeysWithValues: try model.configuration.tensorShapes().map { ($0.name, $0.shape) })
     for name in test.rule.signature { #expect(shapes[prefix + name] != nil, "\(name)") }
     let found = DiffusionRules.recognised { shapes[prefix + $0] != nil }
     #expect(found?.signature ?? [] == test.rule.signature)
@@ -185,8 +185,9 @@ struct DiffusionRuleTests {
 
   @Test("is registered under its name, and found by it")
   func names() throws {
-    let all = DiffusionRules.registry.all
-    #expect(DiffusionRules.registry.names == all.map { $0.name })
+    // Tests of the same process may register more.
+    let all = DiffusionRules.builtIn
+    #expect(DiffusionRules.registry.names.prefix(all.count) == ArraySlice(all.map { $0.name }))
     #expect(DiffusionRules.builtIn.map { $0.name } == all.prefix(7).map { $0.name })
     #expect(
       DiffusionRules.terms.prefix(4).map(\.name) == [
@@ -206,8 +207,8 @@ struct DiffusionRuleTests {
     let error = #expect(throws: ConfigurationError.self) {
       try experts(#"{"router": "top", "count": 4}"#)
     }
-    let known = DiffusionRules.registry.names.joined(separator: ", ")
-    #expect(error?.description.hasSuffix("it must be one of \(known)") == true)
+    let known = all.map { $0.name }.joined(separator: ", ")
+    #expect(error?.description.contains("it must be one of \(known)") == true)
     let unread = #expect(throws: ConfigurationError.self) {
       try experts(#"{"router": "tc_dit", "count": 4, "scoring": "sigmoid"}"#)
     }

@@ -60,7 +60,7 @@ struct ExpertBankTests {
   private static func banks(of experts: [FeedForward], _ sizes: Sizes) -> [any ExpertBank] {
     [
       SlicedExperts(experts, outputs: sizes.hidden),
-      ExpertBanks.bank(of: experts, outputs: sizes.hidden),
+      ExpertBanks.standard.bank(of: experts, outputs: sizes.hidden),
     ]
   }
 
@@ -129,7 +129,7 @@ struct ExpertBankTests {
     let layer = MoELayer(
       gate: Linear(weight: Parameter(Tensor.zeros([4, sizes.hidden]))),
       router: try TokenChoiceRouter(k: 1, experts: 4, renormalizes: false),
-      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
+      experts: ExpertBanks.standard.bank(of: experts, outputs: sizes.hidden))
     var x = source.normal([3, sizes.hidden])
     let nan = Tensor.full(.nan, [1, sizes.hidden])
     x = Tensor.concatenated([x[0..<1], nan, x[2..<3]], axis: 0)
@@ -163,7 +163,7 @@ struct ExpertBankTests {
       func result(_ experts: [FeedForward], _ dtype: DType) throws -> ValueAndGradients {
         let layer = MoELayer(
           gate: Linear(weight: Parameter(gate.cast(to: dtype))), router: router,
-          experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
+          experts: ExpertBanks.standard.bank(of: experts, outputs: sizes.hidden))
         let x = x.cast(to: dtype)
         let weights = experts.flatMap {
           [$0.gate?.denseWeight, $0.up.denseWeight, $0.down.denseWeight, $0.up.bias, $0.down.bias]
@@ -190,7 +190,7 @@ struct ExpertBankTests {
     let gate = Linear(weight: Parameter(source.normal([4, 32])))
     let layer = MoELayer(
       gate: gate, router: try TokenChoiceRouter(k: 2, experts: 4, renormalizes: true),
-      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
+      experts: ExpertBanks.standard.bank(of: experts, outputs: sizes.hidden))
     let x = source.normal([9, 32])
     let context = RoutingContext(sequenceLengths: [9])
     let seed = source.normal([9, 32])
@@ -212,7 +212,7 @@ struct ExpertBankTests {
     let layer = MoELayer(
       gate: Linear(weight: Parameter(Tensor.zeros([2, sizes.hidden]))),
       router: try TokenChoiceRouter(k: 2, experts: 2, renormalizes: true),
-      experts: ExpertBanks.bank(of: experts, outputs: sizes.hidden))
+      experts: ExpertBanks.standard.bank(of: experts, outputs: sizes.hidden))
     for tokens in [1, 3] {
       let x = source.normal([tokens, sizes.hidden])
       let output = withoutGradients { layer(x, in: RoutingContext(sequenceLengths: [tokens])) }
@@ -249,9 +249,84 @@ struct ExpertBankTests {
       .route(source.normal([9, 3]))
     let answers = withoutGradients {
       [dense, others].map {
-        ExpertBanks.bank(of: $0, outputs: sizes.hidden).run(ExpertRows(x), Dispatch(routing))
+        ExpertBanks.standard.bank(of: $0, outputs: sizes.hidden).run(
+          ExpertRows(x), Dispatch(routing))
       }
     }
     expectClose(answers[1], answers[0], .sums)
+  }
+
+  /// Gives the matrices of every linear layer in a form that is not dense.
+  private final class DoubledWeights: WeightSource {
+    private let source = RandomWeights(RandomSource(seed: 7))
+
+    func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
+      source.weight(name, shape, start: start)
+    }
+
+    func linear(
+      _ name: String, outputs: Int, inputs: Int, start: WeightStart
+    ) -> any LinearWeight {
+      halved(source.weight(name, [outputs, inputs], start: start))
+    }
+
+    func expertLinears(
+      _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+    ) throws -> [any LinearWeight] {
+      try source.expertWeights(projection, of: block, experts: experts, shape: shape).map(halved)
+    }
+
+    private func halved(_ weight: Parameter) -> any LinearWeight {
+      DoubledWeight(half: Parameter(weight.value * 0.5))
+    }
+  }
+
+  /// Counts what it runs.
+  private final class CountedBank: ExpertBank {
+    let inner: any ExpertBank
+    private(set) var rows = 0
+    init(_ inner: any ExpertBank) { self.inner = inner }
+    var count: Int { inner.count }
+    func run(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor {
+      self.rows += dispatch.tokenCount
+      return inner.run(rows, dispatch)
+    }
+  }
+
+  @Test("come into a model with its weights: of any form, and run by any bank")
+  func models() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      Array(
+        #"""
+        {"model_type": "switchyard_moe", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 2,
+         "num_attention_heads": 2, "max_position_embeddings": 32, "rms_norm_eps": 1e-5, "rope_theta": 10000,
+         "hidden_act": "silu", "num_experts": 4, "expert_size": 16,
+         "router": {"type": "token_choice", "k": 2, "renormalize": true}}
+        """#.utf8), to: "config.json")
+    let configuration = try SwitchyardMoE.configuration(ConfigurationObject(path))
+    let dense = try MoEDecoder(
+      configuration, names: .usual, weights: RandomWeights(RandomSource(seed: 7)))
+    let mapped = MappedWeights(DoubledWeights())
+    let other = try MoEDecoder(configuration, names: .usual, weights: mapped)
+    // Only dense weights are trained.
+    #expect(dense.parameters.contains { $0.name.hasSuffix("q_proj.weight") })
+    #expect(!other.parameters.contains { $0.name.hasSuffix("_proj.weight") })
+    let tokens = Tensor([5, 9, 2, 7], shape: [1, 4])
+    let expected = withoutGradients { dense(tokens).logits }
+    expectClose(withoutGradients { other(tokens).logits }, expected, .logits)
+
+    nonisolated(unsafe) var banks: [CountedBank] = []
+    let counting = ExpertBanks([
+      { experts, outputs in
+        let bank = CountedBank(SlicedExperts(experts, outputs: outputs))
+        unsafe banks.append(bank)
+        return bank
+      }
+    ])
+    let counted = try MoEDecoder(
+      configuration, names: .usual, weights: RandomWeights(RandomSource(seed: 7)), banks: counting)
+    expectClose(withoutGradients { counted(tokens).logits }, expected, .logits)
+    #expect(unsafe banks.map(\.rows) == [4, 4])
   }
 }

@@ -113,7 +113,8 @@ struct ExpertMixtureTests {
     let bias = Parameter(Tensor([0, 0, -1e4] as [Float]))
     let layer = MixedLayer(
       pooledProjection: linear(8, 24), sequenceProjection: linear(8, 24),
-      gate: Linear(weight: linear(3, 8).weight, bias: bias), experts: experts, outputs: 2)
+      gate: Linear(weight: linear(3, 8).weight, bias: bias),
+      experts: ExpertBanks.standard.bank(of: experts, outputs: 2))
     let output = layer(Self.views(40), router: try SingleExpertRouter())
     #expect(experts.map(\.samples) == output.routing.load.tokens)
     #expect(experts.map(\.samples).reduce(0, +) == 40)

@@ -121,7 +121,7 @@ struct DiffusionRecipeTests {
       ("model.patch_size=3", "patch_size is 3; it must be a divisor of image_size (8)"),
       ("model.image_size=16", "images: data.train is of 1×8×8; it must be of 1×16×16"),
       ("model.num_classes=2", "data.train is of 3 classes; it must be of at most 2"),
-      ("model.router=other", "model.router is 'other'; it must be one of promoe"),
+      ("model.router=other", "model.router is 'other'; it must be one of dense, promoe"),
       ("model.presets=8x8", "did you mean"),
       ("model.label_dropout=0", "experts.unconditional"),
       ("evaluation.guidance=0.5", "evaluation.guidance is 0.5; it must be a number of at least 1"),

@@ -20,7 +20,7 @@ public enum DiffusionModels: ModelKind {
   /// - Throws: As ``DiffusionTransformer/open(_:as:dtype:)``.
   public static func summary(of path: FilePath) throws -> ModelSummary {
     let model = try DiffusionTransformer.open(path)
-    let count = model.configuration.parameterCount()
+    let count = try model.configuration.parameterCount()
     return try ModelSummary(
       family: DiffusionConfiguration.modelType, parameters: count.0, activeParameters: count.1,
       facts: facts(model.configuration), in: path,

@@ -24,7 +24,6 @@ struct DiffusionSubject: InspectionSubject {
       throw ValidationError(
         "\(command.input.path) makes images; --text is for models that read texts.")
     }
-    command.engine.apply()
     guard let images else {
       return try command.describe(
         location, needing: "images; add --data",

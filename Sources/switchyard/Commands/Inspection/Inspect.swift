@@ -61,6 +61,7 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    engine.apply()
     for type in InspectionSubjects.all {
       if let subject = try type.init(self) { return try subject.inspect() }
     }

@@ -21,7 +21,6 @@ struct LanguageSubject: InspectionSubject {
         location, needing: "a text; add --text",
         hint: "To see its routing: switchyard inspect \(command.input.path) --text FILE")
     }
-    command.engine.apply()
     let recording = try command.texts.recording()
     let progress = ProgressLine()
     defer { progress.end() }

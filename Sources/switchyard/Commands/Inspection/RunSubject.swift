@@ -22,10 +22,10 @@ struct RunSubject: InspectionSubject {
   func inspect() throws {
     try command.refuseComparison()
     guard !command.texts.text.isEmpty else {
-      throw ValidationError(
-        "\(command.input.path) is a training run; add --text FILE, which each of its models reads.")
+      return try command.describe(
+        ModelLocation(command.input.path), needing: "a text; add --text",
+        hint: "To see its routing grow: switchyard inspect \(command.input.path) --text FILE")
     }
-    command.engine.apply()
     let recording = try command.texts.recording()
     let progress = ProgressLine()
     defer { progress.end() }
