@@ -9,7 +9,8 @@ import MoETensor
 /// Rows are gathered, multiplied and scattered back without copies of weights, padding or starting
 /// threads per expert; sums are f32 for bf16, too, and every run adds in the same order.
 struct KernelExperts: ExpertBank {
-  let experts: [FeedForward]
+  /// The experts with dense weights, in the order of the gate's columns.
+  let experts: [DenseExpert]
   let hidden: Int
   let inner: Int
   let dtype: DType
@@ -27,13 +28,14 @@ struct KernelExperts: ExpertBank {
     guard Engine.hasTileKernels, let first = experts.first,
       let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
     else { return nil }
-    (self.experts, self.activation) = (experts, activation)
+    self.activation = activation
+    self.experts = experts.compactMap(DenseExpert.init)
     (inner, hidden, dtype) = (up.shape[0], up.shape[1], up.dtype)
     (isGated, hasBias) = (first.gate != nil, first.up.bias != nil)
     slices = SlicedExperts(experts, outputs: hidden)
     guard !(hasBias && isGated),
       dtype == .f32 || dtype == .bf16 && hidden.isMultiple(of: 2) && inner.isMultiple(of: 2),
-      experts.allSatisfy(fits)
+      self.experts.count == experts.count, experts.allSatisfy(fits)
     else { return nil }
   }
 
@@ -230,14 +232,14 @@ struct KernelExperts: ExpertBank {
   let busyGate: List?
   let busyUp: List
   let busyDown: List
-  private let experts: [FeedForward]
+  private let experts: [DenseExpert]
 
   /// Looks up the addresses of busy experts.
   ///
   /// - Parameters:
   ///   - experts: Kept alive as long as the addresses.
   ///   - counts: Rows per expert.
-  init?(_ experts: [FeedForward], counts: [Int]) {
+  init?(_ experts: [DenseExpert], counts: [Int]) {
     self.experts = experts
     let size = 2 * experts.count
     let isGated = experts[0].gate != nil
@@ -247,29 +249,27 @@ struct KernelExperts: ExpertBank {
       return unsafe list
     }
     unsafe (gate, up, down) = (isGated ? list() : nil, list(), list())
-    let hasBias = experts[0].up.bias != nil
+    let hasBias = experts[0].upBias != nil
     unsafe (upBias, downBias) = (hasBias ? list() : nil, hasBias ? list() : nil)
     unsafe (busyGate, busyUp, busyDown) = unsafe (
       gate.map { unsafe $0 + experts.count }, up + experts.count, down + experts.count
     )
     var busy = 0
     for (place, expert) in experts.enumerated() where counts[place] > 0 {
-      guard let upward = unsafe expert.up.denseWeight?.value.hostElements,
-        let downward = unsafe expert.down.denseWeight?.value.hostElements
+      guard let upward = unsafe expert.up.value.hostElements,
+        let downward = unsafe expert.down.value.hostElements
       else { return nil }
       unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
       unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
-      if let first = expert.up.bias, let second = expert.down.bias {
+      if let first = expert.upBias, let second = expert.downBias {
         guard let upward = unsafe first.value.hostElements,
           let downward = unsafe second.value.hostElements
         else { return nil }
         unsafe upBias?[place] = unsafe upward
         unsafe downBias?[place] = unsafe downward
       }
-      if let linear = expert.gate {
-        guard let elements = unsafe linear.denseWeight?.value.hostElements else {
-          return nil
-        }
+      if let weight = expert.gate {
+        guard let elements = unsafe weight.value.hostElements else { return nil }
         unsafe gate?[place] = unsafe elements
         unsafe busyGate?[busy] = unsafe elements
       }
@@ -298,12 +298,8 @@ extension Tensor {
 
 extension Dispatch {
   /// The matrices, then the biases, of the experts that have rows, expert by expert.
-  func busyMatrices(of experts: [FeedForward]) -> [Tensor] {
-    experts.indices.filter { counts[$0] > 0 }.flatMap { place in
-      let (gate, up, down) = (experts[place].gate, experts[place].up, experts[place].down)
-      return [gate?.denseWeight, up.denseWeight, down.denseWeight, up.bias, down.bias]
-        .compactMap { $0?.value }
-    }
+  func busyMatrices(of experts: [DenseExpert]) -> [Tensor] {
+    experts.indices.filter { counts[$0] > 0 }.flatMap { experts[$0].values }
   }
 }
 
