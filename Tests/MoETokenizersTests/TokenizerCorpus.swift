@@ -29,6 +29,11 @@ enum TokenizerCorpus {
   private static let nested = String(
     repeating: #"{"type":"Sequence","normalizers":["#, count: 5_000)
 
+  /// Steps that each double the text, too many to be run.
+  private static let doublings = Array(
+    repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#, count: 60
+  ).joined(separator: ",")
+
   static let malformed: [(name: String, text: String, reason: String)] = [
     ("empty file", "", "a value"),
     ("white space", " \n", "a value"),
@@ -112,23 +117,11 @@ enum TokenizerCorpus {
     ),
     (
       "text that explodes",
-      with(
-        "normalizer",
-        #"{"type": "Sequence", "normalizers": ["#
-          + Array(
-            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
-            count: 60
-          ).joined(separator: ",") + "]}"), "times as long"
+      with("normalizer", #"{"type": "Sequence", "normalizers": [\#(doublings)]}"#), "times as long"
     ),
     (
       "decoder that explodes",
-      with(
-        "decoder",
-        #"{"type": "Sequence", "decoders": ["#
-          + Array(
-            repeating: #"{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}"#,
-            count: 60
-          ).joined(separator: ",") + "]}"), "times as long"
+      with("decoder", #"{"type": "Sequence", "decoders": [\#(doublings)]}"#), "times as long"
     ),
     (
       "endless prefix",
