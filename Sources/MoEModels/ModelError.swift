@@ -34,7 +34,7 @@ extension ModelError: CustomStringConvertible {
     case .otherKind(let path, let found, let expected):
       "\(path) holds \(found ?? "no model of a known kind"), but \(expected) is needed"
     case .unsupportedFamily(let path, let name, let supported):
-      "\(path): the model type '\(name)' is not supported; supported are \(supported.joined(separator: ", "))"
+      "\(path): the model type '\(name.printableValue)' is not supported; supported are \(supported.joined(separator: ", "))"
     case .missingWeight(let path, let name):
       "\(path): the weight '\(name)' is missing; the checkpoint is incomplete or of another architecture"
     case .wrongShape(let path, let name, let found, let expected):

@@ -8,14 +8,20 @@ extension SafetensorsCheckpoint {
     public var floatingPointType: DType?
     /// The most data in one file of a folder.
     public var shardLimit: ByteCount
+    /// Whether a single file may take the place of one that exists.
+    public var replacesFile: Bool
 
     /// Describes a change.
     ///
     /// - Precondition: The new type, if any, is a floating-point type.
-    public init(floatingPointType: DType? = nil, shardLimit: ByteCount = ByteCount(5_000_000_000)) {
+    public init(
+      floatingPointType: DType? = nil, shardLimit: ByteCount = ByteCount(5_000_000_000),
+      replacesFile: Bool = false
+    ) {
       precondition(floatingPointType?.isFloatingPoint ?? true, "weights cast to integers")
       self.floatingPointType = floatingPointType
       self.shardLimit = shardLimit
+      self.replacesFile = replacesFile
     }
   }
 
@@ -40,6 +46,7 @@ extension SafetensorsCheckpoint {
         as any ByteSource
     }
     if path.extension == "safetensors" {
+      guard change.replacesFile || path.isMissing else { throw FileError.alreadyExists(path) }
       return try writeFile(
         items, metadata: metadata, to: path, progress: progress, contents: contents)
     }
@@ -55,7 +62,6 @@ extension SafetensorsCheckpoint {
     progress: @escaping ProgressHandler,
     contents: @escaping (SafetensorsItem) throws -> any ByteSource
   ) throws {
-    guard path.isMissing else { throw FileError.alreadyExists(path) }
     let total = items.reduce(0) { $0 + $1.byteCount }
     var written = 0
     try SafetensorsWriter.write(items, metadata: metadata, to: path) { item in

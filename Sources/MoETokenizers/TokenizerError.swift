@@ -63,25 +63,25 @@ extension TokenizerError.Reason: CustomStringConvertible {
     case .invalidText:
       "the file is not UTF-8 text; convert it first"
     case .missing(let key):
-      "'\(key)' is missing; this is not a complete tokenizer file, save it again with a current tokenizers library"
+      "'\(key.printableValue)' is missing; this is not a complete tokenizer file, save it again with a current tokenizers library"
     case .duplicateKey(let key):
-      "'\(key)' occurs twice; remove one of them"
+      "'\(key.printableValue)' occurs twice; remove one of them"
     case .wrongType(let key, let expected):
-      "'\(key)' must be \(expected)"
+      "'\(key.printableValue)' must be \(expected)"
     case .invalidValue(let key, let found, let expected):
-      "'\(key)' is \(found); it must be \(expected)"
+      "'\(key.printableValue)' is \(found.printableValue); it must be \(expected)"
     case .unsupported(let key, let component):
-      "'\(key)' needs \(component), which is not supported; choose a tokenizer without it"
+      "'\(key.printableValue)' needs \(component.printableValue), which is not supported; choose a tokenizer without it"
     case .unknownPattern(let key, let pattern):
-      "'\(key)' holds the regular expression '\(pattern)', which is not one of those supported (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
+      "'\(key.printableValue)' holds the regular expression '\(pattern.printableValue)', which is not one of those supported (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
     case .duplicateID(let key, let id):
-      "'\(key)' uses the id \(id) of another token; give each token a unique id"
+      "'\(key.printableValue)' uses the id \(id) of another token; give each token a unique id"
     case .unknownToken(let key, let token):
-      "'\(key)' names the token '\(token)', which is not in the vocabulary; add it there or remove the entry"
+      "'\(key.printableValue)' names the token '\(token.printableValue)', which is not in the vocabulary; add it there or remove the entry"
     case .noSuchID(let id):
       "no token has the id \(id); the ids belong to another tokenizer"
     case .invalidSetting(let name, let found, let expected):
-      "\(name) is \(found); it must be \(expected)"
+      "\(name) is \(found.printableValue); it must be \(expected)"
     }
   }
 }

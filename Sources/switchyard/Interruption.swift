@@ -36,7 +36,9 @@ enum Interruption {
   /// would end the program silently into messages.
   static func install() {
     for number in [SIGINT, SIGTERM, SIGHUP] {
-      signal(number, SIG_IGN)
+      let former = signal(number, SIG_IGN)
+      // nohup starts programs so that a terminal that goes away does not end them.
+      if number == SIGHUP, isIgnoring(former) { continue }
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler {
         if isDeferred.load(ordering: .relaxed),
@@ -49,8 +51,9 @@ enum Interruption {
       source.resume()
       unsafe sources.append(source)
     }
-    // A write beyond a size limit then fails like any other write.
+    // A write beyond a size limit, or to a pipe that nobody reads, then fails like any other write.
     signal(SIGXFSZ, SIG_IGN)
+    signal(SIGPIPE, SIG_IGN)
     signal(SIGBUS) { _ in
       let message: StaticString =
         "Error: a file became shorter while it was being read; do not change files while they are in use\n"
@@ -59,10 +62,20 @@ enum Interruption {
     }
   }
 
+  private static func isIgnoring(_ handler: (@convention(c) (Int32) -> Void)?) -> Bool {
+    unsafe (unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self))
+  }
+
   private static func end(_ number: Int32) {
-    PartialFolders.removeAll()
+    TemporaryPaths.endWork()
     if let text = farewell.withLock({ $0 }) { Output.message(text) }
-    // The shell learns from the signal, not from an exit code, that the program was interrupted.
+    end(by: number)
+  }
+
+  /// Ends the program by a signal.
+  ///
+  /// The shell learns from the signal, not from an exit code, that the program was interrupted.
+  static func end(by number: Int32) {
     signal(number, SIG_DFL)
     // The system's event loop may have blocked the signal in this thread.
     var set = sigset_t()

@@ -25,12 +25,14 @@ struct Switchyard: ParsableCommand {
 
   /// Runs the command; output that cannot be written is an error, too.
   static func main() {
+    StandardStreams.reserve()
     Interruption.install()
     Engine.keepFreedMemory()
     do {
       var command = try parseAsRoot()
       try command.run()
       try Output.flush()
+      leave(0)
     } catch {
       exit(with: HintedError.adding(to: error))
     }
@@ -47,8 +49,15 @@ struct Switchyard: ParsableCommand {
         exit(with: error)
       }
     } else if !message.isEmpty {
-      FileHandle.standardError.write(Data((message + "\n").utf8))
+      code == .failure ? StandardError.failure(message) : StandardError.message(message)
     }
-    Foundation.exit(code.rawValue)
+    leave(code.rawValue)
+  }
+
+  /// Ends the program without taking down libraries that end with it anyway, which takes longer than many a command.
+  private static func leave(_ code: Int32) -> Never {
+    // C libraries may hold output back.
+    fflush(nil)
+    _exit(code)
   }
 }

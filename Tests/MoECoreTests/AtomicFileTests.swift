@@ -53,14 +53,42 @@ struct AtomicFileTests {
   func checks() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("note.txt")
-    try AtomicFile.check(path)
+    try AtomicFile.check(path, replaces: false)
     #expect(try folder.contents().isEmpty)
     try AtomicFile.write("old", to: path)
-    try AtomicFile.check(path)
+    try AtomicFile.check(path, replaces: true)
+    #expect(throws: FileError.alreadyExists(path)) {
+      try AtomicFile.check(path, replaces: false)
+    }
     #expect(try readBytes(path) == Array("old".utf8) && folder.contents() == ["note.txt"])
-    #expect(throws: FileError.isDirectory(folder.path)) { try AtomicFile.check(folder.path) }
+    #expect(throws: FileError.isDirectory(folder.path)) {
+      try AtomicFile.check(folder.path, replaces: true)
+    }
     let missing = folder.file("no").appending("file")
-    #expect(throws: FileError.notFound(folder.file("no"))) { try AtomicFile.check(missing) }
+    #expect(throws: FileError.notFound(folder.file("no"))) {
+      try AtomicFile.check(missing, replaces: true)
+    }
+  }
+
+  @Test("never replace what is not a regular file, nor what is read meanwhile")
+  func neverReplaced() throws {
+    let folder = try TemporaryFolder()
+    let (pipe, dangling) = (folder.file("pipe"), folder.file("dangling"))
+    #expect(unsafe mkfifo(pipe.string, 0o600) == 0)
+    try FileManager.default.createSymbolicLink(
+      atPath: dangling.string, withDestinationPath: "nothing")
+    for path in [pipe, dangling, "/dev/null"] {
+      #expect(throws: FileError.notReplaceable(path)) { try AtomicFile.write("x", to: path) }
+    }
+    #expect(try folder.contents() == ["dangling", "pipe"])
+    let (input, link) = (try folder.write([1], to: "input"), folder.file("link"))
+    try FileManager.default.createSymbolicLink(
+      atPath: link.string, withDestinationPath: "input")
+    for path in [input, link] {
+      #expect(throws: FileError.isInput(path)) {
+        try AtomicFile.check(path, replaces: true, inputs: [input])
+      }
+    }
   }
 
   @Test("keep the permissions of what they replace, and the links that lead to it")
@@ -155,12 +183,35 @@ struct AtomicDirectoryTests {
       let folder = try TemporaryFolder()
       try? AtomicDirectory.write(to: folder.file("model")) { inside in
         try AtomicFile.write("1", to: inside.appending("a"))
-        PartialFolders.removeAll()
+        TemporaryPaths.endWork()
         let left = try folder.contents()
-        precondition(left.isEmpty, "\(left)")
+        // Nothing may be finished or reported after this, so the process ends here.
+        exit(left.isEmpty ? EXIT_SUCCESS : EXIT_FAILURE)
       }
-      let left = try folder.contents()
-      precondition(left.isEmpty, "\(left)")
+    }
+  }
+
+  @Test("stay removed while another thread goes on writing into them")
+  func interruptedWriter() async {
+    await #expect(processExitsWith: .success) {
+      let folder = try TemporaryFolder()
+      let path = folder.file("model")
+      let hasBegun = DispatchSemaphore(value: 0)
+      Thread.detachNewThread {
+        try? AtomicDirectory.write(to: path) { inside in
+          for number in 0..<1_000_000 {
+            try AtomicFile.write("1", to: inside.appending("\(number)"))
+            if number == 10 { hasBegun.signal() }
+          }
+        }
+        // The writer must not come here: it would report an error or succeed.
+        exit(EXIT_FAILURE)
+      }
+      hasBegun.wait()
+      TemporaryPaths.endWork()
+      // The writer is given time to go wrong.
+      try await Task.sleep(for: .milliseconds(200))
+      exit(try folder.contents().isEmpty ? EXIT_SUCCESS : EXIT_FAILURE)
     }
   }
 

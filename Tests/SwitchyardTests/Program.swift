@@ -55,6 +55,12 @@ enum Program {
       errors: String(decoding: errorData, as: UTF8.self))
   }
 
+  /// Runs a line of the shell, in which `$0` is the program.
+  static func shell(_ line: String, in folder: FilePath) throws -> Run {
+    try run(
+      ["-c", line, self.folder.appending(path: "switchyard").path()], named: "/bin/sh", in: folder)
+  }
+
   /// Starts the program and leaves it running.
   static func start(_ arguments: String...) throws -> Process { try start(arguments) }
 
@@ -70,7 +76,7 @@ enum Program {
   private static func prepared(_ arguments: [String], named name: String = "switchyard") -> Process
   {
     let process = Process()
-    process.executableURL = folder.appending(path: name)
+    process.executableURL = name.hasPrefix("/") ? URL(filePath: name) : folder.appending(path: name)
     process.arguments = arguments
     process.standardInput = FileHandle.nullDevice
     return process

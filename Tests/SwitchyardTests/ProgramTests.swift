@@ -126,7 +126,7 @@ struct CheckpointCommandTests {
       (model.string, "/no/such/folder/out", "does not exist"),
       (model.string, "/no/such/folder/out.safetensors", "does not exist"),
       (model.string, folder.path.string, "already exists"),
-      (model.string, model.string, "already exists"),
+      (model.string, model.string, "is read by this command"),
     ] {
       let run = try Program.run("checkpoint", "rewrite", path, "--out", target)
       #expect(run.exitCode == 1 && run.output.isEmpty, "\(path) → \(target)")

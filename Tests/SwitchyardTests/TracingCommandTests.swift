@@ -44,7 +44,7 @@ struct TracingCommandTests {
 
     let generated = try Program.run(
       "trace", folder.path.string, "--text", text.string, "--out", out.string, "--tokens", "10",
-      "--generate", "5")
+      "--generate", "5", "--overwrite")
     #expect(generated.exitCode == 0, "\(generated.errors)")
     let second = try RoutingTrace(out)
     #expect(second.promptLengths == [10] && second.tokenCount == 15)

@@ -16,18 +16,20 @@ public enum ConfigurationError: Error, Hashable {
 
 extension ConfigurationError: CustomStringConvertible {
   /// What is wrong, where, and what to change.
-  public var description: String {
+  public var description: String { text.printable }
+
+  private var text: String {
     switch self {
     case .invalidJSON(let path, let message):
       "\(path): \(message)"
     case .duplicateKey(let path, let key):
-      "\(path): the key '\(key)' is there twice; remove one of them"
+      "\(path): the key '\(key.printableValue)' is there twice; remove one of them"
     case .missingKey(let path, let key):
       "\(path): the key '\(key)' is missing; it is needed here"
     case .invalidValue(let path, let key, let value, let expected):
       "\(path): \(key) is \(value); it must be \(expected)"
     case .unknownKey(let path, let key, let nearest):
-      "\(path): the key '\(key)' is unknown; did you mean '\(nearest)'?"
+      "\(path): the key '\(key.printableValue)' is unknown; did you mean '\(nearest)'?"
     }
   }
 }

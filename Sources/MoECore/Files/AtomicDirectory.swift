@@ -6,7 +6,8 @@ public enum AtomicDirectory {
   /// Creates a folder with the files that `body` writes into it.
   ///
   /// `body` receives the path of a hidden temporary folder beside `path`, which is renamed at the
-  /// end. Only a process that is killed can leave that folder behind; its name ends in `.partial`.
+  /// end. Only a process that is killed with SIGKILL can leave that folder behind; its name ends in
+  /// `.partial`.
   ///
   /// - Throws: ``FileError/alreadyExists(_:)`` when `path` is anything but an empty folder, any
   ///   other ``FileError``, or what `body` throws; nothing is left behind in that case.
@@ -18,8 +19,8 @@ public enum AtomicDirectory {
     guard unsafe temporary.withPlatformString({ unsafe mkdir($0, 0o777) }) == 0 else {
       throw FileError(creatingIn: target.folder, for: path, code: errno)
     }
-    PartialFolders.add(temporary)
-    defer { PartialFolders.remove(temporary) }
+    TemporaryPaths.add(temporary)
+    defer { TemporaryPaths.remove(temporary) }
     do {
       let result = try body(temporary)
       temporary.synchronize()
@@ -42,22 +43,5 @@ public enum AtomicDirectory {
       throw .mountPoint(path)
     }
     return target
-  }
-}
-
-/// The temporary folders that exist now, for cleaning up when the program is interrupted.
-public enum PartialFolders {
-  private static let lock = NSLock()
-  nonisolated(unsafe) private static var paths: Set<FilePath> = []
-
-  static func add(_ path: FilePath) { _ = lock.withLock { unsafe paths.insert(path) } }
-
-  static func remove(_ path: FilePath) { _ = lock.withLock { unsafe paths.remove(path) } }
-
-  /// Removes all of them before the program exits.
-  public static func removeAll() {
-    for path in lock.withLock({ unsafe paths }) {
-      try? FileManager.default.removeItem(atPath: path.string)
-    }
   }
 }

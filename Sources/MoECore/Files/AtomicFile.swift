@@ -18,8 +18,8 @@ private let namelessFile: CInt = 0o20_000_000 | O_DIRECTORY
 /// its contents have reached the disk. Until then, an existing file at the path is unchanged; with
 /// unnamed files, even a process that is killed while it writes leaves nothing behind.
 ///
-/// A new file gets the permissions that the umask allows, a replaced one keeps its own. A link at
-/// the path is kept, and the file that it points to is replaced.
+/// A new file gets the permissions that the umask allows, a replaced one keeps its own. A link to a file is
+/// kept, and the file that it points to is replaced. Nothing but regular files is ever replaced.
 public struct AtomicFile: ~Copyable {
   private let path: FilePath
   private let descriptor: CInt
@@ -51,10 +51,23 @@ public struct AtomicFile: ~Copyable {
     try write(to: path) { file in unsafe try file.append(bytes.span.bytes) }
   }
 
-  /// Checks that a file could be created or replaced at `path`, without changing anything.
+  /// Checks that a file could be created at `path`, without changing anything.
   ///
-  /// - Throws: ``FileError``, as writing would.
-  public static func check(_ path: FilePath) throws(FileError) { _ = try AtomicFile(path) }
+  /// - Parameters:
+  ///   - path: The file to write later.
+  ///   - replaces: Whether a file that exists there may be replaced.
+  ///   - inputs: Files that are read while it is written, and so must stay.
+  /// - Throws: ``FileError``, as writing would; ``FileError/alreadyExists(_:)``;
+  ///   ``FileError/isInput(_:)``.
+  public static func check(
+    _ path: FilePath, replaces: Bool, inputs: [FilePath] = []
+  ) throws(FileError) {
+    _ = try AtomicFile(path)
+    if let target = path.resolved, inputs.contains(where: { $0.resolved == target }) {
+      throw .isInput(path)
+    }
+    guard replaces || path.isMissing else { throw .alreadyExists(path) }
+  }
 
   private init(_ path: FilePath) throws(FileError) {
     let target = path.resolved ?? path
@@ -66,7 +79,7 @@ public struct AtomicFile: ~Copyable {
 
   /// Opens an unnamed file for `path`, or a temporary one and returns its name.
   private static func open(_ path: FilePath) throws(FileError) -> (CInt, FilePath?) {
-    guard !path.isDirectory else { throw .isDirectory(path) }
+    try path.checkReplaceable()
     #if os(Linux)
     let nameless = posixOpen(path.folder, namelessFile | O_WRONLY)
     if nameless >= 0 { return (nameless, nil) }
@@ -75,14 +88,22 @@ public struct AtomicFile: ~Copyable {
     }
     #endif
     let name = path.temporarySibling
+    TemporaryPaths.add(name)
     let named = posixOpen(name, O_CREAT | O_EXCL | O_WRONLY)
-    guard named >= 0 else { throw FileError(creatingIn: path.folder, for: path, code: errno) }
+    guard named >= 0 else {
+      let code = errno
+      TemporaryPaths.remove(name)
+      throw FileError(creatingIn: path.folder, for: path, code: code)
+    }
     return (named, name)
   }
 
   deinit {
     close(descriptor)
-    if let temporary { unsafe temporary.withPlatformString { _ = unsafe unlink($0) } }
+    if let temporary {
+      unsafe temporary.withPlatformString { _ = unsafe unlink($0) }
+      TemporaryPaths.remove(temporary)
+    }
   }
 
   /// Appends bytes.
@@ -94,15 +115,16 @@ public struct AtomicFile: ~Copyable {
     guard fsync(descriptor) == 0 else {
       throw FileError(operation: "fsync", path: path, code: errno)
     }
+    let name = temporary ?? path.temporarySibling
+    TemporaryPaths.add(name)
+    defer { TemporaryPaths.remove(name) }
     if temporary == nil {
-      let name = path.temporarySibling
       let linked = unsafe name.withPlatformString {
         unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, $0, AT_SYMLINK_FOLLOW)
       }
       guard linked == 0 else { throw FileError(operation: "linkat", path: path, code: errno) }
       temporary = name
     }
-    guard let name = temporary else { return }
     if let mode = try? path.stat().permissions { _ = fchmod(descriptor, mode.rawValue) }
     try name.rename(to: path)
     temporary = nil

@@ -8,6 +8,10 @@ public enum FileError: Error, Hashable {
   case isDirectory(FilePath)
   /// The path is neither a file nor a folder, for example a pipe or a device.
   case notRegular(FilePath)
+  /// A device, a pipe, a socket or a link to nothing is where a file was to be written.
+  case notReplaceable(FilePath)
+  /// The file to write is one of those that are read.
+  case isInput(FilePath)
   /// Something already exists where a new file or folder was to be created.
   case alreadyExists(FilePath)
   /// Another file system is mounted on the folder, so it cannot be replaced.
@@ -57,6 +61,8 @@ extension FileError {
     case .notFound: .notFound(path)
     case .isDirectory: .isDirectory(path)
     case .notRegular: .notRegular(path)
+    case .notReplaceable: .notReplaceable(path)
+    case .isInput: .isInput(path)
     case .alreadyExists: .alreadyExists(path)
     case .mountPoint: .mountPoint(path)
     case .permissionDenied: .permissionDenied(path)
@@ -79,6 +85,10 @@ extension FileError: CustomStringConvertible {
       "\(path) is a folder, but a file is needed; name a file inside it"
     case .notRegular(let path):
       "\(path) is not a regular file, so it cannot be mapped; copy its contents into a file first"
+    case .notReplaceable(let path):
+      "\(path) is a device, a pipe, a socket or a link to nothing, which a file must not replace; choose a new name"
+    case .isInput(let path):
+      "\(path) is read by this command and would be lost; choose a new name"
     case .alreadyExists(let path):
       "\(path) already exists and would be lost; choose a new name"
     case .mountPoint(let path):

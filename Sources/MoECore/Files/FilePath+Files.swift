@@ -31,6 +31,12 @@ extension FilePath {
     (try? stat().type) == .directory
   }
 
+  /// Throws unless a regular file, a link to one, or nothing is at this path.
+  func checkReplaceable() throws(FileError) {
+    guard !isDirectory else { throw .isDirectory(self) }
+    guard isMissing || (try? stat().type) == .regular else { throw .notReplaceable(self) }
+  }
+
   /// Creates this folder and its parents, unless they exist.
   package func createFolders() throws(FileError) {
     if isDirectory { return }

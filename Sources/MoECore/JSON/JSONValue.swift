@@ -50,7 +50,7 @@ extension JSONValue {
     case .null: "null"
     case .bool(let value): "\(value)"
     case .number(let value): Int(exactly: value).map(String.init) ?? "\(value)"
-    case .string(let value): "'\(value)'"
+    case .string(let value): "'\(value.printableValue)'"
     case .array(let items): "[\(items.prefix(8).map(\.text).joined(separator: ", "))]"
     case .object: "an object"
     }

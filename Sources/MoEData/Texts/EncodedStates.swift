@@ -99,11 +99,18 @@ package struct StateCache {
     _ texts: [TokenizedText], by encoder: any TextEncoder, to path: FilePath,
     _ progress: ProgressHandler
   ) throws {
+    // Rows may not fit into memory.
+    try TemporaryPaths.withFile(beside: path) { raw in
+      try write(texts, by: encoder, through: raw, to: path, progress)
+    }
+  }
+
+  private func write(
+    _ texts: [TokenizedText], by encoder: any TextEncoder, through raw: FilePath,
+    to path: FilePath, _ progress: ProgressHandler
+  ) throws {
     let width = encoder.configuration.hiddenSize
     var pooled: [Float] = []
-    // Rows may not fit into memory.
-    let raw = path.temporarySibling
-    defer { try? FileManager.default.removeItem(atPath: raw.string) }
     try AtomicFile.write(to: raw) { file in
       for first in stride(from: 0, to: texts.count, by: Self.batchSize * 16) {
         let block = texts[first..<min(first + Self.batchSize * 16, texts.count)]

@@ -30,10 +30,17 @@ public struct TokenFileWriter {
     _ sources: [TextSource], to path: FilePath, progress: ProgressHandler = { _ in }
   ) throws {
     for source in sources { try source.check() }
+    try TemporaryPaths.withFile(beside: path) { raw in
+      try write(sources, through: raw, to: path, progress)
+    }
+  }
+
+  /// Collects the tokens in a raw file first, because the header needs their number.
+  private func write(
+    _ sources: [TextSource], through raw: FilePath, to path: FilePath, _ progress: ProgressHandler
+  ) throws {
     let dtype: DType = tokenizer.vocabularyCount <= 1 << 16 ? .u16 : .i32
     let total = try sources.reduce(0) { try $0 + MappedFile($1.path).count }
-    let raw = path.temporarySibling
-    defer { try? FileManager.default.removeItem(atPath: raw.string) }
     var run = Run(endToken: endToken, isNarrow: dtype == .u16)
     var done = 0
     try AtomicFile.write(to: raw) { file in

@@ -1,4 +1,5 @@
 import Foundation
+import MoECore
 import SystemPackage
 
 /// A folder for files that are needed for a moment only.
@@ -8,9 +9,13 @@ struct ScratchFolder {
   /// Creates an empty folder.
   init() throws {
     path = FilePath(NSTemporaryDirectory()).appending("switchyard-\(UUID().uuidString)")
+    TemporaryPaths.add(path)
     try FileManager.default.createDirectory(
       atPath: path.string, withIntermediateDirectories: true)
   }
 
-  func remove() { try? FileManager.default.removeItem(atPath: path.string) }
+  func remove() {
+    try? FileManager.default.removeItem(atPath: path.string)
+    TemporaryPaths.remove(path)
+  }
 }

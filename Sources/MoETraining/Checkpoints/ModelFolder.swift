@@ -23,8 +23,13 @@ enum ModelFolder {
       }
     }
     guard new != path else { return }
-    try remove(path)
-    try new.rename(to: path)
+    // Between the two there is no model at the path.
+    let old = try TemporaryPaths.uninterrupted {
+      let old = try setAside(path)
+      try new.rename(to: path)
+      return old
+    }
+    try TemporaryPaths.discard(old)
   }
 
   /// Writes one small file.
@@ -35,8 +40,13 @@ enum ModelFolder {
   /// Removes a folder, after renaming it, so that a partly removed one is never mistaken for a
   /// complete one.
   static func remove(_ path: FilePath) throws {
+    try TemporaryPaths.discard(setAside(path))
+  }
+
+  /// Renames a folder to a hidden name, which is returned.
+  private static func setAside(_ path: FilePath) throws -> FilePath {
     let aside = path.temporarySibling
     try path.rename(to: aside)
-    try FileManager.default.removeItem(atPath: aside.string)
+    return aside
   }
 }

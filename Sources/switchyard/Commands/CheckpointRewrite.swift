@@ -4,13 +4,13 @@ import MoEModels
 import MoETensor
 import SystemPackage
 
-struct CheckpointRewrite: ParsableCommand {
+struct CheckpointRewrite: WritesFiles {
   static let configuration = CommandConfiguration(
     commandName: "rewrite",
     abstract:
       "Write the tensors of a checkpoint again, in another type or in files of another size.",
     discussion: """
-      The result appears whole or not at all, and nothing that exists is replaced. Tensors are read and \
+      The result appears whole or not at all, and no folder that exists is replaced. Tensors are read and \
       written one at a time, so the checkpoint may be larger than memory. Only tensors are written, not \
       a model's configuration.
 
@@ -32,6 +32,7 @@ struct CheckpointRewrite: ParsableCommand {
   @Option(
     help: "Of a folder: the most data in one file, unless a tensor alone is larger (default: 5GB).",
     transform: shardSize) var shardSize: ByteCount?
+  @OptionGroup var files: OverwriteOption
   @OptionGroup var engine: EngineOptions
 
   func validate() throws {
@@ -42,13 +43,15 @@ struct CheckpointRewrite: ParsableCommand {
 
   func run() throws {
     engine.apply()
+    if out.path.extension == "safetensors" { try files.check(out.path, inputs: [path.path]) }
     let source = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let progress = ProgressLine()
     defer { progress.end() }
     try source.rewrite(
       to: out.path,
       as: .init(
-        floatingPointType: dtype?.dtype, shardLimit: shardSize ?? ByteCount(5_000_000_000)),
+        floatingPointType: dtype?.dtype, shardLimit: shardSize ?? ByteCount(5_000_000_000),
+        replacesFile: files.overwrite),
       progress: progress.show)
   }
 

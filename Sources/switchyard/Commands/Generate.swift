@@ -72,7 +72,7 @@ struct Generate: ParsableCommand {
       return seconds > 0 ? "\(NumberText.decimals(Double(tokens) / seconds, 1)) tokens/s" : "–"
     }
     let text =
-      "read \(prompt) tokens (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))\n"
-    FileHandle.standardError.write(Data(text.utf8))
+      "read \(prompt) tokens (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))"
+    Output.message(text)
   }
 }

@@ -3,7 +3,7 @@ import MoECore
 public import MoETracing
 import SystemPackage
 
-struct ImportTrace: ParsableCommand {
+struct ImportTrace: WritesFiles {
   static let configuration = CommandConfiguration(
     commandName: "import-trace",
     abstract: "Convert another tool's record of routing to the trace format.",
@@ -29,6 +29,8 @@ struct ImportTrace: ParsableCommand {
   var sequenceLengths: PathArgument?
   @Option(help: "Name of the model.") var model: String?
 
+  @OptionGroup var files: OverwriteOption
+
   func validate() throws {
     guard experts ?? 1 >= 1, k ?? 1 >= 1 else {
       throw ValidationError("--experts and --k must be at least 1.")
@@ -45,6 +47,7 @@ struct ImportTrace: ParsableCommand {
   }
 
   func run() throws {
+    try files.check(out.path, inputs: [input.path, weights?.path, sequenceLengths?.path])
     var options = TraceImport.Options()
     (options.experts, options.k, options.layers, options.model) = (experts, k, places, model)
     (options.weights, options.sequenceLengths) = (weights?.path, sequenceLengths?.path)

@@ -3,7 +3,7 @@ import MoEPlacement
 import MoETracing
 import SystemPackage
 
-struct Place: ParsableCommand {
+struct Place: WritesFiles {
   static let configuration = CommandConfiguration(
     abstract: "Choose a rank for every expert, so that tokens travel less.",
     discussion: """
@@ -44,6 +44,7 @@ struct Place: ParsableCommand {
   var export: [PlanExport] = []
   @Option(help: "Layers of the whole model, for SGLang (default: up to the last with experts).")
   var modelLayers: Int?
+  @OptionGroup var files: OverwriteOption
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func validate() throws {
@@ -61,6 +62,7 @@ struct Place: ParsableCommand {
   }
 
   func run() throws {
+    try files.check([out?.path] + export.map(\.path), inputs: [trace.path])
     let study = try PlacementStudy(RoutingTrace(trace.path), heldOut: heldOut)
     let topology = try PlacementTopology(
       nodes: nodes, ranksPerNode: ranks / nodes, costBetweenNodes: cost)

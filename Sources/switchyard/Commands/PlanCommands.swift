@@ -111,7 +111,7 @@ struct PlanCheck: ParsableCommand {
   }
 }
 
-struct PlanConvert: ParsableCommand {
+struct PlanConvert: WritesFiles {
   static let configuration = CommandConfiguration(
     commandName: "convert", abstract: "Write a plan in another system's format.",
     discussion: """
@@ -124,9 +124,11 @@ struct PlanConvert: ParsableCommand {
   var to: [PlanExport]
   @Option(help: "Layers of the whole model, for SGLang (default: up to the last with experts).")
   var modelLayers: Int?
+  @OptionGroup var files: OverwriteOption
   @OptionGroup var arguments: PlanArguments
 
   func run() throws {
+    try files.check(to.map(\.path), inputs: [plan.path])
     let plan = try arguments.read(plan.path)
     for export in to {
       try plan.write(to: export.path, as: export.format, modelLayers: modelLayers)

@@ -19,7 +19,7 @@ enum SamplerName: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-struct Sample: ParsableCommand {
+struct Sample: WritesFiles {
   static let configuration = CommandConfiguration(
     abstract: "Make images with a diffusion transformer.",
     discussion: """
@@ -62,6 +62,7 @@ struct Sample: ParsableCommand {
       "For .safetensors: what latents were multiplied by for the model (default: what its folder says, or 1)."
   ) var latentScale: Double?
   @Flag(help: "Show each image on its way from noise.") var trajectory = false
+  @OptionGroup var files: OverwriteOption
   @OptionGroup var engine: EngineOptions
 
   /// Whether numbers are written instead of a picture.
@@ -95,7 +96,7 @@ struct Sample: ParsableCommand {
   func run() throws {
     engine.apply()
     let stored = try ModelLocation(model.path).open(as: DiffusionModels.self)
-    try AtomicFile.check(out.path)
+    try files.check(out.path)
     if !writesNumbers {
       try HintedError.adding("--out FILE.safetensors writes them") { try stored.checkPictures() }
     }

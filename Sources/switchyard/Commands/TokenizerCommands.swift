@@ -17,7 +17,7 @@ struct TokenizerCommand: ParsableCommand {
     ])
 }
 
-struct TokenizerTrain: ParsableCommand {
+struct TokenizerTrain: WritesFiles {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Learn a byte-level BPE vocabulary from a text file.",
@@ -33,12 +33,13 @@ struct TokenizerTrain: ParsableCommand {
   @Option(help: "A new file for the tokenizer.", completion: .file()) var out: PathArgument
   @Option(name: .customLong("special"), help: "A special token; may be given several times.")
   var specials: [String] = []
+  @OptionGroup var files: OverwriteOption
   @Option(help: "Pairs that occur less often are not merged.") var minFrequency = 2
 
   func run() throws {
     let trainer = try BPETrainer(
       vocabularySize: size, specialTokens: specials, minimumFrequency: minFrequency)
-    guard out.path.isMissing else { throw FileError.alreadyExists(out.path) }
+    try files.check(out.path, inputs: [text.path])
     let content = try readText(text.path)
     let progress = ProgressLine()
     defer { progress.end() }

@@ -5,7 +5,7 @@ import MoECore
 import MoEModels
 import SystemPackage
 
-struct TokenizerTokens: ParsableCommand {
+struct TokenizerTokens: WritesFiles {
   static let configuration = CommandConfiguration(
     commandName: "tokens",
     abstract: "Turn text files into a token file, once for many runs.",
@@ -23,6 +23,7 @@ struct TokenizerTokens: ParsableCommand {
   @Option(help: "A tokenizer.json, or a folder that holds one.", completion: .file())
   var tokenizer: PathArgument
   @Option(help: "A new file for the tokens.", completion: .file()) var out: PathArgument
+  @OptionGroup var files: OverwriteOption
   @Option(help: "Key of the text in each line of JSONL (default: text, for .jsonl files).")
   var field: String?
   @Option(help: "Token after every document, if the tokenizer has it.")
@@ -35,7 +36,7 @@ struct TokenizerTokens: ParsableCommand {
   }
 
   func run() throws {
-    guard out.path.isMissing else { throw FileError.alreadyExists(out.path) }
+    try files.check(out.path, inputs: texts.map(\.path))
     let folder = try ModelLocation.tokenizer(tokenizer.path)
     let named = folder.appending("tokenizer.json")
     let file = named.isMissing ? folder : named

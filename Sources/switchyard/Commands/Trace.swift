@@ -4,7 +4,7 @@ import MoEEvaluation
 import MoEModels
 import SystemPackage
 
-struct Trace: ParsableCommand {
+struct Trace: WritesFiles {
   static let configuration = CommandConfiguration(
     abstract: "Record which experts the tokens of a text choose.",
     discussion: """
@@ -23,6 +23,7 @@ struct Trace: ParsableCommand {
     PathArgument
   @Option(help: "Tokens to generate after each window (default: 0).") var generate = 0
   @Flag(help: "Record the weights of the choices as well.") var weights = false
+  @OptionGroup var files: OverwriteOption
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func validate() throws {
@@ -38,6 +39,7 @@ struct Trace: ParsableCommand {
   }
 
   func run() throws {
+    try files.check(out.path, inputs: [arguments.model.path] + texts.text.map(\.path))
     let recording = try texts.recording(generate: generate, weights: weights)
     arguments.engine.apply()
     let progress = ProgressLine()

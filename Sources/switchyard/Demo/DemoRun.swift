@@ -65,6 +65,11 @@ struct DemoRun {
   private static func run(_ words: [String]) throws -> TrainingOutcome? {
     var command = try Switchyard.parseAsRoot(words)
     if let training = command as? Train { return try training.train() }
+    if var writer = command as? any WritesFiles {
+      // What an interrupted step has left is the demo's own.
+      writer.files.overwrite = true
+      command = writer
+    }
     try command.run()
     return nil
   }

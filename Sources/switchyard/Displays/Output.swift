@@ -10,6 +10,8 @@ enum Output {
     }
   }
 
+  /// A terminal obeys control characters, wherever a text or a table comes from.
+  private static let isTerminal = isatty(STDOUT_FILENO) == 1
   nonisolated(unsafe) private static var failure: Int32?
   /// Captured output, if capturing.
   nonisolated(unsafe) private static var kept: String?
@@ -26,9 +28,7 @@ enum Output {
   }
 
   /// Writes a line to standard error, for people rather than programs.
-  static func message(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
-  }
+  static func message(_ line: String) { StandardError.message(line) }
 
   /// Writes a line; a failure shows at the next ``flush()``.
   static func line(_ line: String) { text(line + "\n") }
@@ -44,7 +44,7 @@ enum Output {
       unsafe kept?.append(text)
       return
     }
-    let bytes = Array(text.utf8)
+    let bytes = Array((isTerminal ? text.printableOutput : text).utf8)
     var written = 0
     while written < bytes.count, unsafe failure == nil {
       let count = unsafe bytes.withUnsafeBytes { buffer in
@@ -58,6 +58,8 @@ enum Output {
   /// Throws if any output could not be written.
   static func flush() throws {
     if let code = unsafe failure {
+      // The reader of a pipe went away, as 'head' does: no fault, and nobody to tell.
+      if code == EPIPE { Interruption.end(by: SIGPIPE) }
       unsafe failure = nil
       throw Failed(code: code)
     }

@@ -1,9 +1,8 @@
-import Foundation
 import MoECore
 
 /// A line on the terminal that shows progress; nothing if standard error is not a terminal.
 final class ProgressLine {
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isTerminal = StandardError.isTerminal
   private var shown = -1
 
   func show(_ progress: MoECore.Progress) {
@@ -11,14 +10,10 @@ final class ProgressLine {
     let percent = progress.completed * 100 / progress.total
     guard percent != shown else { return }
     shown = percent
-    write("\r\(progress.activity): \(percent) %\u{1B}[K")
+    StandardError.redraw("\(progress.activity): \(percent) %")
   }
 
   func end() {
-    if isTerminal, shown >= 0 { write("\r\u{1B}[K") }
-  }
-
-  private func write(_ text: String) {
-    FileHandle.standardError.write(Data(text.utf8))
+    if isTerminal, shown >= 0 { StandardError.redraw() }
   }
 }

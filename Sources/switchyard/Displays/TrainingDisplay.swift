@@ -6,7 +6,7 @@ import MoETraining
 /// Shows a run on standard error: a progress line on a terminal, and permanent lines for important
 /// events.
 final class TrainingDisplay {
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isTerminal = StandardError.isTerminal
   private let steps: Int
   private let run: TrainingRun
   private let clock = ContinuousClock()
@@ -62,22 +62,20 @@ final class TrainingDisplay {
       if value.name == "imbalance" { text += "  imbalance \(Self.fixed(value.value))" }
       if value.name == "dead_experts", value.value > 0 { text += "  DEAD \(Int(value.value))" }
     }
-    write("\r\(text)  \(Self.time(left)) left\u{1B}[K")
+    StandardError.redraw("\(text)  \(Self.time(left)) left")
   }
 
   /// Writes a permanent line.
   func message(_ text: String) {
     end()
-    write(text.printable + "\n")
+    StandardError.message(text.printable)
   }
 
   /// Clears the progress line.
   func end() {
-    if isTerminal, shown != nil { write("\r\u{1B}[K") }
+    if isTerminal, shown != nil { StandardError.redraw() }
     shown = nil
   }
-
-  private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
 
   private static func fixed(_ value: Double) -> String { NumberText.fixed(value, 3) }
 

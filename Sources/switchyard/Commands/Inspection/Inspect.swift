@@ -1,7 +1,7 @@
 import ArgumentParser
 import MoEPlacement
 
-struct Inspect: ParsableCommand {
+struct Inspect: WritesFiles {
   static let configuration = CommandConfiguration(
     abstract: "Show how evenly experts are used, and whether layers depend on one another.",
     discussion: """
@@ -50,6 +50,7 @@ struct Inspect: ParsableCommand {
   @Option(help: "Layers whose affinity to the next one the page shows, as 0,3 (default: four).")
   var layers: LayerList?
   @Option(help: "Write an HTML page with figures.", completion: .file()) var html: PathArgument?
+  @OptionGroup var files: OverwriteOption
   @Flag(help: "Print one JSON object instead of text.") var json = false
   @OptionGroup var labelled: LabelledDataOptions
 
@@ -61,6 +62,8 @@ struct Inspect: ParsableCommand {
   }
 
   func run() throws {
+    try files.check(
+      html?.path, inputs: [input.path, against?.path, tokenizer?.path] + texts.text.map(\.path))
     engine.apply()
     for type in InspectionSubjects.all {
       if let subject = try type.init(self) { return try subject.inspect() }
