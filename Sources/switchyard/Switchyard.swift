@@ -29,7 +29,9 @@ struct Switchyard: ParsableCommand {
     Interruption.install()
     Engine.keepFreedMemory()
     do {
-      var command = try parseAsRoot()
+      let words = CommandLineWords.joiningValues(Array(CommandLine.arguments.dropFirst()))
+      try CommandLineWords.checkCommand(words)
+      var command = try parseAsRoot(words)
       try command.run()
       try Output.flush()
       leave(0)
@@ -40,7 +42,7 @@ struct Switchyard: ParsableCommand {
 
   private static func exit(with error: any Error) -> Never {
     let code = exitCode(for: error)
-    let message = fullMessage(for: error)
+    let message = CommandLineWords.explaining(fullMessage(for: error), CommandLine.arguments)
     if code == .success {
       do {
         Output.line(message)

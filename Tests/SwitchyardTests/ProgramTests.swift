@@ -49,7 +49,8 @@ struct ProgramTests {
   @Test(
     "answers wrong usage with exit code 64",
     arguments: [
-      ["--nope"], ["nope"], ["checkpoint", "list"], ["checkpoint", "rewrite", "x"],
+      ["--nope"], ["nope"], ["genrate"], ["plan", "chek"], ["help", "genrate"],
+      ["checkpoint", "list"], ["checkpoint", "rewrite", "x"],
       ["checkpoint", "rewrite", "x", "--out", "y", "--dtype", "i32"],
       ["checkpoint", "rewrite", "x", "--out", "y", "--dtype", "float"],
       ["checkpoint", "rewrite", "x", "--out", "y", "--shard-size", "many"],

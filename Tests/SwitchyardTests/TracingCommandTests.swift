@@ -144,6 +144,9 @@ struct TracingCommandTests {
     let long = try Program.run(
       "trace", folder.path.string, "--text", text, "--out", out, "--context", "1000")
     #expect(long.exitCode == 1 && long.errors.contains("--context is"))
+    let endless = try Program.run(
+      "trace", folder.path.string, "--text", text, "--out", out, "--generate", "\(Int.max)")
+    #expect(endless.exitCode == 1 && endless.errors.contains("--context is"))
     let usage = try Program.run(
       "trace", folder.path.string, "--text", text, "--out", out, "--tokens", "0")
     #expect(usage.exitCode == 64)

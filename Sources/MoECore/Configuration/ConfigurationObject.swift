@@ -213,7 +213,7 @@ public struct ConfigurationObject {
   /// - Throws: ``ConfigurationError`` that names an unknown key and the nearest known one.
   public func refuseKeys(except known: [String]) throws(ConfigurationError) {
     for key in values.keys.sorted() where !known.contains(key) {
-      let nearest = known.min { Self.distance($0, key) < Self.distance($1, key) } ?? ""
+      let nearest = known.nearest(to: key) ?? ""
       throw .unknownKey(path: path, key: prefix + key, nearest: prefix + nearest)
     }
   }
@@ -235,20 +235,5 @@ public struct ConfigurationObject {
 
   private func missing(_ keys: [String]) -> ConfigurationError {
     .missingKey(path: path, key: prefix + keys.joined(separator: "' or '\(prefix)"))
-  }
-
-  /// Letters to insert, delete or change to make one word of the other (Levenshtein 1966).
-  private static func distance(_ left: String, _ right: String) -> Int {
-    var row = Array(0...right.count)
-    for (i, a) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, b) in right.enumerated() {
-        let change = diagonal + (a == b ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(change, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[right.count]
   }
 }

@@ -125,8 +125,8 @@ public struct TextRecording: Sendable {
 
   private func window(for model: MoEDecoder) throws(SettingError) -> Int {
     let limit = model.configuration.contextLength
-    let window = window ?? max(1, min(Self.usualWindow, limit - generated))
-    guard window + generated <= limit else {
+    let window = window ?? max(1, min(Self.usualWindow, limit - min(generated, limit)))
+    guard generated <= limit, window <= limit - generated else {
       throw SettingError(
         key: "context", value: "\(window), and \(generated) tokens are generated",
         expected: "lower, or fewer be generated: the model's context is \(limit)")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import MoECore
 import MoETensor
 import SystemPackage
@@ -44,6 +45,13 @@ struct EngineOptions: ParsableArguments {
 
   /// Configures the engine; to be called before any computation.
   func apply() {
-    if let threads { Engine.threadCount = threads }
+    guard let threads else { return }
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    if threads > cores {
+      Output.message(
+        "note: --threads \(threads) is more than the \(cores) processors of this machine, which makes everything slower"
+      )
+    }
+    Engine.threadCount = threads
   }
 }
