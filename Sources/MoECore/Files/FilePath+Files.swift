@@ -20,7 +20,7 @@ extension FilePath {
   }
 
   /// The path without links and relative components; `nil` if nothing exists here.
-  var resolved: FilePath? {
+  package var resolved: FilePath? {
     guard let path = unsafe withPlatformString({ unsafe realpath($0, nil) }) else { return nil }
     defer { unsafe free(path) }
     return unsafe FilePath(platformString: path)

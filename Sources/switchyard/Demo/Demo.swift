@@ -26,7 +26,8 @@ struct Demo: ParsableCommand {
   @Option(help: "Folder for everything that is written (default: demo).", completion: .directory)
   var out: PathArgument?
   @Option(
-    help: "Folder that holds Data/ and Examples/ of Switchyard (default: the current directory).",
+    help:
+      "Folder that holds Data/ and Examples/ of Switchyard (default: the current directory, or what was installed).",
     completion: .directory) var source: PathArgument?
   @Flag(help: "Take a few steps of everything; the results mean nothing.") var quick = false
   @OptionGroup var engine: EngineOptions

@@ -6,12 +6,33 @@ import SystemPackage
 struct DemoSetting {
   /// Folder for everything that is written.
   let folder: FilePath
-  /// Folder with `Data/` and `Examples/`; `nil` for the current directory.
+  /// The folder with `Data/` and `Examples/` that was asked for.
+  let givenSource: FilePath?
+  /// The folder with `Data/` and `Examples/`; `nil` for the current directory.
   let source: FilePath?
   /// Whether a few steps of everything are enough.
   let isQuick: Bool
   /// The requested number of threads.
   let threads: Int?
+
+  /// Without a given source, that is the current directory if it has the data, else what was installed with the
+  /// program.
+  init(folder: FilePath, source: FilePath?, isQuick: Bool, threads: Int?) {
+    (self.folder, self.isQuick, self.threads, givenSource) = (folder, isQuick, threads, source)
+    let isHere = !FilePath(Self.sample).isMissing
+    self.source = source ?? (isHere ? nil : Self.installed)
+  }
+
+  /// A file that every source has.
+  private static let sample = "Data/bible-moe/config.json"
+
+  /// The folder of data that was installed with this program, if it is there.
+  private static var installed: FilePath? {
+    let program = FilePath(CommandLine.executablePath)
+    let share = (program.resolved ?? program).removingLastComponent().removingLastComponent()
+      .pushing("share/switchyard")
+    return share.pushing(FilePath(sample)).isMissing ? nil : share
+  }
 
   /// The path of a bundled file.
   func bundled(_ name: String) -> FilePath {
@@ -41,7 +62,7 @@ struct DemoSetting {
   /// The command that continues this demo.
   var command: String {
     var words = ["switchyard", "demo", "--out", folder.string]
-    if let source { words += ["--source", source.string] }
+    if let givenSource { words += ["--source", givenSource.string] }
     if isQuick { words.append("--quick") }
     if let threads { words += ["--threads", "\(threads)"] }
     return ShellText.line(words)
@@ -49,7 +70,7 @@ struct DemoSetting {
 
   /// Checks that the bundled files exist.
   func checkSource() throws {
-    for name in ["Data/bible-moe/config.json", "Data/bible", "Data/digits", "Examples"] {
+    for name in [Self.sample, "Data/bible", "Data/digits", "Examples"] {
       guard bundled(name).isMissing else { continue }
       throw DemoError.missing(bundled(name))
     }
