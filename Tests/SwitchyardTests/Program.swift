@@ -11,7 +11,7 @@ enum Program {
   }
 
   /// Programs are built next to the tests.
-  private static let folder: URL = {
+  static let folder: URL = {
     let tests = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     return tests.deletingLastPathComponent()
   }()
@@ -27,19 +27,18 @@ enum Program {
   ///   - path: A file to redirect its output to, if it is not needed.
   ///   - folder: Where it runs; `nil` for the current directory.
   ///   - columns: Width of the lines of its help; `nil` for the default.
+  ///   - environment: Variables that it gets in addition.
   /// - Returns: Its exit code and output.
   /// - Throws: When it cannot be started.
   static func run(
     _ arguments: [String], named name: String = "switchyard", output path: String? = nil,
-    in folder: FilePath? = nil, columns: Int? = nil
+    in folder: FilePath? = nil, columns: Int? = nil, environment: [String: String] = [:]
   ) throws -> Run {
     let process = prepared(arguments, named: name)
     if let folder { process.currentDirectoryURL = URL(filePath: folder.string) }
-    if let columns {
-      process.environment = ProcessInfo.processInfo.environment.merging(
-        ["COLUMNS": "\(columns)"]
-      ) { _, new in new }
-    }
+    process.environment = ProcessInfo.processInfo.environment
+      .merging(columns.map { ["COLUMNS": "\($0)"] } ?? [:]) { $1 }
+      .merging(environment) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput =
       try path.map { try FileHandle(forWritingTo: URL(filePath: $0)) } ?? output

@@ -14,10 +14,26 @@ enum Diagnosis {
     var remedy: String
     /// Returns a description of the result, or throws.
     var body: () throws -> String
+    /// What the environment of the check's process gets, given a folder that is removed afterwards; `nil` for a check
+    /// that leaves nothing behind.
+    var environment: ((ScratchFolder) -> [String: String])?
 
     /// Runs the check in a child process: a broken library may end the process that uses it.
     func runInChild() throws -> Result {
+      guard let environment else { return try runInChild(with: [:]) }
+      do {
+        let folder = try ScratchFolder()
+        defer { folder.remove() }
+        return try runInChild(with: environment(folder))
+      } catch let failure as ScratchFolder.Failure {
+        return Result(
+          name: name, passed: false, detail: failure.description.printable, remedy: remedy)
+      }
+    }
+
+    private func runInChild(with environment: [String: String]) throws -> Result {
       let child = Process()
+      child.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
       child.executableURL = URL(filePath: CommandLine.executablePath)
       child.arguments = ["doctor", "--check", name]
       let (output, errors) = (Pipe(), Pipe())
@@ -78,7 +94,7 @@ enum Diagnosis {
       Check(
         name: "MPI",
         remedy: "set TMPDIR to a folder with space, or install Open MPI again (openmpi-bin)",
-        body: checkMPI),
+        body: checkMPI, environment: environmentOfMPI),
       Check(
         name: "files", remedy: "free space in the temporary folder, or set TMPDIR to another",
         body: checkFiles),
@@ -100,7 +116,11 @@ enum Diagnosis {
       }
     }
     return
-      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(count(Engine.threadCount, "thread")), f32 bf16 f16 products"
+      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(count(Engine.threadCount, "thread")), f32 bf16 f16 products\(origin("torch"))"
+  }
+
+  private static func origin(_ package: String) -> String {
+    LibraryOrigins.note(on: package, for: FilePath(CommandLine.executablePath))
   }
 
   private static func count(_ number: Int, _ noun: String) -> String {
@@ -127,16 +147,26 @@ enum Diagnosis {
       throw WrongResult(
         description: "a knapsack problem of value 9 was solved with value \(-solution.objective)")
     }
-    return "\(HiGHSSolver.version), solved a knapsack to optimality"
+    return "\(HiGHSSolver.version), solved a knapsack to optimality\(origin("highspy"))"
+  }
+
+  /// Lets Open MPI work alone: it starts no daemon and no transport that listens, and its files, whose names are
+  /// predictable, are in a folder of this check.
+  ///
+  /// Ranks that `mpirun` started find each other through the environment, which stays as it is.
+  private static func environmentOfMPI(_ folder: ScratchFolder) -> [String: String] {
+    let isRank = ["OMPI_COMM_WORLD_SIZE", "PMIX_RANK"].contains {
+      ProcessInfo.processInfo.environment[$0] != nil
+    }
+    guard !isRank else { return [:] }
+    return [
+      "TMPDIR": folder.path.string, "OMPI_MCA_ess_singleton_isolated": "1",
+      "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self",
+    ]
   }
 
   private static func checkMPI() throws -> String {
     #if MPI
-    // Open MPI creates a missing folder as root and writes a lot of text about a full one.
-    guard FileManager.default.isWritableFile(atPath: NSTemporaryDirectory()) else {
-      throw WrongResult(
-        description: "the temporary folder \(NSTemporaryDirectory()) is not writable")
-    }
     let version = try MPICommunicator.version().prefix { $0 != "\n" && $0 != "," }
     let group = try MPICommunicator()
     let echo = try group.allGather([UInt8(truncatingIfNeeded: group.rank)])
@@ -151,16 +181,16 @@ enum Diagnosis {
 
   /// Writes, maps and reads a file.
   private static func checkFiles() throws -> String {
-    let folder = FilePath(NSTemporaryDirectory())
-    let path = folder.appending("switchyard-doctor-\(getpid()).safetensors")
-    defer { try? FileManager.default.removeItem(atPath: path.string) }
+    let folder = try ScratchFolder()
+    defer { folder.remove() }
+    let path = folder.path.appending("numbers.safetensors")
     let numbers: [Float] = [1, 2, 3]
     try SafetensorsFile.write(["numbers": Tensor(numbers)], to: path)
     let read = try SafetensorsFile(path).tensor(named: "numbers").array(of: Float.self)
     guard read == numbers else {
       throw WrongResult(description: "\(numbers) was read back as \(read)")
     }
-    return "wrote, mapped and read a tensor in \(folder)"
+    return "wrote, mapped and read a tensor in \(folder.parent)"
   }
 
   /// Computes on every device that libtorch offers.
