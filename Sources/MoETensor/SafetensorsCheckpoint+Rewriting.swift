@@ -2,7 +2,7 @@ public import MoECore
 public import SystemPackage
 
 extension SafetensorsCheckpoint {
-  /// How ``rewrite(to:as:progress:)`` changes a checkpoint.
+  /// How ``rewrite(to:as:progress:complete:)`` changes a checkpoint.
   public struct Rewriting: Hashable, Sendable {
     /// The new type of all floating-point tensors; `nil` keeps their types.
     public var floatingPointType: DType?
@@ -32,10 +32,12 @@ extension SafetensorsCheckpoint {
   ///   - path: A new file if it ends in `.safetensors`, otherwise a new folder.
   ///   - change: What to change.
   ///   - progress: Receives the number of bytes written so far.
+  ///   - complete: Writes what belongs beside the tensors into a new folder, before it appears.
   /// - Throws: `FileError`, or ``TensorError/castOverflow(name:dtype:)`` when a finite element
-  ///   would become infinite in the new type; nothing is left behind in that case.
+  ///   would become infinite in the new type; what `complete` throws; nothing is left behind in these cases.
   public func rewrite(
-    to path: FilePath, as change: Rewriting, progress: @escaping ProgressHandler = { _ in }
+    to path: FilePath, as change: Rewriting, progress: @escaping ProgressHandler = { _ in },
+    complete: (FilePath) throws -> Void = { _ in }
   ) throws {
     let items = entries.map { entry in
       SafetensorsItem(name: entry.name, dtype: newType(of: entry, change), shape: entry.shape)
@@ -51,6 +53,7 @@ extension SafetensorsCheckpoint {
         items, metadata: metadata, to: path, progress: progress, contents: contents)
     }
     try AtomicDirectory.write(to: path) { folder in
+      try complete(folder)
       try Self.write(
         items, metadata: metadata, into: folder, shardLimit: change.shardLimit, progress: progress,
         contents: contents)

@@ -11,11 +11,12 @@ struct CheckpointRewrite: WritesFiles {
       "Write the tensors of a checkpoint again, in another type or in files of another size.",
     discussion: """
       The result appears whole or not at all, and no folder that exists is replaced. Tensors are read and \
-      written one at a time, so the checkpoint may be larger than memory. Only tensors are written, not \
-      a model's configuration.
+      written one at a time, so the checkpoint may be larger than memory. The new folder of a model also \
+      gets its config.json, which names the new type, its tokenizer and other small files, so that it \
+      opens; a single file holds only the tensors.
 
       Examples:
-        switchyard checkpoint rewrite model/ --out model-bf16/ --dtype bf16
+        switchyard checkpoint rewrite Data/bible-moe --out bible-f32 --dtype f32
         switchyard checkpoint rewrite model/ --out one-file.safetensors
         switchyard checkpoint rewrite big.safetensors --out shards/ --shard-size 2GB
       """)
@@ -44,11 +45,10 @@ struct CheckpointRewrite: WritesFiles {
   func run() throws {
     engine.apply()
     if out.path.extension == "safetensors" { try files.check(out.path, inputs: [path.path]) }
-    let source = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let progress = ProgressLine()
     defer { progress.end() }
-    try source.rewrite(
-      to: out.path,
+    try ModelLocation.rewrite(
+      path.path, to: out.path,
       as: .init(
         floatingPointType: dtype?.dtype, shardLimit: shardSize ?? ByteCount(5_000_000_000),
         replacesFile: files.overwrite),
