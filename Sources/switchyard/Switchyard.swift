@@ -12,7 +12,12 @@ struct Switchyard: ParsableCommand {
       shows what it can do. \
       'switchyard help COMMAND' explains a command.
 
-      Exit codes: 0 success, 1 failure, 64 wrong usage.
+      Exit codes: 0 success; 64 wrong usage: an option or argument that is unknown, missing, badly \
+      written, out of range, or that does not go with the others; 1 any other failure: files that are \
+      missing or wrong, values that do not fit what the files hold, output that cannot be written.
+
+      'switchyard --generate-completion-script bash', zsh or fish prints what completes commands and \
+      options in a shell.
       """,
     version: VersionReport.text,
     subcommands: [

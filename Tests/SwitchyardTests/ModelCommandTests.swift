@@ -141,10 +141,10 @@ struct ModelCommandTests {
       (["perplexity", path, "--text", binary], 1, "UTF-8"),
       (["perplexity", path, "--text", short], 1, "at least 2"),
       (["perplexity", path, "--text", text, "--context", "65"], 1, "2…64"),
-      (["perplexity", path, "--text", text, "--stride", "0"], 1, "stride"),
+      (["perplexity", path, "--text", text, "--stride", "0"], 64, "--stride"),
       (["perplexity", path, "--text", "/none"], 1, "does not exist"),
       (["info", "/none"], 1, "does not exist"),
-      (["tokenizer", "train", text, "--size", "10", "--out", "/tmp/none/x"], 1, "256"),
+      (["tokenizer", "train", text, "--size", "10", "--out", "/tmp/none/x"], 64, "256"),
       (["tokenizer", "decode", path, "100000"], 1, "100000"),
       (["tokenizer", "encode", "/none", "x"], 1, "does not exist"),
     ] as [([String], Int32, String)] {

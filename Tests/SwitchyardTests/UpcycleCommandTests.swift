@@ -37,7 +37,7 @@ struct UpcycleCommandTests {
     let broken = try folder.write(Array("GGUF____".utf8), to: "broken.gguf").string
     let out = folder.file("out").string
     for (arguments, code, expected) in [
-      ([gguf, "--experts", "4", "--k", "5", "--out", out], 1, "1…4"),
+      ([gguf, "--experts", "4", "--k", "5", "--out", out], 64, "1…4"),
       ([gguf, "--experts", "4", "--k", "2", "--out", out, "--layers", "some"], 64, "every-N"),
       ([gguf, "--experts", "4", "--k", "2"], 64, "--out"),
       ([gguf, "--experts", "4", "--k", "2", "--out", folder.path.string], 1, "already exists"),

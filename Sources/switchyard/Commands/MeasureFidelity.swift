@@ -65,6 +65,11 @@ struct MeasureFidelity: ParsableCommand {
 
   func validate() throws {
     guard !reference.isEmpty else { throw ValidationError("--reference needs a path.") }
+    guard count ?? FidelityMeasurement.leastCount >= FidelityMeasurement.leastCount else {
+      throw ValidationError(
+        "--count is \(count ?? 0); it must be at least \(FidelityMeasurement.leastCount).")
+    }
+    try SamplingSteps.check(steps, sampler)
   }
 
   func run() throws {

@@ -24,6 +24,16 @@ struct MeasurePerplexity: ParsableCommand {
   @Option(help: "Tokens between the starts of windows (default: the context).") var stride: Int?
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
+  func validate() throws {
+    guard context ?? 2 >= 2 else {
+      throw ValidationError("--context is \(context ?? 0); it must be at least 2.")
+    }
+    guard 1...max(1, context ?? .max) ~= stride ?? 1 else {
+      throw ValidationError(
+        "--stride is \(stride ?? 0); it must be at least 1 and at most the context.")
+    }
+  }
+
   func run() throws {
     let content = try readText(text.path)
     let (model, tokenizer) = try arguments.open()

@@ -59,6 +59,23 @@ struct Place: WritesFiles {
     guard timeLimit ?? 1 > 0, timeLimit?.isFinite ?? true else {
       throw ValidationError("--time-limit is \(timeLimit ?? 0); it must be above 0.")
     }
+    guard ranks <= PlacementTopology.maximumRanks else {
+      throw ValidationError(
+        "--ranks is \(ranks); it must be at most \(PlacementTopology.maximumRanks).")
+    }
+    guard cost.isFinite, cost >= 1 else {
+      throw ValidationError("--cost is \(cost); it must be a number of at least 1.")
+    }
+    guard replicas >= 0 else {
+      throw ValidationError("--replicas is \(replicas); it must be at least 0.")
+    }
+    guard balance ?? 1 >= 1, balance?.isFinite ?? true else {
+      throw ValidationError("--balance is \(balance ?? 0); it must be a number of at least 1.")
+    }
+    guard imbalanceWeight.isFinite, imbalanceWeight >= 0 else {
+      throw ValidationError("--imbalance-weight is \(imbalanceWeight); it must be at least 0.")
+    }
+    try PlanArguments.check(modelLayers: modelLayers)
   }
 
   func run() throws {

@@ -22,6 +22,21 @@ struct PlanArguments: ParsableArguments {
   var layers: LayerList?
   @Option(help: "Number of nodes, where the format does not say.") var nodes = 1
 
+  func validate() throws {
+    for (name, value) in [("--ranks", ranks), ("--experts", experts), ("--nodes", nodes)] {
+      guard value ?? 1 >= 1 else {
+        throw ValidationError("\(name) is \(value ?? 0); it must be at least 1.")
+      }
+    }
+  }
+
+  /// Rejects a model without layers.
+  static func check(modelLayers: Int?) throws {
+    guard modelLayers ?? 1 >= 1 else {
+      throw ValidationError("--model-layers is \(modelLayers ?? 0); it must be at least 1.")
+    }
+  }
+
   func read(_ path: FilePath) throws -> PlacementPlan {
     let hints = PlanHints(
       ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes)
@@ -126,6 +141,8 @@ struct PlanConvert: WritesFiles {
   var modelLayers: Int?
   @OptionGroup var files: OverwriteOption
   @OptionGroup var arguments: PlanArguments
+
+  func validate() throws { try PlanArguments.check(modelLayers: modelLayers) }
 
   func run() throws {
     try files.check(to.map(\.path), inputs: [plan.path])

@@ -5,20 +5,6 @@ import MoEEvaluation
 import MoEModels
 import SystemPackage
 
-/// A sampler, by its name.
-enum SamplerName: String, CaseIterable, ExpressibleByArgument {
-  case euler, heun, ancestral, ddim
-
-  var method: DiffusionSampler.Method {
-    switch self {
-    case .euler: .euler
-    case .heun: .heun
-    case .ancestral: .ancestral
-    case .ddim: .ddim
-    }
-  }
-}
-
 struct Sample: WritesFiles {
   static let configuration = CommandConfiguration(
     abstract: "Make images with a diffusion transformer.",
@@ -77,6 +63,11 @@ struct Sample: WritesFiles {
     }
     guard 1...64 ~= enlarge ?? 1 else {
       throw ValidationError("--enlarge is \(enlarge ?? 0); it must be in 1…64.")
+    }
+    try SamplingSteps.check(steps, sampler)
+    guard classes?.split(separator: ",").isEmpty != true else {
+      throw ValidationError(
+        "--classes is '\(classes ?? "")'; it must be names or numbers, separated by commas.")
     }
     if writesNumbers {
       guard !trajectory, enlarge == nil else {

@@ -36,10 +36,27 @@ struct TokenizerTrain: WritesFiles {
   @OptionGroup var files: OverwriteOption
   @Option(help: "Pairs that occur less often are not merged.") var minFrequency = 2
 
+  func validate() throws {
+    do { _ = try trainer() } catch let error as TokenizerError {
+      guard case .invalidSetting(let name, let found, let expected) = error.reason else {
+        throw error
+      }
+      throw ValidationError("\(Self.options[name] ?? name) is \(found); it must be \(expected).")
+    }
+  }
+
+  /// The options that hold a trainer's settings.
+  private static let options = [
+    "vocabularySize": "--size", "specialTokens": "--special", "minimumFrequency": "--min-frequency",
+  ]
+
+  private func trainer() throws -> BPETrainer {
+    try BPETrainer(vocabularySize: size, specialTokens: specials, minimumFrequency: minFrequency)
+  }
+
   func run() throws {
-    let trainer = try BPETrainer(
-      vocabularySize: size, specialTokens: specials, minimumFrequency: minFrequency)
     try files.check(out.path, inputs: [text.path])
+    let trainer = try trainer()
     let content = try readText(text.path)
     let progress = ProgressLine()
     defer { progress.end() }
@@ -84,6 +101,12 @@ struct TokenizerDecode: ParsableCommand {
   var tokenizer: PathArgument
   @Argument(help: "Token numbers.") var tokens: [Int]
   @Flag(help: "Print special tokens, too.") var special = false
+
+  func validate() throws {
+    if let negative = tokens.first(where: { $0 < 0 }) {
+      throw ValidationError("a token is \(negative); tokens are numbers from 0 on.")
+    }
+  }
 
   func run() throws {
     let tokenizer = try Tokenizer(ModelLocation.tokenizer(tokenizer.path))

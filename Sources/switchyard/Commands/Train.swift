@@ -55,6 +55,9 @@ struct Train: ParsableCommand {
     for setting in settings where !setting.contains("=") || setting.hasPrefix("=") {
       throw ValidationError("--set is '\(setting)'; it must be key=value.")
     }
+    guard steps ?? 1 >= 1 else {
+      throw ValidationError("--steps is \(steps ?? 0); it must be at least 1.")
+    }
   }
 
   func run() throws {

@@ -52,6 +52,19 @@ struct Upcycle: ParsableCommand {
       throw ValidationError(
         "--layers is '\(layers)'; it must be all, every-N, last-N, or places such as 0,3,5-9.")
     }
+    guard 2...65_536 ~= experts else {
+      throw ValidationError("--experts is \(experts); it must be in 2…65536.")
+    }
+    guard 1...experts ~= k else {
+      throw ValidationError("--k is \(k); it must be in 1…\(experts), the number of experts.")
+    }
+    guard split >= 1, experts.isMultiple(of: split), k.isMultiple(of: split) else {
+      throw ValidationError(
+        "--split is \(split); it must be at least 1, and --experts and --k multiples of it.")
+    }
+    guard 0...10 ~= noise else {
+      throw ValidationError("--noise is \(noise); it must be in 0…10.")
+    }
   }
 
   func run() throws {

@@ -21,6 +21,11 @@ public struct DiffusionSampler: Hashable, Sendable {
     public var objective: DiffusionConfiguration.Objective {
       self == .euler || self == .heun ? .rectifiedFlow : .noisePrediction
     }
+
+    /// The highest number of steps: those that predict noise have only as many times as they were trained at.
+    public var mostSteps: Int {
+      objective == .rectifiedFlow ? 100_000 : NoiseSchedule.length
+    }
   }
 
   /// The sampling method.
@@ -45,9 +50,8 @@ public struct DiffusionSampler: Hashable, Sendable {
   public init(
     _ method: Method, steps: Int, guidance: Guidance = Guidance(), limitsImages: Bool = false
   ) throws(SettingError) {
-    let most = method.objective == .rectifiedFlow ? 100_000 : NoiseSchedule.length
-    guard 1...most ~= steps else {
-      throw SettingError(key: "steps", value: "\(steps)", expected: "in 1…\(most)")
+    guard 1...method.mostSteps ~= steps else {
+      throw SettingError(key: "steps", value: "\(steps)", expected: "in 1…\(method.mostSteps)")
     }
     (self.method, self.steps, self.guidance) = (method, steps, guidance)
     self.limitsImages = limitsImages
