@@ -50,8 +50,9 @@ public enum IDXFile {
     let shape = (0..<axes).map { axis in
       bytes[4 + 4 * axis..<8 + 4 * axis].reduce(0) { $0 << 8 | Int($1) }
     }
-    let size = shape.reduce(1) { $0.multipliedReportingOverflow(by: $1).partialValue }
-    guard shape.allSatisfy({ 1...(1 << 24) ~= $0 }), bytes.count - header == size else {
+    // Three axes could exceed 64 bits, so that the comparison starts from the known number of bytes.
+    let rest = shape.reduce(bytes.count - header) { $1 > 0 && $0.isMultiple(of: $1) ? $0 / $1 : 0 }
+    guard shape.allSatisfy({ 1...(1 << 24) ~= $0 }), rest == 1 else {
       throw invalid(
         "its header says \(shape.map(String.init).joined(separator: "×")), which are not the \(bytes.count - header) bytes that follow"
       )

@@ -11,7 +11,9 @@ public enum ImageFile {
 
   /// Reads a PNG or JPEG file, determined by its first bytes.
   ///
-  /// Transparent parts become white, and 16-bit channels are reduced to 8 bits.
+  /// The values are those that the file holds, scaled to 8 bits; what it says about its colour space (gamma, ICC
+  /// profile) is ignored, as training code usually does. Transparent parts show white, colours become grey by
+  /// ITU-R BT.601, and an EXIF orientation is applied, in this order and in these values.
   ///
   /// - Parameters:
   ///   - path: The file.
@@ -19,46 +21,59 @@ public enum ImageFile {
   /// - Returns: The pixels.
   /// - Throws: ``ImageError``, or a `FileError`.
   public static func read(_ path: FilePath, channels: Int? = nil) throws -> Pixels {
-    let file = try MappedFile(path)
-    return try file.withBytes { bytes in
-      try unsafe bytes.withUnsafeBytes { unsafe try decode($0, path, channels: channels) }
+    let bytes = try MappedFile(path).copied()
+    let pixels: Pixels
+    let exif: ArraySlice<UInt8>?
+    switch format(of: bytes) {
+    case .png:
+      let chunks = PNGChunks(bytes)
+      exif = chunks.exif
+      pixels = unsafe try decode(
+        chunks.essential, path, header: cimages_png_header, read: cimages_png_read)
+    case .jpeg:
+      exif = JPEGMarkers.exif(in: bytes)
+      pixels = unsafe try decode(bytes, path, header: cimages_jpeg_header, read: cimages_jpeg_read)
+    case nil: throw ImageError.unknownFormat(path)
     }
+    let orientation = exif.flatMap(ImageOrientation.init(exif:)) ?? .upright
+    return pixels.converted(channels: channels ?? pixels.channels).oriented(orientation)
   }
 
+  private typealias HeaderReader =
+    (UnsafeRawPointer?, Int, UnsafeMutablePointer<cimages_header>?) -> Bool
+  private typealias PixelReader =
+    (UnsafeRawPointer?, Int, UnsafeMutablePointer<UInt8>?, UnsafeMutablePointer<cimages_header>?) ->
+    Bool
+
   private static func decode(
-    _ bytes: UnsafeRawBufferPointer, _ path: FilePath, channels: Int?
+    _ bytes: [UInt8], _ path: FilePath, header readHeader: HeaderReader, read: PixelReader
   ) throws -> Pixels {
-    guard let format = unsafe format(of: bytes) else { throw ImageError.unknownFormat(path) }
     var header = cimages_header()
-    let isKnown =
-      switch format {
-      case .png: unsafe cimages_png_header(bytes.baseAddress, bytes.count, &header)
-      case .jpeg: unsafe cimages_jpeg_header(bytes.baseAddress, bytes.count, &header)
-      }
+    let isKnown = unsafe bytes.withUnsafeBytes { bytes in
+      unsafe readHeader(bytes.baseAddress, bytes.count, &header)
+    }
     guard isKnown else { throw ImageError.unreadable(path, problem: message(header)) }
     let (width, height) = (Int(header.width), Int(header.height))
     guard 1...largestSide ~= width, 1...largestSide ~= height else {
       throw ImageError.tooLarge(path, width: width, height: height)
     }
-    let channels = channels ?? Int(header.channels)
-    var pixels = [UInt8](repeating: 0, count: width * height * channels)
-    let isRead = unsafe pixels.withUnsafeMutableBufferPointer { pixels in
-      switch format {
-      case .png:
-        unsafe cimages_png_read(
-          bytes.baseAddress, bytes.count, UInt32(channels), pixels.baseAddress, &header)
-      case .jpeg:
-        unsafe cimages_jpeg_read(
-          bytes.baseAddress, bytes.count, UInt32(channels), pixels.baseAddress, &header)
+    let channels = Int(header.channels)
+    let perPixel = channels + (header.has_alpha ? 1 : 0)
+    var samples = [UInt8](repeating: 0, count: width * height * perPixel)
+    let isRead = unsafe bytes.withUnsafeBytes { bytes in
+      unsafe samples.withUnsafeMutableBufferPointer { samples in
+        unsafe read(bytes.baseAddress, bytes.count, samples.baseAddress, &header)
       }
     }
     guard isRead else { throw ImageError.unreadable(path, problem: message(header)) }
-    return Pixels(width: width, height: height, channels: channels, bytes: pixels)
+    return Pixels(
+      width: width, height: height, channels: channels,
+      bytes: perPixel == channels ? samples : Pixels.onWhite(samples, channels: channels))
   }
 
-  private static func format(of bytes: UnsafeRawBufferPointer) -> Format? {
-    if unsafe bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) { return .png }
-    return unsafe bytes.starts(with: [0xFF, 0xD8, 0xFF]) ? .jpeg : nil
+  private static func format(of bytes: [UInt8]) -> Format? {
+    if bytes.starts(with: PNGChunks.signature) { return .png }
+    return bytes.starts(with: [0xFF, 0xD8, 0xFF]) ? .jpeg : nil
   }
 
   private static func message(_ header: cimages_header) -> String {
