@@ -41,6 +41,95 @@ struct PyTorchFileTests {
     #expect(!FileManager.default.fileExists(atPath: "/tmp/switchyard-was-here"))
   }
 
+  @Test("give harmless values that stand beside the weights of training checkpoints")
+  func harmless() throws {
+    // Python: argparse.Namespace(model="DiT-S/2", image_size=256), as protocol 2 writes it.
+    let namespace =
+      "cargparse\nNamespace\n)\u{81}}(X\u{5}\0\0\0modelX\u{7}\0\0\0DiT-S/2X\u{A}\0\0\0image_sizeM\0\u{1}ub"
+    let args = try value(namespace + ".")
+    #expect(args["model"] == .string("DiT-S/2") && args["image_size"] == .integer(256))
+    #expect(try value("ctypes\nSimpleNamespace\n)R}X\u{1}\0\0\0aK\u{2}sb.")["a"] == .integer(2))
+    #expect(try value("ctypes\nSimpleNamespace\n)R.") == .dictionary([]))
+    #expect(
+      try value("cpathlib\nPosixPath\n(X\u{1}\0\0\0/X\u{3}\0\0\0tmpX\u{1}\0\0\0atR.")
+        == .string("/tmp/a"))
+    #expect(try value("ctorch\ndevice\nX\u{4}\0\0\0cudaK\u{1}\u{86}R.") == .string("cuda:1"))
+    #expect(
+      try value("ctorch\nSize\nK\u{2}K\u{3}\u{86}\u{85}R.") == .list([.integer(2), .integer(3)]))
+    let missing = "ccollections\ndefaultdict\nc__builtin__\nint\n\u{85}RX\u{1}\0\0\0aK\u{2}s."
+    #expect(try value(missing)["a"] == .integer(2))
+    #expect(try value("ccollections\nCounter\n}X\u{1}\0\0\0aK\u{2}s\u{85}R.")["a"] == .integer(2))
+  }
+
+  /// A scalar of numpy's, as protocol 2 writes it: `numpy.float64(0.5)` and its like.
+  private func scalar(
+    _ type: String, _ order: String, _ bytes: String, _ module: String = "numpy.core"
+  )
+    -> String
+  {
+    func text(_ text: String) -> String {
+      "X\(Character(UnicodeScalar(text.utf8.count)!))\0\0\0"
+        + text.utf8.map { String(UnicodeScalar($0)) }.joined()
+    }
+    let dtype =
+      "cnumpy\ndtype\n\(text(type))\u{89}\u{88}\u{87}Rq\u{1}(K\u{3}\(text(order))NNNJ\u{FF}\u{FF}\u{FF}\u{FF}J\u{FF}\u{FF}\u{FF}\u{FF}K\0tb"
+    let encoded = "c_codecs\nencode\n\(text(bytes))\(text("latin1"))\u{86}R"
+    return "c\(module).multiarray\nscalar\n\(dtype)\(encoded)\u{86}R"
+  }
+
+  @Test("give numpy's numbers, of every type and byte order")
+  func numpyScalars() throws {
+    let cases: [(type: String, order: String, bytes: String, value: PickleValue)] = [
+      ("f8", "<", "\0\0\0\0\0\0\u{E0}\u{3F}", .float(0.5)),
+      ("f8", ">", "\u{3F}\u{E0}\0\0\0\0\0\0", .float(0.5)),
+      ("f4", "<", "\0\0\u{C0}\u{BF}", .float(-1.5)), ("f2", "<", "\0\u{3C}", .float(1)),
+      ("i8", "<", "\u{FE}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}\u{FF}", .integer(-2)),
+      ("i4", ">", "\0\0\u{1}\0", .integer(256)), ("i1", "|", "\u{80}", .integer(-128)),
+      ("u2", "<", "\u{FF}\u{FF}", .integer(65535)), ("b1", "|", "\u{1}", .bool(true)),
+      ("U2", "<", "\u{E4}\0\0\0b\0\0\0", .string("äb")),
+    ]
+    for (type, order, bytes, expected) in cases {
+      for module in ["numpy.core", "numpy._core"] {
+        #expect(try value(scalar(type, order, bytes, module) + ".") == expected, "\(type)")
+      }
+    }
+    // A type that is remembered is the same type, with its byte order.
+    let two =
+      "]" + scalar("i2", ">", "\0\u{1}") + "a"
+      + "cnumpy.core.multiarray\nscalar\nh\u{1}c_codecs\nencode\nX\u{2}\0\0\0\0\u{2}X\u{6}\0\0\0latin1\u{86}R\u{86}Ra."
+    #expect(try value(two) == .list([.integer(1), .integer(2)]))
+    #expect(try message(scalar("O8", "|", "12345678") + ".").contains("numpy.dtype('O8')"))
+    #expect(try message(scalar("f8", "<", "1234567") + ".").contains("do not fit"))
+  }
+
+  @Test("still refuse other objects, and calls of what is only a value")
+  func otherObjects() throws {
+    for name in [
+      "argparse\nArgumentParser", "omegaconf.dictconfig\nDictConfig", "numpy\nload",
+      "numpy.core.multiarray\n_reconstruct", "builtins\ntype", "torch\nload", "pathlib\nPath",
+      "__main__\nNamespace",
+    ] {
+      let dotted = name.replacing("\n", with: ".")
+      #expect(try message("c\(name)\n)\u{81}.").contains("'\(dotted)'"))
+    }
+    #expect(try message("c__builtin__\nint\nX\u{1}\0\0\05\u{85}R.").contains("a type is called"))
+    #expect(try message("cargparse\nNamespace\nK\u{1}\u{85}R.").contains("arguments"))
+    #expect(try message("cargparse\nNamespace\n)\u{81}K\u{1}b.").contains("not a dictionary"))
+    #expect(try message("K\u{1}b.").contains("the stack is empty"))
+    #expect(
+      try message("c_codecs\nencode\nX\u{1}\0\0\0aX\u{5}\0\0\0rot13\u{86}R.").contains("encoding"))
+    // A namespace that is its own state, forty times.
+    let doubling =
+      "cargparse\nNamespace\n)\u{81}}X\u{1}\0\0\0aK\u{1}sbq\u{1}"
+      + String(repeating: "h\u{1}b", count: 40) + "."
+    #expect(try message(doubling).contains("too many"))
+  }
+
+  private func value(_ pickle: String) throws -> PickleValue {
+    let bytes = container(pickle.unicodeScalars.map { UInt8($0.value) })
+    return try PyTorchFile(folder.write(bytes, to: "p.pt")).value
+  }
+
   /// An uncompressed zip with one record, as small as the format allows.
   private func container(_ pickle: [UInt8]) -> [UInt8] {
     func number(_ value: Int, _ size: Int) -> [UInt8] {

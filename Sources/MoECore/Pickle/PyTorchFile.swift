@@ -4,9 +4,9 @@ public import SystemPackage
 ///
 /// Nothing in it is executed.
 ///
-/// A fixed set of opcodes is interpreted, and a fixed list of names is known: `OrderedDict`, `set`,
-/// the functions that rebuild tensors and parameters, storage and element types. Everything else is
-/// rejected by name.
+/// A fixed set of opcodes is interpreted, and a fixed list of names is known: the functions that rebuild tensors and
+/// parameters, storage and element types, and harmless values that stand beside weights, such as sets, dictionaries,
+/// `argparse.Namespace`, paths and numpy's numbers. Everything else is rejected by name.
 public final class PyTorchFile: Sendable {
   /// What was saved.
   public let value: PickleValue

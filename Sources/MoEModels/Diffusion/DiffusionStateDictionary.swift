@@ -4,7 +4,7 @@ public import SystemPackage
 
 /// The weights of a diffusion transformer in a `.pt` or `.pth` file, as the paper's code and DiT's save them.
 ///
-/// Nothing in the file is executed. Names may begin with `module.`.
+/// Nothing in the file is executed. What wrappers put into names (`module.`, `_orig_mod.`) is left out.
 public final class DiffusionStateDictionary {
   /// Which of a checkpoint's weights are used.
   public enum Choice: Hashable, Sendable {
@@ -33,23 +33,41 @@ public final class DiffusionStateDictionary {
   /// - Throws: `PickleError` or `FileError`; ``ModelError`` when it holds no tensors.
   public init(_ path: FilePath, _ choice: Choice = .average) throws {
     let opened = try PyTorchFile(path)
-    let found = choice.keys.compactMap { opened.value[$0] }.map(Self.tensors)
-    (file, tensors) = (opened, found.first { !$0.isEmpty } ?? Self.tensors(opened.value))
+    let found = try choice.keys.compactMap { opened.value[$0] }.map { try Self.tensors($0, path) }
+    (file, tensors) = (
+      opened, try found.first { !$0.isEmpty } ?? Self.tensors(opened.value, path)
+    )
     guard !tensors.isEmpty else {
       throw ModelError.missingWeight(path: path, name: "x_embedder.proj.weight")
     }
   }
 
-  private static func tensors(_ value: PickleValue) -> [String: PickleTensor] {
+  private static func tensors(
+    _ value: PickleValue, _ path: FilePath
+  ) throws(ConfigurationError) -> [String: PickleTensor] {
     guard case .dictionary(let entries) = value else { return [:] }
     var result: [String: PickleTensor] = [:]
     for entry in entries {
       guard case .string(let name) = entry.key, case .tensor(let tensor) = entry.value else {
         continue
       }
-      result[name.hasPrefix("module.") ? String(name.dropFirst("module.".count)) : name] = tensor
+      let plain = Self.unwrapped(name)
+      guard result.updateValue(tensor, forKey: plain) == nil else {
+        throw .invalidValue(
+          path: path, key: plain, value: "stored more than once, with and without a wrapper's name",
+          expected: "stored once")
+      }
     }
     return result
+  }
+
+  /// A weight's name without the names of what wrapped the model or a part of it for training: `module.` of data
+  /// parallelism at the start; anywhere, those of compilation, recomputation and sharding.
+  private static func unwrapped(_ name: String) -> String {
+    let wrappers = ["_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"]
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    return parts.filter { !wrappers.contains(String($0)) }.drop { $0 == "module" }
+      .joined(separator: ".")
   }
 
   /// What the tensors say about the model.
