@@ -54,6 +54,7 @@ struct DemoCommandTests {
     try expectPage(of: demo)
     let results = try demo.results()
     try expectNoRepetition(of: demo)
+    try expectDamageNoticed(in: demo)
     try expectSameResults(results)
   }
 
@@ -71,6 +72,40 @@ struct DemoCommandTests {
     let other = try Program.run(
       "demo", "--out", demo.out.string, "--source", Fixtures.package.string)
     #expect(other.exitCode == 1 && other.errors.contains("different --quick"), "\(other.errors)")
+  }
+
+  /// Results that have changed are refused by file, whether the record holds their checksums or not.
+  private func expectDamageNoticed(in demo: SmallDemo) throws {
+    let (record, report) = (demo.file("demo.json"), demo.file("inspection.json"))
+    let (recorded, inspected) = (try readBytes(record), try readBytes(report))
+    func refusal(_ text: String, in path: FilePath) throws -> String {
+      try AtomicFile.write(text, to: path)
+      let run = try demo.run()
+      #expect(run.exitCode == 1 && run.errors.contains("\(path)"), "\(run.errors)")
+      return run.errors
+    }
+    let text = String(decoding: inspected, as: UTF8.self)
+    let longer = text.replacing(/"affinities" : \[\s*\[/) { $0.output + "0.5, " }
+    #expect(longer != text)
+    #expect(try refusal(longer, in: report).contains("it has changed"))
+    // As an older version wrote it.
+    let old = String(decoding: recorded, as: UTF8.self)
+      .replacing(/"files" : \{[^}]*\},/, with: "")
+    try AtomicFile.write(old, to: record)
+    #expect(try refusal(longer, in: report).contains("'affinities[0]' has 257 values, not 256"))
+    #expect(try refusal("{\n", in: report).contains("not valid JSON in line 2, column 1"))
+    let wrong = text.replacing("\"experts\" : 16", with: "\"experts\" : \"16\"")
+    #expect(try refusal(wrong, in: report).contains("'experts' has the wrong type"))
+    try AtomicFile.write(inspected, to: report)
+    let lines = demo.file("sentences.jsonl")
+    let answers = try readBytes(lines)
+    let broken = String(decoding: answers, as: UTF8.self).replacing(
+      "\n", with: "\n{", maxReplacements: 1)
+    #expect(try refusal(broken, in: lines).contains("line 2: expected"))
+    try AtomicFile.write(answers, to: lines)
+    #expect(try refusal("{\"version\": 1", in: record).contains("not the record of a demo"))
+    try AtomicFile.write(recorded, to: record)
+    #expect(try demo.run().exitCode == 0)
   }
 
   private func modified(_ path: FilePath) throws -> Date? {

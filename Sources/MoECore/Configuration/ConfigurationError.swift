@@ -14,6 +14,14 @@ public enum ConfigurationError: Error, Hashable {
   case unknownKey(path: FilePath, key: String, nearest: String)
 }
 
+extension ConfigurationError {
+  /// What is wrong, without the file, if this is about a whole file; otherwise the description.
+  package var message: String {
+    guard case .invalidJSON(_, let message) = self else { return description }
+    return message
+  }
+}
+
 extension ConfigurationError: CustomStringConvertible {
   /// What is wrong, where, and what to change.
   public var description: String { text.printable }

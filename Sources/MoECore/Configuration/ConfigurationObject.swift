@@ -25,7 +25,9 @@ public struct ConfigurationObject {
       switch error {
       case .duplicateKey(let key): throw .duplicateKey(path: path, key: key)
       case .malformed:
-        throw .invalidJSON(path: path, message: "expected a JSON object; the file is \(error)")
+        throw .invalidJSON(
+          path: path, message: "expected a JSON object; the file is \(error.description(in: bytes))"
+        )
       }
     }
     guard case .object(let object) = value else {

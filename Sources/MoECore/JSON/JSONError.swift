@@ -6,6 +6,20 @@ package enum JSONError: Error, Hashable {
   case duplicateKey(String)
 }
 
+extension JSONError {
+  /// What is wrong and where, with the line and column of a text.
+  package func description(in text: [UInt8]) -> String {
+    guard case .malformed(let offset, let expected) = self else { return description }
+    let before = text.prefix(offset)
+    let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+    let line = 1 + before.count { $0 == UInt8(ascii: "\n") }
+    // Bytes after the first of a character do not count.
+    let column = 1 + before[start...].count { $0 & 0xC0 != 0x80 }
+    return
+      "not valid JSON in line \(line), column \(column), at byte \(offset): expected \(expected)"
+  }
+}
+
 extension JSONError: CustomStringConvertible {
   /// What is wrong and where.
   package var description: String {

@@ -68,11 +68,11 @@ public final class SafetensorsCheckpoint: Sendable {
     let file = try MappedFile(path)
     let weightMap: [String: String]
     do {
-      weightMap = try file.json(Index.self).weightMap
+      weightMap = try file.json(
+        Index.self, expected: "an object 'weight_map' from tensor to file names"
+      ).weightMap
     } catch {
-      throw SafetensorsError(
-        path: path,
-        reason: .invalidIndex("expected an object 'weight_map' from tensor to file names"))
+      throw SafetensorsError(path: path, reason: .invalidIndex(error.message))
     }
     for shard in Set(weightMap.values) where !shard.hasSuffix(".safetensors") {
       throw SafetensorsError(

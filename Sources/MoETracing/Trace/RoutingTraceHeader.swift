@@ -108,9 +108,8 @@ extension RoutingTraceHeader: Codable {
       throw Refusal(context.debugDescription)
     } catch let DecodingError.keyNotFound(key, _) {
       throw Refusal("'\(key.stringValue)' is missing")
-    } catch let DecodingError.typeMismatch(_, context) {
-      throw Refusal(
-        "'\(context.codingPath.map(\.stringValue).joined(separator: "."))' has the wrong type")
+    } catch let error as DecodingError {
+      throw Refusal(error.problem)
     }
   }
 }

@@ -14,7 +14,10 @@ final class CSVFile {
   init(_ path: FilePath, keepingUpTo step: Int) throws {
     self.path = path
     guard !path.isMissing else { return }
-    let text = try String(contentsOfFile: path.string, encoding: .utf8)
+    let bytes = try MappedFile(path).copied()
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw TrainingError.invalidTable(path: path, line: Self.brokenLine(of: bytes))
+    }
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
     let kept = lines.enumerated().filter { number, line in
       number == 0 || Int(line.prefix { $0 != "," }).map { $0 <= step } ?? false
@@ -25,6 +28,12 @@ final class CSVFile {
       try AtomicFile.write(kept.map { $0.element + "\n" }.joined(), to: path)
       file = try GrowingFile(path)
     }
+  }
+
+  /// The first line that is not UTF-8.
+  private static func brokenLine(of bytes: [UInt8]) -> Int {
+    let lines = bytes.split(separator: 10, omittingEmptySubsequences: false)
+    return 1 + (lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0)
   }
 
   /// Appends a row, preceded by the header if it is the first.

@@ -29,6 +29,14 @@ public struct MetricsTable: Hashable, Sendable {
     return values.count == rows.count ? values : nil
   }
 
+  /// The step of the last row, if the table has steps.
+  public var lastStep: Int? {
+    guard let place = columns.firstIndex(of: "step"),
+      let step = rows.last.flatMap({ Int($0[place]) })
+    else { return nil }
+    return step >= 0 ? step : nil
+  }
+
   /// The value of a column in the last row.
   public func last(_ name: String) -> Double? { numbers(name)?.last }
 }

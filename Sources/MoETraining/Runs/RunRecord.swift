@@ -33,11 +33,7 @@ struct RunRecord: Codable {
 
   /// Reads the record of a run.
   static func read(_ path: FilePath) throws -> RunRecord {
-    let file = try MappedFile(path)
-    guard let record = try? file.json(RunRecord.self) else {
-      throw ConfigurationError.invalidJSON(path: path, message: "expected the record of a run")
-    }
-    return record
+    try MappedFile(path).json(RunRecord.self, expected: "the record of a run")
   }
 
   func write(to path: FilePath) throws {

@@ -9,6 +9,8 @@ struct DemoRecord: Codable {
     var isDone: Bool
     /// Time spent on it, in all attempts that ended normally.
     var seconds: Double
+    /// Checksums of the files that it made, by their names; absent in older records.
+    var files: [String: UInt64]?
   }
 
   private static let version = 1
@@ -25,20 +27,51 @@ struct DemoRecord: Codable {
       try write(setting)
       return
     }
-    guard let text = try? readText(path),
-      let found = try? JSONDecoder().decode(DemoRecord.self, from: Data(text.utf8)),
-      found.version == Self.version
-    else { throw DemoError.invalidRecord(path) }
+    let found = try Self.read(path)
     guard found.quick == setting.isQuick, found.threads == setting.threads else {
       throw DemoError.otherSettings(setting.folder)
     }
     self = found
   }
 
+  private static func read(_ path: FilePath) throws -> DemoRecord {
+    let file = try MappedFile(path)
+    let found: DemoRecord
+    do { found = try file.json(DemoRecord.self, expected: "the steps of a demo") } catch {
+      throw DemoError.invalidRecord(path, problem: error.message)
+    }
+    guard found.version == version else {
+      throw DemoError.invalidRecord(path, problem: "its version is \(found.version)")
+    }
+    guard found.steps.values.allSatisfy({ 0...1e9 ~= $0.seconds }) else {
+      throw DemoError.invalidRecord(path, problem: "it has a step of impossible length")
+    }
+    return found
+  }
+
   /// Whether a step is complete and its files still exist.
-  func isDone(_ step: DemoStep, _ setting: DemoSetting) -> Bool {
-    steps[step.name]?.isDone ?? false
-      && step.results.allSatisfy { !setting.made($0).isMissing }
+  ///
+  /// - Throws: ``DemoError/damaged(_:problem:)`` when one of them has changed.
+  func isDone(_ step: DemoStep, _ setting: DemoSetting) throws -> Bool {
+    guard let entry = steps[step.name], entry.isDone,
+      step.results.allSatisfy({ !setting.made($0).isMissing })
+    else { return false }
+    for (name, sum) in try Self.sums(of: step, setting) where entry.files?[name] ?? sum != sum {
+      throw DemoError.damaged(setting.made(name), problem: "it has changed")
+    }
+    return true
+  }
+
+  /// Checksums of the files that a step made, by their names; folders have none.
+  private static func sums(of step: DemoStep, _ setting: DemoSetting) throws -> [String: UInt64] {
+    var sums: [String: UInt64] = [:]
+    for name in step.results where !setting.made(name).isMissing {
+      guard !setting.made(name).isDirectory else { continue }
+      var sum = XXHash64()
+      try MappedFile(setting.made(name)).withBytes { sum.update($0) }
+      sums[name] = sum.value
+    }
+    return sums
   }
 
   /// Records that a step has ended, complete or interrupted.
@@ -46,7 +79,8 @@ struct DemoRecord: Codable {
     _ step: DemoStep, seconds: Double, isDone: Bool, _ setting: DemoSetting
   ) throws {
     let before = steps[step.name].flatMap { $0.isDone ? nil : $0.seconds } ?? 0
-    steps[step.name] = Entry(isDone: isDone, seconds: before + seconds)
+    let files = isDone ? try Self.sums(of: step, setting) : nil
+    steps[step.name] = Entry(isDone: isDone, seconds: before + seconds, files: files)
     try write(setting)
   }
 

@@ -39,7 +39,7 @@ struct DemoRun {
   private func perform(_ step: DemoStep, _ record: inout DemoRecord) throws {
     let clock = ContinuousClock()
     let start = clock.now
-    guard !record.isDone(step, setting) else {
+    guard try !record.isDone(step, setting) else {
       return Output.line("$ \(step.line)   # done before".printable)
     }
     Output.line("$ \(step.line)".printable)

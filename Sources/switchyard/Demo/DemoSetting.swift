@@ -83,8 +83,19 @@ struct DemoSetting {
 
   /// The value in a JSON file that the demo has made.
   func value<Value: Decodable>(_ type: Value.Type, in name: String) throws -> Value {
-    try JSONDecoder().decode(type, from: Data(text(name).utf8))
+    try MappedFile(made(name)).json(type, expected: Self.expected)
   }
+
+  /// The values in a file that the demo has made, one JSON document per line.
+  func values<Value: Decodable>(_ type: Value.Type, inLinesOf name: String) throws -> [Value] {
+    try text(name).split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+      .filter { !$0.element.isEmpty }.map { number, line in
+        try JSONText.value(
+          type, in: Data(line.utf8), of: made(name), line: number + 1, expected: Self.expected)
+      }
+  }
+
+  private static let expected = "what a step of the demo wrote (remove the file to make it again)"
 }
 
 /// Why a demo cannot run.
@@ -94,7 +105,9 @@ enum DemoError: Error, CustomStringConvertible {
   /// The folder contains a demo with other settings.
   case otherSettings(FilePath)
   /// The folder's record is not valid.
-  case invalidRecord(FilePath)
+  case invalidRecord(FilePath, problem: String)
+  /// A file that the demo made is not what it was.
+  case damaged(FilePath, problem: String)
 
   var description: String {
     switch self {
@@ -104,8 +117,11 @@ enum DemoError: Error, CustomStringConvertible {
     case .otherSettings(let folder):
       "\(folder) contains a demo with different --quick or --threads; choose another --out, or use the same options"
         .printable
-    case .invalidRecord(let path):
-      "\(path) is not the record of a demo; choose another --out, or remove the file to start over"
+    case .invalidRecord(let path, let problem):
+      "\(path) is not the record of a demo: \(problem); choose another --out, or remove the file to start over"
+        .printable
+    case .damaged(let path, let problem):
+      "\(path) is not what the demo wrote: \(problem); remove the file, and the same command makes it again"
         .printable
     }
   }

@@ -74,7 +74,7 @@ struct ImagesStage: DemoStage {
           .measurements([
             .init(
               NumberText.short(evaluation.last("loss") ?? .nan),
-              "validation loss after \(NumberText.count(Int(evaluation.last("step") ?? 0))) steps",
+              "validation loss after \(NumberText.count(evaluation.lastStep ?? 0)) steps",
               command: lines[0] + " && " + ShellText.line(["tail", "-n", "1", table]))
           ]), .commands(lines),
         ])
@@ -87,10 +87,11 @@ struct ImagesStage: DemoStage {
 
   /// Which experts the patches of each digit used between the last two evaluations.
   private var usage: [Figure] {
-    guard let step = evaluation.last("step"),
+    guard let step = evaluation.lastStep,
       case let table = MetricsTable(
-        CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
-          .appending("usage-by-class.csv")), let block = table.rows.first?.first
+        CheckpointStore(run.appending("evaluations")).path(ofStep: step)
+          .appending("usage-by-class.csv")), table.columns.count > 2,
+      let block = table.rows.first?.first
     else { return [] }
     // Images without a label have a separate expert, next to which other differences would be
     // invisible.

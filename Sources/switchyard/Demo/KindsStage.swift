@@ -55,8 +55,10 @@ struct KindsStage: DemoStage {
   private func readings() throws -> [Reading] {
     let texts = try readText(setting.bundled("Data/sentences/sentences.txt"))
       .split(separator: "\n").map(String.init)
-    let answers = try setting.text("sentences.jsonl").split(separator: "\n").map {
-      try JSONDecoder().decode(Classify.Answer.self, from: Data($0.utf8))
+    let answers = try setting.values(Classify.Answer.self, inLinesOf: "sentences.jsonl")
+    for answer in answers where !answer.gate.indices.contains(answer.expert) {
+      throw DemoError.damaged(
+        setting.made("sentences.jsonl"), problem: "an answer by an expert that does not exist")
     }
     return zip(texts, answers).map { Reading(text: $0, answer: $1) }
   }
@@ -111,9 +113,9 @@ struct KindsStage: DemoStage {
 
   /// The fraction of each kind of text that each expert answers, in the last evaluation.
   private var usage: [Figure] {
-    guard let step = evaluation.last("step"),
+    guard let step = evaluation.lastStep,
       case let table = MetricsTable(
-        CheckpointStore(run.appending("evaluations")).path(ofStep: Int(step))
+        CheckpointStore(run.appending("evaluations")).path(ofStep: step)
           .appending("routing.csv")), table.columns.count > 2
     else { return [] }
     let names = kinds

@@ -31,7 +31,11 @@ struct RoutingStage: DemoStage {
   // MARK: Results
 
   private func report() throws -> TraceReport {
-    try setting.value(TraceReport.self, in: "inspection.json")
+    let report = try setting.value(TraceReport.self, in: "inspection.json")
+    if let problem = report.misfit {
+      throw DemoError.damaged(setting.made("inspection.json"), problem: problem)
+    }
+    return report
   }
 
   func summary() throws -> String { InspectionText(try report()).text }

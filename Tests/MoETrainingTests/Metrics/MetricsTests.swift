@@ -93,6 +93,16 @@ struct MetricsTests {
     #expect(events[2].scalars["routing/layer_1/imbalance"] == 1.5)
     #expect(events[3].scalars == ["evaluation/loss": 1.5])
   }
+
+  @Test("tables that are not text are refused by file and line")
+  func notText() throws {
+    let bytes = Array("step,loss\n1,2\n".utf8) + [0xFF, 0x0A]
+    let path = try folder.write(bytes, to: "metrics.csv")
+    #expect(throws: TrainingError.invalidTable(path: path, line: 3)) {
+      try CSVLog(folder.path, continuingAfter: 1)
+    }
+    #expect(try readBytes(path) == bytes)
+  }
 }
 
 /// A slow, plain decoder of event files.

@@ -32,12 +32,11 @@ public struct StoredDiffusionModel {
       classNames = (0..<configuration.classes).map(String.init)
       return
     }
-    let text = Data(try MappedFile(names).copied())
-    guard let found = try? JSONDecoder().decode([String].self, from: text),
-      1...configuration.classes ~= found.count
-    else {
+    let expected = "a list of at most \(configuration.classes) names"
+    let found = try MappedFile(names).json([String].self, expected: expected)
+    guard 1...configuration.classes ~= found.count else {
       throw ConfigurationError.invalidJSON(
-        path: names, message: "expected a list of at most \(configuration.classes) names")
+        path: names, message: "expected \(expected), but there are \(found.count)")
     }
     classNames = found
   }
