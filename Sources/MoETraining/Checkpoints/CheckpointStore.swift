@@ -32,6 +32,8 @@ public struct CheckpointStore: Sendable {
     public var seed: UInt64
     /// Why newer checkpoints were skipped.
     public var refused: [String]
+    /// Whether it is of an older version, which has no checksum of its step and its position in the data.
+    public var isUnverified = false
   }
 
   /// The newest complete checkpoint, or `nil` if there are no checkpoints.
@@ -41,15 +43,25 @@ public struct CheckpointStore: Sendable {
     var failures: [any Error] = []
     for step in steps().reversed() {
       do {
-        let (state, seed) = try TrainingCheckpoint.read(path(ofStep: step))
-        return Found(
-          path: path(ofStep: step), state: state, seed: seed, refused: failures.map { "\($0)" })
+        return try read(step: step, refused: failures.map { "\($0)" })
       } catch {
         failures.append(error)
       }
     }
     if let first = failures.first { throw first }
     return nil
+  }
+
+  private func read(step: Int, refused: [String]) throws -> Found {
+    let path = path(ofStep: step)
+    let (state, seed) = try TrainingCheckpoint.read(path)
+    guard state.step == step else {
+      throw TrainingError.invalidCheckpoint(
+        path: path, problem: "state.json is of step \(state.step), the folder of step \(step)")
+    }
+    let isUnverified = try CheckpointState.read(path).checksum == nil
+    return Found(
+      path: path, state: state, seed: seed, refused: refused, isUnverified: isUnverified)
   }
 
   /// Writes a checkpoint, verifies it and removes older ones.

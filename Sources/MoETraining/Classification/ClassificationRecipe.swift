@@ -126,7 +126,9 @@ struct ClassificationRecipe: TrainingRecipe {
       task: task,
       headline:
         "\(counts[0]) weights to train, \(counts[1]) frozen; experts \(kinds); \(parts.training.count) texts, \(parts.test?.count ?? 0) to test",
-      unit: "texts", examples: parts.training.count)
+      unit: "texts", examples: parts.training.count,
+      consumption: .init(
+        examples: parts.training.count, batch: shared.batchSize, crossesPasses: false))
     if let test = texts.test, !test.hasVariety {
       prepared.notices.append(
         "all test texts are of one class, so accuracy and macro-F1 say little")

@@ -77,6 +77,8 @@ public struct PreparedTask<Task: TrainingTask> {
   ///
   /// If it is `nil`, a checkpoint of other data cannot be detected by its position.
   public var examples: Int?
+  /// How batches use up the data, by which the position of a checkpoint is checked; `nil` if unknown.
+  public var consumption: DataConsumption?
   /// What the user should know before it starts, one sentence each.
   public var notices: [String]
 
@@ -87,11 +89,13 @@ public struct PreparedTask<Task: TrainingTask> {
   ///   - headline: Size of model and data in one line.
   ///   - unit: The unit of the speed, in the plural.
   ///   - examples: Examples in one pass over the data, if known.
+  ///   - consumption: How batches use up the data, if it is always the same.
   ///   - notices: What the user should know before it starts.
   public init(
-    task: Task, headline: String, unit: String, examples: Int? = nil, notices: [String] = []
+    task: Task, headline: String, unit: String, examples: Int? = nil,
+    consumption: DataConsumption? = nil, notices: [String] = []
   ) {
     (self.task, self.headline, self.unit) = (task, headline, unit)
-    (self.examples, self.notices) = (examples, notices)
+    (self.examples, self.consumption, self.notices) = (examples, consumption, notices)
   }
 }

@@ -129,6 +129,7 @@ struct DiffusionRecipe: TrainingRecipe {
     return PreparedTask(
       task: task, headline: headline(model, images), unit: "images",
       examples: images.training.count,
+      consumption: .init(examples: images.training.count, batch: shared.batchSize),
       notices: idleLosses(router))
   }
 

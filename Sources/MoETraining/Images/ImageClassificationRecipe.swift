@@ -75,7 +75,8 @@ struct ImageClassificationRecipe: TrainingRecipe {
       task: task,
       headline:
         "\(NumberText.amount(count)) weights, \(depth) layers, \(configuration.features) features; \(images.training.count) images of \(shape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes",
-      unit: "images", examples: images.training.count)
+      unit: "images", examples: images.training.count,
+      consumption: .init(examples: images.training.count, batch: shared.batchSize))
   }
 
   /// Mean and standard deviation of each channel, for pixels from 0 to 1.

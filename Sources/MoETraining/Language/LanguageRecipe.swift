@@ -123,7 +123,8 @@ struct LanguageRecipe: TrainingRecipe {
       task: task,
       headline:
         "\(NumberText.amount(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
-      unit: "tokens", examples: data.training.count)
+      unit: "tokens", examples: data.training.count,
+      consumption: .init(examples: data.training.count, batch: shared.batchSize))
     if configuration.router?.seesFuture == true {
       prepared.notices.append(
         "the router sees later tokens, so the loss of a language model is too low")

@@ -26,6 +26,11 @@ public struct IdleExperts: Hashable, Codable, Sendable {
     }
   }
 
+  /// Whether no expert was without tokens for a negative number of steps, or for more than there were.
+  func isPossible(afterSteps count: Int) -> Bool {
+    steps.allSatisfy { $0.allSatisfy { 0...max(0, count) ~= $0 } }
+  }
+
   /// Records a step and returns the experts that died in it.
   public mutating func take(_ routing: [LayerRouting]) -> [Expert] {
     if steps.map(\.count) != routing.map(\.load.tokens.count) {

@@ -61,7 +61,7 @@ public final class TrainingRun {
       let prepared = try prepare()
       (headline, unit) = (prepared.headline, prepared.unit)
       let loop = try TrainingLoop(prepared.task, settings: settings)
-      let restored = try Self.restore(loop, from: store, examples: prepared.examples)
+      let restored = try Self.restore(loop, from: store, of: prepared, steps: steps)
       (self.loop, firstStep, notices) = (loop, loop.step, prepared.notices + restored)
       self.sinks =
         try Self.logs(in: folder, after: loop.step, interval: intervals.routing) + sinks
@@ -182,34 +182,3 @@ public final class TrainingRun {
 
 @available(*, unavailable)
 extension TrainingRun: Sendable {}
-
-// MARK: Opening
-
-extension TrainingRun {
-  /// Continues from the newest checkpoint, if there is one.
-  ///
-  /// - Returns: What the user should know.
-  private static func restore<Task: TrainingTask>(
-    _ loop: TrainingLoop<Task>, from store: CheckpointStore, examples: Int?
-  ) throws -> [String] {
-    guard let found = try store.newest() else { return [] }
-    guard found.state.position.index <= examples ?? .max, found.seed == loop.settings.seed else {
-      throw TrainingError.invalidCheckpoint(
-        path: found.path, problem: "it belongs to other data or another seed")
-    }
-    try loop.restore(found.state)
-    return found.refused.map { "skipped a newer checkpoint: \($0)" }
-  }
-
-  /// The sinks of every run.
-  private static func logs(
-    in folder: FilePath, after step: Int, interval: Int
-  ) throws -> [any MetricsSink] {
-    let tensorBoard = folder.appending("tensorboard")
-    try tensorBoard.createFolders()
-    return [
-      try CSVLog(folder, continuingAfter: step, routingInterval: interval),
-      try TensorBoardLog(tensorBoard, continuingAfter: step, routingInterval: interval),
-    ]
-  }
-}

@@ -78,6 +78,66 @@ struct CheckpointStoreTests {
     #expect(throws: (any Error).self) { try store.newest() }
   }
 
+  @Test(
+    "a changed state.json is not believed",
+    arguments: [
+      (#""step" : 2"#, #""step" : 3"#), (#""index" : 2"#, #""index" : 1"#),
+      (#""epoch" : 1"#, #""epoch" : 0"#), (#""seed" : 7"#, #""seed" : 8"#),
+      (#""step" : 2"#, #""step" : 4611686018427387904"#), (#""bytes" : 2"#, #""bytes" : 3"#),
+      (#""version" : 2"#, #""version" : 3"#), (#""step" : 2"#, #""step" : "2""#),
+      (#""step" : 2,"#, #""step" : 2"#),
+    ])
+  func changedState(old: String, new: String) throws {
+    try store.write(state(2), seed: 7, files: files)
+    let path = store.path(ofStep: 2).appending("state.json")
+    let text = String(decoding: try readBytes(path), as: UTF8.self)
+    #expect(text.contains(old))
+    try AtomicFile.write(text.replacingOccurrences(of: old, with: new), to: path)
+    let error = #expect(throws: TrainingError.self) { try store.newest() }
+    #expect("\(try #require(error))".contains(store.path(ofStep: 2).string))
+  }
+
+  /// Makes the state of version 1, which had no checksum.
+  private func makeOld(_ step: Int, _ change: (inout CheckpointState) -> Void) throws {
+    let path = store.path(ofStep: step).appending("state.json")
+    var state = try CheckpointState.read(store.path(ofStep: step))
+    (state.version, state.checksum) = (1, nil)
+    change(&state)
+    try AtomicFile.write(JSONText.pretty(state), to: path)
+  }
+
+  @Test("older ones without a checksum are read, but must be of the step of their folder")
+  func oldState() throws {
+    try store.write(state(2), seed: 7, files: files)
+    #expect(try store.newest()?.isUnverified == false)
+    try makeOld(2) { _ in }
+    let found = try #require(try store.newest())
+    #expect(found.isUnverified && found.state.step == 2)
+    try makeOld(2) { $0.step = 1 << 62 }
+    #expect {
+      try store.newest()
+    } throws: { "\($0)".contains("the folder of step 2") }
+  }
+
+  @Test("positions follow from the steps, with batches that cross passes or end with them")
+  func positions() {
+    let crossing = DataConsumption(examples: 5, batch: 2)
+    let cut = DataConsumption(examples: 5, batch: 2, crossesPasses: false)
+    // Batch by batch, as the tasks take them.
+    var order = ShuffledOrder(count: 5, seed: 0)
+    var other = ShuffledOrder(count: 5, seed: 0)
+    for count in 1...12 {
+      for _ in 0..<2 { _ = order.next() }
+      #expect(crossing.position(afterBatches: count) == order.position, "\(count)")
+      _ = other.next()
+      if other.position.index < 5 { _ = other.next() }
+      #expect(cut.position(afterBatches: count) == other.position, "\(count)")
+    }
+    #expect(crossing.position(afterBatches: 0) == DataPosition())
+    let whole = DataConsumption(examples: 4, batch: 10)
+    #expect(whole.position(afterBatches: 1) == DataPosition(epoch: 2, index: 2))
+  }
+
   @Test("no name in state.json leads out of the folder")
   func escape() throws {
     try store.write(state(1), seed: 0, files: files)
