@@ -36,6 +36,12 @@ struct DiffusionCommandTests {
     #expect(sheets[0] == sheets[1] && sheets[0].width == 2 * 66 + 2 && sheets[0].height == 134)
     try guide(model)
     try look(at: out)
+    let any = folder.file("any.safetensors")
+    let unlabelled = try Program.run(
+      "sample", model, "--no-label", "--count", "2", "--steps", "2", "--out", any.string)
+    #expect(unlabelled.exitCode == 0, "\(unlabelled.errors)")
+    // The null label follows the ten classes.
+    #expect(try SafetensorsFile(any).tensor(named: "labels").array(of: Int64.self) == [10, 10])
     let way = folder.file("way.png")
     let trajectory = try Program.run(
       "sample", model, "--out", way.string, "--classes", "3", "--count", "1", "--steps", "16",
@@ -58,6 +64,7 @@ struct DiffusionCommandTests {
         ["--guidance", "1.5"],
         "guidance above 1 needs a model that was trained with label dropout"
       ),
+      (["--no-label"], "--no-label is absent; it must be that of a class"),
       (["--classes", "10"], "--classes is '10'"), (["--classes", "(no label)"], "--classes is"),
     ] {
       let run = try Program.run(["sample", out + "/model", "--out", path.string] + arguments)
@@ -174,6 +181,7 @@ struct DiffusionCommandTests {
     #expect(
       run.output.contains("assumed, because the file does not say it: \(expected)\n"),
       "\(run.output)")
+    #expect(run.errors.contains("if the model was trained without label dropout, it is a class"))
     let config = String(decoding: try readBytes(out.appending("config.json")), as: UTF8.self)
     #expect(config.contains("\"num_attention_heads\" : 2") && config.contains("\"qk_norm\" : true"))
   }
@@ -218,6 +226,7 @@ struct DiffusionCommandTests {
     #expect(trained.exitCode == 0, "\(trained.errors)")
     let path = folder.file("x.png")
     let cases: [([String], Int32, String)] = [
+      (["--no-label", "--classes", "1"], 64, "leave out --classes"),
       (["--classes", "11"], 1, "--classes is '11'"), (["--count", "0"], 64, "--count is 0"),
       (["--classes", ""], 64, "--classes is ''"), (["--classes", ","], 64, "--classes is ','"),
       (["--sampler", "ddim"], 1, "does not fit"), (["--steps", "0"], 64, "--steps is 0"),

@@ -16,12 +16,15 @@ struct DiffusionContents {
   ///
   /// - Parameters:
   ///   - heads: The number of heads, if known.
+  ///   - classes: The number of classes, if known. If the table of labels has as many rows, there is no null label;
+  ///     otherwise its last row is taken for that.
   ///   - router: The rule to use if several match the tensors; by default the first of them.
   /// - Returns: The architecture.
   /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has, or when the
   ///   number of heads cannot be known.
   func configuration(
-    heads: Int? = nil, preferring router: DiffusionExpertsConfiguration.Router? = nil
+    heads: Int? = nil, classes: Int? = nil,
+    preferring router: DiffusionExpertsConfiguration.Router? = nil
   ) throws -> DiffusionConfiguration {
     let patch = try shape("x_embedder.proj.weight", rank: 4)
     let positions = try shape("pos_embed", rank: 3)
@@ -42,6 +45,7 @@ struct DiffusionContents {
       depth: depth, heads: try heads ?? self.heads(width: width, normSize: normSize),
       classes: labels[0] - 1,
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
+    if classes == labels[0] { (result.classes, result.labelDropout) = (labels[0], 0) }
     result.experts = try experts(result, preferring: router?.rule)
     guard case .object(let values) = result.object else { return result }
     // Shapes may be anything; only valid configurations are accepted.

@@ -24,6 +24,8 @@ public final class DiffusionStateDictionary {
 
   private let file: PyTorchFile
   private let tensors: [String: PickleTensor]
+  /// The number of classes among the arguments of the training, if they were saved.
+  private let statedClasses: Int?
   /// Names of tensors that are not used by the model.
   var unused: [String] { tensors.keys.filter { !used.contains($0) }.sorted() }
   private var used: Set<String> = []
@@ -37,6 +39,7 @@ public final class DiffusionStateDictionary {
     (file, tensors) = (
       opened, try found.first { !$0.isEmpty } ?? Self.tensors(opened.value, path)
     )
+    statedClasses = opened.value["args"]?["num_classes"]?.integer
     guard !tensors.isEmpty else {
       throw ModelError.missingWeight(path: path, name: "x_embedder.proj.weight")
     }
@@ -63,7 +66,7 @@ public final class DiffusionStateDictionary {
 
   /// A weight's name without the names of what wrapped the model or a part of it for training: `module.` of data
   /// parallelism at the start; anywhere, those of compilation, recomputation and sharding.
-  private static func unwrapped(_ name: String) -> String {
+  static func unwrapped(_ name: String) -> String {
     let wrappers = ["_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_module"]
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     return parts.filter { !wrappers.contains(String($0)) }.drop { $0 == "module" }
@@ -79,7 +82,19 @@ public final class DiffusionStateDictionary {
   /// models.
   ///
   /// - Throws: ``ModelError`` when a tensor is missing, `ConfigurationError` for shapes that no model has.
-  public func configuration() throws -> DiffusionConfiguration { try contents.configuration() }
+  public func configuration() throws -> DiffusionConfiguration {
+    try contents.configuration(classes: statedClasses)
+  }
+
+  /// What the user should know about an assumed architecture; `nil` if nothing.
+  ///
+  /// Tensors do not say whether the last row of the table of labels is a class or stands for no label.
+  public func doubt(about assumed: DiffusionConfiguration) -> String? {
+    guard assumed.hasNullLabel, statedClasses != assumed.classes else { return nil }
+    let rows = assumed.classes + 1
+    return
+      "the last of the \(rows) rows of y_embedder.embedding_table.weight is taken for images without a label, which leaves \(assumed.classes) classes; if the model was trained without label dropout, it is a class: then give a configuration with num_classes \(rows) and label_dropout 0"
+  }
 
   /// The entry of a tensor, checked for existence, shape and a floating-point type.
   private func entry(_ name: String, _ shape: [Int]) throws(ModelError) -> PickleTensor {

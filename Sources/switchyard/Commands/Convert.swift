@@ -8,8 +8,8 @@ struct Convert: ParsableCommand {
     abstract: "Turn a PyTorch checkpoint of a diffusion transformer into a model folder.",
     discussion: """
       Reads .pt and .pth files as the code of ProMoE, DiffMoE and DiT saves them. Nothing in the \
-      file is executed: only tensors, numbers and names are read, and everything else is rejected \
-      by name. From a training checkpoint, the running average of the weights is taken, as for \
+      file is executed: only tensors, numbers, names and harmless values beside them are read, and \
+      everything else is rejected by name. From a training checkpoint, the running average of the weights is taken, as for \
       making images; --trained takes the trained weights instead.
 
       The folder gets config.json and safetensors, which 'switchyard sample' and 'switchyard \
@@ -37,7 +37,8 @@ struct Convert: ParsableCommand {
     }
     let line = ProgressLine()
     defer { line.end() }
-    let assumed = try known == nil ? dictionary.configuration().unseen : []
+    let guess = try known == nil ? dictionary.configuration() : nil
+    let assumed = guess?.unseen ?? []
     let unused = try dictionary.write(to: out.path, as: known, progress: line.show)
     line.end()
     for name in unused.prefix(8) { Output.line("left out: \(name)") }
@@ -46,6 +47,7 @@ struct Convert: ParsableCommand {
       let values = assumed.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
       Output.line("assumed, because the file does not say it: \(values)")
     }
+    if let doubt = guess.flatMap(dictionary.doubt) { Output.message("note: \(doubt)".printable) }
     Output.line("\(out.path)")
   }
 }

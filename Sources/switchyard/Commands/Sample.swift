@@ -13,6 +13,9 @@ struct Sample: WritesFiles {
       above 1 makes images more typical of their class and less varied; it needs a model that was \
       trained with label dropout.
 
+      With --no-label the images show no particular class, as a model that was trained with label \
+      dropout makes them without guidance.
+
       With --trajectory each image becomes a row that shows it on its way from noise.
 
       Where --out ends in .safetensors, numbers are written instead, for a program that decodes \
@@ -22,6 +25,7 @@ struct Sample: WritesFiles {
       Examples:
         switchyard sample runs/digits --out digits.png
         switchyard sample runs/digits/model --classes 3,7 --count 8 --guidance 2 --steps 100 --out some.png
+        switchyard sample runs/digits --no-label --count 20 --out any.png
         switchyard sample promoe-b --latent-scale 0.18215 --guidance 1.5 --out latents.safetensors
       """)
 
@@ -34,6 +38,10 @@ struct Sample: WritesFiles {
     completion: .file(extensions: ["png", "safetensors"])) var out: PathArgument
   @Option(help: "Classes by name or number, separated by commas (default: all, at most 16).")
   var classes: String?
+  @Flag(
+    help:
+      "Make images without a label instead; only for models that were trained with label dropout.")
+  var noLabel = false
   @Option(help: "Images of each class.") var count = 8
   @Option(help: "Number of sampling steps.") var steps = 100
   @OptionGroup var guidance: GuidanceOptions
@@ -60,6 +68,9 @@ struct Sample: WritesFiles {
   func validate() throws {
     guard 1...4096 ~= count else {
       throw ValidationError("--count is \(count); it must be in 1…4096.")
+    }
+    guard !noLabel || classes == nil else {
+      throw ValidationError("--no-label makes images of no class; leave out --classes.")
     }
     guard 1...64 ~= enlarge ?? 1 else {
       throw ValidationError("--enlarge is \(enlarge ?? 0); it must be in 1…64.")
@@ -92,8 +103,9 @@ struct Sample: WritesFiles {
       try HintedError.adding("--out FILE.safetensors writes them") { try stored.checkPictures() }
     }
     let network = try stored.model()
-    let labels = try SettingError.renaming(["classes": "--classes"]) {
-      try stored.labels(named: classes).flatMap { Array(repeating: $0, count: count) }
+    let labels = try SettingError.renaming(["classes": "--classes", "label": "--no-label"]) {
+      let rows = try noLabel ? [stored.nullLabel()] : stored.labels(named: classes)
+      return rows.flatMap { Array(repeating: $0, count: count) }
     }
     let method = try DiffusionSampler(
       sampler?.method ?? .default(for: network.objective), steps: steps,

@@ -71,6 +71,34 @@ struct DiffusionLoadingTests {
     }
   }
 
+  @Test("have their own names, whatever wrapped them for training")
+  func wrappers() {
+    for (name, plain) in [
+      ("module.pos_embed", "pos_embed"), ("_orig_mod.pos_embed", "pos_embed"),
+      ("module._orig_mod.pos_embed", "pos_embed"), ("_orig_mod.module.pos_embed", "pos_embed"),
+      ("blocks.0._orig_mod.attn.qkv.weight", "blocks.0.attn.qkv.weight"),
+      ("blocks.0._checkpoint_wrapped_module.mlp.fc1.bias", "blocks.0.mlp.fc1.bias"),
+      ("_fsdp_wrapped_module.blocks.1.module.x", "blocks.1.module.x"), ("pos_embed", "pos_embed"),
+    ] {
+      #expect(DiffusionStateDictionary.unwrapped(name) == plain)
+    }
+  }
+
+  @Test("have a null label unless there are as many classes as labels")
+  func nullLabel() throws {
+    let known = DiffusionConfiguration.preset(.small, router: nil)
+    let shapes = Dictionary(
+      uniqueKeysWithValues: try known.tensorShapes().map { ($0.name, $0.shape) })
+    let contents = DiffusionContents(path: "x", shapes: shapes)
+    let rows = known.classes + 1
+    for (stated, classes) in [(nil, rows - 1), (rows - 1, rows - 1), (rows, rows)] as [(Int?, Int)]
+    {
+      let found = try contents.configuration(classes: stated)
+      #expect(found.classes == classes && found.hasNullLabel == (classes < rows))
+      try contents.check(found)
+    }
+  }
+
   @Test("say what tensors do not, which other tensors would not change")
   func unseen() throws {
     for router in [nil] + DiffusionExpertsConfiguration.Router.builtIn {

@@ -80,6 +80,18 @@ public struct StoredDiffusionModel {
     )
   }
 
+  /// The label of images without one.
+  ///
+  /// - Throws: `SettingError` for a model that was trained with all labels, and so has none.
+  public func nullLabel() throws(SettingError) -> Int {
+    guard configuration.hasNullLabel else {
+      throw SettingError(
+        key: "label", value: "absent",
+        expected: "that of a class, because the model was trained without label dropout")
+    }
+    return configuration.classes
+  }
+
   /// Numbers of classes.
   ///
   /// - Parameter text: Names or numbers separated by commas; `nil` for the first 16 classes.
