@@ -52,4 +52,62 @@ struct TrainingRunTests {
       #expect(text == "\([NamedValue("number", value)])")
     }
   }
+
+  private static func settings(_ steps: Int) throws -> LoopSettings {
+    try LoopSettings(
+      schedule: LearningRateSchedule(peak: 0.1, warmupSteps: 0, totalSteps: steps),
+      optimizer: AdamWSettings())
+  }
+
+  @Test("continue only from what belongs to them, and name the checkpoint that does not")
+  func foreignCheckpoints() throws {
+    let folder = try TemporaryFolder()
+    func run(_ steps: Int) throws -> TrainingRun {
+      try TrainingRun(
+        NumberTask(), settings: Self.settings(4), steps: steps,
+        intervals: .init(evaluation: nil, checkpoint: 10), in: folder.path, resumes: true)
+    }
+    _ = try run(4).run()
+    let store = CheckpointStore(folder.path.appending("checkpoints"))
+    let path = store.path(ofStep: 4).string
+    #expect {
+      _ = try run(2)
+    } throws: {
+      "\($0)".contains("\(path) cannot be used: it is of step 4, but the run has only 2")
+    }
+    var state = try #require(try store.newest()).state
+    state.optimizer.removeAll { $0.name == "number.first" }
+    try store.write(state, seed: 0, files: [])
+    #expect {
+      _ = try run(4)
+    } throws: { "\($0)".contains("\(path) cannot be used") && "\($0)".contains("number.first") }
+  }
+
+  @Test("continue only at the position in the data that their steps lead to")
+  func positions() throws {
+    let folder = try TemporaryFolder()
+    let store = CheckpointStore(folder.path)
+    for (position, isRight) in [
+      (DataPosition(epoch: 1, index: 3), true), (DataPosition(epoch: 1, index: 2), false),
+      (DataPosition(epoch: 0, index: 3), false), (DataPosition(epoch: 1 << 62, index: 3), false),
+    ] {
+      let loop = try TrainingLoop(NumberTask(), settings: Self.settings(4))
+      for _ in 0..<4 { _ = try loop.advance() }
+      var state = loop.state
+      state.position = position
+      try store.write(state, seed: 0, files: [])
+      // Four steps of two of five examples.
+      let prepared = PreparedTask(
+        task: loop.task, headline: "", unit: "", examples: 5,
+        consumption: DataConsumption(examples: 5, batch: 2))
+      func restore() throws -> [String] {
+        try TrainingRun.restore(loop, from: store, of: prepared, steps: 4)
+      }
+      if isRight {
+        #expect(try restore().isEmpty)
+      } else {
+        #expect { _ = try restore() } throws: { "\($0)".contains("at example 3 of pass 1") }
+      }
+    }
+  }
 }
