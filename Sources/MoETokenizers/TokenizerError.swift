@@ -73,7 +73,7 @@ extension TokenizerError.Reason: CustomStringConvertible {
     case .unsupported(let key, let component):
       "'\(key.printableValue)' needs \(component.printableValue), which is not supported; choose a tokenizer without it"
     case .unknownPattern(let key, let pattern):
-      "'\(key.printableValue)' holds the regular expression '\(pattern.printableValue)', which is not one of those supported (GPT-2, Llama 3, Qwen 2, DeepSeek V3); choose a tokenizer with one of them"
+      "'\(key.printableValue)' holds the regular expression '\(pattern.printableValue)', which is neither one of those supported (GPT-2, Llama 3, Qwen 2, DeepSeek V3) nor a run of characters such as \\s?[A-Za-z]+; choose a tokenizer with such patterns"
     case .duplicateID(let key, let id):
       "'\(key.printableValue)' uses the id \(id) of another token; give each token a unique id"
     case .unknownToken(let key, let token):

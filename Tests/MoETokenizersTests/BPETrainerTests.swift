@@ -103,7 +103,7 @@ struct BPETrainerTests {
           .contains("specialTokens"))
     }
     #expect(
-      reason { try BPETrainer(vocabularySize: 300, pattern: .threeDigits) }.contains("pattern"))
+      reason { try BPETrainer(vocabularySize: 300, pattern: .deepSeek) }.contains("pattern"))
     #expect(
       reason { try BPETrainer(vocabularySize: 300, minimumFrequency: 0) }.contains("at least 1"))
   }

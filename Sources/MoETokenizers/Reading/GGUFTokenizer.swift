@@ -58,8 +58,7 @@ package struct GGUFTokenizer {
     case "default", "gpt-2", "gpt2", "olmo", "phi-2", "mpt":
       return ("null", Self.byteLevel(splits: true))
     case "smollm", "starcoder", "refact", "command-r", "codeshell":
-      let digits = #"{"type": "Digits", "individual_digits": true}"#
-      return ("null", Self.sequence([digits, Self.byteLevel(splits: true)]))
+      return ("null", Self.sequence([Self.digits, Self.byteLevel(splits: true)]))
     case "llama-bpe", "llama3", "llama-v3":
       return ("null", Self.sequence([Self.split(.llama3), Self.byteLevel(splits: false)]))
     case "qwen2", "deepseek-r1-qwen":
@@ -67,9 +66,13 @@ package struct GGUFTokenizer {
         #"{"type": "NFC"}"#,
         Self.sequence([Self.split(.qwen2), Self.byteLevel(splits: false)])
       )
+    case "deepseek-coder": return ("null", Self.deepSeekCoder)
+    case "deepseek-v3": return ("null", Self.deepSeekV3)
     default:
       throw file.invalid(
-        key, "default, gpt-2, smollm, llama-bpe, qwen2 or another name for one of their rules")
+        key,
+        "default, gpt-2, smollm, llama-bpe, qwen2, deepseek-coder, deepseek-v3 or another name for one of their rules"
+      )
     }
   }
 
@@ -230,9 +233,21 @@ package struct GGUFTokenizer {
     #"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": \#(splits)}"#
   }
 
-  private static func split(_ pattern: SplitPattern) -> String {
+  private static let digits = #"{"type": "Digits", "individual_digits": true}"#
+
+  private static let deepSeekCoder = sequence(
+    [#"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, "[一-龥ࠀ-一가-\u{D7FF}]+"].map(split)
+      + [digits, byteLevel(splits: false)])
+
+  private static let deepSeekV3 = sequence(
+    [#"\p{N}{1,3}"#, "[一-龥぀-ゟ゠-ヿ]+", SplitPattern.deepSeek.rawValue].map(split)
+      + [byteLevel(splits: false)])
+
+  private static func split(_ pattern: SplitPattern) -> String { split(pattern.rawValue) }
+
+  private static func split(_ expression: String) -> String {
     """
-    {"type": "Split", "pattern": {"Regex": \(pattern.rawValue.jsonQuoted)}, "behavior": "Isolated", \
+    {"type": "Split", "pattern": {"Regex": \(expression.jsonQuoted)}, "behavior": "Isolated", \
     "invert": false}
     """
   }

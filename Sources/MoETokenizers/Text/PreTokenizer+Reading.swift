@@ -26,15 +26,15 @@ extension PreTokenizer {
     guard let expression = try pattern.optionalString("Regex") else {
       throw fields.unsupported("the pre-tokenizer Split by something other than a Regex")
     }
-    guard let known = SplitPattern(expression: expression) else {
+    guard let scanner = PatternScanner(expression: expression) else {
       throw .unknownPattern(key: pattern.key("Regex"), pattern: expression)
     }
     let behavior = try fields.string("behavior")
     let inverted = try fields.optionalBoolean("invert") ?? false
     switch (behavior, inverted) {
-    case ("Isolated", _): return .split(PatternScanner(pattern: known), keepsRest: true)
+    case ("Isolated", _): return .split(scanner, keepsRest: true)
     // Inverted: the text between the matches is removed.
-    case ("Removed", true): return .split(PatternScanner(pattern: known), keepsRest: false)
+    case ("Removed", true): return .split(scanner, keepsRest: false)
     default:
       throw fields.unsupported(
         "the pre-tokenizer Split with behavior '\(behavior)'\(inverted ? " inverted" : "")")

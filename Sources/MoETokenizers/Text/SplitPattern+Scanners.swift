@@ -69,15 +69,4 @@ extension PatternScanner {
     }
     return position
   }
-
-  /// Scans ``SplitPattern/chineseAndKana``.
-  func chineseAndKana(_ text: Span<UInt8>, _ start: Int, _ limit: Int) -> Int? {
-    var position = start
-    while position < limit {
-      let (value, length) = text.scalar(at: position, limit: limit)
-      guard 0x4E00...0x9FA5 ~= value || 0x3040...0x30FF ~= value else { break }
-      position += length
-    }
-    return position > start ? position : nil
-  }
 }

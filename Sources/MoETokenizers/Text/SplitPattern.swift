@@ -1,9 +1,10 @@
 import MoECore
 
-/// The regular expressions by which tokenizers cut text, each with a scanner written by hand.
+/// The published regular expressions by which tokenizers cut text, each with a scanner written by hand.
 ///
 /// Swift's and Foundation's regex engines are a hundred times too slow here, so a pattern is
-/// recognised by its exact spelling. Classes (`\s`, `\p{L}`, …) are those of Unicode.
+/// recognised by its exact spelling; only line breaks may be spelled as characters or as escapes.
+/// Classes (`\s`, `\p{L}`, …) are those of Unicode. Simpler expressions are ``RunPattern``s.
 public enum SplitPattern: String, Sendable, CaseIterable {
   /// GPT-2's: contractions, words, numbers and signs, each with at most one space before it.
   case gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
@@ -13,28 +14,48 @@ public enum SplitPattern: String, Sendable, CaseIterable {
   /// Qwen 2's and Qwen 3's: Llama 3's with single digits.
   case qwen2 =
     #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-  /// DeepSeek V3's main pattern, which leaves digits to ``threeDigits``.
+  /// DeepSeek V3's main pattern, which leaves digits and Chinese characters to others.
   case deepSeek =
     ##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"##
-  /// Runs of up to three digits.
-  case threeDigits = #"\p{N}{1,3}"#
-  /// Runs of Chinese characters and kana.
-  case chineseAndKana = "[一-龥぀-ゟ゠-ヿ]+"
 
-  /// The pattern that equals `expression`, code point by code point.
+  /// The pattern that equals `expression`, code point by code point, whether its line breaks are
+  /// escaped or not: DeepSeek publishes them unescaped.
   init?(expression: String) {
-    guard let match = Self.allCases.first(where: { JSONValue.same($0.rawValue, expression) }) else {
+    let escaped = expression.replacing("\r\n", with: #"\r\n"#).replacing("\r", with: #"\r"#)
+      .replacing("\n", with: #"\n"#)
+    guard let match = Self.allCases.first(where: { JSONValue.same($0.rawValue, escaped) }) else {
       return nil
     }
     self = match
   }
 }
 
-/// Finds the matches of a ``SplitPattern``.
+/// Finds the matches of a pattern.
 struct PatternScanner: Sendable {
   typealias Class = ScalarClasses.Class
-  let pattern: SplitPattern
+
+  /// What is searched for.
+  enum Pattern: Sendable {
+    case published(SplitPattern)
+    case run(RunPattern)
+  }
+
+  let pattern: Pattern
   let classes = ScalarClasses.shared
+
+  /// Creates a scanner for a published pattern.
+  init(pattern: SplitPattern) { self.pattern = .published(pattern) }
+
+  /// Creates a scanner for a regular expression; `nil` if none is known for it.
+  init?(expression: String) {
+    if let known = SplitPattern(expression: expression) {
+      pattern = .published(known)
+    } else if let run = RunPattern(expression: expression) {
+      pattern = .run(run)
+    } else {
+      return nil
+    }
+  }
 
   /// The end of the match that begins at `start`; `nil` if none begins there.
   ///
@@ -42,12 +63,11 @@ struct PatternScanner: Sendable {
   @inline(__always)
   func matchEnd(_ text: Span<UInt8>, at start: Int, limit: Int) -> Int? {
     switch pattern {
-    case .gpt2: gpt2(text, start, limit)
-    case .llama3: llama3(text, start, limit, digits: 3)
-    case .qwen2: llama3(text, start, limit, digits: 1)
-    case .deepSeek: deepSeek(text, start, limit)
-    case .threeDigits: prefix(text, start, limit, of: Class.number, atMost: 3)
-    case .chineseAndKana: chineseAndKana(text, start, limit)
+    case .published(.gpt2): gpt2(text, start, limit)
+    case .published(.llama3): llama3(text, start, limit, digits: 3)
+    case .published(.qwen2): llama3(text, start, limit, digits: 1)
+    case .published(.deepSeek): deepSeek(text, start, limit)
+    case .run(let run): run.matchEnd(text, start, limit, classes)
     }
   }
 
@@ -62,7 +82,7 @@ struct PatternScanner: Sendable {
     var gap = position
     while position < range.upperBound {
       guard let end = matchEnd(text, at: position, limit: range.upperBound) else {
-        position += text.scalar(at: position, limit: range.upperBound).length
+        position += unmatchedLength(text, at: position, limit: range.upperBound)
         continue
       }
       if gap < position { body(gap..<position, false) }
@@ -71,6 +91,12 @@ struct PatternScanner: Sendable {
       gap = end
     }
     if gap < position { body(gap..<position, false) }
+  }
+
+  /// How far to go on where no match begins.
+  private func unmatchedLength(_ text: Span<UInt8>, at position: Int, limit: Int) -> Int {
+    if case .run(let run) = pattern { return run.unmatchedLength(text, position, limit, classes) }
+    return text.scalar(at: position, limit: limit).length
   }
 
   // MARK: Steps of all patterns
