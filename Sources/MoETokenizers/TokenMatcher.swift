@@ -38,9 +38,9 @@ struct TokenMatcher: Sendable {
       // A rejected match still consumes its text.
       defer { position = end }
       let token = tokens[Int(index)]
-      guard let range = place(of: token, position..<end, text), range.upperBound > done else {
-        continue
-      }
+      guard let range = place(of: token, position..<end, text) else { continue }
+      // White space that an earlier token included may hold a token, too, which is then found as
+      // well; the reference library even continues after it, if the earlier token included more.
       if done < range.lowerBound { body(.text(done..<range.lowerBound)) }
       body(.token(token.id))
       done = range.upperBound

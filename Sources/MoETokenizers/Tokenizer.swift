@@ -116,10 +116,11 @@ public final class Tokenizer: Sendable {
   /// Decodes ids to text.
   ///
   /// - Parameters:
-  ///   - ids: Any ids of this tokenizer; bytes that do not form characters become U+FFFD.
+  ///   - ids: Any ids of this tokenizer; bytes that do not form characters become U+FFFD, and ids
+  ///     that no token has are skipped.
   ///   - skippingSpecialTokens: Whether to omit special tokens from the text.
   /// - Returns: The text, with spaces according to the decoder's rules.
-  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if any id is not that of a token.
+  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if any id is outside the vocabulary.
   /// - Complexity: O(bytes).
   public func decode(
     _ ids: [Int], skippingSpecialTokens: Bool = true

@@ -53,6 +53,51 @@ struct TokenizerTests {
     }
   }
 
+  /// Models may choose such ids, for example those between the vocabulary and late added tokens.
+  @Test("skip ids of the vocabulary that no token has, as the reference library does")
+  func unusedIDs() throws {
+    let tokenizer = try Self.tokenizer(
+      #"""
+      {"added_tokens": [{"id": 5, "content": "<end>", "special": true}],
+       "decoder": {"type": "ByteLevel"},
+       "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+       "model": {"type": "BPE", "vocab": {"a": 0, "b": 2}, "merges": []}}
+      """#)
+    #expect(tokenizer.vocabularyCount == 6)
+    #expect(try tokenizer.decode([0, 1, 2, 3, 4, 5]) == "ab")
+    #expect(try tokenizer.decode([1]) == "")
+    var decoder = tokenizer.streamingDecoder()
+    #expect(try [0, 4, 2].map { try decoder.append($0) } == ["a", "", "b"])
+    #expect(throws: TokenizerError(reason: .noSuchID(6))) { try tokenizer.decode([6]) }
+  }
+
+  /// The expected ids are those of the tokenizers library 0.23; 0…2 are x, y and the space.
+  @Test(
+    "find added tokens in white space that another one includes",
+    arguments: [
+      ([("<r>", "rstrip"), ("  ", "")], "x<r>  y", [0, 4, 5, 1]),
+      ([("<r>", "rstrip"), (" ", "")], "x<r>  y", [0, 4, 5, 5, 1]),
+      // The tab ends what the first token includes, so the space after it is text again.
+      ([("<r>", "rstrip"), ("\t", "")], "x<r> \t y", [0, 4, 5, 2, 1]),
+      ([("<l>", "lstrip"), (" ", "")], "x  <l>  y", [0, 5, 5, 4, 5, 5, 1]),
+      ([("<r>", "rstrip"), ("  ", "rstrip")], "x<r>   \n  y", [0, 4, 5, 5, 1]),
+      ([("<r>", "rstrip"), ("\n", "")], "x<r>\n\n  y", [0, 4, 5, 5, 2, 2, 1]),
+    ] as [([(String, String)], String, [Int])])
+  func nestedSpace(_ added: [(String, String)], _ text: String, _ ids: [Int]) throws {
+    let tokens = added.enumerated().map { place, token in
+      let strip = token.1.isEmpty ? "" : #""\#(token.1)": true, "#
+      return
+        #"{"id": \#(4 + place), "content": \#(token.0.jsonQuoted), \#(strip)"special": true}"#
+    }
+    let tokenizer = try Self.tokenizer(
+      #"""
+      {"added_tokens": [\#(tokens.joined(separator: ", "))],
+       "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false},
+       "model": {"type": "BPE", "vocab": {"x": 0, "y": 1, "Ġ": 2, "Ċ": 3}, "merges": []}}
+      """#)
+    #expect(tokenizer.encode(text) == ids)
+  }
+
   @Test("distinguish accents that Swift's strings consider equal")
   func canonicalEquivalents() throws {
     let json =

@@ -16,11 +16,16 @@ public struct StreamingDecoder: Sendable {
 
   /// Appends an id.
   ///
-  /// - Returns: The text that is now certain: often a word, sometimes nothing.
-  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if no token has this id.
+  /// - Returns: The text that is now certain: often a word, sometimes nothing. Ids of the vocabulary
+  ///   that no token has stand for no text, as in the reference library: models may have such ids
+  ///   and choose them.
+  /// - Throws: ``TokenizerError/Reason/noSuchID(_:)`` if the id is outside the vocabulary.
   public mutating func append(_ id: Int) throws(TokenizerError) -> String {
     guard let token = tokenizer.decodedToken(id) else {
-      throw TokenizerError(reason: .noSuchID(id))
+      guard 0..<tokenizer.vocabularyCount ~= id else {
+        throw TokenizerError(reason: .noSuchID(id))
+      }
+      return ""
     }
     if skipsSpecialTokens, tokenizer.isSpecial(id) { return "" }
     return run([TokenPart(text: token)], from: 0)
