@@ -44,13 +44,7 @@ struct CommonKeys {
     }
     contextLength = try json.int("max_position_embeddings", in: 1...(1 << 30))
     epsilon = try json.number("rms_norm_eps")
-    endTokens = try Self.endTokens(json)
-  }
-
-  private static func endTokens(_ json: ConfigurationObject) throws(ConfigurationError) -> [Int] {
-    // A model without this key, or with a list, is as common as one with a single number.
-    if let list = try? json.ints("eos_token_id", in: 0...(1 << 24)) { return list }
-    return try json.optionalInt("eos_token_id", in: 0...(1 << 24)).map { [$0] } ?? []
+    endTokens = try json.endTokens() ?? []
   }
 
   /// The activation function.

@@ -164,10 +164,10 @@ private struct LlamaMetadata {
           expected: "it must have two dimensions"))
     }
     set("vocab_size", embedding.shape[0])
-    for (key, name) in [("bos_token_id", "bos"), ("eos_token_id", "eos")] {
-      let id = try file.optionalInteger("tokenizer.ggml.\(name)_token_id", in: 0...(1 << 24))
-      keys[key] = id.map { .number(Double($0)) } ?? .null
-    }
+    let begin = try file.optionalInteger("tokenizer.ggml.bos_token_id", in: 0...(1 << 24))
+    keys["bos_token_id"] = begin.map { .number(Double($0)) } ?? .null
+    let ends = try file.endTokens().map { JSONValue.number(Double($0)) }
+    keys["eos_token_id"] = ends.count > 1 ? .array(ends) : ends.first ?? .null
   }
 
   private mutating func setHeadSize() throws(GGUFError) {

@@ -43,7 +43,9 @@ public struct StoredModel {
       json = try ConfigurationObject(path.appending(ModelLocation.configuration))
       let family = try DecoderFamilies.family(of: json)
       names = family.names
-      configuration = try family.configuration(json)
+      var configuration = try family.configuration(json)
+      if let tokens = try Self.endTokens(in: path) { configuration.endTokens = tokens }
+      self.configuration = configuration
       storage = .folder(try SafetensorsCheckpoint(path))
     }
   }

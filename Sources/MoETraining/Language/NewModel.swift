@@ -36,7 +36,15 @@ enum NewModel {
     let files = [
       ModelFile("config.json", config), ModelFile("tokenizer.json", data.tokenizerBytes),
     ]
-    return (model, files)
+    return (model, files + (try endings(configuration)))
+  }
+
+  /// The file that says how the texts of a given model end.
+  private static func endings(_ configuration: LanguageRecipe) throws -> [ModelFile] {
+    guard case .folder(let given) = configuration.model else { return [] }
+    let name = StoredModel.generationSettings
+    let path = try ModelLocation(given).path.appending(name)
+    return path.exists ? [ModelFile(name, try MappedFile(path).copied())] : []
   }
 
   /// Fills in what follows from data and tokenizer.
@@ -50,7 +58,7 @@ enum NewModel {
     fill("vocab_size", .number(Double(data.tokenizer.vocabularyCount)))
     fill("max_position_embeddings", .number(Double(configuration.context)))
     fill("dtype", .string(configuration.shared.dtype == .bf16 ? "bfloat16" : "float32"))
-    if let end = data.tokenizer.id(of: "<|endoftext|>") {
+    if let end = data.tokenizer.endToken {
       fill("eos_token_id", .number(Double(end)))
     }
   }

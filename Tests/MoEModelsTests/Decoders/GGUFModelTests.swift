@@ -1,7 +1,7 @@
 import MoETokenizers
 import Foundation
 import MoECore
-import MoEModels
+@testable import MoEModels
 import MoETensor
 import MoETestSupport
 import SystemPackage
@@ -76,6 +76,25 @@ struct GGUFModelTests {
     var parts = B()
     parts.keys = keys.sorted { $0.key < $1.key }.compactMap(\.value)
     return try folder.write(parts.bytes, to: "tokenizer.gguf")
+  }
+
+  /// llama.cpp ends a text at any of these.
+  @Test("end texts at every end that metadata or names of tokens tell")
+  func endTokens() throws {
+    typealias B = GGUFBytes
+    func ends(_ tokens: [String], _ ids: [String: UInt32]) throws -> [Int] {
+      var parts = B()
+      parts.keys = [B.key("tokenizer.ggml.tokens", tokens)]
+      for (name, id) in ids { parts.keys.append(B.key("tokenizer.ggml.\(name)_token_id", id)) }
+      let folder = try TemporaryFolder()
+      return try GGUFFile(folder.write(parts.bytes, to: "ends.gguf")).endTokens()
+    }
+    let plain = ["a", "b", "c", "d", "e"]
+    #expect(try ends(plain, [:]).isEmpty)
+    #expect(try ends(plain, ["eos": 1]) == [1])
+    #expect(try ends(plain, ["eos": 1, "eot": 3, "eom": 2, "bos": 0]) == [1, 2, 3])
+    #expect(try ends(["<s>", "<|im_end|>", "x", "<|eot_id|>"], ["eos": 2]) == [1, 2, 3])
+    #expect(throws: GGUFError.self) { try ends(plain, ["eot": 1 << 30]) }
   }
 
   @Test("with sentencepiece's scores merge by them")

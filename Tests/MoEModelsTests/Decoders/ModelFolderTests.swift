@@ -1,4 +1,5 @@
 import Foundation
+import MoETokenizers
 import MoECore
 import MoEModels
 import MoETensor
@@ -44,6 +45,46 @@ struct ModelFolderTests {
     let expected = try logits()
     try change(["rope_parameters": nil, "rope_theta": 10000.0, "rope_scaling": NSNull()])
     expectClose(try logits(), expected, .exact)
+  }
+
+  /// As in transformers, the settings for generation take precedence over the configuration.
+  @Test(
+    "end texts where their settings for generation say, or else their configuration",
+    arguments: [
+      (nil, [7]), (#"{"eos_token_id": [5, 9]}"#, [5, 9]), (#"{"eos_token_id": 3}"#, [3]),
+      (#"{"temperature": 0.6}"#, [7]), (#"{"eos_token_id": null}"#, [7]),
+      ("\u{FEFF}{\"eos_token_id\": [5]}", [5]),
+    ] as [(String?, [Int])])
+  func endTokens(_ settings: String?, _ expected: [Int]) throws {
+    try change(["eos_token_id": 7])
+    if let settings {
+      _ = try folder.write(Array(settings.utf8), to: "generation_config.json")
+    }
+    #expect(try StoredModel(folder.path).configuration.endTokens == expected)
+    let model = try MoEDecoder.open(folder.path)
+    var free = model.configuration
+    free.endTokens = []
+    #expect(model.configuration.endTokens == expected && free.endTokens.isEmpty)
+  }
+
+  @Test("with broken settings for generation are refused by the file and the key")
+  func brokenSettings() throws {
+    for text in ["{", #"{"eos_token_id": "</s>"}"#, #"{"eos_token_id": [1, -2]}"#] {
+      _ = try folder.write(Array(text.utf8), to: "generation_config.json")
+      let error = #expect(throws: ConfigurationError.self) { try StoredModel(folder.path) }
+      #expect("\(error, default: "")".contains("generation_config.json"))
+    }
+  }
+
+  @Test("may begin with a byte order mark")
+  func byteOrderMark() throws {
+    let expected = try logits()
+    let config = try readBytes(folder.file("config.json"))
+    _ = try folder.write([0xEF, 0xBB, 0xBF] + config, to: "config.json")
+    expectClose(try logits(), expected, .exact)
+    let tokenizer = try readBytes(Fixtures.path("tokenizers/gpt2.json"))
+    let marked = try folder.write([0xEF, 0xBB, 0xBF] + tokenizer, to: "tokenizer.json")
+    #expect(try Tokenizer(marked).encode("a") == [65])
   }
 
   @Test("with stacked experts give the same model")
