@@ -11,12 +11,39 @@ struct ClassificationMetricsTests {
     let metrics = ClassificationMetrics(
       predicted: [0, 0, 1, 1, 2], actual: [0, 1, 1, 1, 0], classes: 4)
     #expect(metrics.confusion == [1, 0, 1, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-    #expect(abs(metrics.accuracy - 0.6) < 1e-12)
-    // Precision 1/2 and recall 1/2; precision 1 and recall 2/3; never correct; absent.
-    let expected = [0.5, 0.8, 0, 0]
-    for (found, wanted) in zip(metrics.f1, expected) { #expect(abs(found - wanted) < 1e-12) }
-    #expect(abs(metrics.macroF1 - 0.325) < 1e-12)
-    #expect(ClassificationMetrics(predicted: [], actual: [], classes: 2).accuracy == 0)
+    #expect(metrics.accuracy == 0.6)
+    #expect(metrics.actual == [2, 3, 0, 0] && metrics.predicted == [2, 2, 1, 0])
+    // The last class is neither predicted nor present, so nothing is known about it.
+    #expect(metrics.precision == [0.5, 1, 0, nil])
+    #expect(metrics.recall == [0.5, 2.0 / 3, nil, nil])
+    #expect(metrics.f1 == [0.5, 0.8, 0, nil])
+    // sklearn.metrics.f1_score(average="macro") of these lists.
+    #expect(abs((metrics.macroF1 ?? 0) - 0.43333333333333335) < 1e-12)
+  }
+
+  @Test("of nothing are undefined, not 0")
+  func nothing() {
+    let metrics = ClassificationMetrics(predicted: [], actual: [], classes: 2)
+    #expect(metrics.accuracy == nil && metrics.macroF1 == nil)
+    #expect(metrics.precision == [nil, nil] && metrics.recall == [nil, nil])
+    let numbers = RegressionMetrics(predicted: [], actual: [])
+    #expect(numbers.meanSquaredError == nil && numbers.pearson == nil && numbers.spearman == nil)
+  }
+
+  @Test("that are undefined are null in JSON")
+  func null() throws {
+    func json(_ value: some Encodable) throws -> String {
+      String(decoding: try JSONEncoder().encode(value), as: UTF8.self)
+    }
+    #expect(try json(ClassifierReport.Measure("pearson", .nan)).contains(#""value":null"#))
+    let metrics = ClassificationMetrics(predicted: [0], actual: [0], classes: 2)
+    let quality = ClassQuality(metrics, names: ["a", "b"])
+    #expect(quality.confusion == [[1, 0], [0, 0]])
+    let text = try json(quality.classes[1])
+    for key in ["precision", "recall", "f1"] {
+      #expect(text.contains("\"\(key)\":null"), "\(text)")
+    }
+    #expect(try json(ClassifierReport.Group(name: "b", texts: 0, usage: nil)).contains("null"))
   }
 
   @Test("of numbers are those of scipy")
@@ -24,17 +51,22 @@ struct ClassificationMetricsTests {
     // scipy.stats.pearsonr and spearmanr of these lists.
     let metrics = RegressionMetrics(
       predicted: [0.1, 0.4, 0.35, 0.8, 0.8], actual: [0, 0.5, 0.25, 1, 0.75])
-    #expect(abs(metrics.meanSquaredError - 0.0145) < 1e-12)
-    #expect(abs(metrics.pearson - 0.9591803176256434) < 1e-9)
-    #expect(abs(metrics.spearman - 0.9746794344808963) < 1e-9)
+    #expect(abs((metrics.meanSquaredError ?? 0) - 0.0145) < 1e-12)
+    #expect(abs((metrics.pearson ?? 0) - 0.9591803176256434) < 1e-9)
+    #expect(abs((metrics.spearman ?? 0) - 0.9746794344808963) < 1e-9)
   }
 
-  @Test("of a constant prediction have a correlation of 0")
-  func constant() {
-    let metrics = RegressionMetrics(predicted: [0.5, 0.5, 0.5], actual: [0, 0.5, 1])
-    #expect(metrics.pearson == 0 && metrics.spearman == 0)
-    #expect(abs(metrics.meanSquaredError - 1.0 / 6) < 1e-12)
-    #expect(RegressionMetrics(predicted: [], actual: []).meanSquaredError == 0)
+  /// The mean of 0.1, 0.1 and 0.1 is not 0.1, so their computed variance is above 0.
+  @Test(
+    "have no correlation where either side is constant or not finite",
+    arguments: [
+      ([0.5, 0.5, 0.5], [0, 0.5, 1]), ([0, 0.5, 1], [0.1, 0.1, 0.1]),
+      ([0.1, 0.1, 0.1], [1, 2, 3]),
+      ([1, .nan, 2], [1, 2, 3]), ([1, .infinity, 2], [1, 2, 3]), ([1], [2]),
+    ] as [([Double], [Double])])
+  func constant(_ predicted: [Double], _ actual: [Double]) {
+    let metrics = RegressionMetrics(predicted: predicted, actual: actual)
+    #expect(metrics.pearson == nil && metrics.spearman == nil)
   }
 }
 
@@ -48,6 +80,8 @@ struct GroupedRoutingTests {
     #expect(usage.counts == [2, 1, 0, 2])
     #expect(usage.usage == [0.4, 0.6])
     #expect(usage.usage(ofGroup: 1) == [0, 1])
+    let empty = GroupedRouting(chosen: [0], gate: [1], group: [0], groups: ["a", "b"], experts: 1)
+    #expect(empty.usage(ofGroup: 0) == [1] && empty.usage(ofGroup: 1) == nil)
     #expect(usage.shares == [0.5, 0.5])
     #expect(abs(usage.entropy - log(2) / 5) < 1e-7)
   }

@@ -71,22 +71,35 @@ struct ClassifyCommandTests {
     #expect(one.output.contains("expert ") && one.output.contains("gate "))
 
     // Lines of another system.
-    let file = try folder.write(Array("ministers met\r\nthe team won\r\n".utf8), to: "texts.txt")
+    let file = try folder.write(
+      Array("ministers met\r\n\r\n  \nthe team won\r\n".utf8), to: "texts.txt")
     let pairs = try folder.write(Array("a\nb\tc\n".utf8), to: "pairs.txt")
     let latin = try folder.write(Array("a\n".utf8) + [0xFF, 0x0A], to: "latin.txt")
     let all = try Program.run("classify", model, "--file", file.string, "--json")
     let lines = all.output.split(separator: "\n")
     #expect(all.exitCode == 0 && lines.count == 2, "\(all.errors)")
-    for line in lines {
+    for (line, text) in zip(lines, [(1, "ministers met"), (4, "the team won")]) {
       let object = try #require(
         try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
       #expect(object["label"] is String && (object["gate"] as? [Double])?.count == 2)
+      #expect(object["line"] as? Int == text.0 && object["text"] as? String == text.1)
     }
+    // Blank lines are skipped; one that only looks blank is named.
+    let shown = try Program.run(
+      ["classify", model, "--file", "-"], input: "ministers met\n\n\u{2060}\u{1}\nthe team won\n")
+    let answers = shown.output.split(separator: "\n")
+    #expect(answers.count >= 2 && answers.first?.hasPrefix("1: ") == true, "\(shown)")
+    #expect(answers.last?.hasPrefix("4: Sports (") == true)
+    #expect(answers.last?.hasSuffix(": the team won") == true)
+    #expect(!one.output.contains("the team won"))
 
     let news = folder.file("news.csv").string
     let inspected = try Program.run("inspect", model, "--data", news, "--examples", "2")
     #expect(inspected.exitCode == 0, "\(inspected.errors)")
-    for word in ["accuracy", "World", "Sports", "gru", "ms for one text"] {
+    for word in [
+      "accuracy", "World", "Sports", "gru", "ms for one text", "precision", "recall",
+      "predicted as",
+    ] {
       #expect(inspected.output.contains(word), "\(inspected.output)")
     }
     let page = folder.file("page.html")
@@ -98,6 +111,15 @@ struct ClassifyCommandTests {
     let report = try Program.run("inspect", model, "--data", news, "--json")
     let object = try JSONSerialization.jsonObject(with: Data(report.output.utf8)) as? [String: Any]
     #expect(object?["texts"] as? Int == 160 && (object?["experts"] as? [Any])?.count == 2)
+    // Two of the four classes have no texts, so nothing is known about them.
+    let quality = try #require(object?["classes"] as? [String: Any])
+    let confusion = try #require(quality["confusion"] as? [[Int]])
+    #expect(
+      confusion.map(\.count) == [4, 4, 4, 4] && confusion.flatMap(\.self).reduce(0, +) == 160)
+    let classes = try #require(quality["classes"] as? [[String: Any]])
+    #expect(classes.map { $0["actual"] as? Int } == [80, 80, 0, 0])
+    #expect(classes[3]["recall"] is NSNull && classes[0]["recall"] is Double)
+    #expect(inspected.output.contains("undefined") && html.contains("Confusion matrix"))
 
     let refused: [([String], String)] = [
       (["classify", model, ""], "empty"), (["classify", model], "either a text or --file"),

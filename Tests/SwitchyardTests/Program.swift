@@ -28,13 +28,21 @@ enum Program {
   ///   - folder: Where it runs; `nil` for the current directory.
   ///   - columns: Width of the lines of its help; `nil` for the default.
   ///   - environment: Variables that it gets in addition.
+  ///   - input: What it reads from standard input; `nil` for nothing. Shorter than a pipe's buffer.
   /// - Returns: Its exit code and output.
   /// - Throws: When it cannot be started.
   static func run(
     _ arguments: [String], named name: String = "switchyard", output path: String? = nil,
-    in folder: FilePath? = nil, columns: Int? = nil, environment: [String: String] = [:]
+    in folder: FilePath? = nil, columns: Int? = nil, environment: [String: String] = [:],
+    input: String? = nil
   ) throws -> Run {
     let process = prepared(arguments, named: name)
+    if let input {
+      let pipe = Pipe()
+      process.standardInput = pipe
+      try pipe.fileHandleForWriting.write(contentsOf: Data(input.utf8))
+      try pipe.fileHandleForWriting.close()
+    }
     if let folder { process.currentDirectoryURL = URL(filePath: folder.string) }
     process.environment = ProcessInfo.processInfo.environment
       .merging(columns.map { ["COLUMNS": "\($0)"] } ?? [:]) { $1 }

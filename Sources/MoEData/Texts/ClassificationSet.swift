@@ -4,6 +4,8 @@ package import MoETensor
 
 /// Texts as tokens, with their targets.
 public struct ClassificationSet {
+  /// The texts themselves, with their lines.
+  public let texts: [LabelledText]
   /// The tokens.
   public var tokens: [TokenizedText]
   /// The class of each text, from 0; zeros for scores.
@@ -26,6 +28,7 @@ public struct ClassificationSet {
   ///
   /// - Throws: ``DataError`` for a text without tokens.
   public init(_ texts: LabelledTexts, with preparation: TextPreparation) throws(DataError) {
+    self.texts = texts.texts
     tokens = []
     tokens.reserveCapacity(texts.texts.count)
     for text in texts.texts {

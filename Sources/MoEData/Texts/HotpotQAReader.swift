@@ -2,6 +2,14 @@ import Foundation
 import MoECore
 import SystemPackage
 
+/// An article's title and what is known about the article.
+private protocol TitledEntry {
+  associatedtype Value: Decodable
+  /// The property that holds the values where titles and values are separate lists.
+  static var column: String { get }
+  init(title: String, value: Value)
+}
+
 /// Reads HotpotQA questions.
 struct HotpotQAReader {
   private let path: FilePath
@@ -19,12 +27,12 @@ struct HotpotQAReader {
     isList = bytes.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "[")
   }
 
-  /// A question in the data set's format; other keys are ignored.
+  /// A question in the data set's format, or as Hugging Face's copy has it; other keys are ignored.
   private struct Record: Decodable {
     var question: String
     var type: String
-    var supportingFacts: [Fact]?
-    var context: [Article]?
+    var supportingFacts: Entries<Fact>?
+    var context: Entries<Article>?
 
     enum CodingKeys: String, CodingKey {
       case question, type, context
@@ -32,28 +40,58 @@ struct HotpotQAReader {
     }
   }
 
-  /// A title and the index of a sentence.
-  private struct Fact: Decodable {
-    var title: String
-    var sentence: Int
+  /// A list of entries, or an object with a list per property, as tables store it.
+  private struct Entries<Entry: TitledEntry>: Decodable {
+    var entries: [Entry]
 
     init(from decoder: any Decoder) throws {
-      var values = try decoder.unkeyedContainer()
-      title = try values.decode(String.self)
-      sentence = try values.decode(Int.self)
+      if let list = try? decoder.singleValueContainer().decode([Pair].self) {
+        entries = list.map { Entry(title: $0.title, value: $0.value) }
+        return
+      }
+      let columns = try decoder.container(keyedBy: ColumnKey.self)
+      let titles = try columns.decode([String].self, forKey: ColumnKey(stringValue: "title"))
+      let key = ColumnKey(stringValue: Entry.column)
+      let values = try columns.decode([Entry.Value].self, forKey: key)
+      guard titles.count == values.count else {
+        throw DecodingError.dataCorruptedError(
+          forKey: key, in: columns, debugDescription: "as many as titles are expected")
+      }
+      entries = zip(titles, values).map(Entry.init)
+    }
+
+    /// A title and its value, as a list of two.
+    private struct Pair: Decodable {
+      var title: String
+      var value: Entry.Value
+
+      init(from decoder: any Decoder) throws {
+        var values = try decoder.unkeyedContainer()
+        title = try values.decode(String.self)
+        value = try values.decode(Entry.Value.self)
+      }
     }
   }
 
-  /// A title and its sentences.
-  private struct Article: Decodable {
-    var title: String
-    var sentences: [String]
+  private struct ColumnKey: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
 
-    init(from decoder: any Decoder) throws {
-      var values = try decoder.unkeyedContainer()
-      title = try values.decode(String.self)
-      sentences = try values.decode([String].self)
-    }
+  /// A title and the index of a sentence.
+  private struct Fact: TitledEntry {
+    static let column = "sent_id"
+    var title: String
+    var value: Int
+  }
+
+  /// A title and its sentences.
+  private struct Article: TitledEntry {
+    static let column = "sentences"
+    var title: String
+    var value: [String]
   }
 
   func read() throws -> [LabelledText] {
@@ -116,16 +154,16 @@ struct HotpotQAReader {
   }
 
   private func sentences(_ line: Int, _ record: Record) throws -> String {
-    guard let wanted = record.supportingFacts, let context = record.context else {
+    guard let wanted = record.supportingFacts?.entries, let context = record.context?.entries else {
       throw invalid(
         line, "has no 'supporting_facts' with 'context'; set data.supporting_facts to false")
     }
-    let articles = Dictionary(context.map { ($0.title, $0.sentences) }) { first, _ in first }
+    let articles = Dictionary(context.map { ($0.title, $0.value) }) { first, _ in first }
     let found = wanted.compactMap { fact -> String? in
-      guard let sentences = articles[fact.title], sentences.indices.contains(fact.sentence) else {
+      guard let sentences = articles[fact.title], sentences.indices.contains(fact.value) else {
         return nil  // The data set names a few sentences that its articles do not have.
       }
-      return sentences[fact.sentence].trimmingCharacters(in: .whitespaces)
+      return sentences[fact.value].trimmingCharacters(in: .whitespaces)
     }
     guard found.contains(where: { !$0.isEmpty }) else {
       throw invalid(line, "does not name a sentence of its context")

@@ -5,7 +5,8 @@ import SystemPackage
 /// A table of texts with custom classes.
 ///
 /// It has a header with `text` and `label`, and `pair` for second texts, in any order among other
-/// columns. It is tab-separated if its name ends in `.tsv`, comma-separated otherwise.
+/// columns. It is tab-separated if its name ends in `.tsv`, comma-separated otherwise. White space
+/// around a label does not belong to it.
 struct LabelledTable {
   /// Maximum number of classes of a table; more suggest the wrong column.
   static let mostClasses = 1_000
@@ -32,7 +33,7 @@ struct LabelledTable {
     rows = all.dropFirst()
     for row in rows {
       try values.check(row, header: header)
-      guard row.values[label].contains(where: { !$0.isWhitespace }) else {
+      guard !name(of: row).isEmpty else {
         throw DataError.invalidLine(path, line: row.line, problem: "has no label")
       }
     }
@@ -61,7 +62,7 @@ struct LabelledTable {
   ///
   /// - Throws: ``DataError`` for too many.
   private static func classes(of tables: [LabelledTable]) throws -> [String] {
-    let names = Set(tables.flatMap { table in table.rows.map { $0.values[table.label] } })
+    let names = Set(tables.flatMap { table in table.rows.map(table.name) })
     guard names.count <= mostClasses else {
       throw DataError.invalidLine(
         tables[0].values.path, line: 1,
@@ -75,12 +76,22 @@ struct LabelledTable {
     }
   }
 
+  /// The class of a row.
+  private func name(of row: SeparatedValues.Row) -> String {
+    let value = row.values[label]
+    guard let first = value.firstIndex(where: { !$0.isWhitespace }),
+      let last = value.lastIndex(where: { !$0.isWhitespace })
+    else { return "" }
+    return String(value[first...last])
+  }
+
   /// The texts, whose classes must be among the given ones.
   private func texts(classes: [String]) throws -> [LabelledText] {
     let places = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
     return try rows.map { row in
-      let name = row.values[label]
-      guard let place = places[name] else {
+      let name = name(of: row)
+      // A model may know classes whose names have such space.
+      guard let place = places[row.values[label]] ?? places[name] else {
         let known = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
         throw DataError.invalidLine(
           values.path, line: row.line,

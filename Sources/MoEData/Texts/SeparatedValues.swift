@@ -6,7 +6,7 @@ import SystemPackage
 /// Comma-separated values follow RFC 4180: a value may be in double quotes, which are doubled
 /// inside, and may then contain separators and line ends. Tab-separated values have no quotes; a
 /// quote is a character like any other. Lines end with LF or CRLF.
-struct SeparatedValues {
+package struct SeparatedValues {
   enum Format {
     case commas
     case tabs
@@ -62,6 +62,14 @@ struct SeparatedValues {
       throw .invalidLine(path, line: row.line, problem: "has an empty text; remove the line")
     }
     return text
+  }
+
+  /// A value as comma-separated values hold it: in quotes if it contains a separator, a quote or a
+  /// line end, or if its spaces could be taken for padding.
+  package static func quoted(_ value: String) -> String {
+    let isSpecial = value.unicodeScalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
+    guard isSpecial || value.first == " " || value.last == " " else { return value }
+    return "\"" + value.replacing("\"", with: "\"\"") + "\""
   }
 
   private var separator: UInt8 { format == .commas ? UInt8(ascii: ",") : UInt8(ascii: "\t") }

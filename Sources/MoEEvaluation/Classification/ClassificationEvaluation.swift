@@ -52,29 +52,35 @@ public struct ClassificationEvaluation {
       actual: set.scores.map { Double($0) })
   }
 
-  /// Share of right classes among the texts that each expert answered; 0 for none.
-  public var accuracyByExpert: [Double] {
+  /// Share of right classes among the texts that each expert answered; `nil` for none.
+  public var accuracyByExpert: [Double?] {
     configuration.mixture.experts.indices.map { expert in
-      let own = predictions.indices.filter { predictions[$0].expert == expert }
-      let right = own.count { predictions[$0].label == set.labels[$0] }
-      return Double(right) / Double(max(1, own.count))
+      accuracy(of: predictions.indices.filter { predictions[$0].expert == expert })
     }
   }
 
-  /// All numbers by name.
+  private func accuracy(of texts: [Int]) -> Double? {
+    ClassificationMetrics.ratio(
+      texts.count { predictions[$0].label == set.labels[$0] }, texts.count)
+  }
+
+  /// All numbers by name; NaN for what is undefined, such as the correlation of equal scores.
   public var values: [NamedValue] {
     var result: [NamedValue] = []
     if let classes {
-      result += [.init("accuracy", classes.accuracy), .init("macro_f1", classes.macroF1)]
+      result += [
+        .init("accuracy", classes.accuracy ?? .nan), .init("macro_f1", classes.macroF1 ?? .nan),
+      ]
     }
     if let scores {
       result += [
-        .init("pearson", scores.pearson), .init("spearman", scores.spearman),
-        .init("mean_squared_error", scores.meanSquaredError),
+        .init("pearson", scores.pearson ?? .nan), .init("spearman", scores.spearman ?? .nan),
+        .init("mean_squared_error", scores.meanSquaredError ?? .nan),
       ]
     }
     for (kind, name) in set.kindNames.enumerated() where classes != nil {
-      result.append(.init("accuracy_\(name)", accuracy(ofKind: kind)))
+      let own = predictions.indices.filter { set.kinds?[$0] == kind }
+      result.append(.init("accuracy_\(name)", accuracy(of: own) ?? .nan))
     }
     for (expert, share) in usage.usage.enumerated() {
       result.append(.init("usage_\(expert)", share))
@@ -87,28 +93,28 @@ public struct ClassificationEvaluation {
     return result
   }
 
-  private func accuracy(ofKind kind: Int) -> Double {
-    let own = predictions.indices.filter { set.kinds?[$0] == kind }
-    let right = own.count { predictions[$0].label == set.labels[$0] }
-    return Double(right) / Double(max(1, own.count))
-  }
-
-  /// `predictions.csv`, a row per text, and `routing.csv`, a row per class or kind.
+  /// `predictions.csv`, a row per text with its line in its file, and `routing.csv`, a row per class
+  /// or kind that has texts.
   package var files: [ModelFile] {
-    var rows = "text,actual,predicted,expert,gate\n"
+    let isPair = configuration.readsPairs
+    var rows = "line,actual,predicted,expert,gate,text\(isPair ? ",pair" : "")\n"
     for (text, it) in predictions.enumerated() {
+      let source = set.texts[text]
       let gate = it.gate.map { NumberText.fixed(Double($0), 4) }.joined(separator: " ")
       let (actual, predicted) =
         if let score = it.score {
           (NumberText.fixed(actualScore(text), 4), NumberText.fixed(score, 4))
         } else { ("\(set.labels[text])", "\(it.label)") }
-      rows += "\(text),\(actual),\(predicted),\(it.expert),\(gate)\n"
+      let words = [source.first] + (isPair ? [source.second ?? ""] : [])
+      let columns = ["\(source.line)", actual, predicted, "\(it.expert)", gate]
+      rows += (columns + words.map(SeparatedValues.quoted)).joined(separator: ",") + "\n"
     }
     var table = "group," + usage.usage.indices.map { "expert_\($0)" }.joined(separator: ",") + "\n"
     for it in [usage, usageByKind].compactMap({ $0 }) {
       for (group, name) in it.groups.enumerated() {
-        let shares = it.usage(ofGroup: group).map { NumberText.fixed($0, 4) }
-        table += "\(name)," + shares.joined(separator: ",") + "\n"
+        guard let usage = it.usage(ofGroup: group) else { continue }
+        let shares = usage.map { NumberText.fixed($0, 4) }
+        table += "\(SeparatedValues.quoted(name))," + shares.joined(separator: ",") + "\n"
       }
     }
     return [

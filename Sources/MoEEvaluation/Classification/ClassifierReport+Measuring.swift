@@ -80,6 +80,8 @@ extension ClassifierReport {
     let usage = evaluation.usage
     let accuracy = evaluation.classes == nil ? nil : evaluation.accuracyByExpert
     let kinds = model.configuration.mixture.experts
+    let names = model.configuration.target.classNames
+    let quality = evaluation.classes.map { ClassQuality($0, names: names ?? []) }
     let groups = [usage, evaluation.usageByKind].compactMap(\.self).flatMap { usage in
       usage.groups.enumerated().map { group, name in
         let count = usage.counts[group * usage.experts..<(group + 1) * usage.experts].reduce(0, +)
@@ -93,10 +95,10 @@ extension ClassifierReport {
       experts: kinds.enumerated().map { number, kind in
         Expert(
           number: number, kind: kind.name, usage: usage.usage[number],
-          share: usage.shares[number], accuracy: accuracy?[number],
+          share: usage.shares[number], accuracy: accuracy?[number] ?? nil,
           certainty: Self.certainty(of: number, predictions),
           examples: Self.examples(examples, of: number, predictions, source))
-      }, groups: groups, millisecondsPerText: Self.time(model, set))
+      }, groups: groups, classes: quality, millisecondsPerText: Self.time(model, set))
   }
 
   private static func certainty(

@@ -5,11 +5,20 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
   public struct Measure: Codable, Hashable, Sendable {
     /// The name, in lower case with underscores.
     public var name: String
-    /// The number.
-    public var value: Double
+    /// The number; `nil`, in JSON null, if it is undefined, as is the correlation of equal scores.
+    public var value: Double?
 
-    /// Names a number.
-    public init(_ name: String, _ value: Double) { (self.name, self.value) = (name, value) }
+    /// Names a number; NaN is undefined.
+    public init(_ name: String, _ value: Double) {
+      (self.name, self.value) = (name, value.isNaN ? nil : value)
+    }
+
+    /// Writes an undefined number as null, instead of leaving it out.
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(name, forKey: .name)
+      try values.encode(value, forKey: .value)
+    }
   }
 
   /// One expert of the model.
@@ -22,7 +31,7 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
     public var usage: Double
     /// The mean gate probability.
     public var share: Double
-    /// The fraction of its texts that are classified correctly; `nil` for scores.
+    /// The fraction of its texts that are classified correctly; `nil` for scores, and without texts.
     public var accuracy: Double?
     /// A histogram of its texts by gate probability, in ten equal bins from 0 to 1.
     public var certainty: [Int]
@@ -36,6 +45,18 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
     ) {
       (self.number, self.kind, self.usage, self.share) = (number, kind, usage, share)
       (self.accuracy, self.certainty, self.examples) = (accuracy, certainty, examples)
+    }
+
+    /// Writes an undefined accuracy as null, instead of leaving it out.
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(number, forKey: .number)
+      try values.encode(kind, forKey: .kind)
+      try values.encode(usage, forKey: .usage)
+      try values.encode(share, forKey: .share)
+      try values.encode(accuracy, forKey: .accuracy)
+      try values.encode(certainty, forKey: .certainty)
+      try values.encode(examples, forKey: .examples)
     }
   }
 
@@ -62,12 +83,20 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
     public var name: String
     /// Number of texts.
     public var texts: Int
-    /// The fraction of its texts on each expert.
-    public var usage: [Double]
+    /// The fraction of its texts on each expert; `nil` without texts.
+    public var usage: [Double]?
 
     /// Describes a class or kind.
-    public init(name: String, texts: Int, usage: [Double]) {
+    public init(name: String, texts: Int, usage: [Double]?) {
       (self.name, self.texts, self.usage) = (name, texts, usage)
+    }
+
+    /// Writes an undefined usage as null, instead of leaving it out.
+    public func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(name, forKey: .name)
+      try values.encode(texts, forKey: .texts)
+      try values.encode(usage, forKey: .usage)
     }
   }
 
@@ -87,17 +116,20 @@ public struct ClassifierReport: Codable, Hashable, Sendable {
   public var experts: [Expert]
   /// The classes, then the kinds.
   public var groups: [Group]
+  /// The quality of the predicted classes; `nil` for scores.
+  public var classes: ClassQuality?
   /// The median time for a single text, including the encoder.
   public var millisecondsPerText: Double
 
   /// Collects measurements.
   public init(
     source: String, texts: Int, truncated: Int, values: [Measure], entropy: Double,
-    greatestEntropy: Double, experts: [Expert], groups: [Group], millisecondsPerText: Double
+    greatestEntropy: Double, experts: [Expert], groups: [Group], classes: ClassQuality? = nil,
+    millisecondsPerText: Double
   ) {
     (self.source, self.texts, self.truncated, self.values) = (source, texts, truncated, values)
     (self.entropy, self.greatestEntropy) = (entropy, greatestEntropy)
-    (self.experts, self.groups) = (experts, groups)
+    (self.experts, self.groups, self.classes) = (experts, groups, classes)
     self.millisecondsPerText = millisecondsPerText
   }
 }

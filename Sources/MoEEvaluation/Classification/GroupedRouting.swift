@@ -53,11 +53,11 @@ public struct GroupedRouting: Hashable, Codable, Sendable {
     }
   }
 
-  /// The fraction of a group's inputs on each expert: P(expert | group); zeros for an empty group.
-  public func usage(ofGroup group: Int) -> [Double] {
+  /// The fraction of a group's inputs on each expert: P(expert | group); `nil` for an empty group.
+  public func usage(ofGroup group: Int) -> [Double]? {
     let row = counts[group * experts..<(group + 1) * experts]
-    let total = Double(max(1, row.reduce(0, +)))
-    return row.map { Double($0) / total }
+    let total = row.reduce(0, +)
+    return total > 0 ? row.map { Double($0) / Double(total) } : nil
   }
 
   /// The mutual information between expert and group, in bits.

@@ -40,30 +40,36 @@ public struct TextPreparation: Sendable {
   /// - Parameters:
   ///   - first: The text.
   ///   - second: The second text of a pair.
-  /// - Returns: The tokens; if a pair is too long, the longer text is truncated. `nil` if nothing
+  /// - Returns: The tokens; if a pair is too long, the longer text is truncated, and both if each is
+  ///   longer than half of the limit. `nil` if nothing
   ///   is left of the text, for example if it has only control characters.
   public func callAsFunction(_ first: String, _ second: String? = nil) -> Prepared? {
     var parts = [first, second].compactMap { $0 }.map {
       tokenizer.encode($0, addingSpecialTokens: false)
     }
     guard parts.allSatisfy({ !$0.isEmpty }) else { return nil }
-    let space = limit - prefix.count - parts.count * suffix.count
-    var excess = parts.reduce(0) { $0 + $1.count } - space
-    let isTruncated = excess > 0
-    if parts.count == 2, excess > 0 {
-      // Shorten the longer text until both have the same length, then both in turns.
-      let longer = parts[0].count >= parts[1].count ? 0 : 1
-      let lead = min(excess, parts[longer].count - parts[1 - longer].count)
-      parts[longer].removeLast(lead)
-      excess -= lead
-      parts[longer].removeLast((excess + 1) / 2)
-      parts[1 - longer].removeLast(excess / 2)
-    } else if excess > 0 {
-      parts[0].removeLast(excess)
+    let space = max(0, limit - prefix.count - parts.count * suffix.count)
+    let isTruncated = parts.reduce(0) { $0 + $1.count } > space
+    let lengths = Self.lengths(of: parts.map(\.count), in: space)
+    for (index, length) in lengths.enumerated() {
+      parts[index] = Array(parts[index].prefix(length))
     }
     let start = prefix + parts[0] + suffix
     let ids = parts.count == 2 ? start + parts[1] + suffix : start
     return Prepared(
       text: TokenizedText(ids, secondStart: start.count), isTruncated: isTruncated)
+  }
+
+  /// The numbers of tokens that remain of one or two texts.
+  ///
+  /// Of a pair, the longer text is shortened until both are equally long, then both. If the space is
+  /// odd, the longer text keeps one more, and of equally long ones the second: `longest_first` of
+  /// the tokenizers library.
+  static func lengths(of counts: [Int], in space: Int) -> [Int] {
+    guard counts.count == 2 else { return counts.map { min($0, space) } }
+    guard counts[0] + counts[1] > space else { return counts }
+    let shorter = counts[0] > counts[1] ? 1 : 0
+    let kept = min(counts[shorter], space / 2)
+    return shorter == 0 ? [kept, space - kept] : [space - kept, kept]
   }
 }

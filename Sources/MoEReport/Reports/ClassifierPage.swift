@@ -17,7 +17,7 @@ public struct ClassifierPage {
       "Experts of \(report.source)",
       summary:
         "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
-      sections: [overview, experts, groups, certainty].compactMap { $0 }
+      sections: [overview, classes, experts, groups, certainty].compactMap { $0 }
         + report.experts.compactMap(examples),
       footer: Page.allNumbers
     )
@@ -30,7 +30,7 @@ public struct ClassifierPage {
   private var overview: Page.Section {
     let shown = ["accuracy", "macro_f1", "pearson", "spearman", "mean_squared_error"]
     var numbers = report.values.filter { shown.contains($0.name) }.map {
-      (value: NumberText.short($0.value), label: $0.name.replacing("_", with: " "))
+      (value: Self.short($0.value), label: $0.name.replacing("_", with: " "))
     }
     numbers.append(
       (
@@ -45,8 +45,37 @@ public struct ClassifierPage {
         .table(
           Table(
             ["measure", "value"],
-            report.values.map { [$0.name.replacing("_", with: " "), NumberText.short($0.value)] })),
+            report.values.map { [$0.name.replacing("_", with: " "), Self.short($0.value)] })),
       ])
+  }
+
+  /// A number, which may be undefined.
+  private static func short(_ value: Double?) -> String {
+    value.map(NumberText.short) ?? "undefined"
+  }
+
+  /// With more classes, only JSON holds the confusion matrix.
+  private static let widestMatrix = 50
+
+  private var classes: Page.Section? {
+    guard let quality = report.classes else { return nil }
+    let names = quality.classes.map(\.name)
+    let map = HeatMap(
+      rows: names, columns: names, values: quality.confusion.flatMap { $0.map(Double.init) },
+      rowTitle: "texts of", columnTitle: "predicted as", valueTitle: "texts",
+      format: { NumberText.count(Int($0)) })
+    let table = Table(
+      ["class", "texts", "predicted", "precision", "recall", "F1"],
+      quality.classes.map {
+        [
+          $0.name, NumberText.count($0.actual), NumberText.count($0.predicted),
+          Self.short($0.precision), Self.short($0.recall), Self.short($0.f1),
+        ]
+      })
+    let isReadable = names.count <= Self.widestMatrix
+    return Page.Section(
+      "The classes",
+      (isReadable ? [.figures([map.figure("Confusion matrix")])] : []) + [.table(table)])
   }
 
   private var experts: Page.Section {
@@ -61,7 +90,7 @@ public struct ClassifierPage {
       report.experts.map {
         [
           name($0), NumberText.pagePercent($0.usage), NumberText.pagePercent($0.share),
-          $0.accuracy.map(NumberText.pagePercent) ?? "–",
+          $0.accuracy.map(NumberText.pagePercent) ?? (report.classes == nil ? "–" : "undefined"),
         ]
       })
     return Page.Section("The experts", [.figures([chart.figure("Use")]), .table(table)])
@@ -69,14 +98,16 @@ public struct ClassifierPage {
 
   private var groups: Page.Section? {
     guard !report.groups.isEmpty else { return nil }
+    let filled = report.groups.filter { $0.usage != nil }
     let map = HeatMap(
-      rows: report.groups.map(\.name), columns: report.experts.map(name),
-      values: report.groups.flatMap(\.usage), rowTitle: "texts of", columnTitle: "expert",
+      rows: filled.map(\.name), columns: report.experts.map(name),
+      values: filled.flatMap { $0.usage ?? [] }, rowTitle: "texts of", columnTitle: "expert",
       valueTitle: "fraction of the texts", range: 0...1, format: NumberText.pagePercent)
     let table = Table(
       ["texts of", "number"] + report.experts.map { "expert \(name($0))" },
       report.groups.map {
-        [$0.name, NumberText.count($0.texts)] + $0.usage.map(NumberText.pagePercent)
+        let usage = $0.usage?.map(NumberText.pagePercent) ?? report.experts.map { _ in "undefined" }
+        return [$0.name, NumberText.count($0.texts)] + usage
       })
     return Page.Section(
       "Which expert answers what", [.figures([map.figure("Routing")]), .table(table)])

@@ -107,7 +107,8 @@ public final class ImageClassificationTask: TrainingTask {
     let metrics = ClassificationMetrics(
       predicted: predicted, actual: actual, classes: model.configuration.labels.count)
     return [
-      NamedValue("loss", loss / Double(validation.count)), NamedValue("accuracy", metrics.accuracy),
+      NamedValue("loss", loss / Double(validation.count)),
+      NamedValue("accuracy", metrics.accuracy ?? .nan),
     ]
   }
 

@@ -15,7 +15,7 @@ extension TrainingRun {
   ///   - configuration: The configuration.
   ///   - folder: Where everything is written; created if it does not exist.
   ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is
-  ///     no run, one is started.
+  ///     none, a run is started, and a notice says so.
   ///   - device: Where to compute.
   ///   - versions: Versions of the program's parts by name, for the record.
   ///   - sinks: Called in this order for every step and evaluation, after the tables and
@@ -31,8 +31,8 @@ extension TrainingRun {
     let device = try device.checked()
     try configuration.recipe.checkFiles()
     try self.init(
-      configuration.recipe, configuration.settings, in: folder, sinks: sinks, device: device,
-      progress: progress
+      configuration.recipe, configuration.settings, in: folder, resumes: resumes, sinks: sinks,
+      device: device, progress: progress
     ) { try Self.record(configuration, versions, in: folder, resumes: resumes) }
   }
 
@@ -48,7 +48,7 @@ extension TrainingRun {
   ///   - intervals: When to evaluate and to write.
   ///   - folder: Where everything is written; created if it does not exist.
   ///   - resumes: Whether a run in the folder is continued from its newest checkpoint. If there is
-  ///     no run, one is started.
+  ///     none, a run is started, and a notice says so.
   ///   - examples: Examples in one pass over the data, if known; a checkpoint beyond them is
   ///     rejected.
   ///   - sinks: Called in this order for every step and evaluation, after the tables and
@@ -60,7 +60,8 @@ extension TrainingRun {
     resumes: Bool = false, examples: Int? = nil, sinks: [any MetricsSink] = []
   ) throws {
     try self.init(
-      in: folder, settings: settings, steps: steps, intervals: intervals, sinks: sinks
+      in: folder, settings: settings, steps: steps, intervals: intervals, resumes: resumes,
+      sinks: sinks
     ) {
       guard resumes || !Self.hasBegun(folder) else { throw TrainingError.runExists(path: folder) }
       Self.removeLeftovers(in: folder)
@@ -73,12 +74,13 @@ extension TrainingRun {
 
   /// Prepares the task of a recipe; `begin` checks the folder and returns what the user should know.
   private convenience init<Recipe: TrainingRecipe>(
-    _ recipe: Recipe, _ settings: TrainingSettings, in folder: FilePath, sinks: [any MetricsSink],
-    device: Device, progress: @escaping ProgressHandler, begin: () throws -> [String]
+    _ recipe: Recipe, _ settings: TrainingSettings, in folder: FilePath, resumes: Bool,
+    sinks: [any MetricsSink], device: Device, progress: @escaping ProgressHandler,
+    begin: () throws -> [String]
   ) throws {
     try self.init(
       in: folder, settings: settings.loop, steps: settings.steps, intervals: settings.intervals,
-      sinks: sinks
+      resumes: resumes, sinks: sinks
     ) {
       let notices = try begin()
       Self.removeLeftovers(in: folder)

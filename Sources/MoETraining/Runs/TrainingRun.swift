@@ -44,12 +44,13 @@ public final class TrainingRun {
   ///   - settings: How each step is trained.
   ///   - steps: Total number of steps.
   ///   - intervals: When to evaluate and to write.
+  ///   - resumes: Whether it is worth a notice that there is no checkpoint to continue from.
   ///   - sinks: Called after the built-in ones.
   ///   - prepare: Creates the task, or throws if the run must not start here; called when the
   ///     folder is locked.
   /// - Throws: What `prepare` throws; ``TrainingError``, `SettingError` or a `FileError`.
   init<Task: TrainingTask>(
-    in folder: FilePath, settings: LoopSettings, steps: Int, intervals: Intervals,
+    in folder: FilePath, settings: LoopSettings, steps: Int, intervals: Intervals, resumes: Bool,
     sinks: [any MetricsSink], prepare: () throws -> PreparedTask<Task>
   ) throws {
     (self.folder, self.steps, self.intervals) = (folder, steps, intervals)
@@ -61,7 +62,11 @@ public final class TrainingRun {
       let prepared = try prepare()
       (headline, unit) = (prepared.headline, prepared.unit)
       let loop = try TrainingLoop(prepared.task, settings: settings)
-      let restored = try Self.restore(loop, from: store, of: prepared, steps: steps)
+      var restored = try Self.restore(loop, from: store, of: prepared, steps: steps)
+      if resumes, loop.step == 0 {
+        restored.append(
+          "there is nothing to resume in \(folder), as it has no checkpoint; a new run starts")
+      }
       (self.loop, firstStep, notices) = (loop, loop.step, prepared.notices + restored)
       self.sinks =
         try Self.logs(in: folder, after: loop.step, interval: intervals.routing) + sinks

@@ -9,7 +9,8 @@ struct Classify: ParsableCommand {
     discussion: """
       MODEL is a folder that 'switchyard train' made with "task": "classification". The answer \
       names the class or score, the expert that was chosen, and the gate's weight for each expert. \
-      A file holds one text per line; the second text of a pair follows after a tab.
+      A file holds one text per line; the second text of a pair follows after a tab. The answers to \
+      a file begin with the line's number and end with its text; blank lines are skipped.
 
       Examples:
         switchyard classify runs/hecto-agnews "Shares fell after the results."
@@ -21,7 +22,8 @@ struct Classify: ParsableCommand {
     PathArgument
   @Argument(help: "The text.") var text: String?
   @Option(help: "The second text of a pair.") var pair: String?
-  @Option(help: "A file with one text per line.", completion: .file()) var file: PathArgument?
+  @Option(help: "A file with one text per line; - is standard input.", completion: .file())
+  var file: PathArgument?
   @Flag(help: "Print one JSON object per text.") var json = false
   @OptionGroup var engine: EngineOptions
 
@@ -37,6 +39,10 @@ struct Classify: ParsableCommand {
 
   /// The output for a text.
   struct Answer: Codable {
+    /// The line in the file, from 1; `nil` for a text that is not in a file, as for the texts below.
+    var line: Int?
+    var text: String?
+    var pair: String?
     var label: String?
     var probabilities: [String: Float]?
     var score: Double?
@@ -53,34 +59,46 @@ struct Classify: ParsableCommand {
     let preparation = try classifier.preparation(location.path)
     let pairs = classifier.configuration.readsPairs
     let texts = try texts()
-    for (number, (_, second)) in texts.enumerated() where (second != nil) != pairs {
+    for (line, _, second) in texts where (second != nil) != pairs {
       throw TextError(
         path: file?.path ?? "text",
-        problem: (file == nil ? "is " : "has on line \(number + 1) ")
+        problem: (file == nil ? "is " : "has on line \(line) ")
           + (pairs
             ? "a single text, but the model reads pairs; the second one goes \(file == nil ? "to --pair" : "after a tab")"
             : "a pair, but the model reads single texts"))
     }
-    for (number, (first, second)) in texts.enumerated() {
+    var skipped: [Int] = []
+    for (line, first, second) in texts {
       guard let prepared = preparation(first, second) else {
-        throw TextError(
-          path: file?.path ?? "text",
-          problem: file == nil ? "is empty" : "has a line \(number + 1) without text")
+        guard file != nil else { throw TextError(path: "text", problem: "is empty") }
+        skipped.append(line)
+        continue
       }
-      let answer = answer(
+      var answer = answer(
         classifier.predict([prepared.text])[0], classifier.configuration, prepared.isTruncated)
+      if file != nil { (answer.line, answer.text, answer.pair) = (line, first, second) }
       try show(answer)
     }
+    try Output.flush()
+    report(skipped)
   }
 
-  private func texts() throws -> [(String, String?)] {
-    guard let file else { return [(text ?? "", pair)] }
-    var lines = try readText(file.path).split(
+  /// Says which lines have no text that the model could read, such as control characters alone.
+  private func report(_ skipped: [Int]) {
+    guard !skipped.isEmpty else { return }
+    let lines = skipped.prefix(8).map(String.init).joined(separator: ", ")
+    Output.message(
+      "skipped \(skipped.count) lines without text: \(lines)\(skipped.count > 8 ? ", …" : "")")
+  }
+
+  /// The texts and their lines, without blank ones.
+  private func texts() throws -> [(line: Int, first: String, second: String?)] {
+    guard let file else { return [(1, text ?? "", pair)] }
+    let lines = try readText(file.path).split(
       omittingEmptySubsequences: false, whereSeparator: { $0 == "\n" || $0 == "\r\n" })
-    if lines.last == "" { lines.removeLast() }
-    return lines.map { line in
+    return lines.enumerated().filter { $1.contains { !$0.isWhitespace } }.map { place, line in
       let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
-      return (String(parts[0]), parts.count == 2 ? String(parts[1]) : nil)
+      return (place + 1, String(parts[0]), parts.count == 2 ? String(parts[1]) : nil)
     }
   }
 
@@ -110,7 +128,10 @@ struct Classify: ParsableCommand {
         "\(label) (\(NumberText.percent(answer.probabilities?[label] ?? 0)))"
       } else { NumberText.fixed(Double(answer.score ?? 0), 2) }
     let note = answer.truncated ? "; truncated to the maximum length" : ""
+    let line = answer.line.map { "\($0): " } ?? ""
+    let text = [answer.text, answer.pair].compactMap(\.self).map { ": \($0)" }.joined()
     Output.line(
-      "\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)".printable)
+      "\(line)\(result); expert \(answer.expert) (\(answer.kind)), gate \(gate)\(note)\(text)"
+        .printable)
   }
 }

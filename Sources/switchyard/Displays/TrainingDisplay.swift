@@ -35,7 +35,9 @@ final class TrainingDisplay {
     switch event {
     case .step(let metrics): show(metrics)
     case .evaluated(let results, let step):
-      let values = results.map { "\($0.name) \(Self.fixed($0.value))" }.joined(separator: ", ")
+      let values = results.map {
+        "\($0.name) \($0.value.isNaN ? "undefined" : Self.fixed($0.value))"
+      }.joined(separator: ", ")
       let training = loss.value.map { "training loss \(Self.fixed($0)), " } ?? ""
       message("step \(step): \(training)validation \(values)")
     case .expertsDied(let experts, let step):

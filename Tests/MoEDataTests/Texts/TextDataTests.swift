@@ -1,7 +1,7 @@
 @testable import MoEData
 import MoETokenizers
 import MoECore
-import MoEModels
+@testable import MoEModels
 import MoETestSupport
 import SystemPackage
 import Testing
@@ -66,6 +66,47 @@ struct TextDataTests {
       #expect(found.texts[0].label == 1 && found.texts[0].second == "b")
       #expect(try read(text, .hotpotQA).texts[0].second == nil)
     }
+  }
+
+  @Test("of HotpotQA may have a list per property, as Hugging Face's copy has")
+  func hotpotColumns() throws {
+    func record(_ facts: String) -> String {
+      #"{"id": "5", "question": "q", "answer": "a", "type": "bridge", "level": "hard", "supporting_facts": \#(facts), "context": {"title": ["T", "U"], "sentences": [["a", " b "], ["c"]]}}"#
+    }
+    let good = record(#"{"title": ["T", "U", "V"], "sent_id": [1, 0, 0]}"#)
+    for text in ["[\(good)]", good + "\n"] {
+      let found = try read(text, .hotpotQA, facts: true)
+      #expect(found.texts[0].label == 0 && found.texts[0].second == "b c")
+      #expect(try read(text, .hotpotQA).texts[0].second == nil)
+    }
+    for facts in [#"{"title": ["T"], "sent_id": []}"#, #"{"title": ["T"]}"#, "7"] {
+      #expect(throws: DataError.self) {
+        _ = try read(record(facts) + "\n", .hotpotQA, facts: true)
+      }
+    }
+  }
+
+  @Test("of tables have the class that their label names, whatever space is around it")
+  func labelSpace() throws {
+    let found = try read(
+      "text,label\nHello,spam\nWorld,ham\nMore, spam\nLast,ham \nTab,\"\tham\u{A0}\"\n", .table)
+    #expect(found.target == .classes(["ham", "spam"]))
+    #expect(found.texts.map(\.label) == [1, 0, 1, 0, 0])
+    // A model may have been trained on classes with such names.
+    let folder = try TemporaryFolder()
+    let path = try folder.write(Array("text,label\na, x\nb,x\nc,y \n".utf8), to: "t.csv")
+    let known = try TextDataFormat.table.read(path, classes: [" x", "x", "y"])
+    #expect(known.texts.map(\.label) == [0, 1, 2])
+  }
+
+  @Test("are quoted where a table's value needs it")
+  func quoting() throws {
+    let values = ["a", "a, b", "say \"x\"", "two\nlines", " b", "", "c\r"]
+    let row = values.map(SeparatedValues.quoted).joined(separator: ",")
+    #expect(row.hasPrefix("a,\"a, b\",\"say \"\"x\"\"\","))
+    let folder = try TemporaryFolder()
+    let path = try folder.write(Array((row + "\n").utf8), to: "row.csv")
+    #expect(try SeparatedValues(path: path, format: .commas).rows()[0].values == values)
   }
 
   /// A broken file, its format, the line to be named, and a word of the message.
@@ -304,9 +345,22 @@ struct TextPreparationTests {
     #expect(pair.text.ids[0] == 1 && pair.text.ids[2] == 2 && pair.text.ids[5] == 2)
     let long = try #require(preparation("rain rain rain rain rain rain rain rain"))
     #expect(long.text.ids.count == 8 && long.isTruncated && long.text.ids.last == 2)
-    // Five tokens remain; the longer text is shortened first.
+    // Five tokens remain; the longer text is shortened first, and keeps the odd one.
     let uneven = try #require(preparation("rain cloud", "storm storm storm storm storm storm"))
     #expect(uneven.text.ids.count == 8 && uneven.text.secondStart == 4 && uneven.isTruncated)
     #expect(preparation("\u{1}") == nil && preparation("rain", " ") == nil)
+  }
+
+  /// The expected numbers are those of the tokenizers library 0.23 with `longest_first`.
+  @Test(
+    "of which both are too long share the space, and the longer one has the odd token",
+    arguments: [
+      ([9, 7], 5, [3, 2]), ([7, 9], 5, [2, 3]), ([8, 8], 5, [2, 3]), ([9, 7], 6, [3, 3]),
+      ([2, 9], 5, [2, 3]), ([9, 2], 5, [3, 2]), ([3, 4], 5, [2, 3]), ([4, 3], 5, [3, 2]),
+      ([1, 9], 7, [1, 6]), ([9, 1], 7, [6, 1]), ([3, 4], 7, [3, 4]), ([9, 9], 1, [0, 1]),
+      ([9, 8], 1, [1, 0]), ([9], 5, [5]), ([3], 5, [3]),
+    ] as [([Int], Int, [Int])])
+  func oddSpace(_ counts: [Int], _ space: Int, _ expected: [Int]) {
+    #expect(TextPreparation.lengths(of: counts, in: space) == expected)
   }
 }

@@ -1,4 +1,4 @@
-import MoEData
+@testable import MoEData
 import MoETokenizers
 import Foundation
 import MoECore
@@ -87,11 +87,16 @@ struct ClassificationTaskTests {
     let set = try ClassificationSet(texts, with: preparation)
     let predictions = model.predict(set.tokens)
     let evaluation = ClassificationEvaluation(model.configuration, set, predictions)
-    let accuracy = try #require(evaluation.classes).accuracy
+    let accuracy = try #require(evaluation.classes?.accuracy)
     #expect(abs(accuracy - (try #require(found["accuracy"]))) < 0.011)
     #expect(predictions.allSatisfy { abs($0.gate.reduce(0, +) - 1) < 1e-5 })
     let routing = toy.folder.file("run").appending("evaluations").appending("step-00000060")
-    #expect(try readBytes(routing.appending("predictions.csv")).count > 400)
+    let predicted = try SeparatedValues(
+      path: routing.appending("predictions.csv"), format: .commas
+    ).rows().map(\.values)
+    #expect(predicted[0] == ["line", "actual", "predicted", "expert", "gate", "text"])
+    #expect(predicted.dropFirst().map { $0[5] } == texts.texts.map(\.first))
+    #expect(predicted.dropFirst().map { $0[0] } == texts.texts.map { "\($0.line)" })
     #expect(try readBytes(routing.appending("routing.csv")).count > 50)
   }
 
@@ -122,6 +127,7 @@ struct ClassificationTaskTests {
       for resumes in stop == nil ? [false] : [false, true] {
         let run = try TrainingRun(
           configuration, in: toy.folder.file(name), resumes: resumes)
+        #expect(!run.notices.contains { $0.contains("nothing to resume") })
         _ = try run.run(shouldStop: { !resumes && losses.count == stop }) { event in
           if case .step(let metrics) = event { losses.append(metrics.loss) }
         }
@@ -129,6 +135,18 @@ struct ClassificationTaskTests {
       return losses
     }
     #expect(try losses("whole", stoppingAt: nil) == losses("parts", stoppingAt: 5))
+  }
+
+  @Test("says that there is nothing to continue where there is no checkpoint")
+  func nothingToResume() throws {
+    let toy = try Toy()
+    let configuration = try toy.configuration(.bag, [.feedForward], steps: 12)
+    func notices(_ resumes: Bool) throws -> [String] {
+      try TrainingRun(configuration, in: toy.folder.file("run"), resumes: resumes).notices
+    }
+    // A run that never made a step leaves no checkpoint either.
+    for _ in 0..<2 { #expect(try notices(true).contains { $0.contains("nothing to resume") }) }
+    #expect(try !notices(false).contains { $0.contains("resume") })
   }
 
   @Test("never changes a frozen encoder, and reuses its states")
