@@ -11,9 +11,13 @@ public struct Perplexity: Hashable, Codable, Sendable {
   public var negativeLogLikelihood: Double
   /// The number of scored tokens: all but the first, if windows overlap.
   public var scoredTokens: Int
-  /// Bits per byte of text: the total negative log-likelihood over the text's bytes, comparable
-  /// between tokenizers.
-  public var bitsPerByte: Double
+  /// Bits per byte of text: the total negative log-likelihood over the bytes of the scored tokens,
+  /// comparable between tokenizers; `nil` if the scored tokens stand for no text.
+  public var bitsPerByte: Double?
+  /// The number of tokens per window.
+  public var context: Int
+  /// The number of tokens between the starts of windows.
+  public var stride: Int
 
   /// Why a text cannot be measured.
   public enum Failure: Error, Hashable, CustomStringConvertible {
@@ -48,6 +52,8 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///   - model: The model.
   ///   - tokens: The text's tokens.
   ///   - bytes: The text's length in bytes.
+  ///   - byteCounts: How many of them each token stands for (`Tokenizer.byteCounts(of:)`), so that
+  ///     those of tokens that are not scored can be subtracted.
   ///   - context: The number of tokens per window, at most the model's context length.
   ///   - stride: The number of tokens between the starts of windows.
   ///   - progress: Receives the number of tokens processed so far.
@@ -57,9 +63,11 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///   models](https://huggingface.co/docs/transformers/perplexity), whose strided definition this
   ///   follows, with every window weighted by its number of scored tokens.
   public static func measure(
-    _ model: MoEDecoder, tokens: [Int], bytes: Int, context: Int, stride: Int,
+    _ model: MoEDecoder, tokens: [Int], bytes: Int, byteCounts: [Int], context: Int, stride: Int,
     progress: ProgressHandler = { _ in }
   ) throws(Failure) -> Perplexity {
+    precondition(
+      byteCounts.count == tokens.count, "\(byteCounts.count) lengths of \(tokens.count) tokens")
     let (limit, vocabulary) = (
       model.configuration.contextLength, model.configuration.vocabularySize
     )
@@ -71,10 +79,12 @@ public struct Perplexity: Hashable, Codable, Sendable {
       throw .tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
     }
     var (sum, scored, done) = (0.0, 0, 0)
+    var scoredBytes = bytes
     var begin = 0
     while done < tokens.count {
       let end = min(begin + context, tokens.count)
       let first = max(done, begin + 1)
+      scoredBytes -= byteCounts[done..<first].reduce(0, +)
       if first < end {
         sum += withoutGradients { loss(model, tokens[begin..<end], from: first - begin) }
         scored += end - first
@@ -85,7 +95,8 @@ public struct Perplexity: Hashable, Codable, Sendable {
     }
     return Perplexity(
       perplexity: exp(sum / Double(scored)), negativeLogLikelihood: sum, scoredTokens: scored,
-      bitsPerByte: sum / log(2) / Double(max(1, bytes)))
+      bitsPerByte: scoredBytes > 0 ? sum / log(2) / Double(scoredBytes) : nil, context: context,
+      stride: stride)
   }
 
   /// The sum of the negative log-likelihoods of a window's tokens from position `first` on.

@@ -15,12 +15,12 @@ import Synchronization
 ///
 /// A tokenizer may be used by several threads concurrently.
 public final class Tokenizer: Sendable {
-  private let normalizer: Normalizer?
-  private let preTokenizer: PreTokenizer?
+  let normalizer: Normalizer?
+  let preTokenizer: PreTokenizer?
   private let model: TokenizerModel
-  private let added: AddedTokens
+  let added: AddedTokens
   let postProcessor: PostProcessor
-  private let decoders: [TokenDecoder]
+  let decoders: [TokenDecoder]
   /// Caches that are not currently in use.
   private let idle = Mutex<[EncodingScratch]>([])
   private static let idleLimit = 16

@@ -11,6 +11,8 @@ import Testing
 struct PerplexityTests {
   private let model: MoEDecoder
   private let tokens: [Int]
+  /// Two bytes per token.
+  private static let two = [Int](repeating: 2, count: 20)
 
   init() throws {
     let folder = Fixtures.path("decoders").appending("olmoe")
@@ -29,11 +31,14 @@ struct PerplexityTests {
   @Test("over one window is the mean surprise of all tokens but the first")
   func single() throws {
     let expected = (1..<20).reduce(0.0) { $0 + surprise($1, from: 0) }
-    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 20, stride: 20)
+    let found = try Perplexity.measure(
+      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 20, stride: 20)
     #expect(found.scoredTokens == 19)
     #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
     #expect(abs(found.perplexity - exp(expected / 19)) < 1e-3 * exp(expected / 19))
-    #expect(abs(found.bitsPerByte - expected / log(2) / 40) < 1e-4)
+    // The first token is not scored, so its two bytes do not count.
+    #expect(abs((found.bitsPerByte ?? 0) - expected / log(2) / 38) < 1e-4)
+    #expect(found.context == 20 && found.stride == 20)
   }
 
   @Test("over overlapping windows scores each token once, in the first window that holds it")
@@ -43,21 +48,34 @@ struct PerplexityTests {
     for begin in [3, 6, 9, 12] {
       for place in begin + 5..<begin + 8 { expected += surprise(place, from: begin) }
     }
-    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 8, stride: 3)
+    let found = try Perplexity.measure(
+      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 8, stride: 3)
     #expect(found.scoredTokens == 19)
     #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
   }
 
   @Test("over windows that do not overlap leaves their first tokens out")
   func disjoint() throws {
-    let found = try Perplexity.measure(model, tokens: tokens, bytes: 40, context: 5, stride: 5)
+    let found = try Perplexity.measure(
+      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 5, stride: 5)
     #expect(found.scoredTokens == 16)
+    // Four first tokens are not scored; they have 1, 6, 11 and 16 bytes.
+    let counts = Array(1...20)
+    let uneven = try Perplexity.measure(
+      model, tokens: tokens, bytes: 210, byteCounts: counts, context: 5, stride: 5)
+    let bits = uneven.negativeLogLikelihood / log(2)
+    #expect(abs((uneven.bitsPerByte ?? 0) - bits / (210 - 34)) < 1e-9)
+    let empty = try Perplexity.measure(
+      model, tokens: tokens, bytes: 0, byteCounts: tokens.map { _ in 0 }, context: 5, stride: 5)
+    #expect(empty.bitsPerByte == nil)
   }
 
   @Test("refuses what cannot be measured")
   func refuses() {
     func measure(_ tokens: [Int], _ context: Int, _ stride: Int) throws {
-      _ = try Perplexity.measure(model, tokens: tokens, bytes: 1, context: context, stride: stride)
+      _ = try Perplexity.measure(
+        model, tokens: tokens, bytes: 1, byteCounts: tokens.map { _ in 1 }, context: context,
+        stride: stride)
     }
     #expect(throws: Perplexity.Failure.textTooShort(tokens: 1)) { try measure([1], 8, 8) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 1, 1) }

@@ -53,6 +53,44 @@ struct TokenizerTests {
     }
   }
 
+  @Test(
+    "count the bytes that each token stands for", arguments: TokenizerParityTests.families)
+  func byteCounts(_ family: String) throws {
+    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(family).json"))
+    var generator = SeededGenerator(seed: 11)
+    for _ in 0..<200 {
+      let text = RandomText.text(using: &generator)
+      let ids = tokenizer.encode(text)
+      let counts = try tokenizer.byteCounts(of: ids)
+      #expect(counts.count == ids.count && counts.allSatisfy { $0 >= 0 })
+      let inner = tokenizer.encode(text, addingSpecialTokens: false)
+      let decoded = try tokenizer.decode(inner, skippingSpecialTokens: false)
+      #expect(counts.reduce(0, +) == decoded.utf8.count, "\(text.debugDescription)")
+    }
+  }
+
+  @Test("count the bytes of parts of characters and of special tokens")
+  func byteCountsByHand() throws {
+    let bytes = try Tokenizer(bytesWithSpecialTokens: ["<end>"])
+    #expect(try bytes.byteCounts(of: bytes.encode("é<end>")) == [1, 1, 5])
+    // As in Llama 2: a mark that is not in the text, and a character that is spelled in bytes.
+    let pieces = try Self.tokenizer(
+      #"""
+      {"added_tokens": [{"id": 5, "content": "<s>", "special": true}],
+       "normalizer": {"type": "Prepend", "prepend": "▁"},
+       "decoder": {"type": "Sequence", "decoders": [
+         {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+         {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+       "post_processor": {"type": "TemplateProcessing",
+         "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+         "special_tokens": {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}}},
+       "model": {"type": "BPE", "byte_fallback": true, "merges": [],
+         "vocab": {"a": 0, "<0xC3>": 1, "<0xA9>": 2, "▁": 3, "<unk>": 4}}}
+      """#)
+    #expect(pieces.encode("aéa") == [5, 3, 0, 1, 2, 0])
+    #expect(try pieces.byteCounts(of: pieces.encode("aéa")) == [0, 0, 1, 1, 1, 1])
+  }
+
   /// Models may choose such ids, for example those between the vocabulary and late added tokens.
   @Test("skip ids of the vocabulary that no token has, as the reference library does")
   func unusedIDs() throws {

@@ -69,6 +69,21 @@ struct ModelCommandTests {
       try run("--seed", "7"), try run("--seed", "7"), try run("--seed", "8")
     )
     #expect(one.output == same.output && one.output != other.output)
+    #expect(!greedy.errors.contains("context"))
+  }
+
+  @Test("generate says when the context is full, and only then")
+  func fullContext() throws {
+    let prompt = small.tokenizer.encode("The gate").count
+    func run(_ most: Int) throws -> Program.Run {
+      try Program.run(
+        "generate", path, "--prompt", "The gate", "--max-tokens", "\(most)", "--temperature", "0")
+    }
+    let full = try run(100)
+    #expect(full.exitCode == 0 && full.errors.contains("made \(64 - prompt) "))
+    #expect(full.errors.contains("context of 64 tokens is full"), "\(full.errors)")
+    let exact = try run(64 - prompt)
+    #expect(exact.output == full.output && !exact.errors.contains("is full"), "\(exact.errors)")
   }
 
   @Test("perplexity prints what the library measures")
@@ -80,11 +95,18 @@ struct ModelCommandTests {
     let expected = try Perplexity.measure(
       small.model, tokens: small.tokenizer.encode(SmallModel.text),
       bytes: SmallModel.text.utf8.count,
+      byteCounts: small.tokenizer.byteCounts(of: small.tokenizer.encode(SmallModel.text)),
       context: 32, stride: 16)
     #expect(abs(found.perplexity / expected.perplexity - 1) < 1e-4)
     #expect(found.scoredTokens == expected.scoredTokens)
     let plain = try Program.run("perplexity", path, "--text", file.string)
     #expect(plain.exitCode == 0 && plain.output.contains("bits per byte"))
+    #expect(plain.output.contains("context        64 tokens, a window every 64"))
+    // Four decimals, not all that a number has.
+    let first = plain.output.prefix { $0 != "\n" }
+    #expect(first.split(separator: ".").last?.count == 4, "\(plain.output)")
+    let piped = try Program.run(["perplexity", path, "--text", "-"], input: SmallModel.text)
+    #expect(piped.output == plain.output, "\(piped.errors)")
   }
 
   @Test("info describes the model")
@@ -153,6 +175,33 @@ struct ModelCommandTests {
       #expect(run.errors.hasPrefix("Error: ") && run.errors.contains(expected), "\(run.errors)")
       #expect(code == 64 || run.errors.split(separator: "\n").count == 1, "\(run.errors)")
     }
+  }
+
+  @Test("tokenizer encode and decode may be joined, for one text and for lines")
+  func pipes() throws {
+    func run(_ arguments: [String], _ input: String) throws -> Program.Run {
+      try Program.run(["tokenizer"] + arguments, input: input)
+    }
+    let text = "The gate looks\n\nat the 🦊.\n"
+    for more in [[], ["-"]] {
+      let ids = try run(["encode", path] + more, text)
+      let expected = small.tokenizer.encode(text).map(String.init).joined(separator: " ")
+      #expect(ids.output == expected + "\n", "\(ids.errors)")
+      #expect(try run(["decode", path] + more, ids.output).output == text + "\n")
+    }
+    let lines = try run(["encode", path, "--lines"], "The gate\r\n\nlooks 🦊")
+    let expected = ["The gate", "", "looks 🦊"].map {
+      small.tokenizer.encode($0).map(String.init).joined(separator: " ")
+    }
+    #expect(lines.output == expected.joined(separator: "\n") + "\n", "\(lines.errors)")
+    #expect(
+      try run(["decode", path, "--lines"], lines.output).output == "The gate\n\nlooks 🦊\n")
+    let wrong = try run(["decode", path], "1 2\n3 x\n")
+    #expect(wrong.exitCode == 1 && wrong.errors.contains("line 2 'x'"), "\(wrong.errors)")
+    for arguments in [["encode", path, "a", "--lines"], ["decode", path, "1", "--lines"]] {
+      #expect(try run(arguments, "").errors.contains("--lines reads standard input"))
+    }
+    #expect(try run(["decode", path, "x"], "").exitCode == 64)
   }
 
   @Test("detect a tokenizer that belongs to another model")

@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+public import MoETokenizers
 public import SystemPackage
 
 /// A file with text to train on: plain text, or one JSON object per line.
@@ -38,19 +39,24 @@ public struct TextSource: Hashable, Sendable {
   /// Reads the documents one after another, long ones in parts.
   ///
   /// - Parameters:
-  ///   - limit: Maximum number of bytes in a part of plain text; a line of JSONL is never split.
+  ///   - limit: Desired number of bytes in a part of plain text, which is longer where no cut is
+  ///     nearer; a line of JSONL is never split.
+  ///   - cuts: Where plain text may be cut: `Tokenizer.cuts` if the parts are to give the tokens of
+  ///     the whole. If nowhere, it is one part.
   ///   - body: Receives the parts in order, and the number of bytes of the file that are done after
   ///     each.
   /// - Throws: ``DataError``, a `FileError`, or what `body` throws.
   public func forEachPart(
-    limit: Int = 1 << 20, _ body: (Part, _ bytesDone: Int) throws -> Void
+    limit: Int = 1 << 20, cuts: TextCuts = [.beforeSpace, .afterLine],
+    _ body: (Part, _ bytesDone: Int) throws -> Void
   ) throws {
     try check()
     let file = try MappedFile(path)
     if let field { return try forEachLine(of: file, field, body) }
+    let cutter = TextCutter(cuts: cuts)
     var begin = 0
     while begin < file.count {
-      let end = file.withBytes { TextCutter.end(ofPartFrom: begin, in: $0, limit: limit) }
+      let end = file.withBytes { cutter.end(ofPartFrom: begin, in: $0, limit: limit) }
       try body(Part(bytes: file.copy(begin..<end), beginsDocument: begin == 0), end)
       begin = end
     }

@@ -22,8 +22,8 @@ public struct TokenFileWriter {
 
   /// Writes the tokens of some files, one after another; the file appears complete or not at all.
   ///
-  /// Plain text is encoded in parts of about a mebibyte, split where byte-level tokenizers split
-  /// anyway.
+  /// Plain text is encoded in parts of about a mebibyte, cut only where the tokenizer splits it
+  /// anyway (`Tokenizer.cuts`). A text without such places is encoded as a whole.
   ///
   /// - Throws: ``DataError``, or a `FileError`, as for a full disk.
   public func write(
@@ -46,7 +46,7 @@ public struct TokenFileWriter {
     try AtomicFile.write(to: raw) { file in
       for source in sources {
         var last = 0
-        try source.forEachPart { part, bytesDone in
+        try source.forEachPart(cuts: tokenizer.cuts) { part, bytesDone in
           let ids = tokenizer.encode(bytes: part.bytes, addingSpecialTokens: false)
           let bytes = run.take(ids, beginsDocument: part.beginsDocument, count: part.bytes.count)
           unsafe try file.append(bytes.span.bytes)

@@ -99,7 +99,7 @@ struct DecoderStep: Sendable {
   }
 
   /// The byte of a token such as `<0x0A>`.
-  private static func byte(_ token: String) -> UInt8? {
+  static func byte(_ token: String) -> UInt8? {
     let bytes = Array(token.utf8)
     guard bytes.count == 6, bytes.starts(with: "<0x".utf8), bytes[5] == UInt8(ascii: ">"),
       bytes[3] != UInt8(ascii: "-")

@@ -5,16 +5,16 @@
 /// published, they are read from their spelling, because the lists of letters are long and differ.
 struct RunPattern: Sendable {
   /// The character that may precede the run.
-  private enum Lead {
+  enum Lead {
     case none, space, whiteSpace
   }
 
-  private let lead: Lead
-  private let members: CharacterClass
+  let lead: Lead
+  let members: CharacterClass
   /// Maximum number of characters in the run.
-  private let longest: Int
+  let longest: Int
   /// Whether the run must reach the end of the piece, or of a line in it.
-  private let isAtEnd: Bool
+  let isAtEnd: Bool
 
   /// Reads an expression; `nil` for any other form.
   init?(expression: String) {

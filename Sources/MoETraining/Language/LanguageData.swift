@@ -2,6 +2,7 @@ import MoEData
 import MoETokenizers
 import MoECore
 import MoEModels
+import MoETensor
 import SystemPackage
 
 /// Tokenizer and tokens of a run, created in its folder the first time and opened from there later.
@@ -49,6 +50,14 @@ struct LanguageData {
       validation = try TokenWindows(file, range: file.count - held..<file.count, context: context)
     } else {
       validation = nil
+    }
+  }
+
+  /// Whether several documents were joined without a token between them.
+  var joinsDocuments: Bool {
+    guard tokenizer.endToken == nil else { return false }
+    return [training, validation].contains { windows in
+      ((try? windows?.file.documentStarts())??.count ?? 0) > 1
     }
   }
 
@@ -114,7 +123,7 @@ struct LanguageData {
       let made = folder.appending(name + ".safetensors")
       if made.isMissing {
         try TokenFileWriter(
-          tokenizer, identity: identity, endToken: tokenizer.id(of: "<|endoftext|>")
+          tokenizer, identity: identity, endToken: tokenizer.endToken
         ).write(paths.map { TextSource($0, field: field) }, to: made, progress: progress)
       }
       return try TokenFile(made, tokenizer: identity)

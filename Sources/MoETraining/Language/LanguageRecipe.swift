@@ -125,6 +125,11 @@ struct LanguageRecipe: TrainingRecipe {
         "\(NumberText.amount(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
       unit: "tokens", examples: data.training.count,
       consumption: .init(examples: data.training.count, batch: shared.batchSize))
+    if data.joinsDocuments {
+      prepared.notices.append(
+        "the tokenizer has no token that ends a document (such as <|endoftext|> or </s>), so documents follow one another without one"
+      )
+    }
     if configuration.router?.seesFuture == true {
       prepared.notices.append(
         "the router sees later tokens, so the loss of a language model is too low")

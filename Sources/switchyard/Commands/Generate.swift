@@ -55,8 +55,10 @@ struct Generate: ParsableCommand {
       model, prompt: tokens, sampler: Sampler(try settings(), seed: seed),
       tokenCount: tokenizer.vocabularyCount)
     var stream = tokenizer.streamingDecoder()
-    var (count, first) = (0, start)
-    while count < min(maxTokens, room), let token = generator.next() {
+    var (count, first, isFull) = (0, start, false)
+    while count < maxTokens {
+      isFull = count == room
+      guard !isFull, let token = generator.next() else { break }
       if count == 0 { first = clock.now }
       count += 1
       Output.text(try stream.append(token))
@@ -64,6 +66,11 @@ struct Generate: ParsableCommand {
     Output.line(stream.finish())
     try Output.flush()
     report(prompt: tokens.count, made: count, reading: first - start, making: clock.now - first)
+    if isFull {
+      Output.message(
+        "stopped before --max-tokens: the model's context of \(model.configuration.contextLength) tokens is full"
+      )
+    }
   }
 
   private func report(prompt: Int, made: Int, reading: Duration, making: Duration) {

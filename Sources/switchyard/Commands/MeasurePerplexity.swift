@@ -1,6 +1,7 @@
 import MoETokenizers
 import ArgumentParser
 import Foundation
+import MoECore
 import MoEEvaluation
 import MoEModels
 
@@ -10,8 +11,8 @@ struct MeasurePerplexity: ParsableCommand {
     abstract: "Measure how well a model predicts a text.",
     discussion: """
       Windows of --context tokens begin every --stride tokens, and each token is scored once, in the \
-      first window that holds it. Lower is better; bits per byte compare models with different \
-      tokenizers.
+      first window that holds it. Lower is better; bits per byte, over the bytes of the scored tokens, \
+      compare models with different tokenizers. --json prints all digits.
 
       Example:
         switchyard perplexity MODEL --text book.txt --context 1024 --stride 512
@@ -40,16 +41,20 @@ struct MeasurePerplexity: ParsableCommand {
     let window = context ?? min(2048, model.configuration.contextLength)
     let progress = ProgressLine()
     defer { progress.end() }
+    let tokens = tokenizer.encode(content)
     let result = try Perplexity.measure(
-      model, tokens: tokenizer.encode(content), bytes: content.utf8.count, context: window,
-      stride: stride ?? window, progress: progress.show)
+      model, tokens: tokens, bytes: content.utf8.count,
+      byteCounts: tokenizer.byteCounts(of: tokens), context: window, stride: stride ?? window,
+      progress: progress.show)
     progress.end()
     if json {
       try Output.json(result)
     } else {
-      Output.line("perplexity     \(result.perplexity)")
-      Output.line("bits per byte  \(result.bitsPerByte)")
-      Output.line("tokens scored  \(result.scoredTokens)")
+      Output.line("perplexity     \(NumberText.fixed(result.perplexity, 4))")
+      let bits = result.bitsPerByte.map { NumberText.fixed($0, 4) } ?? "undefined"
+      Output.line("bits per byte  \(bits)")
+      Output.line("tokens scored  \(result.scoredTokens) of \(tokens.count)")
+      Output.line("context        \(result.context) tokens, a window every \(result.stride)")
     }
   }
 }

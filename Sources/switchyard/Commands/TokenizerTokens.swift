@@ -26,8 +26,11 @@ struct TokenizerTokens: WritesFiles {
   @OptionGroup var files: OverwriteOption
   @Option(help: "Key of the text in each line of JSONL (default: text, for .jsonl files).")
   var field: String?
-  @Option(help: "Token after every document, if the tokenizer has it.")
-  var end = "<|endoftext|>"
+  @Option(
+    help:
+      "Token after every document; '' for none (default: the tokenizer's own, such as <|endoftext|>, </s> or <|end_of_text|>)."
+  )
+  var end: String?
 
   func validate() throws {
     guard out.path.extension == "safetensors" else {
@@ -44,11 +47,28 @@ struct TokenizerTokens: WritesFiles {
     let progress = ProgressLine()
     defer { progress.end() }
     try TokenFileWriter(
-      tokenizer, identity: Tokenizer.identity(at: file), endToken: tokenizer.id(of: end)
+      tokenizer, identity: Tokenizer.identity(at: file), endToken: try endToken(tokenizer)
     ).write(
       texts.map { TextSource($0.path, field: field) }, to: out.path, progress: progress.show)
     progress.end()
     let tokens = try TokenFile(out.path)
     Output.line("\(tokens.count) tokens of \(ByteCount(tokens.origin.bytes)) text")
+  }
+
+  /// The token after every document; says so if there is none.
+  private func endToken(_ tokenizer: Tokenizer) throws -> Int? {
+    if end == "" { return nil }
+    if let end {
+      guard let id = tokenizer.id(of: end) else {
+        throw SettingError(key: "--end", value: end, expected: "a token of the tokenizer")
+      }
+      return id
+    }
+    if tokenizer.endToken == nil {
+      Output.message(
+        "note: the tokenizer has no token that ends a document, so documents follow one another without one; --end names another token"
+      )
+    }
+    return tokenizer.endToken
   }
 }

@@ -103,7 +103,7 @@ struct LanguageStage: DemoStage {
               NumberText.short(after.perplexity),
               "perplexity after more training; lower is better", command: line("perplexity-after")),
             .init(
-              NumberText.short(after.bitsPerByte), "bits per byte of the held-out text",
+              NumberText.short(after.bitsPerByte ?? .nan), "bits per byte of the held-out text",
               command: line("perplexity-after")),
           ]), .commands([line("held-out"), line("language")]),
         ]),

@@ -63,26 +63,91 @@ struct TokenFileTests {
   func cuts(limit: Int) throws {
     let source = TextSource(try folder.write(Array(Self.text.utf8), to: "text.txt"))
     var (tokens, bytes, parts): ([Int], [UInt8], Int) = ([], [], 0)
-    try source.forEachPart(limit: limit) { part, _ in
+    try source.forEachPart(limit: limit, cuts: tokenizer.cuts) { part, _ in
       tokens += tokenizer.encode(bytes: part.bytes, addingSpecialTokens: false)
       bytes += part.bytes
       parts += 1
-      #expect(part.beginsDocument == (parts == 1) && part.bytes.count <= limit)
+      #expect(part.beginsDocument == (parts == 1) && part.bytes.count <= 2 * limit)
     }
     #expect(bytes == Array(Self.text.utf8) && parts > 10_000 / limit)
     #expect(tokens == tokenizer.encode(Self.text, addingSpecialTokens: false))
   }
 
-  @Test("cut text without spaces between characters")
-  func cutsCharacters() throws {
-    let text = String(repeating: "🦊é", count: 100)
-    let source = TextSource(try folder.write(Array(text.utf8), to: "text.txt"))
-    var whole = ""
-    try source.forEachPart(limit: 16) { part, _ in
-      let piece = try #require(String(validating: part.bytes, as: UTF8.self))
-      whole += piece
+  @Test("do not cut text where a tokenizer might not split it")
+  func uncut() throws {
+    let cases: [(unit: String, count: Int, cuts: TextCuts, parts: Int)] = [
+      ("🦊é", 100, tokenizer.cuts, 1), ("ab cd ", 100, [], 1),
+      // No single line feed, and no single space between letters.
+      ("ab\n\ncd  ef 1 gh, i \n\u{2003}\n", 50, tokenizer.cuts, 1),
+      ("漢字。\n", 8, .afterLine, 8), ("abcdefgh ijklmnop", 4, .beforeSpace, 5),
+    ]
+    for (unit, count, cuts, expected) in cases {
+      let text = String(repeating: unit, count: count)
+      let source = TextSource(try folder.write(Array(text.utf8), to: "text.txt"))
+      var parts: [[UInt8]] = []
+      try source.forEachPart(limit: 10, cuts: cuts) { part, _ in parts.append(part.bytes) }
+      #expect(parts.count == expected && parts.flatMap(\.self) == Array(text.utf8), "\(text)")
     }
-    #expect(whole == text)
+  }
+
+  /// Pieces of text in which splitting depends on neighbours, some of them added tokens of the fixtures.
+  private static let pieces = [
+    "a", "b ", " cd", "E", "\n", "\n\n", "  ", " ", "\t", "\r\n", "1", "23", ".", "'s", "é",
+    "e\u{301}",
+    "漢", "。", "\u{3000}", "\u{A0}", "🦊", "<left>", "<right>", "<both>", "word", "<a>", "<ab>",
+    "<|endoftext|>", "</s>", "text of words", "\u{301}", "▁", " of ", "\nthe ",
+  ]
+
+  @Test(
+    "are the same in parts for every kind of tokenizer, or the text is not cut",
+    arguments: [
+      ("gpt2", 3), ("llama3", 3), ("deepseek", 3), ("trained-gpt2", 3), ("qwen", 1), ("folded", 1),
+      ("roberta", 1), ("bert", 1), ("bert-cased", 1), ("llama2", 0), ("mixtral", 0), ("legacy", 1),
+      ("plain", 3),
+    ] as [(String, Int)])
+  func everyTokenizer(_ name: String, _ kinds: Int) throws {
+    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(name).json"))
+    let cuts = TextCuts(rawValue: kinds)
+    #expect(tokenizer.cuts == cuts)
+    var generator = SeededGenerator(seed: 21)
+    var parts = 0
+    for number in 0..<300 {
+      let text = (0..<80).map { _ in Self.pieces.randomElement(using: &generator) ?? "" }.joined()
+      let source = TextSource(try folder.write(Array(text.utf8), to: "text.txt"))
+      var tokens: [Int] = []
+      try source.forEachPart(limit: 8 + number % 40, cuts: tokenizer.cuts) { part, _ in
+        parts += 1
+        tokens += tokenizer.encode(bytes: part.bytes, addingSpecialTokens: false)
+      }
+      #expect(
+        tokens == tokenizer.encode(text, addingSpecialTokens: false), "\(text.debugDescription)")
+    }
+    #expect(cuts.isEmpty ? parts == 300 : parts > 1_000)
+  }
+
+  @Test(
+    "separate documents by the tokenizer's own end token",
+    arguments: [
+      ("llama3", "<|endoftext|>"), ("mixtral", "</s>"), ("llama2", "</s>"), ("deepseek", "</s>"),
+      ("roberta", "</s>"), ("qwen", "<|endoftext|>"), ("bert", nil), ("plain", nil),
+    ] as [(String, String?)])
+  func endTokens(_ name: String, _ expected: String?) throws {
+    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(name).json"))
+    #expect(tokenizer.endToken == expected.flatMap(tokenizer.id))
+  }
+
+  @Test(
+    "know the end tokens of common families, and of several take the one that ends documents",
+    arguments: [
+      (["<|begin_of_text|>", "<|eot_id|>", "<|end_of_text|>"], "<|end_of_text|>"),
+      (["<|im_start|>", "<|im_end|>", "<|endoftext|>"], "<|endoftext|>"),
+      (["<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"], "<｜end▁of▁sentence｜>"),
+      (["<|begin▁of▁sentence|>", "<|end▁of▁sentence|>"], "<|end▁of▁sentence|>"),
+      (["<bos>", "<eos>"], "<eos>"), (["<|im_end|>"], "<|im_end|>"),
+    ])
+  func familyEnds(_ specials: [String], _ expected: String) throws {
+    let tokenizer = try Tokenizer(bytesWithSpecialTokens: specials)
+    #expect(tokenizer.endToken == tokenizer.id(of: expected) && tokenizer.endToken != nil)
   }
 
   @Test("of another tokenizer, or of something else, are refused")
