@@ -83,6 +83,11 @@ public final class Tokenizer: Sendable {
     return ids
   }
 
+  /// The tokens that the model expects before and after a text.
+  package var surroundings: (prefix: [Int], suffix: [Int]) {
+    (postProcessor.prefix, postProcessor.suffix)
+  }
+
   /// Appends the ids of text without raw added tokens.
   private func encodeText(
     _ text: [UInt8], startsText: Bool, _ scratch: inout EncodingScratch, into ids: inout [Int]

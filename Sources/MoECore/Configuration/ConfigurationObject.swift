@@ -13,7 +13,7 @@ public struct ConfigurationObject {
   ///
   /// - Throws: ``ConfigurationError`` that says where the JSON is broken or which key is there twice, or a `FileError`.
   public init(_ path: FilePath) throws {
-    try self.init(parsing: MappedFile(path).copied(), in: path)
+    try self.init(parsing: MappedFile(path).copied(upTo: FileLimit.configuration), in: path)
   }
 
   /// Reads the JSON text of an object that a file holds.

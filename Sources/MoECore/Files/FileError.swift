@@ -20,6 +20,8 @@ public enum FileError: Error, Hashable {
   case permissionDenied(FilePath)
   /// Another process uses the folder; `process` is its ID, if known.
   case inUse(FilePath, process: Int?)
+  /// The file is larger than one that is read into memory as a whole may be; both numbers count bytes.
+  case tooLarge(FilePath, bytes: Int, limit: Int)
   /// The disk or the quota is full.
   case noSpace(FilePath)
   /// Any other error of the operating system; `code` is its `errno`.
@@ -67,6 +69,7 @@ extension FileError {
     case .mountPoint: .mountPoint(path)
     case .permissionDenied: .permissionDenied(path)
     case .noSpace: .noSpace(path)
+    case .tooLarge(_, let bytes, let limit): .tooLarge(path, bytes: bytes, limit: limit)
     case .inUse(_, let process): .inUse(path, process: process)
     case .system(let operation, _, let code): .system(operation: operation, path: path, code: code)
     }
@@ -97,6 +100,8 @@ extension FileError: CustomStringConvertible {
       "\(path) cannot be accessed by this user; change its permissions or choose another place"
     case .inUse(let path, let process):
       "\(path) is in use by another run\(process.map { " (process \($0))" } ?? ""); wait until it ends, or choose another folder"
+    case .tooLarge(let path, let bytes, let limit):
+      "\(path) has \(ByteCount(bytes)), but at most \(ByteCount(limit)) of such a file are read; check that it is the right one, or split it"
     case .noSpace(let path):
       "no space is left for \(path); free some, or choose another disk"
     case .system(let operation, let path, let code):

@@ -84,6 +84,22 @@ import Darwin
     withBytes(in: range) { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
   }
 
+  /// A copy of the whole file, if it is not larger than such files are.
+  ///
+  /// What is read into memory as a whole takes several times as much there, so every kind of file has a
+  /// ``FileLimit``.
+  ///
+  /// - Throws: ``FileError/tooLarge(_:bytes:limit:)``.
+  package func copied(upTo limit: Int) throws(FileError) -> [UInt8] {
+    try check(limit)
+    return copied()
+  }
+
+  /// Throws when the file is larger than a limit in bytes.
+  package func check(_ limit: Int) throws(FileError) {
+    guard count <= limit else { throw .tooLarge(path, bytes: count, limit: limit) }
+  }
+
   /// Releases the memory of pages that were read; they are read again when needed.
   package func discardPages() {
     guard let address = unsafe address else { return }

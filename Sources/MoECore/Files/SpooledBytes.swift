@@ -35,7 +35,11 @@ package final class SpooledBytes {
     if buffer.count >= Self.bufferSize { try flush() }
   }
 
-  private func flush() throws(FileError) {
+  /// A path under which this process can read what was flushed, as long as this object lives.
+  package var openFile: FilePath { FilePath("/dev/fd/\(descriptor)") }
+
+  /// Writes what is buffered to the disk.
+  package func flush() throws(FileError) {
     let bytes = buffer
     unsafe try writeAll(bytes.span.bytes, to: descriptor, path)
     count += buffer.count

@@ -4,9 +4,10 @@ package import SystemPackage
 extension MappedFile {
   /// The value in a file that may hold one of several forms, to try one after another.
   ///
-  /// - Throws: `DecodingError`; callers say what the file should be.
+  /// - Throws: `DecodingError`; callers say what the file should be. ``FileError`` if it is too large.
   package func json<Value: Decodable>(_ type: Value.Type) throws -> Value {
-    try JSONDecoder().decode(type, from: withBytes { $0.data })
+    try check(FileLimit.json)
+    return try JSONDecoder().decode(type, from: withBytes { $0.data })
   }
 
   /// The value in a file that holds one JSON document.
@@ -19,7 +20,10 @@ extension MappedFile {
   package func json<Value: Decodable>(
     _ type: Value.Type, expected: String
   ) throws(ConfigurationError) -> Value {
-    try JSONText.value(type, in: withBytes { $0.data }, of: path, expected: expected)
+    do throws(FileError) { try check(FileLimit.json) } catch {
+      throw .invalidJSON(path: path, message: "expected \(expected), but \(error)")
+    }
+    return try JSONText.value(type, in: withBytes { $0.data }, of: path, expected: expected)
   }
 }
 

@@ -8,8 +8,7 @@ public import SystemPackage
 
 /// Texts that language models read while it is recorded what their routers choose.
 public struct TextRecording: Sendable {
-  private let contents: [String]
-  private let names: [String]
+  private let texts: [FilePath]
   private let tokens: Int?
   private let window: Int?
   private let generated: Int
@@ -18,7 +17,7 @@ public struct TextRecording: Sendable {
   /// Tokens of a window where no number is given, unless the model's context is shorter.
   private static let usualWindow = 512
 
-  /// Reads texts.
+  /// Describes a recording; the texts are read when it is made, as far as they are needed.
   ///
   /// - Parameters:
   ///   - texts: Files with text, UTF-8.
@@ -27,13 +26,13 @@ public struct TextRecording: Sendable {
   ///     model's context, at most 512.
   ///   - generated: Tokens that a model adds to each window.
   ///   - weights: Whether to record the weights of the choices, too.
-  /// - Throws: `DataError` that names the line, or `FileError`.
+  /// - Throws: `FileError` for a text that is not there.
   public init(
     _ texts: [FilePath], tokens: Int? = nil, window: Int? = nil, generated: Int = 0,
     weights: Bool = false
   ) throws {
-    contents = try texts.map { String(decoding: try $0.textBytes(), as: UTF8.self) }
-    names = texts.map { $0.lastComponent?.string ?? "" }
+    for path in texts { _ = try MappedFile(path) }
+    self.texts = texts
     (self.tokens, self.window) = (tokens, window)
     (self.generated, self.weights) = (generated, weights)
   }
@@ -46,7 +45,8 @@ public struct TextRecording: Sendable {
   ///   - path: The trace to write.
   ///   - progress: Told how far each text has been read.
   /// - Returns: The number of recorded tokens.
-  /// - Throws: `SettingError` when windows do not fit the model's context; `ModelError`, `ConfigurationError`,
+  /// - Throws: `SettingError` when windows do not fit the model's context; `DataError` that names a line that is not
+  ///   text; `ModelError`, `ConfigurationError`,
   ///   `TokenizerError`, `TracingError` or `FileError`.
   public func record(
     _ model: FilePath, dtype: DType? = nil, to path: FilePath,
@@ -108,19 +108,26 @@ public struct TextRecording: Sendable {
   ) throws -> Int {
     let window = try window(for: model)
     let recorder = TraceRecorder(
-      path, model: name, source: "switchyard trace", sources: names, weights: weights)
-    for (source, content) in contents.enumerated() {
-      let all = tokenizer.encode(content)
-      let ids = Array(all.prefix(tokens ?? all.count))
-      for start in stride(from: 0, to: ids.count, by: window) {
-        let part = Array(ids[start..<min(start + window, ids.count)])
+      path, model: name, source: "switchyard trace", sources: texts.map(\.textName),
+      weights: weights)
+    for (source, path) in texts.enumerated() {
+      var text = try TextTokens(path, tokenizer)
+      var left = tokens ?? .max
+      while case let part = try text.next(min(window, left)), !part.isEmpty {
         recorder.beginSequence(source: source, promptLength: part.count)
         try read(part, model, tokenizer, recorder)
-        progress(Progress("tracing", completed: start + part.count, total: ids.count))
+        left -= part.count
+        let done = max(text.fractionTaken, share(of: left))
+        progress(Progress("tracing", completed: Int(done * 1_000), total: 1_000))
       }
     }
     try recorder.finish()
     return recorder.tokenCount
+  }
+
+  /// The recorded share of the tokens of a text that are wanted; 0 if all are.
+  private func share(of left: Int) -> Double {
+    tokens.map { 1 - Double(left) / Double($0) } ?? 0
   }
 
   private func window(for model: MoEDecoder) throws(SettingError) -> Int {

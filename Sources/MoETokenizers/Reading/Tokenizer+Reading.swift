@@ -44,7 +44,7 @@ extension Tokenizer {
   }
 
   private convenience init(reading path: FilePath) throws {
-    let bytes = try MappedFile(path).copied()
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
     do {
       try self.init(json: bytes)
     } catch {
@@ -126,7 +126,7 @@ extension Tokenizer {
   private static func reporting<Result>(
     _ path: FilePath, _ read: ([UInt8]) throws(TokenizerError.Reason) -> Result
   ) throws -> Result {
-    let bytes = try MappedFile(path).copied()
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
     do {
       return try read(bytes)
     } catch {

@@ -72,7 +72,7 @@ public struct BPETrainer: Sendable {
 
   /// Learns from a text file, which stays on disk; memory holds each distinct word once.
   ///
-  /// Bytes that are not valid UTF-8 are treated like any others.
+  /// Bytes that are not valid UTF-8 are treated like any others; a byte-order mark is skipped.
   ///
   /// - Returns: The vocabulary; smaller than ``vocabularySize`` if the text has too few frequent
   ///   pairs.
@@ -84,7 +84,11 @@ public struct BPETrainer: Sendable {
   ) throws(FileError) -> TrainedBPE {
     let text = try MappedFile(file)
     let words = text.withBytes { bytes in
-      unsafe bytes.withUnsafeBytes { unsafe count($0.bindMemory(to: UInt8.self).span, progress) }
+      unsafe bytes.withUnsafeBytes {
+        let all = unsafe $0.bindMemory(to: UInt8.self)
+        let mark = unsafe all.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        return unsafe count(all.span.extracting(mark...), progress)
+      }
     }
     return learn(from: words, progress)
   }

@@ -58,7 +58,7 @@ struct ClassificationParts {
     files = [
       ModelFile(
         "config.json", Array(try JSONValue.object(configuration.json).json().utf8)),
-      ModelFile("tokenizer.json", try MappedFile(path).copied()),
+      ModelFile("tokenizer.json", try MappedFile(path).copied(upTo: FileLimit.json)),
     ]
   }
 
@@ -98,7 +98,7 @@ struct ClassificationParts {
     }
     let source = try ModelLocation.tokenizer(given)
     try AtomicFile.write(
-      MappedFile(source.isDirectory ? source.appending("tokenizer.json") : source).copied(),
+      MappedFile(source.isDirectory ? source.appending("tokenizer.json") : source).copied(upTo: FileLimit.json),
       to: path)
   }
 }

@@ -34,7 +34,7 @@ struct LanguageData {
     let path = folder.appending("tokenizer.json")
     if path.isMissing { try Self.makeTokenizer(configuration, at: path, progress) }
     tokenizer = try Tokenizer(path)
-    tokenizerBytes = try MappedFile(path).copied()
+    tokenizerBytes = try MappedFile(path).copied(upTo: FileLimit.json)
     let maker = Maker(
       tokenizer: tokenizer, identity: SHA256.hexadecimal(of: tokenizerBytes),
       field: configuration.field, folder: folder.appending("data"), progress: progress)
@@ -71,7 +71,7 @@ struct LanguageData {
       let given = try ModelLocation.tokenizer(named)
       let source = given.isDirectory ? given.appending("tokenizer.json") : given
       _ = try Tokenizer(source)
-      let bytes = try MappedFile(source).copied()
+      let bytes = try MappedFile(source).copied(upTo: FileLimit.json)
       try AtomicFile.write(bytes, to: path)
     case .learned(let size, let specials):
       let trainer = try BPETrainer(vocabularySize: size, specialTokens: specials)

@@ -18,7 +18,7 @@ enum NewModel {
       let folder = try ModelLocation(given).path
       let path = folder.appending("config.json")
       json = try ConfigurationObject(path)
-      config = try MappedFile(path).copied()
+      config = try MappedFile(path).copied(upTo: FileLimit.json)
       source = CheckpointWeights(try SafetensorsCheckpoint(folder))
     case .new(var values):
       complete(&values, configuration, data)
@@ -44,7 +44,7 @@ enum NewModel {
     guard case .folder(let given) = configuration.model else { return [] }
     let name = StoredModel.generationSettings
     let path = try ModelLocation(given).path.appending(name)
-    return path.exists ? [ModelFile(name, try MappedFile(path).copied())] : []
+    return path.exists ? [ModelFile(name, try MappedFile(path).copied(upTo: FileLimit.json))] : []
   }
 
   /// Fills in what follows from data and tokenizer.

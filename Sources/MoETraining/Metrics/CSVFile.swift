@@ -14,7 +14,7 @@ final class CSVFile {
   init(_ path: FilePath, keepingUpTo step: Int) throws {
     self.path = path
     guard !path.isMissing else { return }
-    let bytes = try MappedFile(path).copied()
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.text)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw TrainingError.invalidTable(path: path, line: Self.brokenLine(of: bytes))
     }

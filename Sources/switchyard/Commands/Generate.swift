@@ -16,7 +16,8 @@ struct Generate: ParsableCommand {
       """)
 
   @OptionGroup var arguments: ModelArguments
-  @Option(help: "The text to continue.") var prompt: String
+  @Option(help: "The text to continue; - reads it from standard input, without its last line end.")
+  var prompt: String
   @Option(help: "Maximum number of tokens to generate.") var maxTokens = 256
   @Option(help: "0 always takes the most likely token; 1 follows the model; more is more random.")
   var temperature = 1.0
@@ -42,7 +43,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     let (model, tokenizer) = try arguments.open()
-    let tokens = tokenizer.encode(prompt)
+    let tokens = tokenizer.encode(try readPrompt())
     let room = model.configuration.contextLength - tokens.count
     guard !tokens.isEmpty, room > 0 else {
       throw ValidationError(
@@ -71,6 +72,13 @@ struct Generate: ParsableCommand {
         "stopped before --max-tokens: the model's context of \(model.configuration.contextLength) tokens is full"
       )
     }
+  }
+
+  private func readPrompt() throws -> String {
+    guard prompt == "-" else { return prompt }
+    let text = try readText(StandardInput.name)
+    // What a shell or an editor adds at the end is not meant to be continued.
+    return text.last?.isNewline ?? false ? String(text.dropLast()) : text
   }
 
   private func report(prompt: Int, made: Int, reading: Duration, making: Duration) {

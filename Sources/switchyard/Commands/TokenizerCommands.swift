@@ -2,6 +2,7 @@ import MoETokenizers
 import ArgumentParser
 import Foundation
 import MoECore
+import MoEData
 import MoEModels
 
 struct TokenizerCommand: ParsableCommand {
@@ -57,10 +58,11 @@ struct TokenizerTrain: WritesFiles {
   func run() throws {
     try files.check(out.path, inputs: [text.path])
     let trainer = try trainer()
-    let content = try readText(text.path)
+    let file = try StandardInput.file(for: text.path)
+    try TextSource(file).check()
     let progress = ProgressLine()
     defer { progress.end() }
-    let trained = trainer.train(on: content, progress: progress.show)
+    let trained = try trainer.train(on: file, progress: progress.show)
     try trained.write(to: out.path)
   }
 }

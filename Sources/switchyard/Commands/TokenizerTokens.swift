@@ -18,7 +18,7 @@ struct TokenizerTokens: WritesFiles {
         switchyard tokenizer tokens book.txt --tokenizer tokenizer.json --out book.safetensors
       """)
 
-  @Argument(help: "Files with text, UTF-8, or JSONL.", completion: .file())
+  @Argument(help: "Files with text, UTF-8, or JSONL; - is standard input.", completion: .file())
   var texts: [PathArgument]
   @Option(help: "A tokenizer.json, or a folder that holds one.", completion: .file())
   var tokenizer: PathArgument
@@ -49,7 +49,7 @@ struct TokenizerTokens: WritesFiles {
     try TokenFileWriter(
       tokenizer, identity: Tokenizer.identity(at: file), endToken: try endToken(tokenizer)
     ).write(
-      texts.map { TextSource($0.path, field: field) }, to: out.path, progress: progress.show)
+      texts.map { TextSource(try StandardInput.file(for: $0.path), field: field) }, to: out.path, progress: progress.show)
     progress.end()
     let tokens = try TokenFile(out.path)
     Output.line("\(tokens.count) tokens of \(ByteCount(tokens.origin.bytes)) text")

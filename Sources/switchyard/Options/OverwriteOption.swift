@@ -25,7 +25,7 @@ struct OverwriteOption: ParsableArguments {
 
   /// The same for a list of files.
   func check(_ outputs: [FilePath?], inputs: [FilePath?] = []) throws {
-    var taken = inputs.compactMap(\.self)
+    var taken = inputs.compactMap(\.self).filter { $0 != StandardInput.name }
     // What is read matters more than what is written.
     for input in taken where input.isMissing { throw FileError.notFound(input) }
     for path in outputs.compactMap(\.self) {

@@ -8,7 +8,11 @@ import SystemPackage
 /// - Throws: `DataError` that names the line, or a `FileError`.
 func readText(_ path: FilePath) throws -> String {
   guard path == "-" else { return String(decoding: try path.textBytes(), as: UTF8.self) }
-  let bytes = Array(try FileHandle.standardInput.readToEnd() ?? Data())
+  let bytes = Array(
+    try FileHandle.standardInput.read(upToCount: FileLimit.text + 1) ?? Data())
+  guard bytes.count <= FileLimit.text else {
+    throw FileError.tooLarge("standard input", bytes: bytes.count, limit: FileLimit.text)
+  }
   guard let text = String(validating: bytes, as: UTF8.self) else {
     throw TextError(path: "standard input", problem: "is not UTF-8 text; convert it first")
   }

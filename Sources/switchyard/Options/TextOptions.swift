@@ -3,7 +3,9 @@ import MoEEvaluation
 
 /// The texts that a traced model reads, and how.
 struct TextOptions: ParsableArguments {
-  @Option(help: "File with text, UTF-8; may be given several times.", completion: .file())
+  @Option(
+    help: "File with text, UTF-8, or - for standard input; may be given several times.",
+    completion: .file())
   var text: [PathArgument] = []
   @Option(help: "Maximum number of tokens to record of each text (default: all).") var tokens: Int?
   @Option(help: "Tokens per window (default: what fits the model's context, at most 512).")
@@ -20,6 +22,7 @@ struct TextOptions: ParsableArguments {
   /// Reads the texts.
   func recording(generate: Int = 0, weights: Bool = false) throws -> TextRecording {
     try TextRecording(
-      text.map(\.path), tokens: tokens, window: context, generated: generate, weights: weights)
+      text.map { try StandardInput.file(for: $0.path) }, tokens: tokens, window: context,
+      generated: generate, weights: weights)
   }
 }
