@@ -210,7 +210,7 @@ struct TrainCommandTests {
       (small.arguments(["--set", "model.router.k=9"]), 1, "model.router.k is 9"),
       (small.arguments(["--set", "training.recompute=true"]), 1, "draws random numbers"),
       (small.arguments(["--set", "model.vocab_size=20"]), 1, "the tokens of the tokenizer"),
-      (small.arguments(["--steps", "0"]), 1, "training.steps is 0"),
+      (small.arguments(["--steps", "0"]), 64, "--steps is 0"),
       (small.arguments(["--device", "cuda:7"]), 1, "cuda:7 is not available"),
       (["train", small.config, "--out", "/proc/run"], 1, "/proc/run"),
       (small.arguments(["--set", "steps"]), 64, "--set is 'steps'"),
