@@ -3,31 +3,57 @@ public import MoETensor
 
 /// A running average of a model's weights, which often performs better than the last weights.
 ///
-///     average ← decay · average + (1 − decay) · weight
+///     average ← keep · average + (1 − keep) · weight
+///     keep = min(decay, (1 + step) / (10 + step)), or always decay
+///
+/// The first form warms up: it forgets the random weights at the start of a short run, of which the second still holds
+/// decay^steps.
+///
+/// - SeeAlso: `ExponentialMovingAverage` of TensorFlow with `num_updates`, which diffusers follows.
 ///
 /// Averages of weights of less than 32 bits are kept in f32.
 public final class ExponentialMovingAverage {
-  /// Fraction of the average that is kept at each update, from 0 to 1.
+  /// The largest fraction of the average that is kept at an update, from 0 to 1.
   public let decay: Double
+  /// Whether early updates keep less.
+  public let warmsUp: Bool
   private let weights: [NamedParameter]
   private let averages: [Parameter]
 
   /// Starts with the current weights.
   ///
   /// - Throws: `SettingError` when `decay` is not from 0 to 1.
-  public init(_ weights: [NamedParameter], decay: Double) throws(SettingError) {
+  public init(
+    _ weights: [NamedParameter], decay: Double, warmsUp: Bool = true
+  ) throws(SettingError) {
     guard 0...1 ~= decay else {
       throw SettingError(key: "decay", value: "\(decay)", expected: "from 0 to 1")
     }
     NamedParameter.requireDistinct(weights)
-    self.decay = decay
+    (self.decay, self.warmsUp) = (decay, warmsUp)
     self.weights = weights
     averages = weights.map { Parameter(Self.widened($0.parameter.value).copied()) }
   }
 
   /// Updates the average with the current weights.
-  public func update() {
-    Tensor.average(averages, with: weights.map { Self.widened($0.parameter.value) }, keep: decay)
+  ///
+  /// - Parameter step: Steps that were complete before the one that changed the weights, from 0.
+  public func update(step: Int) {
+    let keep = Self.keep(step: step, decay: decay, warmsUp: warmsUp)
+    Tensor.average(averages, with: weights.map { Self.widened($0.parameter.value) }, keep: keep)
+  }
+
+  private static func keep(step: Int, decay: Double, warmsUp: Bool) -> Double {
+    warmsUp ? min(decay, Double(1 + step) / Double(10 + step)) : decay
+  }
+
+  /// The fraction of the weights before the first step that an average still holds after some steps.
+  static func remainder(steps: Int, decay: Double, warmsUp: Bool) -> Double {
+    // Beyond that, warm-up or not, nothing of any decay below 1 is left that could be seen.
+    guard decay < 1 || warmsUp else { return 1 }
+    return (0..<min(steps, 1_000_000)).reduce(1.0) {
+      $0 * keep(step: $1, decay: decay, warmsUp: warmsUp)
+    }
   }
 
   /// The averages by the weights' names.

@@ -31,7 +31,7 @@ struct TrainingParityTests {
     if dtype == .bf16 { try useMasters(initial, in: optimizer) }
     let schedule = try LearningRateSchedule(
       peak: 0.02, warmupSteps: 10, totalSteps: 50, decay: .constant)
-    let average = try ExponentialMovingAverage(weights, decay: 0.95)
+    let average = try ExponentialMovingAverage(weights, decay: 0.95, warmsUp: false)
     if dtype == .bf16 {
       try average.restore(Dictionary(uniqueKeysWithValues: zip(Self.names, initial)))
     }
@@ -45,7 +45,7 @@ struct TrainingParityTests {
         for: weights.map(\.parameter))
       let limited = clipped(result.gradients.map { $0.cast(to: .f32) }, maximumNorm: 0.5)
       optimizer.update(gradients: limited.gradients, learningRate: schedule.rate(at: step))
-      average.update()
+      average.update(step: step)
       found.append(result.value)
       norms.append(Float(limited.norm))
     }

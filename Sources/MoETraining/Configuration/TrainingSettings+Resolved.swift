@@ -19,6 +19,7 @@ extension TrainingSettings {
       "clip": .number(loop.clip.isFinite ? loop.clip : 0),
       "fused_update": .bool(loop.fusesUpdates),
       "average": loop.average.map { .number($0) } ?? .null,
+      "average_warmup": loop.average == nil ? .null : .bool(loop.averageWarmsUp),
     ]
   }
 }

@@ -38,7 +38,7 @@ public struct TrainingSettings: Sendable {
       "training",
       [
         "steps", "batch_size", "accumulation", "precision", "seed", "recompute", "clip",
-        "fused_update", "average",
+        "fused_update", "average", "average_warmup",
       ])
     steps = try training.int("steps", in: 1...1_000_000_000)
     batchSize = try training.int("batch_size", in: 1...(1 << 16))
@@ -75,6 +75,10 @@ extension LoopSettings {
     let clip = try training.optionalAmount("clip") ?? 1
     let fusesUpdates = try training.optionalBool("fused_update") ?? false
     let average = try training.fraction("average")
+    let averageWarmsUp = try training.optionalBool("average_warmup")
+    guard average != nil || averageWarmsUp == nil else {
+      throw training.invalid("average_warmup", "absent without training.average")
+    }
     let optimizer = try json.section(
       "optimizer", ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay"])
     let rate = try optimizer.number("learning_rate")
@@ -89,7 +93,7 @@ extension LoopSettings {
           weightDecay: try optimizer.optionalAmount("weight_decay") ?? 0.1),
         // In the file, 0 means no limit.
         clip: clip == 0 ? .infinity : clip, fusesUpdates: fusesUpdates, average: average,
-        seed: seed)
+        averageWarmsUp: averageWarmsUp ?? true, seed: seed)
     }
   }
 

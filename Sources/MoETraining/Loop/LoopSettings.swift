@@ -17,6 +17,8 @@ public struct LoopSettings: Hashable, Sendable {
   public var fusesUpdates: Bool
   /// Decay of the running average of the weights, from 0 to 1; `nil` for no average.
   public var average: Double?
+  /// Whether the running average forgets the first weights sooner, see ``ExponentialMovingAverage``.
+  public var averageWarmsUp: Bool
   /// Determines all random numbers.
   public var seed: UInt64
 
@@ -26,7 +28,7 @@ public struct LoopSettings: Hashable, Sendable {
   public init(
     accumulation: Int = 1, schedule: LearningRateSchedule, optimizer: AdamWSettings,
     clip: Double = 1, fusesUpdates: Bool = false, average: Double? = nil,
-    seed: UInt64 = 0
+    averageWarmsUp: Bool = true, seed: UInt64 = 0
   ) throws(SettingError) {
     guard accumulation >= 1 else {
       throw SettingError(key: "accumulation", value: "\(accumulation)", expected: "at least 1")
@@ -41,6 +43,6 @@ public struct LoopSettings: Hashable, Sendable {
     }
     (self.accumulation, self.schedule, self.optimizer) = (accumulation, schedule, optimizer)
     (self.clip, self.fusesUpdates) = (clip, fusesUpdates)
-    (self.average, self.seed) = (average, seed)
+    (self.average, self.averageWarmsUp, self.seed) = (average, averageWarmsUp, seed)
   }
 }

@@ -33,7 +33,8 @@ public final class TrainingLoop<Task: TrainingTask> {
     optimizer = AdamW(task.weights, settings: settings.optimizer)
     average =
       if let decay = settings.average {
-        try ExponentialMovingAverage(task.weights, decay: decay)
+        try ExponentialMovingAverage(
+          task.weights, decay: decay, warmsUp: settings.averageWarmsUp)
       } else { nil }
   }
 
@@ -57,7 +58,7 @@ public final class TrainingLoop<Task: TrainingTask> {
     let rate = settings.schedule.rate(at: step)
     let (record, norm) =
       settings.fusesUpdates ? try fusedUpdate(rate: rate) : try collectedUpdate(rate: rate)
-    average?.update()
+    average?.update(step: step)
     let routing = record.routing
     task.stepEnded(routing: routing)
     let died = idle.take(routing)

@@ -42,7 +42,11 @@ struct RunRecord: Codable {
 
   /// Where another configuration differs in what decides about losses, in words.
   func differences(from other: JSONValue) -> [String] {
-    let (old, new) = (configuration.flattened(), other.flattened())
+    var (old, new) = (configuration.flattened(), other.flattened())
+    // Before there was a choice, averages did not warm up.
+    if old["training.average"] != nil, old["training.average_warmup"] == nil {
+      old["training.average_warmup"] = .bool(false)
+    }
     return Set(old.keys).union(new.keys).sorted().compactMap { key in
       guard old[key] != new[key], !Self.isFree(key) else { return nil }
       return "\(key) is \(new[key]?.text ?? "absent"), it was \(old[key]?.text ?? "absent")"

@@ -63,3 +63,15 @@ extension TrainingRun {
     ]
   }
 }
+
+extension LoopSettings {
+  /// Says that a run is too short for its running average, if it is.
+  func averageLag(steps: Int) -> String? {
+    guard let average else { return nil }
+    let rest = ExponentialMovingAverage.remainder(
+      steps: steps, decay: average, warmsUp: averageWarmsUp)
+    guard rest > 0.02 else { return nil }
+    return
+      "after \(steps) steps the running average, which evaluations and the final model use, still holds \(NumberText.percent(rest)) of the weights before training; let it warm up, or lower training.average"
+  }
+}

@@ -67,7 +67,9 @@ public final class TrainingRun {
         restored.append(
           "there is nothing to resume in \(folder), as it has no checkpoint; a new run starts")
       }
-      (self.loop, firstStep, notices) = (loop, loop.step, prepared.notices + restored)
+      let lag = settings.averageLag(steps: steps).map { [$0] } ?? []
+      (self.loop, firstStep) = (loop, loop.step)
+      notices = prepared.notices + lag + restored
       self.sinks =
         try Self.logs(in: folder, after: loop.step, interval: intervals.routing) + sinks
       try store.folder.createFolders()

@@ -65,10 +65,10 @@ struct ImagesStage: DemoStage {
               [
                 .init(
                   png: try MappedFile(setting.made("digits.png")).copied(),
-                  label: "Ten images of each digit, from 0 to 9"),
+                  label: "Ten images of each digit, from 0 to 9\(madeBy)"),
                 .init(
                   png: try MappedFile(setting.made("digits-way.png")).copied(),
-                  label: "Threes and sevens on their way from noise"),
+                  label: "Threes and sevens on their way from noise\(madeBy)"),
               ], width: 600)),
           .figures([LossFigure(run).figure("Loss of the images", note: note)] + usage),
           .measurements([
@@ -79,6 +79,10 @@ struct ImagesStage: DemoStage {
           ]), .commands(lines),
         ])
     ]
+  }
+
+  private var madeBy: String {
+    RunWeights(evaluationsOf: run).map { "; made by the \($0.rawValue)" } ?? ""
   }
 
   private var note: String {

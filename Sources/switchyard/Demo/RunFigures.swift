@@ -13,11 +13,9 @@ struct LossFigure {
   init(_ run: FilePath) { curves = LossCurves(run, limit: Self.points) }
 
   func figure(_ title: String, note: String = "") -> Figure {
-    let series = [("training", curves.training), ("validation", curves.validation)]
-    return LineChart(
-      series.filter { !$0.1.isEmpty }.map { name, points in
-        .init(name, points.map { (x: Double($0.step), y: $0.loss) })
-      }, xTitle: "step", yTitle: "loss", startsAtZero: false
+    LineChart(
+      curves.series.filter { !$0.points.isEmpty }, xTitle: "step", yTitle: "loss",
+      startsAtZero: false
     ).figure(title, note: note)
   }
 }

@@ -57,6 +57,29 @@ struct TrainingConfigurationTests {
     #expect(configuration.settings.intervals == intervals)
   }
 
+  @Test("averages warm up unless a file, or a record of before there was a choice, says otherwise")
+  func averages() throws {
+    #expect(try read("training.average=0.9").settings.loop.averageWarmsUp)
+    let constant = try read("training.average=0.9", "training.average_warmup=false")
+    #expect(!constant.settings.loop.averageWarmsUp)
+    #expect(try read().resolved.flattened()["training.average_warmup"] == nil)
+    #expect {
+      _ = try read("training.average_warmup=true")
+    } throws: { "\($0)".contains("training.average_warmup is true; it must be absent") }
+    var record = RunRecord(constant, versions: [:])
+    guard case .object(var values) = record.configuration,
+      case .object(var training) = values["training"]
+    else { return #expect(Bool(false)) }
+    training["average_warmup"] = nil
+    values["training"] = .object(training)
+    record.configuration = .object(values)
+    #expect(record.differences(from: constant.resolved).isEmpty)
+    #expect(
+      record.differences(from: try read("training.average=0.9").resolved) == [
+        "training.average_warmup is true, it was false"
+      ])
+  }
+
   @Test(
     "invalid ones are rejected with the key and the expected value",
     arguments: [

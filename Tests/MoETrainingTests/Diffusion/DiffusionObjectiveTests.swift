@@ -28,7 +28,7 @@ struct DiffusionObjectiveTests {
         schedule: LearningRateSchedule(
           peak: 1e-3, warmupSteps: 0, totalSteps: 100, decay: .constant),
         optimizer: AdamWSettings(beta1: 0.9, beta2: 0.999, weightDecay: 0), clip: 0.5,
-        average: 0.9))
+        average: 0.9, averageWarmsUp: false))
   }
 
   @Test(

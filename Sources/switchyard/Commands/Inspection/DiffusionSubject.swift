@@ -48,7 +48,8 @@ struct DiffusionSubject: InspectionSubject {
     return DiffusionPage(
       inspection.report, losses: curves?.series ?? [],
       gate: (curves?.gate ?? []).map { (x: Double($0.step), y: $0.loss) },
-      sheet: inspection.sheet.map(ImageFile.png)
+      sheet: inspection.sheet.map(ImageFile.png),
+      weights: RunWeights(of: location)?.rawValue
     ).page
   }
 }

@@ -17,6 +17,8 @@ public struct LossCurves: Hashable, Sendable {
   /// The mean factor of routed experts' outputs, where the task logs it; also averaged over
   /// neighbours.
   public let gate: [Point]
+  /// The weights that evaluations used; `nil` if the run does not say.
+  public let evaluated: RunWeights?
 
   /// Reads the tables in the folder of a run; missing or unreadable ones are left out.
   ///
@@ -31,6 +33,7 @@ public struct LossCurves: Hashable, Sendable {
     training = Self.smoothed(Self.points(metrics, column: 4), limit)
     gate = Self.smoothed(gates.map { Self.points(metrics, column: $0) } ?? [], limit)
     validation = Self.points(evaluations, column: 1)
+    evaluated = RunWeights(evaluationsOf: folder)
   }
 
   private static func smoothed(_ all: [Point], _ limit: Int) -> [Point] {
