@@ -68,7 +68,7 @@ struct PyTorchFileTests {
     -> String
   {
     func text(_ text: String) -> String {
-      "X\(Character(UnicodeScalar(text.utf8.count)!))\0\0\0"
+      "X\(Character(UnicodeScalar(UInt8(text.utf8.count))))\0\0\0"
         + text.utf8.map { String(UnicodeScalar($0)) }.joined()
     }
     let dtype =
@@ -102,11 +102,28 @@ struct PyTorchFileTests {
     #expect(try message(scalar("f8", "<", "1234567") + ".").contains("do not fit"))
   }
 
+  @Test("give numpy's arrays as lists, and bytes that are empty")
+  func numpyArrays() throws {
+    #expect(try value("c__builtin__\nbytes\n)R.") == .bytes([]))
+    #expect(try message("c__builtin__\nbytes\nK\u{9}\u{85}R.").contains("not empty"))
+    let type =
+      "cnumpy\ndtype\nX\u{2}\0\0\0u2\u{89}\u{88}\u{87}R(K\u{3}X\u{1}\0\0\0>NNNJ\u{FF}\u{FF}\u{FF}\u{FF}J\u{FF}\u{FF}\u{FF}\u{FF}K\0tb"
+    let empty = "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\u{85}C\u{1}b\u{87}R"
+    func array(_ bytes: String) -> String {
+      "\(empty)(K\u{1}K\u{2}\u{85}\(type)\u{89}C\u{4}\(bytes)tb."
+    }
+    #expect(try value(array("\u{1}\0\0\u{2}")) == .list([.integer(256), .integer(2)]))
+    #expect(try message(array("\u{1}\0\0")).contains("pickle is broken"))
+    #expect(try message("cnumpy\nndarray\n)R.").contains("a type is called"))
+    #expect(
+      try message("cnumpy.core.multiarray\n_reconstruct\nK\0\u{85}R.").contains("unknown array"))
+  }
+
   @Test("still refuse other objects, and calls of what is only a value")
   func otherObjects() throws {
     for name in [
       "argparse\nArgumentParser", "omegaconf.dictconfig\nDictConfig", "numpy\nload",
-      "numpy.core.multiarray\n_reconstruct", "builtins\ntype", "torch\nload", "pathlib\nPath",
+      "numpy.core.multiarray\n_rebuild", "builtins\ntype", "torch\nload", "pathlib\nPath",
       "__main__\nNamespace",
     ] {
       let dotted = name.replacing("\n", with: ".")

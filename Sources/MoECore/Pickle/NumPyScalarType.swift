@@ -7,6 +7,9 @@ struct NumPyScalarType {
   private let kind: Character
   private let size: Int
 
+  /// Bytes of a value.
+  var byteCount: Int { kind == "U" ? 4 * size : size }
+
   /// Reads a name.
   ///
   /// - Throws: A forbidden global for types that are neither numbers nor texts.
@@ -22,7 +25,7 @@ struct NumPyScalarType {
 
   /// The value that bytes stand for; `nil` where they do not fit.
   func value(_ bytes: [UInt8]) -> PickleValue? {
-    guard bytes.count == (kind == "U" ? 4 * size : size) else { return nil }
+    guard bytes.count == byteCount else { return nil }
     switch kind {
     case "f":
       let bits = number(bytes[...])

@@ -38,7 +38,7 @@ extension PickleError: CustomStringConvertible {
     case .unknownOpcode(let code, let offset):
       "its pickle uses opcode 0x\(String(code, radix: 16)) at byte \(offset), which is not supported; save plain tensors, lists and dictionaries"
     case .forbiddenGlobal(let name):
-      "its pickle asks for '\(name)', which is refused: only tensors and plain containers are read, and nothing is executed"
+      "its pickle asks for '\(name)', which is refused: only tensors, plain values and containers are read, and nothing is executed"
     case .invalidPickle(let offset, let problem):
       "its pickle is broken at byte \(offset): \(problem)"
     case .tooLarge(let what):

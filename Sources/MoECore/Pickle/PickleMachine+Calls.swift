@@ -10,7 +10,9 @@ extension PickleMachine {
     case defaultDict, counter
     case path, device
     /// A number of numpy's, its type, and how protocol 2 writes its bytes.
-    case scalar, scalarType, encode
+    case scalar, scalarType, encode, bytes
+    /// An array of numpy's: its class, and the function that makes an empty one, which its state fills.
+    case arrayType, array
     /// A type of Python's, as the factory of a dictionary.
     case type
   }
@@ -25,7 +27,9 @@ extension PickleMachine {
     "pathlib.PureWindowsPath": .path, "pathlib._local.PosixPath": .path,
     "pathlib._local.WindowsPath": .path, "torch.device": .device,
     "numpy.core.multiarray.scalar": .scalar, "numpy._core.multiarray.scalar": .scalar,
-    "numpy.dtype": .scalarType, "_codecs.encode": .encode,
+    "numpy.dtype": .scalarType, "_codecs.encode": .encode, "builtins.bytes": .bytes,
+    "__builtin__.bytes": .bytes, "numpy.ndarray": .arrayType,
+    "numpy.core.multiarray._reconstruct": .array, "numpy._core.multiarray._reconstruct": .array,
     "builtins.int": .type, "__builtin__.int": .type, "builtins.float": .type,
     "__builtin__.float": .type, "builtins.list": .type, "__builtin__.list": .type,
     "builtins.dict": .type, "__builtin__.dict": .type,
@@ -79,7 +83,14 @@ extension PickleMachine {
       scalarTypes.append(try NumPyScalarType(try text(arguments.first)))
       stack.append(.scalarType(scalarTypes.count - 1))
     case .scalar: push(try scalar(arguments))
-    case .storage, .dtype, .type: throw broken("a type is called")
+    case .bytes:
+      guard arguments.isEmpty else { throw broken("bytes that are not empty") }
+      push(.bytes([]))
+    case .array:
+      guard case .global(.arrayType)? = arguments.first else { throw broken("an unknown array") }
+      containers.append(Container(isDictionary: false, hasState: true))
+      stack.append(.open(containers.count - 1))
+    case .storage, .dtype, .type, .arrayType: throw broken("a type is called")
     }
   }
 
@@ -88,6 +99,8 @@ extension PickleMachine {
   /// A state dictionary's state is metadata that is not needed.
   mutating func setState(_ state: Item) throws(PickleError.Reason) {
     switch stack.last {
+    case .open(let index)? where containers[index].hasState && !containers[index].isDictionary:
+      containers[index].list = try elements(ofArray: state)
     case .open(let index)? where containers[index].hasState:
       guard case .open(let attributes) = state, containers[attributes].isDictionary else {
         throw broken("the attributes of a namespace are not a dictionary")
@@ -102,6 +115,27 @@ extension PickleMachine {
     case nil: throw broken("the stack is empty")
     default: break
     }
+  }
+
+  /// `(version, shape, type, is column-major, bytes)`: the values in the order of the bytes.
+  private mutating func elements(ofArray state: Item) throws(PickleError.Reason) -> [Item] {
+    let parts = try argumentItems(state)
+    guard parts.count == 5, case .scalarType(let index) = parts[2],
+      case .value(.bytes(let bytes)) = parts[4]
+    else { throw broken("a numpy array in an unknown form") }
+    let type = scalarTypes[index]
+    guard type.byteCount > 0, bytes.count.isMultiple(of: type.byteCount) else {
+      throw broken("a numpy array whose bytes do not fit its type")
+    }
+    try noteCopies(bytes.count / type.byteCount)
+    var elements: [Item] = []
+    for start in stride(from: 0, to: bytes.count, by: type.byteCount) {
+      guard let value = type.value(Array(bytes[start..<start + type.byteCount])) else {
+        throw broken("a numpy array with an impossible value")
+      }
+      elements.append(.value(value))
+    }
+    return elements
   }
 
   private mutating func openDictionary(_ pairs: Item?) throws(PickleError.Reason) {
