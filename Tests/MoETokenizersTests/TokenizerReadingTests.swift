@@ -69,6 +69,10 @@ struct TokenizerReadingTests {
     _ = try folder.write(Array(#"{"a": 0, "b": 1, "ab": 2}"#.utf8), to: "vocab.json")
     _ = try folder.write(Array("#version: 0.2\r\na b\r\n\n".utf8), to: "merges.txt")
     #expect(try Tokenizer(folder.path).encode("abba") == [2, 1, 0])
+    for name in ["vocab.json", "merges.txt"] {
+      _ = try folder.write([0xEF, 0xBB, 0xBF] + readBytes(folder.file(name)), to: name)
+    }
+    #expect(try Tokenizer(folder.path).encode("abba") == [2, 1, 0])
     _ = try folder.write(Array(TokenizerCorpus.file(merges: "[]").utf8), to: "tokenizer.json")
     #expect(try Tokenizer(folder.path).encode("ab") == [0, 1])
   }

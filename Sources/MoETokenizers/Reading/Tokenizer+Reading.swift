@@ -140,7 +140,9 @@ extension MergeTable {
   init(lines bytes: [UInt8], _ vocabulary: Vocabulary) throws(TokenizerError.Reason) {
     self.init()
     guard String(validating: bytes, as: UTF8.self) != nil else { throw .invalidText }
-    let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    // A byte order mark is skipped, as in the other files of a tokenizer.
+    let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+    let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     var rank = 0
     for (index, line) in lines.enumerated() {
       let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
