@@ -15,6 +15,21 @@ extension ConfigurationObject {
     return object
   }
 
+  /// The same object with values for keys that it does not have; a null that it has stays.
+  ///
+  /// - Parameters:
+  ///   - defaults: The values by key.
+  ///   - spellings: Keys that mean the same: where the object has one of a group, no default of the group is added.
+  /// - Returns: The object, complete.
+  package func completed(
+    with defaults: JSONObject, spellings: [[String]] = []
+  ) -> ConfigurationObject {
+    let given = spellings.filter { group in group.contains { values[$0] != nil } }.joined()
+    let missing = defaults.filter { !given.contains($0.key) }
+    return ConfigurationObject(
+      values.merging(missing) { own, _ in own }, path: path, prefix: fullKey(""))
+  }
+
   /// A path, or a list of paths; empty if the key is absent.
   ///
   /// - Throws: ``ConfigurationError`` that names the key, when the value is another or a path is empty.

@@ -8,6 +8,8 @@ import MoERouting
 /// any model and keep products of sizes far below 2⁶³.
 struct CommonKeys {
   static let size = 1...(1 << 20)
+  /// The number of experts; families differ in which of these keys they write.
+  static let experts = ["num_local_experts", "num_experts"]
 
   let json: ConfigurationObject
   let vocabularySize: Int

@@ -60,6 +60,7 @@ public struct EncoderConfiguration: Hashable, Sendable {
         path: json.path, name: name, supported: Family.allCases.map(\.rawValue))
     }
     self.family = family
+    let json = json.completed(with: Self.defaults(family))
     vocabularySize = try json.int("vocab_size", in: 1...(1 << 24))
     switch family {
     case .bag:
@@ -94,6 +95,23 @@ public struct EncoderConfiguration: Hashable, Sendable {
     if json.has("pooling") { pooling = try json.choice("pooling") }
     guard pooling != .pooler || family == .bert else {
       throw json.invalid("pooling", "'cls' or 'mean', because only BERT has a pooler")
+    }
+  }
+
+  /// Values of keys that a file may leave out, as in transformers' configurations.
+  private static func defaults(_ family: Family) -> JSONObject {
+    switch family {
+    case .bag: [:]
+    case .bert:
+      [
+        "vocab_size": 30_522, "hidden_size": 768, "num_hidden_layers": 12,
+        "num_attention_heads": 12, "intermediate_size": 3_072, "max_position_embeddings": 512,
+      ]
+    case .distilbert:
+      [
+        "vocab_size": 30_522, "dim": 768, "n_layers": 6, "n_heads": 12, "hidden_dim": 3_072,
+        "max_position_embeddings": 512,
+      ]
     }
   }
 

@@ -10,10 +10,19 @@ public enum Mixtral: DecoderFamily {
   public static let names = WeightNames(
     block: "block_sparse_moe", gate: "w1", up: "w3", down: "w2", shared: "")
 
+  /// Values of keys that a file may leave out, as in transformers' configuration of this type.
+  private static let defaults: JSONObject = [
+    "vocab_size": 32_000, "hidden_size": 4_096, "intermediate_size": 14_336,
+    "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+    "hidden_act": "silu", "max_position_embeddings": 131_072, "rms_norm_eps": 1e-5,
+    "rope_theta": 1_000_000, "num_experts_per_tok": 2, "num_local_experts": 8, "eos_token_id": 2,
+  ]
+
   /// Reads the configuration.
   ///
   /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
+    let json = json.completed(with: defaults, spellings: [CommonKeys.experts])
     let common = try CommonKeys(json)
     var result = try common.configuration(
       family: modelType, experts: json.int("num_local_experts", "num_experts", in: CommonKeys.size),

@@ -9,10 +9,19 @@ public enum OLMoE: DecoderFamily {
   /// Experts are `mlp.experts.N.gate_proj` and so on.
   public static let names = WeightNames.usual
 
+  /// Values of keys that a file may leave out, as in transformers' configuration of this type.
+  private static let defaults: JSONObject = [
+    "vocab_size": 50_304, "hidden_size": 2_048, "intermediate_size": 2_048,
+    "num_hidden_layers": 16, "num_attention_heads": 16, "hidden_act": "silu",
+    "max_position_embeddings": 4_096, "rms_norm_eps": 1e-5, "rope_theta": 10_000,
+    "num_experts_per_tok": 8, "num_experts": 64, "norm_topk_prob": false, "eos_token_id": 50_279,
+  ]
+
   /// Reads the configuration.
   ///
   /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
+    let json = json.completed(with: defaults, spellings: [CommonKeys.experts])
     var result = try CommonKeys(json).configuration(
       family: modelType, experts: json.int("num_experts", "num_local_experts", in: CommonKeys.size),
       expertInner: json.int("intermediate_size", in: CommonKeys.size),
