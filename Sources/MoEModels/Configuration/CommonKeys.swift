@@ -1,5 +1,4 @@
 import MoECore
-import Foundation
 import MoERouting
 
 /// What the families' configurations have in common.
@@ -99,47 +98,5 @@ struct CommonKeys {
       router: router, shared: nil,
       balanceCoefficient: try json.optionalNumber("router_aux_loss_coef", above: -1e-9) ?? 0,
       endTokens: endTokens)
-  }
-}
-
-/// The keys of rotary positions, in both spellings.
-struct RotaryKeys {
-  let base: Double
-  let scaling: RotaryEmbedding.Scaling
-
-  init(_ json: ConfigurationObject, headSize: Int, contextLength: Int) throws(ConfigurationError) {
-    let parameters = try json.optionalObject("rope_parameters")
-    let holder = parameters?.has("rope_theta") == true ? parameters ?? json : json
-    base = try holder.number("rope_theta", above: 1)
-    let older = try json.optionalObject("rope_scaling")
-    guard let object = parameters ?? older else {
-      scaling = .none
-      return
-    }
-    let name = try object.optionalString("rope_type", "type") ?? "default"
-    let length = try object.optionalInt("original_max_position_embeddings", in: 1...(1 << 30))
-    switch name {
-    case "default": scaling = .none
-    case "linear": scaling = .linear(factor: try object.number("factor"))
-    case "llama3":
-      scaling = .llama3(
-        factor: try object.number("factor"), lowFactor: try object.number("low_freq_factor"),
-        highFactor: try object.number("high_freq_factor"), originalLength: length ?? contextLength)
-    case "yarn":
-      let factor = try object.number("factor")
-      scaling = .yarn(
-        factor: factor, betaFast: try object.optionalNumber("beta_fast") ?? 32,
-        betaSlow: try object.optionalNumber("beta_slow") ?? 1,
-        originalLength: length ?? contextLength,
-        attentionFactor: try object.optionalNumber("attention_factor") ?? Self.sharpening(factor),
-        truncates: try object.optionalBool("truncate") ?? true)
-    default:
-      throw object.invalid("rope_type", "default, linear, llama3 or yarn")
-    }
-  }
-
-  /// YaRN's attention factor for a scaling by `factor`; equation 22 of the paper.
-  private static func sharpening(_ factor: Double) -> Double {
-    factor <= 1 ? 1 : 0.1 * log(factor) + 1
   }
 }

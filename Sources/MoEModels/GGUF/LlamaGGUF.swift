@@ -192,19 +192,46 @@ private struct LlamaMetadata {
     var parameters: JSONObject = [
       "rope_theta": .number(base), "rope_type": .string("default"),
     ]
-    let key = Self.prefix + "rope.scaling.type"
-    switch try file.optionalText(key) {
-    case nil, "none": break
-    case "linear":
-      let factorKey = Self.prefix + "rope.scaling.factor"
-      guard let factor = try file.optionalPositive(factorKey) else {
-        throw file.error(.missingKey(factorKey))
-      }
+    if let factor = try linearFactor() {
       parameters["rope_type"] = .string("linear")
       parameters["factor"] = .number(factor)
-    default: throw file.invalid(key, "'none' or 'linear'")
     }
     keys["rope_theta"] = .number(base)
     keys["rope_parameters"] = .object(parameters)
+    try checkPositionKeys()
+  }
+
+  /// The factor of linear scaling, which llama.cpp assumes where no type is named; older files have it under another key.
+  private func linearFactor() throws(GGUFError) -> Double? {
+    let key = Self.prefix + "rope.scaling.type"
+    switch try file.optionalText(key) {
+    case "none": return nil
+    case nil, "linear":
+      let (newer, older) = (Self.prefix + "rope.scaling.factor", Self.prefix + "rope.scale_linear")
+      return try positiveUnlessZero(file.metadata[newer] == nil ? older : newer)
+    default: throw file.invalid(key, "'none' or 'linear'")
+    }
+  }
+
+  /// A number above 0; 0 means that there is none.
+  private func positiveUnlessZero(_ key: String) throws(GGUFError) -> Double? {
+    switch file.metadata[key] {
+    case .float(0), .double(0): nil
+    default: try file.optionalPositive(key)
+    }
+  }
+
+  /// Refuses keys about positions that are not known, because they may change every answer.
+  private func checkPositionKeys() throws(GGUFError) {
+    let prefix = Self.prefix + "rope."
+    let known = [
+      "dimension_count", "freq_base", "scale_linear", "scaling.type", "scaling.factor",
+      // What the model was trained with; scaling by a factor does not need it.
+      "scaling.original_context_length", "scaling.finetuned",
+    ].map { prefix + $0 }
+    let unknown = file.metadata.keys.filter { $0.hasPrefix(prefix) && !known.contains($0) }
+    if let key = unknown.min() {
+      throw file.invalid(key, "absent, because it is not known how it changes positions")
+    }
   }
 }

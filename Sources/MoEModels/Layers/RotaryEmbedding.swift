@@ -105,7 +105,7 @@ public struct RotaryEmbedding {
       let low = max(truncates ? first.rounded(.down) : first, 0)
       let high = min(truncates ? last.rounded(.up) : last, Double(width - 1))
       return plain.enumerated().map { index, frequency in
-        let ramp = min(max((Double(index) - low) / max(high - low, 0.001), 0), 1)
+        let ramp = min(max((Double(index) - low) / (high == low ? 0.001 : high - low), 0), 1)
         return frequency / factor * ramp + frequency * (1 - ramp)
       }
     }
