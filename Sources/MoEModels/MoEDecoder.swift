@@ -59,7 +59,8 @@ public final class MoEDecoder {
   ///
   /// - Parameters:
   ///   - path: The folder or file.
-  ///   - dtype: Data type to compute in; `nil` for that of the checkpoint, or f32 for a GGUF file.
+  ///   - dtype: Data type to compute in; `nil` for the one that `config.json` names, else that of the checkpoint; f32
+  ///     for a GGUF file.
   /// - Returns: The model.
   /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError`, `GGUFError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType? = nil) throws -> MoEDecoder {

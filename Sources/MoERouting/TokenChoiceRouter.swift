@@ -140,7 +140,7 @@ public struct TokenChoiceRouter: Router, Hashable {
 
   private func choose(_ scores: Tensor, bias: Tensor?) -> [Int] {
     withoutGradients {
-      var candidates = bias.map { scores + $0 } ?? scores
+      var candidates = bias.map { scores + $0.cast(to: .f32) } ?? scores
       if let groupLimit { candidates = Self.limited(candidates, groupLimit) }
       return TopK.columns(of: candidates, k: k)
     }

@@ -26,7 +26,7 @@ extension DiffusionConfiguration {
   }
 
   /// Whether a tensor of this name is not a trained weight.
-  static func isBuffer(_ name: String) -> Bool {
+  package static func isBuffer(_ name: String) -> Bool {
     name.hasSuffix("pos_embed") || DiffusionRules.isBuffer(name)
   }
 }

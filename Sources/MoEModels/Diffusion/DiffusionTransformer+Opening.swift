@@ -12,7 +12,8 @@ extension DiffusionTransformer {
   ///   - path: The folder or file.
   ///   - configuration: For a file, the architecture; `nil` to derive it from the tensors. Not used
   ///     for a folder.
-  ///   - dtype: Data type to compute in; `nil` for that of the checkpoint.
+  ///   - dtype: Data type to compute in; `nil` for the one that `config.json` names, else that of the checkpoint's first
+  ///     weight.
   /// - Returns: The model.
   /// - Throws: ``ModelError``, which says what a file holds if it is not what it should be;
   ///   `ConfigurationError`, `SafetensorsError`, `PickleError` or `FileError`.
@@ -23,25 +24,29 @@ extension DiffusionTransformer {
       let file = try DiffusionStateDictionary(path)
       let known = try configuration ?? file.configuration()
       try file.contents.check(known)
-      return try DiffusionTransformer(
-        known, weights: weights(of: CheckpointWeights(file, .elements(nil)), in: dtype))
+      return try DiffusionTransformer(known, weights: weights(of: file, in: dtype))
     }
     let path = try ModelLocation(path).path
-    let known = try DiffusionConfiguration(ConfigurationObject(path.appending("config.json")))
+    let json = try ConfigurationObject(path.appending("config.json"))
+    let known = try DiffusionConfiguration(json)
     let checkpoint = try SafetensorsCheckpoint(path)
     try known.check(checkpoint)
     return try DiffusionTransformer(
-      known, weights: weights(of: CheckpointWeights(checkpoint), in: dtype))
+      known, weights: weights(of: checkpoint, in: dtype ?? json.computedType()))
   }
 }
 
 extension DiffusionTransformer {
-  /// The weights of a source in a type; buffers keep theirs, whose precision they need.
-  private static func weights(of source: any WeightSource, in dtype: DType?) -> MappedWeights {
-    MappedWeights(
-      source,
+  /// The weights in one type, by default that of the first of them; buffers keep theirs, whose precision they need.
+  private static func weights(of store: some TensorStore, in dtype: DType?) -> MappedWeights {
+    let first = store.names.sorted().lazy.filter { !DiffusionConfiguration.isBuffer($0) }
+      .compactMap { store.header(named: $0)?.dtype }.first(where: DType.computable.contains)
+    return MappedWeights(
+      CheckpointWeights(store, .elements(nil)),
       converting: { name, weight in
-        guard let dtype, !DiffusionConfiguration.isBuffer(name) else { return weight }
+        guard let dtype = dtype ?? first, !DiffusionConfiguration.isBuffer(name) else {
+          return weight
+        }
         return weight.cast(to: dtype)
       })
   }

@@ -17,7 +17,7 @@ public struct StoredModel {
   private let storage: Storage
 
   private enum Storage {
-    case folder(SafetensorsCheckpoint)
+    case folder(DecoderTensors)
     case gguf(LlamaGGUF)
   }
 
@@ -46,18 +46,19 @@ public struct StoredModel {
       var configuration = try family.configuration(json)
       if let tokens = try Self.endTokens(in: path) { configuration.endTokens = tokens }
       self.configuration = configuration
-      storage = .folder(try SafetensorsCheckpoint(path))
+      storage = .folder(DecoderTensors(try SafetensorsCheckpoint(path), of: names))
     }
   }
 
   /// The model with its weights.
   ///
-  /// - Parameter dtype: Data type to compute in; `nil` for that of the checkpoint, or f32 for a
-  ///   GGUF file.
+  /// - Parameter dtype: Data type to compute in; `nil` for the one that the configuration names, else
+  ///   that of the checkpoint; f32 for a GGUF file.
   /// - Returns: The model.
   /// - Throws: As ``init(_:)``.
   public func decoder(dtype: DType? = nil) throws -> MoEDecoder {
-    try MoEDecoder(configuration, names: names, weights: weights(dtype: dtype))
+    try MoEDecoder(
+      configuration, names: names, weights: weights(dtype: dtype ?? computedType()))
   }
 
   /// The tokenizer next to the weights, or inside the file.
@@ -82,29 +83,34 @@ public struct StoredModel {
     if case .gguf(let model) = storage { model.file } else { nil }
   }
 
-  /// The weights in a type.
-  func weights(dtype: DType?) -> any WeightSource {
+  /// The weights in a type, whatever types they are stored in.
+  package func weights(dtype: DType) -> any WeightSource {
+    CheckpointWeights(store, .elements(dtype))
+  }
+
+  private var store: any TensorStore {
     switch storage {
-    case .folder(let checkpoint): CheckpointWeights(checkpoint, dtype: dtype)
-    case .gguf(let model): CheckpointWeights(model, .elements(dtype ?? .f32))
+    case .folder(let tensors): tensors
+    case .gguf(let model): model
+    }
+  }
+
+  /// The type to compute in, as transformers determines it: the one that the configuration names, else the type of the
+  /// first weight; f32 for a GGUF file.
+  private func computedType() throws -> DType {
+    switch storage {
+    case .folder(let tensors): try json.computedType() ?? tensors.checkpoint.firstType ?? .f32
+    case .gguf: .f32
     }
   }
 
   /// A tensor under its name in checkpoints, in the type in which it is stored.
-  func tensor(named name: String) throws -> Tensor {
-    switch storage {
-    case .folder(let checkpoint): try checkpoint.tensor(named: name)
-    case .gguf(let model): try model.tensor(named: name)
-    }
-  }
+  func tensor(named name: String) throws -> Tensor { try store.tensor(named: name) }
 
-  /// Type of most weights, or f32 for a GGUF file with quantized blocks.
+  /// The type to compute in, or the type of most weights of a GGUF file; f32 for one with quantized blocks.
   func storedType() throws -> DType {
-    let name = "model.layers.0.self_attn.q_proj.weight"
-    return switch storage {
-    case .folder(let checkpoint): try checkpoint.shard(holding: name).entry(named: name).dtype
-    case .gguf(let model): model.entry(named: name)?.type.dtype ?? .f32
-    }
+    guard case .gguf(let model) = storage else { return try computedType() }
+    return model.entry(named: "model.layers.0.self_attn.q_proj.weight")?.type.dtype ?? .f32
   }
 
   /// What is known about one weight without reading it.
@@ -122,8 +128,8 @@ public struct StoredModel {
   /// - Throws: ``ModelError`` when a weight is missing or has another shape.
   func inventory() throws -> (weights: [WeightHeader], unused: [String]) {
     switch storage {
-    case .folder(let checkpoint):
-      let source = CheckpointWeights(checkpoint)
+    case .folder(let tensors):
+      let source = CheckpointWeights(tensors, .elements(nil))
       let model = try MoEDecoder(configuration, names: names, weights: source)
       let weights = model.parameters.map { named in
         let value = named.parameter.value

@@ -9,13 +9,12 @@ enum LayerwiseForward {
   /// - Parameters:
   ///   - model: The model.
   ///   - tokens: Token ids, all in the vocabulary.
-  ///   - dtype: The type to which weights are rounded before conversion to f32; `nil` to keep
-  ///     theirs.
+  ///   - dtype: The type to which weights are rounded before conversion to f32.
   ///   - progress: Receives the number of layers done so far.
   /// - Returns: The scores, f32, shape `[positions, vocabulary]`.
   /// - Throws: As `StoredModel.decoder(dtype:)`.
   static func logits(
-    _ model: StoredModel, tokens: [Int], roundedTo dtype: DType? = nil,
+    _ model: StoredModel, tokens: [Int], roundedTo dtype: DType,
     progress: (Int) -> Void = { _ in }
   ) throws -> Tensor {
     let c = model.configuration

@@ -42,7 +42,7 @@ extension ResolvedPlan {
       "head_dim": .whole(c.headSize), "max_position_embeddings": .whole(c.contextLength),
       "rms_norm_eps": .number(c.epsilon), "rope_theta": .number(c.rotaryBase),
       "hidden_act": .string(c.activation.rawValue),
-      "tie_word_embeddings": .bool(c.tiesEmbeddings), "dtype": .string(dtype.transformersName),
+      "tie_word_embeddings": .bool(c.tiesEmbeddings), "dtype": .string(dtype.configurationName),
     ]
   }
 

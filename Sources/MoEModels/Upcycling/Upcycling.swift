@@ -93,7 +93,9 @@ public enum Upcycling {
     }
     let expected = try LayerwiseForward.logits(
       dense, tokens: tokens, roundedTo: plan.dtype, progress: done)
-    let found = try LayerwiseForward.logits(new, tokens: tokens) { done(layers + $0) }
+    let found = try LayerwiseForward.logits(new, tokens: tokens, roundedTo: plan.dtype) {
+      done(layers + $0)
+    }
     let weights = try new.inventory().weights
     let (best, expectedBest) = (found.argmax(axis: 1), expected.argmax(axis: 1))
     return Report(

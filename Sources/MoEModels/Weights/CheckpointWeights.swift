@@ -14,7 +14,7 @@ public final class CheckpointWeights: WeightSource {
 
   /// How the elements of a weight are handled.
   enum Reading {
-    /// They are converted to a type; `nil` keeps the stored type.
+    /// They are converted to a type; `nil` keeps the stored types, which may differ.
     case elements(DType?)
     /// Only names, shapes and types are checked, and weights are empty.
     case headers
@@ -24,9 +24,10 @@ public final class CheckpointWeights: WeightSource {
   ///
   /// - Parameters:
   ///   - checkpoint: The checkpoint.
-  ///   - dtype: Data type to compute in; `nil` keeps the stored type, which needs no memory.
+  ///   - dtype: Data type to compute in; `nil` for the one in which the weights are stored, which needs no memory. If
+  ///     they are stored in several, the type of the first by name, to which the others are converted.
   public convenience init(_ checkpoint: SafetensorsCheckpoint, dtype: DType? = nil) {
-    self.init(checkpoint, .elements(dtype))
+    self.init(checkpoint, .elements(dtype ?? checkpoint.firstType))
   }
 
   init(_ store: any TensorStore, _ reading: Reading) {
@@ -38,7 +39,9 @@ public final class CheckpointWeights: WeightSource {
 
   /// A weight of the checkpoint.
   public func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    Parameter(converted(try tensor(name, shape)))
+    let tensor = try tensor(name, shape)
+    // What is added to f32 scores keeps its precision.
+    return Parameter(WeightNames.isSelectionBias(name) ? tensor : converted(tensor))
   }
 
   /// One projection of all experts, however they are stored.

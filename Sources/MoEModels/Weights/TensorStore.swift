@@ -34,10 +34,22 @@ extension TensorStore {
       throw .wrongShape(path: path, name: name, found: header.shape, expected: shape)
     }
     guard let dtype = header.dtype else { return header }
-    guard [.f64, .f32, .bf16, .f16].contains(dtype) else {
+    guard DType.computable.contains(dtype) else {
       throw .wrongType(path: path, name: name, found: dtype)
     }
     return header
+  }
+}
+
+extension SafetensorsCheckpoint {
+  /// The type of the first tensor that is stored in a type to compute in, by file and then by name, where transformers
+  /// looks for it; `nil` if there is none.
+  var firstType: DType? {
+    for shard in shards {
+      let entries = shard.header.entries.filter { DType.computable.contains($0.dtype) }
+      if let first = entries.min(by: { $0.name < $1.name }) { return first.dtype }
+    }
+    return nil
   }
 }
 

@@ -17,6 +17,11 @@ public struct WeightNames: Hashable, Sendable {
     (self.down, self.shared) = (down, shared)
   }
 
+  /// Whether a weight is added to scores when experts are chosen: a state of training, of more precision than weights.
+  package static func isSelectionBias(_ name: String) -> Bool {
+    name.hasSuffix(".e_score_correction_bias")
+  }
+
   /// As OLMoE, Qwen and DeepSeek name them.
   public static let usual = WeightNames(
     block: "mlp", gate: "gate_proj", up: "up_proj", down: "down_proj", shared: "shared_experts")

@@ -175,7 +175,7 @@ struct DiffusionRecipe: TrainingRecipe {
         ConfigurationObject(folder.appending("config.json")))
       let checkpoint = try SafetensorsCheckpoint(folder)
       try configuration.check(checkpoint)
-      source = CheckpointWeights(checkpoint)
+      source = CheckpointWeights(checkpoint, dtype: shared.dtype)
     case .new(let preset, let router, let changes):
       configuration = try DiffusionConfiguration(
         newConfiguration(preset, router, changes, images))

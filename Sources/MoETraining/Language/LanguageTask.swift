@@ -78,13 +78,9 @@ public final class LanguageTask: TrainingTask {
     (self.model, self.windows, self.validation) = (model, windows, validation)
     (self.settings, self.files, self.device) = (settings, files, device)
     let named = model.parameters
-    weights = named.filter { !Self.isSelectionBias($0.name) }
-    buffers = named.filter { Self.isSelectionBias($0.name) }
+    weights = named.filter { !WeightNames.isSelectionBias($0.name) }
+    buffers = named.filter { WeightNames.isSelectionBias($0.name) }
     order = ShuffledOrder(count: windows.count, seed: seed)
-  }
-
-  static func isSelectionBias(_ name: String) -> Bool {
-    name.hasSuffix(".e_score_correction_bias")
   }
 
   /// The next window's position in the shuffled order.

@@ -18,8 +18,8 @@ enum NewModel {
       let folder = try ModelLocation(given).path
       let path = folder.appending("config.json")
       json = try ConfigurationObject(path)
-      config = try MappedFile(path).copied(upTo: FileLimit.json)
-      source = CheckpointWeights(try SafetensorsCheckpoint(folder))
+      config = Array(try JSONValue.object(trained(json, configuration)).json().utf8)
+      source = try StoredModel(folder).weights(dtype: configuration.shared.dtype)
     case .new(var values):
       complete(&values, configuration, data)
       json = ConfigurationObject(values, path: configuration.shared.path, prefix: "model.")
@@ -47,6 +47,16 @@ enum NewModel {
     return path.exists ? [ModelFile(name, try MappedFile(path).copied(upTo: FileLimit.json))] : []
   }
 
+  /// The configuration of a model that was opened, with the type in which its weights are trained and written.
+  private static func trained(
+    _ json: ConfigurationObject, _ configuration: LanguageRecipe
+  ) -> JSONObject {
+    var values = json.values
+    values["torch_dtype"] = nil
+    values["dtype"] = .string(configuration.shared.dtype.configurationName)
+    return values
+  }
+
   /// Fills in what follows from data and tokenizer.
   private static func complete(
     _ values: inout JSONObject, _ configuration: LanguageRecipe,
@@ -57,7 +67,7 @@ enum NewModel {
     }
     fill("vocab_size", .number(Double(data.tokenizer.vocabularyCount)))
     fill("max_position_embeddings", .number(Double(configuration.context)))
-    fill("dtype", .string(configuration.shared.dtype == .bf16 ? "bfloat16" : "float32"))
+    values["dtype"] = .string(configuration.shared.dtype.configurationName)
     if let end = data.tokenizer.endToken {
       fill("eos_token_id", .number(Double(end)))
     }

@@ -9,8 +9,10 @@ struct ModelArguments: ParsableArguments {
     help:
       "Folder of a model (config.json, safetensors and tokenizer.json) or of its training run, or a GGUF file.",
     completion: .file()) var model: PathArgument
-  @Option(help: "Type to compute in (default: that of the checkpoint; f32 for GGUF).") var dtype:
-    WeightType?
+  @Option(
+    help:
+      "Type to compute in (default: the one that config.json names, or that of the weights; f32 for GGUF)."
+  ) var dtype: WeightType?
   @OptionGroup var engine: EngineOptions
 
   /// Opens the model and its tokenizer, which must belong together.

@@ -50,7 +50,7 @@ struct DiffMoERule: DiffusionRule {
       CapacityPrediction.updated(
         predictor.thresholds.value, predictions: routed.evidence[0],
         taken: routed.routing.load.tokens.first ?? 1,
-        decay: Double(predictor.decay.value.array(of: Float.self)[0])))
+        decay: Double(predictor.decay.value.cast(to: .f32).array(of: Float.self)[0])))
   }
 }
 

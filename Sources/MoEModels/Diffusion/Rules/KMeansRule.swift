@@ -25,7 +25,7 @@ struct KMeansRule: DiffusionRule {
   }
 
   /// Whether centroids must still be initialized from tokens.
-  var needsStart: Bool { centroids.value.abs().sum().item(as: Float.self) == 0 }
+  var needsStart: Bool { !(centroids.value .!= 0).any() }
 
   func route(_ tokens: LabelledTokens, pass: DiffusionPass) -> RoutedTokens {
     let (x, count) = (tokens.values, centroids.value.size(0))

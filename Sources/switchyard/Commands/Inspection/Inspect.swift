@@ -42,7 +42,9 @@ struct Inspect: WritesFiles {
   var against: PathArgument?
   @OptionGroup var texts: TextOptions
   @OptionGroup var engine: EngineOptions
-  @Option(help: "Type to compute in (default: that of the checkpoint).") var dtype: WeightType?
+  @Option(
+    help: "Type to compute in (default: the one that config.json names, or that of the weights).")
+  var dtype: WeightType?
   @Option(
     help: "Model or tokenizer.json whose tokens the trace holds, to distinguish kinds of tokens.",
     completion: .file()) var tokenizer: PathArgument?
