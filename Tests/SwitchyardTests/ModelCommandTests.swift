@@ -109,6 +109,21 @@ struct ModelCommandTests {
     #expect(piped.output == plain.output, "\(piped.errors)")
   }
 
+  @Test("warn of an index that is not read")
+  func ignoredIndex() throws {
+    _ = try small.folder.write(Array("{}".utf8), to: "model.safetensors.index.json")
+    for arguments in [
+      ["generate", path, "--prompt", "The gate", "--max-tokens", "1"],
+      ["checkpoint", "list", path],
+    ] {
+      let run = try Program.run(arguments)
+      #expect(run.exitCode == 0 && !run.output.isEmpty)
+      #expect(run.errors.contains("model.safetensors.index.json is not read"), "\(run.errors)")
+    }
+    let info = try Program.run("info", path)
+    #expect(info.exitCode == 0 && info.output.contains("is not read") && info.errors.isEmpty)
+  }
+
   @Test("info describes the model")
   func info() throws {
     let run = try Program.run("info", path)

@@ -17,7 +17,9 @@ public final class SafetensorsCheckpoint: Sendable {
   static let singleName = "model.safetensors"
 
   /// Opens a safetensors file, an index (`….index.json`), or a folder with
-  /// `model.safetensors.index.json` or `model.safetensors`.
+  /// `model.safetensors` or `model.safetensors.index.json`.
+  ///
+  /// Of a folder with both, the single file is opened, as in transformers.
   ///
   /// - Throws: ``FileError`` when something is missing or unreadable, ``SafetensorsError`` when a
   ///   file or the index breaks a rule.
@@ -28,7 +30,7 @@ public final class SafetensorsCheckpoint: Sendable {
       guard FileManager.default.isExecutableFile(atPath: path.string) else {
         throw FileError.permissionDenied(path)
       }
-      let candidates = [Self.indexName, Self.singleName].map { path.appending($0) }
+      let candidates = [Self.singleName, Self.indexName].map { path.appending($0) }
       guard let found = candidates.first(where: \.exists) else {
         throw SafetensorsError(path: path, reason: .noCheckpoint)
       }
@@ -44,6 +46,13 @@ public final class SafetensorsCheckpoint: Sendable {
       shards = [try SafetensorsFile(file)]
       shardByName = Dictionary(uniqueKeysWithValues: shards[0].header.entries.map { ($0.name, 0) })
     }
+  }
+
+  /// What to tell about a folder whose index is not read; `nil` if there is nothing to tell.
+  package static func indexWarning(in folder: FilePath) -> String? {
+    guard [singleName, indexName].allSatisfy({ folder.appending($0).exists }) else { return nil }
+    return
+      "\(indexName) is not read, because \(singleName) is there, too; remove the one that is out of date"
   }
 
   /// The file that contains a tensor.

@@ -109,5 +109,6 @@ extension ModelSummary {
         $0[$1.dtype.rawValue, default: 0] += $1.range.count
       })
     warn(ofUnused: entries.map(\.name).filter { !known.contains($0) })
+    if let text = SafetensorsCheckpoint.indexWarning(in: folder) { warnings.append(text) }
   }
 }

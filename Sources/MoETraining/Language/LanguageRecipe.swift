@@ -130,6 +130,11 @@ struct LanguageRecipe: TrainingRecipe {
         "the tokenizer has no token that ends a document (such as <|endoftext|> or </s>), so documents follow one another without one"
       )
     }
+    if case .folder(let given) = self.model,
+      let text = SafetensorsCheckpoint.indexWarning(in: try ModelLocation(given).path)
+    {
+      prepared.notices.append("\(given): \(text)")
+    }
     if configuration.router?.seesFuture == true {
       prepared.notices.append(
         "the router sees later tokens, so the loss of a language model is too low")

@@ -24,6 +24,7 @@ struct CheckpointList: ParsableCommand {
   @Flag(help: "Print one JSON object instead of a table.") var json = false
 
   func run() throws {
+    Output.warn(ofFilesAt: path.path)
     let checkpoint = try SafetensorsCheckpoint(ModelLocation.tensors(path.path))
     let report = CheckpointReport(checkpoint)
     if json { try Output.json(report) } else { Output.line(report.table) }

@@ -45,6 +45,7 @@ struct CheckpointRewrite: WritesFiles {
   func run() throws {
     engine.apply()
     if out.path.extension == "safetensors" { try files.check(out.path, inputs: [path.path]) }
+    Output.warn(ofFilesAt: path.path)
     let progress = ProgressLine()
     defer { progress.end() }
     try ModelLocation.rewrite(

@@ -54,6 +54,7 @@ struct Classify: ParsableCommand {
 
   func run() throws {
     engine.apply()
+    Output.warn(ofFilesAt: model.path)
     let location = try ModelLocation(model.path)
     let classifier = try location.open(as: TextClassifiers.self)
     let preparation = try classifier.preparation(location.path)

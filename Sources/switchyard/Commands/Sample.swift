@@ -97,6 +97,7 @@ struct Sample: WritesFiles {
 
   func run() throws {
     engine.apply()
+    Output.warn(ofFilesAt: model.path)
     let stored = try ModelLocation(model.path).open(as: DiffusionModels.self)
     try files.check(out.path)
     if !writesNumbers {

@@ -42,6 +42,7 @@ struct Trace: WritesFiles {
     try files.check(out.path, inputs: [arguments.model.path] + texts.text.map(\.path))
     let recording = try texts.recording(generate: generate, weights: weights)
     arguments.engine.apply()
+    Output.warn(ofFilesAt: arguments.model.path)
     let progress = ProgressLine()
     defer { progress.end() }
     let tokens = try SettingError.renaming(TextOptions.flags) {

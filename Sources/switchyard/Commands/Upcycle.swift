@@ -69,6 +69,7 @@ struct Upcycle: ParsableCommand {
 
   func run() throws {
     engine.apply()
+    Output.warn(ofFilesAt: model.path)
     var plan = UpcyclingPlan(experts: experts, k: k)
     plan.layers = LayerSelection(parsing: layers) ?? .all
     (plan.split, plan.noise, plan.seed, plan.dtype) = (split, noise, seed, dtype?.dtype)

@@ -18,6 +18,7 @@ struct ModelArguments: ParsableArguments {
   /// Opens the model and its tokenizer, which must belong together.
   func open() throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
     engine.apply()
+    Output.warn(ofFilesAt: model.path)
     let model = try StoredModel(model.path)
     return (try model.decoder(dtype: dtype?.dtype), try model.checkedTokenizer())
   }

@@ -32,6 +32,9 @@ public enum LanguageModels: ModelKind {
     var summary = ModelSummary(
       family: c.family, details: details, weights: inventory.weights, idle: idle(c))
     summary.warn(ofUnused: inventory.unused)
+    if let text = SafetensorsCheckpoint.indexWarning(in: model.path) {
+      summary.warnings.append(text)
+    }
     switch tokenizer {
     case .success(let count) where count > c.vocabularySize:
       summary.warnings.append(

@@ -67,6 +67,7 @@ struct Inspect: WritesFiles {
     try files.check(
       html?.path, inputs: [input.path, against?.path, tokenizer?.path] + texts.text.map(\.path))
     engine.apply()
+    Output.warn(ofFilesAt: input.path)
     for type in InspectionSubjects.all {
       if let subject = try type.init(self) { return try subject.inspect() }
     }
