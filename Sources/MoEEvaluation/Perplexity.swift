@@ -58,25 +58,25 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///   - stride: The number of tokens between the starts of windows.
   ///   - progress: Receives the number of tokens processed so far.
   /// - Returns: The perplexity and related measures.
-  /// - Throws: ``Failure``.
+  /// - Throws: ``Failure``, or `NonFiniteScores` when the model's scores mean nothing.
   /// - SeeAlso: [Perplexity of fixed-length
   ///   models](https://huggingface.co/docs/transformers/perplexity), whose strided definition this
   ///   follows, with every window weighted by its number of scored tokens.
   public static func measure(
     _ model: MoEDecoder, tokens: [Int], bytes: Int, byteCounts: [Int], context: Int, stride: Int,
     progress: ProgressHandler = { _ in }
-  ) throws(Failure) -> Perplexity {
+  ) throws -> Perplexity {
     precondition(
       byteCounts.count == tokens.count, "\(byteCounts.count) lengths of \(tokens.count) tokens")
     let (limit, vocabulary) = (
       model.configuration.contextLength, model.configuration.vocabularySize
     )
-    guard tokens.count >= 2 else { throw .textTooShort(tokens: tokens.count) }
+    guard tokens.count >= 2 else { throw Failure.textTooShort(tokens: tokens.count) }
     guard context >= 2, context <= limit, stride >= 1, stride <= context else {
-      throw .invalidWindow(context: context, stride: stride, limit: limit)
+      throw Failure.invalidWindow(context: context, stride: stride, limit: limit)
     }
     if let token = tokens.first(where: { !(0..<vocabulary ~= $0) }) {
-      throw .tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
+      throw Failure.tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
     }
     var (sum, scored, done) = (0.0, 0, 0)
     var scoredBytes = bytes
@@ -86,7 +86,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
       let first = max(done, begin + 1)
       scoredBytes -= byteCounts[done..<first].reduce(0, +)
       if first < end {
-        sum += withoutGradients { loss(model, tokens[begin..<end], from: first - begin) }
+        sum += try withoutGradients { try loss(model, tokens[begin..<end], from: first - begin) }
         scored += end - first
       }
       done = end
@@ -102,11 +102,12 @@ public struct Perplexity: Hashable, Codable, Sendable {
   /// The sum of the negative log-likelihoods of a window's tokens from position `first` on.
   private static func loss(
     _ model: MoEDecoder, _ window: ArraySlice<Int>, from first: Int
-  ) -> Double {
+  ) throws -> Double {
     let tokens = Array(window)
     // [positions, vocabulary]
     let logits = model(Tensor(tokens, shape: [1, tokens.count])).logits[0]
     let predictions = logits[first - 1..<tokens.count - 1].cast(to: .f32)
+    try model.check(predictions, of: tokens, from: window.startIndex)
     let targets = Tensor(Array(tokens[first...]))
     return Double(predictions.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))
   }

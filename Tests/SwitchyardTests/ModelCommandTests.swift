@@ -61,7 +61,7 @@ struct ModelCommandTests {
       small.model, prompt: small.tokenizer.encode("The gate"),
       sampler: Sampler(try SamplingSettings(temperature: 0), seed: 0),
       tokenCount: small.tokenizer.vocabularyCount)
-    let tokens = (0..<24).compactMap { _ in generator.next() }
+    let tokens = try (0..<24).compactMap { _ in try generator.next() }
     #expect(greedy.exitCode == 0 && tokens.count == 24)
     #expect(greedy.output == (try small.tokenizer.decode(tokens)) + "\n")
     #expect(greedy.errors.contains("made 24") && greedy.errors.contains("tokens/s"))
@@ -107,6 +107,31 @@ struct ModelCommandTests {
     #expect(first.split(separator: ".").last?.count == 4, "\(plain.output)")
     let piped = try Program.run(["perplexity", path, "--text", "-"], input: SmallModel.text)
     #expect(piped.output == plain.output, "\(piped.errors)")
+  }
+
+  @Test("refuse scores that are not finite, with layer and token, and write nothing")
+  func notFinite() throws {
+    let weight = "model.layers.1.self_attn.v_proj.weight"
+    let tensors = small.model.parameters.map { named in
+      (named.name, named.parameter.value * (named.name == weight ? Double.nan : 1))
+    }
+    try SafetensorsFile.write(
+      Dictionary(uniqueKeysWithValues: tensors), to: small.folder.file("model.safetensors"))
+    let text = try small.folder.write(Array(SmallModel.text.utf8), to: "text.txt").string
+    let out = small.folder.file("trace.safetensors")
+    for arguments in [
+      ["generate", path, "--prompt", "The gate", "--temperature", "0"],
+      ["perplexity", path, "--text", text], ["perplexity", path, "--text", text, "--json"],
+      ["trace", path, "--text", text, "--out", out.string],
+      ["trace", path, "--text", text, "--generate", "2", "--out", out.string],
+      ["inspect", path, "--text", text],
+    ] {
+      let run = try Program.run(arguments)
+      #expect(run.exitCode == 1 && run.output.isEmpty, "\(arguments) \(run.output)")
+      #expect(run.errors.contains("the model's scores are not finite: layer 1 is the first part"))
+      #expect(run.errors.contains("for token 0") && run.errors.contains("'\(weight)'"))
+    }
+    #expect(out.isMissing)
   }
 
   @Test("warn of an index that is not read")

@@ -62,7 +62,7 @@ enum ClassifierComparisons {
         run: { try timed(iterations: $0, fineTuning(folder)) }, bar: .ratio(1 / 1.2)),
       Comparison(
         title: "classifier: one text of 45 tokens, MiniLM's shape, f32", peerName: "single",
-        iterations: 30, run: { timed(iterations: $0) { _ = single.predict([one]) } },
+        iterations: 30, run: { try timed(iterations: $0) { _ = try single.predict([one]) } },
         bar: .ratio(0.5)),
       Comparison(
         title: "classifier: recurrent units, 16 news, forward and backward", peerName: "recurrent",

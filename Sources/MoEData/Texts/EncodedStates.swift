@@ -69,7 +69,7 @@ package struct StateCache {
   ///   - identity: Identifies the encoder, including its pooling.
   ///   - progress: Called as the work advances.
   /// - Returns: The states.
-  /// - Throws: A `FileError`, as for a full disk.
+  /// - Throws: `NonFiniteScores` when the encoder's states mean nothing; a `FileError`, as for a full disk.
   package func states(
     of texts: [TokenizedText], by encoder: any TextEncoder, identity: String,
     progress: ProgressHandler
@@ -114,7 +114,7 @@ package struct StateCache {
     try AtomicFile.write(to: raw) { file in
       for first in stride(from: 0, to: texts.count, by: Self.batchSize * 16) {
         let block = texts[first..<min(first + Self.batchSize * 16, texts.count)]
-        let states = Self.encode(Array(block), encoder) { done in
+        let states = try Self.encode(Array(block), encoder) { done in
           progress(Progress("encoding texts", completed: first + done, total: texts.count))
         }
         pooled += states.pooled
@@ -143,7 +143,7 @@ package struct StateCache {
   /// States of some texts, in order, computed in batches of texts of similar length.
   private static func encode(
     _ texts: [TokenizedText], _ encoder: any TextEncoder, done: (Int) -> Void
-  ) -> (pooled: [Float], rows: [[Float16]]) {
+  ) throws -> (pooled: [Float], rows: [[Float16]]) {
     let width = encoder.configuration.hiddenSize
     let order = texts.indices.sorted { (texts[$0].ids.count, $0) < (texts[$1].ids.count, $1) }
     var pooled = [Float](repeating: 0, count: texts.count * width)
@@ -151,8 +151,12 @@ package struct StateCache {
     for start in stride(from: 0, to: order.count, by: batchSize) {
       let batch = Array(order[start..<min(start + batchSize, order.count)])
       let views = withoutGradients { encoder(batch.map { texts[$0] }) }
-      let vectors = views.pooled.cast(to: .f32).array(of: Float.self)
-      let states = views.sequence.rows.cast(to: .f16).array(of: Float16.self)
+      let (pooledVectors, halves) = (
+        views.pooled.cast(to: .f32), views.sequence.rows.cast(to: .f16)
+      )
+      try encoder.check([pooledVectors, halves], of: batch.map { texts[$0] })
+      let vectors = pooledVectors.array(of: Float.self)
+      let states = halves.array(of: Float16.self)
       var row = 0
       for (place, text) in batch.enumerated() {
         pooled.replaceSubrange(

@@ -38,7 +38,7 @@ extension ClassifierReport {
     let set = try ClassificationSet(source, with: try model.preparation(location.path))
     let name = folder.lastComponent?.string ?? folder.string
     let from = "\(name) on \(data.lastComponent?.string ?? data.string)"
-    self.init(model, source, set, examples: examples, from: from)
+    try self.init(model, source, set, examples: examples, from: from)
     if let other { values += try Self.agreement(model, set, with: other, source) }
   }
 
@@ -61,7 +61,9 @@ extension ClassifierReport {
       )
     }
     let theirs = try ClassificationSet(source, with: try other.preparation(location.path))
-    let chosen = [predictions(model, set), predictions(other, theirs)].map { $0.map(\.expert) }
+    let chosen = try [predictions(model, set), predictions(other, theirs)].map {
+      $0.map(\.expert)
+    }
     func agreement(exchangeable: Bool) -> Double {
       GroupedRouting.agreement(
         chosen[0], chosen[1], experts: kinds.count, exchangeable: exchangeable)
@@ -74,8 +76,8 @@ extension ClassifierReport {
   init(
     _ model: TextClassifier, _ source: LabelledTexts, _ set: ClassificationSet, examples: Int,
     from name: String
-  ) {
-    let predictions = Self.predictions(model, set)
+  ) throws {
+    let predictions = try Self.predictions(model, set)
     let evaluation = ClassificationEvaluation(model.configuration, set, predictions)
     let usage = evaluation.usage
     let accuracy = evaluation.classes == nil ? nil : evaluation.accuracyByExpert
@@ -98,7 +100,7 @@ extension ClassifierReport {
           share: usage.shares[number], accuracy: accuracy?[number] ?? nil,
           certainty: Self.certainty(of: number, predictions),
           examples: Self.examples(examples, of: number, predictions, source))
-      }, groups: groups, classes: quality, millisecondsPerText: Self.time(model, set))
+      }, groups: groups, classes: quality, millisecondsPerText: try Self.time(model, set))
   }
 
   private static func certainty(
@@ -113,14 +115,14 @@ extension ClassifierReport {
 
   private static func predictions(
     _ model: TextClassifier, _ set: ClassificationSet
-  ) -> [TextClassifier.Prediction] {
+  ) throws -> [TextClassifier.Prediction] {
     let order = (0..<set.count).sorted {
       (set.tokens[$0].ids.count, $0) < (set.tokens[$1].ids.count, $1)
     }
     var result: [(text: Int, prediction: TextClassifier.Prediction)] = []
     for start in stride(from: 0, to: order.count, by: 64) {
       let batch = Array(order[start..<min(start + 64, order.count)])
-      result += zip(batch, model.predict(batch.map { set.tokens[$0] })).map { ($0, $1) }
+      result += zip(batch, try model.predict(batch.map { set.tokens[$0] })).map { ($0, $1) }
     }
     return result.sorted { $0.text < $1.text }.map(\.prediction)
   }
@@ -146,10 +148,10 @@ extension ClassifierReport {
   }
 
   /// The median of up to 50 texts, one at a time, after a first one that does not count.
-  private static func time(_ model: TextClassifier, _ set: ClassificationSet) -> Double {
+  private static func time(_ model: TextClassifier, _ set: ClassificationSet) throws -> Double {
     let clock = ContinuousClock()
-    let times = set.tokens.prefix(51).map { text in
-      clock.measure { _ = model.predict([text]) } / .milliseconds(1)
+    let times = try set.tokens.prefix(51).map { text in
+      try clock.measure { _ = try model.predict([text]) } / .milliseconds(1)
     }
     let sorted = times.dropFirst().sorted()
     return sorted.isEmpty ? times.first ?? 0 : sorted[sorted.count / 2]

@@ -168,9 +168,11 @@ private struct ExpertWork {
       let numbers = places.map { $0 * set.count / count }
       let labels = numbers.map(set.label)
       let noisy = process.noised(try set.images(numbers, random: random), random: random)
-      let sparse = withoutGradients {
-        model(noisy.images, times: noisy.times, labels: labels).sparse
+      let output = withoutGradients { model(noisy.images, times: noisy.times, labels: labels) }
+      guard output.prediction.isAllFinite else {
+        throw model.nonFinite(noisy.images, times: noisy.times, labels: labels)
       }
+      let sparse = output.sparse
       let isDropped = model.withLabelsDropped(labels, random: dropping).map {
         $0 == model.nullLabel
       }

@@ -112,12 +112,12 @@ public struct TextRecording: Sendable {
       weights: weights)
     for (source, path) in texts.enumerated() {
       var text = try TextTokens(path, tokenizer)
-      var left = tokens ?? .max
-      while case let part = try text.next(min(window, left)), !part.isEmpty {
+      var read = 0
+      while case let part = try text.next(min(window, (tokens ?? .max) - read)), !part.isEmpty {
         recorder.beginSequence(source: source, promptLength: part.count)
-        try read(part, model, tokenizer, recorder)
-        left -= part.count
-        let done = max(text.fractionTaken, share(of: left))
+        try read(part, from: read, model, tokenizer, recorder)
+        read += part.count
+        let done = max(text.fractionTaken, share(of: read))
         progress(Progress("tracing", completed: Int(done * 1_000), total: 1_000))
       }
     }
@@ -126,9 +126,7 @@ public struct TextRecording: Sendable {
   }
 
   /// The recorded share of the tokens of a text that are wanted; 0 if all are.
-  private func share(of left: Int) -> Double {
-    tokens.map { 1 - Double(left) / Double($0) } ?? 0
-  }
+  private func share(of read: Int) -> Double { tokens.map { Double(read) / Double($0) } ?? 0 }
 
   private func window(for model: MoEDecoder) throws(SettingError) -> Int {
     let limit = model.configuration.contextLength
@@ -142,11 +140,16 @@ public struct TextRecording: Sendable {
   }
 
   private func read(
-    _ part: [Int], _ model: MoEDecoder, _ tokenizer: Tokenizer, _ recorder: TraceRecorder
+    _ part: [Int], from start: Int, _ model: MoEDecoder, _ tokenizer: Tokenizer,
+    _ recorder: TraceRecorder
   ) throws {
     guard generated > 0 else {
-      withoutGradients {
-        _ = model(Tensor(part, shape: [1, part.count]), lastOnly: true, observer: recorder)
+      let output = withoutGradients {
+        model(Tensor(part, shape: [1, part.count]), lastOnly: true, observer: recorder)
+      }
+      // Gates see every token, the scores only what reaches the last one.
+      for scores in [output.logits] + output.sparse.map(\.logits) {
+        try model.check(scores, of: part, from: start)
       }
       return
     }
@@ -154,6 +157,6 @@ public struct TextRecording: Sendable {
       model, prompt: part, sampler: Sampler(try SamplingSettings(temperature: 0), seed: 0),
       tokenCount: tokenizer.vocabularyCount, observer: recorder)
     // One more is chosen than read, so the last chosen token is not part of the trace.
-    for _ in 0...generated where generator.next() == nil { break }
+    for _ in 0...generated where try generator.next() == nil { break }
   }
 }

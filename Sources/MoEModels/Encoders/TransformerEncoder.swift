@@ -45,13 +45,30 @@ public final class TransformerEncoder: TextEncoder {
 
   /// Encodes texts.
   public func callAsFunction(_ texts: [TokenizedText]) -> InputViews {
+    encode(texts) { _, _, _ in }
+  }
+
+  /// Encodes texts.
+  ///
+  /// - Parameters:
+  ///   - texts: The texts.
+  ///   - watch: Shown the states of all tokens after each part, with the part's name and the prefix of its weights'.
+  /// - Returns: Both views of every text.
+  func encode(
+    _ texts: [TokenizedText], watch: (_ part: String, _ prefix: String, Tensor) -> Void
+  ) -> InputViews {
     configuration.check(texts)
     // Texts of the same length attend in one call.
     let order = texts.indices.sorted { (texts[$0].ids.count, $0) < (texts[$1].ids.count, $1) }
     let sorted = order.map { texts[$0] }
     let lengths = sorted.map(\.ids.count)
     var hidden = norm(embedded(sorted))  // [tokens, hidden]
-    for layer in layers { hidden = layer(hidden, lengths: lengths) }
+    watch("the embedding", "embeddings.", hidden)
+    let prefix = EncoderLayerNames(configuration.family).prefix
+    for (place, layer) in layers.enumerated() {
+      hidden = layer(hidden, lengths: lengths)
+      watch("layer \(place)", "\(prefix).\(place).", hidden)
+    }
     var places = [Int](repeating: 0, count: order.count)
     for (place, text) in order.enumerated() { places[text] = place }
     let sequence = PackedRows(rows: hidden, lengths: lengths).selecting(places)

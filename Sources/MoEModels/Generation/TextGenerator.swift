@@ -40,8 +40,11 @@ public struct TextGenerator {
   }
 
   /// The next token, or `nil` once the model has ended the text.
-  public mutating func next() -> Int? {
+  ///
+  /// - Throws: ``NonFiniteScores`` when the model's scores mean nothing.
+  public mutating func next() throws(NonFiniteScores) -> Int? {
     let scores = withoutGradients { read(pending) }
+    guard scores.allSatisfy(\.isFinite) else { throw model.nonFinite(in: history) }
     let token = sampler.choose(from: scores, history: history)
     guard !model.configuration.endTokens.contains(token) else { return nil }
     history.append(token)

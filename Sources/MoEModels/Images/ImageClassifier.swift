@@ -152,6 +152,14 @@ public final class ImageClassifier {
   ///   - training: Whether channels are normalized by this batch instead of the running statistics.
   /// - Returns: Features and logits.
   public func callAsFunction(_ images: Tensor, training: Bool = false) -> Output {
+    run(images, training: training) { _, _, _ in }
+  }
+
+  /// Applies the model; `watch` is shown the result of each part, with the part's name and the prefix of its weights'.
+  func run(
+    _ images: Tensor, training: Bool,
+    watch: (_ part: String, _ prefix: String, Tensor) -> Void
+  ) -> Output {
     let c = configuration
     require(
       images.rank == 4
@@ -163,7 +171,12 @@ public final class ImageClassifier {
     var batch: [Tensor]? = training ? [] : nil
     let pixels = (images * 0.5 + 0.5 - perChannel(c.mean)) / perChannel(c.deviation)
     var hidden = first(pixels, stride: 1, batch: &batch).relu()
-    for block in blocks { hidden = block(hidden, batch: &batch) }
+    watch("the first convolution", "", hidden)
+    for (place, block) in blocks.enumerated() {
+      hidden = block(hidden, batch: &batch)
+      let prefix = "layer\(place / c.blocks + 1).\(place % c.blocks)."
+      watch("block \(place)", prefix, hidden)
+    }
     let features = hidden.mean(axes: [2, 3])
     return Output(features: features, logits: final(features), batch: batch ?? [])
   }

@@ -87,8 +87,13 @@ public final class TextClassifier {
   ///
   /// - Parameter texts: At most ``ClassifierConfiguration/maximumLength`` tokens each; at least one text.
   /// - Returns: One answer per text.
-  public func predict(_ texts: [TokenizedText]) -> [Prediction] {
-    withoutGradients { predictions(mixture(encoder(texts))) }
+  /// - Throws: ``NonFiniteScores`` when the model's scores mean nothing.
+  public func predict(_ texts: [TokenizedText]) throws(NonFiniteScores) -> [Prediction] {
+    try withoutGradients { () throws(NonFiniteScores) -> [Prediction] in
+      let output = mixture(encoder(texts))
+      try check(output, of: texts)
+      return predictions(output)
+    }
   }
 
   /// Interprets the outputs of the head.

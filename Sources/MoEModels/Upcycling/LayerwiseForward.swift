@@ -12,7 +12,7 @@ enum LayerwiseForward {
   ///   - dtype: The type to which weights are rounded before conversion to f32.
   ///   - progress: Receives the number of layers done so far.
   /// - Returns: The scores, f32, shape `[positions, vocabulary]`.
-  /// - Throws: As `StoredModel.decoder(dtype:)`.
+  /// - Throws: ``NonFiniteScores``; as `StoredModel.decoder(dtype:)`.
   static func logits(
     _ model: StoredModel, tokens: [Int], roundedTo dtype: DType,
     progress: (Int) -> Void = { _ in }
@@ -30,16 +30,28 @@ enum LayerwiseForward {
       width: c.headSize, base: c.rotaryBase, scaling: c.rotaryScaling
     ).angles(0..<tokens.count, on: .cpu)
     let context = RoutingContext(sequenceLengths: [tokens.count])
+    func check(_ x: Tensor, _ place: String, _ weights: [NamedParameter]) throws {
+      var search = FiniteSearch()
+      search.look(at: x, rows: tokens.count, place, weights: "")
+      if search.found != nil { throw search.error(weights, dtype: dtype) }
+    }
     return try withoutGradients {
       let embedding = "model.embed_tokens.weight"
       var hidden = try vocabulary(embedding).embedding(Tensor(tokens, shape: [1, tokens.count]))
+      try check(hidden, "the embedding", [])
       for place in c.layers.indices {
         progress(place)
-        hidden =
-          try builder().layer(place)(hidden, angles: angles, cache: nil, context: context).hidden
+        let builder = builder()
+        let layer = try builder.layer(place)
+        hidden = layer(hidden, angles: angles, cache: nil, context: context).hidden
+        try check(hidden, "layer \(place)", builder.parameters)
       }
-      let normalized = try builder().normalization("model.norm", c.hiddenSize)(hidden)
-      return normalized[0].linear(try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
+      let builder = builder()
+      let normalized = try builder.normalization("model.norm", c.hiddenSize)(hidden)
+      let scores = normalized[0].linear(
+        try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
+      try check(scores, MoEDecoder.head, builder.parameters)
+      return scores
     }
   }
 }

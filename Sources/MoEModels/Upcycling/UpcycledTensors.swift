@@ -102,13 +102,14 @@ final class UpcycledTensors {
     let (split, inner) = (plan.plan.split, plan.configuration.expertInner)
     let begin = expert % split * inner
     let range = begin..<begin + inner
-    let slice: Tensor =
-      switch projection {
-      case .gate: try dense.tensor(named: prefix + ".gate_proj.weight")[range]
-      case .up: try dense.tensor(named: prefix + ".up_proj.weight")[range]
-      case .down:
-        try dense.tensor(named: prefix + ".down_proj.weight").slice(axis: 1, range)
-      }
+    let name = "\(prefix).\(projection.denseName).weight"
+    let whole = try dense.tensor(named: name)
+    let slice = projection == .down ? whole.slice(axis: 1, range) : whole[range]
+    // The noise is as large as the weights, which must be numbers.
+    guard plan.plan.noise == 0 || slice.isAllFinite else {
+      throw NonFiniteScores(
+        place: "layer \(layer)", position: nil, weight: name, dtype: whole.dtype)
+    }
     let isScaled = projection == .down && split > 1
     guard isScaled || plan.plan.noise > 0 else { return slice }
     let wide = slice.cast(to: .f32) * (isScaled ? Double(split) : 1)
@@ -131,6 +132,15 @@ final class UpcycledTensors {
 }
 
 extension ExpertProjection {
+  /// The name of the matrix in a dense network.
+  fileprivate var denseName: String {
+    switch self {
+    case .gate: WeightNames.usual.gate
+    case .up: WeightNames.usual.up
+    case .down: WeightNames.usual.down
+    }
+  }
+
   fileprivate var place: Int {
     switch self {
     case .gate: 0

@@ -52,7 +52,7 @@ public enum Upcycling {
   ///   - progress: Receives progress.
   /// - Returns: A report, with the evidence that outputs did not change.
   /// - Throws: ``UpcyclingError`` if the plan does not fit, or if outputs without noise changed
-  ///   beyond rounding; ``ModelError``, `FileError` and others if the dense model cannot be read or
+  ///   beyond rounding; ``NonFiniteScores`` if a model's scores mean nothing; ``ModelError``, `FileError` and others if the dense model cannot be read or
   ///   the new one cannot be written; nothing is left behind in these cases.
   public static func write(
     _ dense: StoredModel, as plan: UpcyclingPlan, to path: FilePath,
@@ -118,9 +118,8 @@ public enum Upcycling {
 }
 
 extension Tensor {
-  /// The largest magnitude of an element; infinite if any is NaN.
+  /// The largest magnitude of an element.
   fileprivate var largestMagnitude: Double {
-    let largest = Double(abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
-    return largest.isNaN ? .infinity : largest
+    Double(abs().reshaped([-1]).max(axis: 0).item(as: Float.self))
   }
 }

@@ -1,3 +1,5 @@
+import MoECore
+
 private let sumAll = Operator("sum")
 private let sumAxes = Operator("sum", "dim_IntList")
 private let meanAll = Operator("mean")
@@ -48,6 +50,19 @@ extension Tensor {
   /// The smallest elements along one axis, which must not have size 0; equal ones share the
   /// gradient.
   public func min(axis: Int, keepAxes: Bool = false) -> Tensor { minAxes(self, [axis], keepAxes) }
+
+  /// Whether no element is infinite or NaN; true for an empty tensor.
+  ///
+  /// It reads the elements twice and stores nothing, other than ``isFinite()``.
+  public var isAllFinite: Bool {
+    guard count > 0 else { return true }
+    return withoutGradients {
+      // Extremes keep NaN; f64 holds those of every type.
+      [maxAxes(self, [Int](), false), minAxes(self, [Int](), false)].allSatisfy {
+        $0.cast(to: .f64).item(as: Double.self).isFinite
+      }
+    }
+  }
 
   /// The indices of the largest elements along one axis, i64; the first of equal ones.
   public func argmax(axis: Int, keepAxes: Bool = false) -> Tensor {

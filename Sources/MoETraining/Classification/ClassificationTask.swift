@@ -145,6 +145,7 @@ public final class ClassificationTask: TrainingTask {
     for start in stride(from: 0, to: order.count, by: Self.evaluationBatch) {
       let batch = Array(order[start..<min(start + Self.evaluationBatch, order.count)])
       let output = model.mixture(views(of: batch, in: test))
+      try model.check(output, of: batch.map { test.tokens[$0] })
       let part = predictionLoss(output.answers, batch, test).value.item(as: Float.self)
       loss += Double(part) * Double(batch.count)
       predictions += model.predictions(output)

@@ -213,6 +213,9 @@ public final class DiffusionTask: TrainingTask {
         } ?? [])
       for (kind, labels) in kinds.enumerated() {
         let prediction = model(noisy.images, times: noisy.times, labels: labels).prediction
+        guard prediction.isAllFinite else {
+          throw model.nonFinite(noisy.images, times: noisy.times, labels: labels)
+        }
         let loss = objective.losses(prediction, for: noisy).reduce(0.0) {
           $0 + $1.coefficient * Double($1.value.item(as: Float.self))
         }

@@ -97,7 +97,10 @@ public final class ImageClassificationTask: TrainingTask {
     var (predicted, actual) = ([Int](), [Int]())
     for start in stride(from: 0, to: validation.count, by: Self.evaluationBatch) {
       let numbers = Array(start..<min(start + Self.evaluationBatch, validation.count))
-      let logits = model(try validation.images(numbers, random: nil).moved(to: device)).logits
+      let images = try validation.images(numbers, random: nil).moved(to: device)
+      let output = model(images)
+      try model.check(output, of: images)
+      let logits = output.logits
       let labels = numbers.map(validation.label)
       let sum = logits.crossEntropy(targets: Tensor(labels).moved(to: device), reduction: .sum)
       loss += Double(sum.item(as: Float.self))

@@ -132,12 +132,26 @@ public final class LanguageTask: TrainingTask {
     for start in stride(from: 0, to: count, by: settings.batchSize) {
       let numbers = Array(chosen[start..<min(start + settings.batchSize, count)])
       let (inputs, targets) = split(try validation.windows(numbers))
-      let loss = Self.crossEntropy(model(inputs).logits, targets).item(as: Float.self)
+      let logits = model(inputs).logits
+      if !logits.isAllFinite { try refuse(inputs) }
+      let loss = Self.crossEntropy(logits, targets).item(as: Float.self)
       sum += Double(loss) * Double(targets.count)
       tokens += targets.count
     }
     let loss = sum / Double(tokens)
     return [NamedValue("loss", loss), NamedValue("perplexity", exp(loss))]
+  }
+
+  /// Says where the scores of windows stop being finite.
+  private func refuse(_ inputs: Tensor) throws(NonFiniteScores) {
+    for window in 0..<inputs.size(0) {
+      let tokens = inputs[window]
+      let logits = model(tokens.reshaped([1, -1])).logits
+      try model.check(logits, of: tokens.array(of: Int.self))
+    }
+    // Only the whole batch shows it, as where experts choose from all of it.
+    throw NonFiniteScores(
+      place: nil, position: nil, dtype: model.parameters[0].parameter.value.dtype)
   }
 
   /// Configuration and tokenizer.

@@ -76,7 +76,7 @@ struct Classify: ParsableCommand {
         continue
       }
       var answer = answer(
-        classifier.predict([prepared.text])[0], classifier.configuration, prepared.isTruncated)
+        try classifier.predict([prepared.text])[0], classifier.configuration, prepared.isTruncated)
       if file != nil { (answer.line, answer.text, answer.pair) = (line, first, second) }
       try show(answer)
     }

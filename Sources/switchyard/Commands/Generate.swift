@@ -59,7 +59,7 @@ struct Generate: ParsableCommand {
     var (count, first, isFull) = (0, start, false)
     while count < maxTokens {
       isFull = count == room
-      guard !isFull, let token = generator.next() else { break }
+      guard !isFull, let token = try generator.next() else { break }
       if count == 0 { first = clock.now }
       count += 1
       Output.text(try stream.append(token))

@@ -223,7 +223,7 @@ struct SmolLM2Tests {
     var generator = TextGenerator(
       try model.decoder(), prompt: tokenizer.encode("The capital of France is"),
       sampler: Sampler(try SamplingSettings(temperature: 0), seed: 0))
-    let tokens = (0..<2).compactMap { _ in generator.next() }
+    let tokens = try (0..<2).compactMap { _ in try generator.next() }
     #expect(try tokenizer.decode(tokens) == " Paris.")
   }
 }

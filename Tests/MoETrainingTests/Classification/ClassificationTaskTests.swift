@@ -85,7 +85,7 @@ struct ClassificationTaskTests {
       try Tokenizer(folder), limit: model.configuration.maximumLength)
     let texts = SyntheticTexts.make(400, seed: 1)
     let set = try ClassificationSet(texts, with: preparation)
-    let predictions = model.predict(set.tokens)
+    let predictions = try model.predict(set.tokens)
     let evaluation = ClassificationEvaluation(model.configuration, set, predictions)
     let accuracy = try #require(evaluation.classes?.accuracy)
     #expect(abs(accuracy - (try #require(found["accuracy"]))) < 0.011)
@@ -225,7 +225,7 @@ struct ClassificationTaskTests {
     #expect(model.configuration.target == .score(0...5) && model.configuration.readsPairs)
     let preparation = TextPreparation(try Tokenizer(folder), limit: 64)
     let prepared = try #require(preparation("rain cloud", "rain"))
-    #expect(model.predict([prepared.text])[0].score?.isFinite == true)
+    #expect(try model.predict([prepared.text])[0].score?.isFinite == true)
   }
 
   @Test("a model of questions with facts is inspected with facts, and against another model")

@@ -128,9 +128,10 @@ struct ImageClassificationTests {
     }
     let measurement = try FidelityMeasurement(
       classifier: trained("classifier", ["training.steps=1"]), reference: files, count: 12)
-    #expect(throws: SettingError.self) {
+    let error = #expect(throws: NonFiniteScores.self) {
       try measurement.measure(broken, sampler: DiffusionSampler(.euler, steps: 2), seed: 1)
     }
+    #expect(error?.weight == "final_layer.linear.bias" && error?.place == "the final layer")
   }
 
   private func stored(

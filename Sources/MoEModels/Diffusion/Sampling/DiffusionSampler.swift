@@ -80,7 +80,7 @@ public struct DiffusionSampler: Hashable, Sendable {
   /// - Returns: Shape `[images, channels, rows, columns]`, f32; pixels lie between -1 and 1, but nothing holds them
   ///   there.
   /// - Throws: ``ImageSamplingError`` when the model does not fit, and `SettingError` for a label or guidance out of
-  ///   range, before work starts; or what `observe` throws.
+  ///   range, before work starts; ``NonFiniteScores`` when a prediction means nothing; or what `observe` throws.
   public func images(
     from model: some Denoiser, labels: [Int], seed: UInt64, first: Int = 0,
     on device: Device = .cpu,
@@ -125,8 +125,8 @@ public struct DiffusionSampler: Hashable, Sendable {
     _ model: some Denoiser, from noise: Tensor, labels: [Int],
     observe: (Progress) throws -> Void = { _ in }
   ) throws -> Tensor {
-    func velocity(_ images: Tensor, at time: Double) -> Tensor {
-      guidance.predict(model, images, time: RectifiedFlow.timeScale * time, labels: labels)
+    func velocity(_ images: Tensor, at time: Double) throws -> Tensor {
+      try guidance.predict(model, images, time: RectifiedFlow.timeScale * time, labels: labels)
         .parts(channels: images.size(1)).prediction
     }
     var images = noise
@@ -134,11 +134,11 @@ public struct DiffusionSampler: Hashable, Sendable {
     for step in 0..<steps {
       let time = 1 - Double(step) / Double(steps)
       let next = 1 - Double(step + 1) / Double(steps)
-      let start = velocity(images, at: time)
+      let start = try velocity(images, at: time)
       let straight = images + start * (next - time)
       images =
         method == .euler
-        ? straight : images + (start + velocity(straight, at: next)) * ((next - time) / 2)
+        ? straight : images + (start + (try velocity(straight, at: next))) * ((next - time) / 2)
       try observe(Progress(step: step + 1, time: next, images: images))
     }
     return images
@@ -163,7 +163,7 @@ public struct DiffusionSampler: Hashable, Sendable {
     var images = start
     try observe(Progress(step: 0, time: 1, images: images))
     for step in (0..<steps).reversed() {
-      let output = guidance.predict(
+      let output = try guidance.predict(
         model, images, time: Double(schedule.times[step]), labels: labels)
       let (predicted, variance) = output.parts(channels: images.size(1))
       let all = Array(repeating: step, count: labels.count)

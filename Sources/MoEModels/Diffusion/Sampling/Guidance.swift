@@ -23,6 +23,15 @@ public protocol Denoiser: AnyObject {
   /// - Returns: The prediction, then variances if the model predicts them, in `channels` or twice
   ///   as many channels.
   func predict(_ images: Tensor, times: Tensor, labels: [Int]) -> Tensor
+
+  /// Says where the model's numbers stop being finite, when a prediction is not; by default without a place.
+  ///
+  /// - Parameters:
+  ///   - images: Shape `[batch, channels, rows, columns]`, f32.
+  ///   - times: From 0 to 1000, shape `[batch]`.
+  ///   - labels: Of each image.
+  /// - Returns: The error to throw.
+  func nonFinite(_ images: Tensor, times: Tensor, labels: [Int]) -> NonFiniteScores
 }
 
 extension DiffusionTransformer: Denoiser {
@@ -95,26 +104,28 @@ public struct Guidance: Hashable, Sendable {
   ///   - time: From 0 to 1000, the same for all.
   ///   - labels: Of each image.
   /// - Returns: The model's output, f32.
+  /// - Throws: ``NonFiniteScores`` when the output means nothing.
   func predict(
     _ model: some Denoiser, _ images: Tensor, time: Double, labels: [Int]
-  ) -> Tensor {
-    let batch = labels.count
-    func times(_ count: Int) -> Tensor { Tensor.full(time, [count], on: images.device) }
+  ) throws(NonFiniteScores) -> Tensor {
+    func output(_ images: Tensor, _ labels: [Int]) throws(NonFiniteScores) -> Tensor {
+      let times = Tensor.full(time, [labels.count], on: images.device)
+      let found = model.predict(images, times: times, labels: labels).cast(to: .f32)
+      guard found.isAllFinite else { throw model.nonFinite(images, times: times, labels: labels) }
+      return found
+    }
     guard scale > 1, interval.contains(time / RectifiedFlow.timeScale), let null = model.nullLabel
     else {
-      return model.predict(images, times: times(batch), labels: labels).cast(to: .f32)
+      return try output(images, labels)
     }
-    let empty = Array(repeating: null, count: batch)
-    var both: [Tensor]
+    let empty = Array(repeating: null, count: labels.count)
+    let both: [Tensor]
     if isConcatenated {
-      both = model.predict(
-        Tensor.concatenated([images, images], axis: 0), times: times(2 * batch),
-        labels: labels + empty
-      ).split(count: 2, axis: 0)
+      both = try output(Tensor.concatenated([images, images], axis: 0), labels + empty)
+        .split(count: 2, axis: 0)
     } else {
-      both = [labels, empty].map { model.predict(images, times: times(batch), labels: $0) }
+      both = [try output(images, labels), try output(images, empty)]
     }
-    both = both.map { $0.cast(to: .f32) }
     let channels = images.size(1)
     let (label, variance) = both[0].parts(channels: channels)
     let nothing = both[1].parts(channels: channels).prediction
