@@ -112,12 +112,12 @@ public struct TextRecording: Sendable {
       weights: weights)
     for (source, path) in texts.enumerated() {
       var text = try TextTokens(path, tokenizer)
-      var read = 0
-      while case let part = try text.next(min(window, (tokens ?? .max) - read)), !part.isEmpty {
+      var count = 0
+      while case let part = try text.next(min(window, (tokens ?? .max) - count)), !part.isEmpty {
         recorder.beginSequence(source: source, promptLength: part.count)
-        try read(part, from: read, model, tokenizer, recorder)
-        read += part.count
-        let done = max(text.fractionTaken, share(of: read))
+        try read(part, from: count, model, tokenizer, recorder)
+        count += part.count
+        let done = max(text.fractionTaken, share(of: count))
         progress(Progress("tracing", completed: Int(done * 1_000), total: 1_000))
       }
     }
@@ -126,7 +126,7 @@ public struct TextRecording: Sendable {
   }
 
   /// The recorded share of the tokens of a text that are wanted; 0 if all are.
-  private func share(of read: Int) -> Double { tokens.map { Double(read) / Double($0) } ?? 0 }
+  private func share(of count: Int) -> Double { tokens.map { Double(count) / Double($0) } ?? 0 }
 
   private func window(for model: MoEDecoder) throws(SettingError) -> Int {
     let limit = model.configuration.contextLength

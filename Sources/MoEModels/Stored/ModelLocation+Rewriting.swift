@@ -51,7 +51,7 @@ extension ModelLocation {
     var keys = try ConfigurationObject(file).values
     let names = ["dtype", "torch_dtype"].filter { keys[$0] != nil }
     guard !names.isEmpty else { return nil }
-    for name in names { keys[name] = .string(dtype.transformersName) }
+    for name in names { keys[name] = .string(dtype.configurationName) }
     return try JSONText.pretty(keys)
   }
 }
