@@ -9,6 +9,8 @@ public enum TracingError: Error, Hashable {
   case notATrace(FilePath, String)
   /// A token chose an expert that the layer does not have.
   case expertOutOfRange(FilePath, token: Int, layer: Int, expert: Int, experts: Int)
+  /// A token chose an expert of a layer twice.
+  case expertRepeated(FilePath, token: Int, layer: Int, expert: Int)
   /// A request cannot be fulfilled; the text says why and what to change.
   case invalidRequest(String)
 }
@@ -23,6 +25,8 @@ extension TracingError: CustomStringConvertible {
       "\(path): \(problem)"
     case .expertOutOfRange(let path, let token, let layer, let expert, let experts):
       "\(path): token \(token) chose expert \(expert) in layer \(layer), which has experts 0…\(experts - 1); the trace is damaged or belongs to another model"
+    case .expertRepeated(let path, let token, let layer, let expert):
+      "\(path): token \(token) chose expert \(expert) in layer \(layer) twice, which no router does; the entry is padding, or the file is damaged"
     case .invalidRequest(let problem): problem
     }
   }

@@ -156,7 +156,7 @@ struct TraceImportTests {
   @Test("ids out of range and options that do not fit are refused, and nothing appears")
   func refused() throws {
     #expect(throws: TracingError.self) { try load("vllm.npy") { $0.experts = 7 } }
-    #expect(throws: TracingError.self) { try load("vllm.npy") { $0.layers = [1] } }
+    #expect(throws: TracingError.self) { try load("vllm.npy") { $0.layers = [1, 9] } }
     #expect(throws: TracingError.self) {
       try load("vllm.npy") { $0.sequenceLengths = Fixtures.path("traces/vllm.npy") }
     }

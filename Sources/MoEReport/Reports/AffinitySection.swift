@@ -9,7 +9,7 @@ struct AffinitySection {
   init(_ report: TraceReport, pairs: [Int]) { (self.report, self.pairs) = (report, pairs) }
 
   var section: Page.Section? {
-    guard !report.transitions.isEmpty, report.tokens > 0 else { return nil }
+    guard !report.transitions.isEmpty, report.tokens ?? 0 > 0 else { return nil }
     return Page.Section(
       "From layer to layer",
       [
@@ -71,7 +71,7 @@ struct AffinitySection {
 
   var flow: Figure {
     let groups = report.layers.map { Self.groups($0.firstLoad) }
-    let total = Double(max(1, report.tokens))
+    let total = Double(max(1, report.tokens ?? 0))
     let sizes = zip(report.layers, groups).map { layer, group in
       var sums = [Double](repeating: 0, count: group.names.count)
       for (expert, load) in layer.firstLoad.enumerated() {

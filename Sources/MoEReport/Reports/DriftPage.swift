@@ -10,7 +10,10 @@ public struct DriftPage {
 
   /// The page.
   public var page: Page {
-    let tokens = report.tokens.map(NumberText.count).joined(separator: " and ")
+    let known = report.tokens.compactMap { $0 }
+    let tokens =
+      known.count < report.tokens.count
+      ? "unknown numbers of" : known.map { NumberText.count($0) }.joined(separator: " and ")
     var sections = [
       Page.Section("What it means", [.findings(report.diagnosis)]),
       Page.Section("Loads", [.figures([loads] + changes), .table(table)]),

@@ -56,11 +56,18 @@ public struct InspectionPage {
   }
 
   private var summary: String {
-    let sequences =
-      report.sequences > 0 ? " in \(NumberText.count(report.sequences)) sequences" : ""
+    func count(_ number: Int, _ noun: String) -> String {
+      "\(NumberText.count(number)) \(NumberText.noun(number, noun))"
+    }
+    let sequences = report.sequences > 0 ? " in \(count(report.sequences, "sequence"))" : ""
     let source = report.source.map { "; from \($0)" } ?? ""
-    return
-      "\(NumberText.count(report.tokens)) tokens\(sequences), \(report.layers.count) sparse layers, top-\(report.k) of \(report.experts) experts\(source)"
+    let (layers, experts) = (
+      count(report.layers.count, "sparse layer"), count(report.experts, "expert")
+    )
+    guard let tokens = report.tokens, let k = report.k else {
+      return "loads of \(layers) of \(experts), of an unknown number of tokens\(source)"
+    }
+    return "\(count(tokens, "token"))\(sequences), \(layers), top-\(k) of \(experts)\(source)"
   }
 
   private var meaning: Page.Section {
@@ -113,7 +120,7 @@ struct LoadSection {
   init(_ report: TraceReport) { self.report = report }
 
   var section: Page.Section? {
-    guard report.tokens > 0, !report.layers.isEmpty else { return nil }
+    guard report.tokens ?? 1 > 0, !report.layers.isEmpty else { return nil }
     return Page.Section("Load of the experts", [.figures([map, spread, evenness]), .table(table)])
   }
 
@@ -183,7 +190,7 @@ struct TogetherSection {
   init(_ report: TraceReport) { self.report = report }
 
   var section: Page.Section? {
-    guard let together = report.coactivation, report.tokens > 0 else { return nil }
+    guard let together = report.coactivation, report.tokens ?? 0 > 0 else { return nil }
     let names = (0..<report.experts).map(String.init)
     let figure = HeatMap(
       rows: names, columns: names, values: together.lifts, rowTitle: "expert",

@@ -8,7 +8,7 @@ struct SpecializationSection {
   init(_ report: TraceReport) { self.report = report }
 
   var section: Page.Section? {
-    guard !report.specializations.isEmpty, report.tokens > 0 else { return nil }
+    guard !report.specializations.isEmpty, report.tokens ?? 0 > 0 else { return nil }
     return Page.Section(
       "Which tokens use which experts",
       [

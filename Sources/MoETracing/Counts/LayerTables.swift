@@ -45,6 +45,8 @@ struct LayerTables {
   let weighted: CountTable<Double>
   /// Pairs of slots, each counted once: the table plus its transpose are the coactivations.
   let coactivations: CountTable<Int>
+  /// One number: the weights that are negative or not finite.
+  let unusableWeights = CountTable<Int>(1)
 
   init(experts: Int, tables: RoutingCounts.Tables, hasWeights: Bool, isLast: Bool) {
     func size(_ table: RoutingCounts.Tables) -> Int {
@@ -60,6 +62,8 @@ struct LayerTables {
     weighted = CountTable(size(.weightedTransitions))
     coactivations = CountTable(size(.coactivations))
   }
+
+  func countWeights(_ here: LayerChoices) { unusableWeights.add(here.unusableWeights, at: 0) }
 
   func countLoads(_ here: LayerChoices, isFull: Bool) {
     guard isFull, !here.hasWeights else { return countSparseLoads(here) }

@@ -35,6 +35,7 @@ struct RoutingCounter {
     let (k, width) = (header.k, header.choicesPerToken)
     let here = LayerChoices(block, layer: layer, k: k, width: width)
     let table = layers[layer]
+    if hasWeights { table.countWeights(here) }
     let isFull = here.isFull
     table.countLoads(here, isFull: isFull)
     if tables.contains(.coactivations) { table.countCoactivations(here, isFull: isFull) }
@@ -64,7 +65,18 @@ struct RoutingCounter {
       weightedTransitions: ifAsked(.weightedTransitions) {
         pairs.map { $0.weightedArray(k: header.k, hasWeights: hasWeights) }
       },
-      coactivations: ifAsked(.coactivations) { layers.map(\.allCoactivations) })
+      coactivations: ifAsked(.coactivations) { layers.map(\.allCoactivations) },
+      remarks: weightRemark.map { [$0] } ?? [])
+  }
+}
+
+extension RoutingCounter {
+  /// A sentence about weights that are no weights, if there are any.
+  private var weightRemark: String? {
+    let unusable = layers.reduce(0) { $0 + $1.unusableWeights.array[0] }
+    guard unusable > 0 else { return nil }
+    return
+      "\(unusable) \(unusable == 1 ? "weight is" : "weights are") negative or not finite, and \(unusable == 1 ? "counts" : "count") as 0."
   }
 }
 
@@ -156,6 +168,19 @@ extension RoutingTrace.Block {
     }
     let scale = sum > 0 ? 1 / sum : 0
     for slot in 0..<k { result[slot] *= scale }
+  }
+
+  /// The number of weights of used slots that are negative or not finite.
+  var unusableWeights: Int {
+    guard let weights = unsafe weights else { return 0 }
+    var count = 0
+    for token in 0..<tokens {
+      for slot in 0..<k where self[token, slot] != RoutingTraceHeader.unusedSlot {
+        let weight = unsafe Float16(bitPattern: weights[token * width + slot])
+        if !(weight >= 0 && weight.isFinite) { count += 1 }
+      }
+    }
+    return count
   }
 
   /// A choice's weight, 1 without weights; 0 in unused slots and for anything but a positive

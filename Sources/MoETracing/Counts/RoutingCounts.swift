@@ -26,13 +26,14 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
   public var layers: [Int]
   /// The number of experts per layer.
   public var expertCount: Int
-  /// The number of slots per token and layer.
-  public var k: Int
-  /// The number of counted tokens.
-  public var tokenCount: Int
+  /// The number of slots per token and layer; `nil` if only loads are known.
+  public var k: Int?
+  /// The number of counted tokens; `nil` if only loads are known.
+  public var tokenCount: Int?
   /// Assignments per layer and expert, over all slots: `[layers][experts]`.
   public var loads: [[Int]]
-  /// Tokens per layer and expert, counting only their first slot: `[layers][experts]`.
+  /// Tokens per layer and expert, counting only their first slot: `[layers][experts]`; empty if
+  /// unknown.
   public var firstLoads: [[Int]]
   /// Sums of normalized weights per layer and expert: `[layers][experts]`.
   ///
@@ -51,18 +52,21 @@ public struct RoutingCounts: Hashable, Codable, Sendable {
   /// `[layers][experts²]`: tokens that chose both `i` and `p` in a layer; symmetric, 0 on the
   /// diagonal.
   public var coactivations: [[Int]]?
+  /// What the file leaves open or does wrong, in sentences.
+  public var remarks: [String]
 
   /// Collects counts, for example from a file that holds nothing else.
   public init(
-    layers: [Int], expertCount: Int, k: Int, tokenCount: Int, loads: [[Int]],
+    layers: [Int], expertCount: Int, k: Int?, tokenCount: Int?, loads: [[Int]],
     firstLoads: [[Int]], weightedLoads: [[Double]], firstTransitions: [[Int]]? = nil,
     pairTransitions: [[Int]]? = nil, weightedTransitions: [[Double]]? = nil,
-    coactivations: [[Int]]? = nil
+    coactivations: [[Int]]? = nil, remarks: [String] = []
   ) {
     (self.layers, self.expertCount, self.k, self.tokenCount) = (layers, expertCount, k, tokenCount)
     (self.loads, self.firstLoads, self.weightedLoads) = (loads, firstLoads, weightedLoads)
     (self.firstTransitions, self.pairTransitions) = (firstTransitions, pairTransitions)
     (self.weightedTransitions, self.coactivations) = (weightedTransitions, coactivations)
+    self.remarks = remarks
   }
 
   /// Counts a trace in one pass; only the tables need memory.

@@ -5,7 +5,9 @@ extension TraceImporter {
   /// llama.cpp's `moe-trace`: a CSV line `layer,expert` per choice.
   public static let llamacpp = TraceImporter(
     "llamacpp", help: ".csv of llama.cpp's moe-trace",
-    recognises: { $0.extension == "csv" },
+    recognises: { path in
+      try path.extension == "csv" && !TextStart(path).line.hasPrefix("layer_id,expert_id,count")
+    },
     convert: { request, target in
       try request.write(LlamaCppRows(request.path, k: request.options.k), to: target)
     })

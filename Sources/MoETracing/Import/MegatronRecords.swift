@@ -6,8 +6,12 @@ extension TraceImporter {
   /// Megatron-Core's `router_trace`: a line of JSON per step and layer.
   public static let megatron = TraceImporter(
     "megatron", help: ".jsonl of Megatron-Core's router trace",
-    recognises: { $0.extension == "jsonl" },
-    convert: { request, target in try request.write(MegatronRecords(request.path), to: target) })
+    joinsFiles: true,
+    recognises: { path in
+      guard path.extension == "jsonl" else { return false }
+      return try TextStart(path).record?["top_indices"] != nil || MegatronRecords.isLine(path)
+    },
+    convert: { request, target in try request.write(MegatronRecords(request.paths), to: target) })
 }
 
 /// Megatron-Core's router trace: a JSON object per line, one for each step, block and layer.
@@ -25,12 +29,23 @@ struct MegatronRecords: TraceImport.StepSource {
     var top_indices: [[Int]]
   }
 
-  private let path: FilePath
-  private let file: MappedFile
+  private let files: [(path: FilePath, file: MappedFile)]
 
-  init(_ path: FilePath) throws { (self.path, file) = (path, try MappedFile(path)) }
+  init(_ paths: [FilePath]) throws { files = try paths.map { ($0, try MappedFile($0)) } }
+
+  /// Whether a file is one line, and that is a record.
+  static func isLine(_ path: FilePath) throws -> Bool {
+    let start = try TextStart(path)
+    return start.isJSON && start.line.contains("\"top_indices\"")
+  }
 
   func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
+    for (path, file) in files { try forEachStep(of: path, file, body) }
+  }
+
+  private func forEachStep(
+    of path: FilePath, _ file: MappedFile, _ body: (TraceImport.Step) throws -> Void
+  ) throws {
     var open: [Int: TraceImport.Step] = [:]
     var (current, seen) = (Int?.none, [Int: Int]())
     func close() throws {

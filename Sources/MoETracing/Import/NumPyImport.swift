@@ -22,69 +22,31 @@ extension TraceImporter {
 extension TraceImport {
   /// Imports an array with one axis per word of `axes`.
   func importNumPy(axes: [String], to target: FilePath) throws {
-    let file = try NumPyFile(path)
-    let rank = axes.count
-    guard file.shape.count == rank, file.shape.dropFirst().allSatisfy({ 1...4096 ~= $0 }) else {
-      throw TracingError.invalidFile(
-        path,
-        "its shape is \(file.shape); expected [\(axes.joined(separator: ", "))]"
-      )
+    let source = try ChoiceArray(self, axes: axes)
+    let lengths = try sequenceLengths(source.tokens)
+    guard source.tokens > 0 else { throw TracingError.invalidFile(path, "it has no tokens") }
+    var survey = ArraySurvey(layers: source.layers)
+    try source.forEachBlock(0..<source.tokens) { survey.add($0) }
+    if let problem = survey.weights.problem {
+      throw TracingError.invalidFile(options.weights ?? path, problem)
     }
-    let (tokens, layers, k) = (file.shape[0], file.shape[1], rank == 3 ? file.shape[2] : 1)
-    try check(layers: layers)
-    let weights = try options.weights.map { try NumPyFile($0) }
-    if let weights, weights.count != file.count {
-      throw TracingError.invalidFile(
-        path, "it has \(file.count) choices, but there are \(weights.count) weights")
-    }
-    let width = layers * k
-    let lengths = try sequenceLengths(tokens)
-    let experts = try options.experts ?? largest(file, width: width) + 1
+    let columns = try columns(Array(0..<source.layers), survey.layers)
+    let kept = columns.map { survey.layers[$0.place] }
+    let experts = expertCount(nil, largest: kept.map(\.largest).max() ?? 0)
+    if survey.emptyTokens > 0 { note(.tokensWithoutChoices(survey.emptyTokens)) }
     let writer = try RoutingTraceWriter(
-      header(layers: Array(0..<layers), experts: experts, k: k), weights: weights != nil, to: target
-    )
+      header(
+        layers: columns.map(\.layer), experts: experts, k: kept.map(\.usedSlots).max() ?? 1),
+      weights: source.weights != nil, to: target)
     for length in lengths {
       writer.beginSequence()
       let first = writer.tokenCount
-      for start in stride(from: first, to: first + length, by: Self.block) {
-        let range = start * width..<min(start + Self.block, first + length) * width
-        var experts = try file.experts(range)
-        var factors = weights?.floats(range).map { Float16($0) }
-        Self.sortSlots(&experts, &factors, k: k)
-        try writer.append(experts: experts, weights: factors)
-        file.discardPages()
-        weights?.discardPages()
+      try source.forEachBlock(first..<first + length) { block in
+        let rows = block.packed(columns, k: writer.header.k)
+        try writer.append(experts: rows.experts, weights: rows.weights)
       }
     }
     try writer.finish()
-  }
-
-  private static let block = 1 << 14
-
-  /// Puts the best expert of every token first, as in traces, if weights tell which one it is.
-  private static func sortSlots(_ experts: inout [UInt16], _ weights: inout [Float16]?, k: Int) {
-    guard var factors = weights, k > 1 else { return }
-    for start in stride(from: 0, to: experts.count, by: k) {
-      let slots = start..<start + k
-      guard zip(slots, slots.dropFirst()).contains(where: { factors[$0] < factors[$1] }) else {
-        continue
-      }
-      let order = slots.sorted { (-factors[$0], $0) < (-factors[$1], $1) }
-      let (sortedExperts, sortedFactors) = (order.map { experts[$0] }, order.map { factors[$0] })
-      experts.replaceSubrange(slots, with: sortedExperts)
-      factors.replaceSubrange(slots, with: sortedFactors)
-    }
-    weights = factors
-  }
-
-  private func largest(_ file: NumPyFile, width: Int) throws -> Int {
-    var result = 0
-    for start in stride(from: 0, to: file.count, by: Self.block * width) {
-      for expert in try file.experts(start..<min(start + Self.block * width, file.count))
-      where expert != RoutingTraceHeader.unusedSlot { result = max(result, Int(expert)) }
-      file.discardPages()
-    }
-    return result
   }
 
   private func sequenceLengths(_ tokens: Int) throws -> [Int] {
@@ -96,5 +58,38 @@ extension TraceImport {
         path, "its lengths do not add up to the \(tokens) tokens of \(self.path)")
     }
     return lengths
+  }
+}
+
+/// What must be known of an array before the first token is written.
+private struct ArraySurvey {
+  var layers: [LayerSurvey]
+  var weights = WeightCheck()
+  var emptyTokens = 0
+
+  init(layers: Int) { self.layers = Array(repeating: LayerSurvey(), count: layers) }
+
+  mutating func add(_ block: ChoiceArray.Block) {
+    var zeros: [Int] = []
+    for token in 0..<block.count {
+      var isEmpty = true
+      zeros.removeAll(keepingCapacity: true)
+      for layer in layers.indices {
+        let range = block.slots(token, layer)
+        let row = layers[layer].add(block.experts[range])
+        if row == .zeros { zeros.append(layer) }
+        guard row == .choices else { continue }
+        isEmpty = false
+        guard let factors = block.weights else { continue }
+        for slot in range where block.experts[slot] != RoutingTraceHeader.unusedSlot {
+          weights.add(factors[slot], token: block.first + token, layer: layer)
+        }
+      }
+      if isEmpty {
+        emptyTokens += 1
+      } else {
+        for layer in zeros { layers[layer].addZeros(token: block.first + token) }
+      }
+    }
   }
 }

@@ -9,7 +9,8 @@ public struct TraceImport {
     public var experts: Int?
     /// The number of slots per token, if the format does not store it.
     public var k: Int?
-    /// Indices of the sparse layers; `nil` for those in the file, or 0, 1, ….
+    /// Indices of the sparse layers: of all that the file has, or of some that it names; `nil` for those in the file
+    /// that have choices.
     public var layers: [Int]?
     /// An `.npy` file with a weight per choice, for `.npy` files.
     public var weights: FilePath?
@@ -22,31 +23,44 @@ public struct TraceImport {
     public init() {}
   }
 
-  /// The file to import.
+  /// The file to import; the first, if there are several.
   public let path: FilePath
+  /// All files of the recording: one per rank, or per layer.
+  public let paths: [FilePath]
   /// What the file does not say itself.
   public let options: Options
   private let importer: TraceImporter
+  private let notes = Notes()
+
+  /// Notes are collected while an importer works, whose conversion changes nothing else of the request.
+  private final class Notes { var all: [Note] = [] }
 
   /// Prepares to import a file.
   ///
   /// - Parameters:
   ///   - path: The file.
+  ///   - others: More files of the same recording, for importers that join them.
   ///   - importer: How to read it; `nil` for the first of ``TraceImporters`` that recognises it.
   ///   - options: What the file does not say itself.
-  /// - Throws: ``TracingError/invalidRequest(_:)`` when the importer is not named and none recognises the file's
-  ///   name and first bytes.
+  /// - Throws: ``TracingError`` when the importer is not named and none recognises the file, or it does not join files.
   public init(
-    _ path: FilePath, with importer: TraceImporter? = nil, options: Options = Options()
+    _ path: FilePath, joining others: [FilePath] = [], with importer: TraceImporter? = nil,
+    options: Options = Options()
   ) throws {
-    (self.path, self.options) = (path, options)
+    (self.path, self.options, paths) = (path, options, [path] + others)
     self.importer = try importer ?? TraceImporters.importer(of: path)
+    guard others.isEmpty || self.importer.joinsFiles else {
+      throw TracingError.invalidRequest(
+        "files of the format \(self.importer.name) cannot be joined; import them one by one")
+    }
   }
 
   /// Writes the trace.
   ///
+  /// - Returns: What was assumed or left out.
   /// - Throws: ``TracingError``, `PickleError` or `FileError`; nothing is left behind in that case.
-  public func write(to target: FilePath) throws {
+  @discardableResult
+  public func write(to target: FilePath) throws -> [Note] {
     do {
       try importer.convert(self, target)
     } catch TracingError.invalidRequest(let problem) {
@@ -54,8 +68,14 @@ public struct TraceImport {
     } catch TracingError.expertOutOfRange(_, let token, let layer, let expert, let experts) {
       throw TracingError.expertOutOfRange(
         path, token: token, layer: layer, expert: expert, experts: experts)
+    } catch TracingError.expertRepeated(_, let token, let layer, let expert) {
+      throw TracingError.expertRepeated(path, token: token, layer: layer, expert: expert)
     }
+    return notes.all
   }
+
+  /// Notes what was assumed or left out.
+  public func note(_ note: Note) { notes.all.append(note) }
 
   /// The header of the trace: values from the options, or else from the file.
   ///
@@ -63,20 +83,13 @@ public struct TraceImport {
   ///   - layers: Indices of the sparse layers.
   ///   - experts: Experts per layer.
   ///   - k: Slots per token.
+  ///   - model: The model's name in the file.
   /// - Returns: A header that names the importer and the file as the source.
-  public func header(layers: [Int], experts: Int, k: Int) -> RoutingTraceHeader {
+  public func header(
+    layers: [Int], experts: Int, k: Int, model: String? = nil
+  ) -> RoutingTraceHeader {
     RoutingTraceHeader(
-      model: options.model, layers: options.layers ?? layers, experts: experts, k: k,
+      model: options.model ?? model, layers: layers, experts: experts, k: k,
       source: "\(importer.name): \(path.lastComponent?.string ?? "")")
-  }
-
-  /// Checks that the options name as many layers as the file has.
-  ///
-  /// - Throws: ``TracingError/invalidRequest(_:)``.
-  public func check(layers count: Int) throws {
-    if let layers = options.layers, layers.count != count {
-      throw TracingError.invalidRequest(
-        "\(layers.count) layers are named, but \(path) has \(count)")
-    }
   }
 }

@@ -22,16 +22,21 @@ public struct Coactivation: Hashable, Codable, Sendable {
   public static func top(
     _ table: [Int], load: [Int], tokenCount: Int, limit: Int = 3
   ) -> [Coactivation] {
-    var pairs: [Coactivation] = []
+    var best: [Coactivation] = []
     for i in load.indices {
       for p in load.indices.dropFirst(i + 1) where table[i * load.count + p] > 0 {
         let together = table[i * load.count + p]
+        // Of equal pairs, the first ones come first.
+        guard best.count < limit || together > best[best.count - 1].tokens else { continue }
         let expected = Double(load[i]) * Double(load[p]) / Double(max(1, tokenCount))
-        pairs.append(
-          .init(first: i, second: p, tokens: together, lift: Double(together) / expected))
+        let place = best.firstIndex { $0.tokens < together } ?? best.count
+        best.insert(
+          .init(first: i, second: p, tokens: together, lift: Double(together) / expected),
+          at: place)
+        if best.count > limit { best.removeLast() }
       }
     }
-    return Array(pairs.sorted { ($0.tokens, $1.first) > ($1.tokens, $0.first) }.prefix(limit))
+    return best
   }
 }
 
@@ -52,14 +57,16 @@ public struct CoactivationTable: Hashable, Codable, Sendable {
   /// - Parameter counts: The counts.
   /// - Returns: The table; `nil` if pairs were not counted, or tokens have only one expert.
   public static func strongest(_ counts: RoutingCounts) -> CoactivationTable? {
-    guard let tables = counts.coactivations, counts.k > 1, counts.tokenCount > 0 else { return nil }
+    guard let tables = counts.coactivations, let tokens = counts.tokenCount, counts.k ?? 1 > 1,
+      tokens > 0
+    else { return nil }
     let experts = counts.expertCount
     var best: (lift: Double, layer: Int) = (-1, 0)
     for layer in tables.indices {
       let load = counts.loads[layer]
       for i in 0..<experts {
         for p in 0..<i {
-          let expected = Double(load[i]) * Double(load[p]) / Double(counts.tokenCount)
+          let expected = Double(load[i]) * Double(load[p]) / Double(tokens)
           guard expected >= fewestExpected else { continue }
           let lift = Double(tables[layer][i * experts + p]) / expected
           if lift > best.lift { best = (lift, layer) }
@@ -69,7 +76,7 @@ public struct CoactivationTable: Hashable, Codable, Sendable {
     let (load, table) = (counts.loads[best.layer], tables[best.layer])
     let lifts = table.enumerated().map { place, count in
       let expected = Double(load[place / experts]) * Double(load[place % experts])
-      return expected > 0 ? Double(count) * Double(counts.tokenCount) / expected : 0
+      return expected > 0 ? Double(count) * Double(tokens) / expected : 0
     }
     return CoactivationTable(layer: counts.layers[best.layer], lifts: lifts)
   }

@@ -24,8 +24,8 @@ public struct DriftReport: Codable, Hashable, Sendable {
 
   /// Names of the traces.
   public var names: [String]
-  /// The number of tokens of each.
-  public var tokens: [Int]
+  /// The number of tokens of each; `nil` where only loads are known.
+  public var tokens: [Int?]
   /// The number of experts per layer.
   public var experts: Int
   /// The layers, in order.
@@ -72,7 +72,8 @@ public struct DriftReport: Codable, Hashable, Sendable {
   }
 
   private var sentences: [String] {
-    guard tokens.allSatisfy({ $0 > 0 }), let most = layers.max(by: { $0.drift < $1.drift }) else {
+    guard tokens.allSatisfy({ $0 ?? 1 > 0 }), let most = layers.max(by: { $0.drift < $1.drift })
+    else {
       return ["One of the traces has no tokens, so there is nothing to compare."]
     }
     func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }

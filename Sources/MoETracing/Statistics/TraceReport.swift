@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 
 /// What a trace says about routing: plain values for terminals, pages and programs.
 public struct TraceReport: Codable, Hashable, Sendable {
@@ -8,7 +8,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     public var layer: Int
     /// Assignments per expert.
     public var load: [Int]
-    /// Tokens per expert, counting only their first slot.
+    /// Tokens per expert, counting only their first slot; empty if unknown.
     public var firstLoad: [Int]
     /// How even the loads are.
     public var statistics: LoadStatistics
@@ -20,14 +20,14 @@ public struct TraceReport: Codable, Hashable, Sendable {
   public var model: String?
   /// The origin of the trace.
   public var source: String?
-  /// The number of tokens.
-  public var tokens: Int
+  /// The number of tokens; `nil` if only loads are known.
+  public var tokens: Int?
   /// The number of sequences.
   public var sequences: Int
   /// The number of experts per layer.
   public var experts: Int
-  /// The number of slots per token and layer.
-  public var k: Int
+  /// The number of slots per token and layer; `nil` if only loads are known.
+  public var k: Int?
   /// The layers, in order.
   public var layers: [Layer]
   /// Statistics from each layer to the next; empty if only loads are known.
@@ -50,11 +50,16 @@ public struct TraceReport: Codable, Hashable, Sendable {
   /// - Parameters:
   ///   - trace: The trace.
   ///   - classes: The class of each token id, if a tokenizer is known.
+  ///   - progress: Receives progress.
   /// - Throws: ``TracingError`` for a damaged trace.
-  public init(_ trace: RoutingTrace, classes: TokenClasses? = nil) throws {
+  public init(
+    _ trace: RoutingTrace, classes: TokenClasses? = nil, progress: ProgressHandler = { _ in }
+  ) throws {
+    progress(Progress("measuring layers", completed: 0, total: trace.header.layers.count))
     let tables: RoutingCounts.Tables =
       trace.header.k > 1 ? [.firstTransitions, .coactivations] : [.firstTransitions]
-    self.init(try RoutingCounts(trace, tables: tables))
+    let counts = try RoutingCounts(trace, tables: tables)
+    self.init(counts, progress: progress)
     (model, source) = (trace.header.model, trace.header.source)
     sequences = trace.sequenceStarts.count
     specializations = [
@@ -63,24 +68,30 @@ public struct TraceReport: Codable, Hashable, Sendable {
       try classes.flatMap { try Specialization.byTokenClass(trace, $0) },
     ].compactMap { $0 }
     isOrderedByNumber = try trace.listsExpertsByNumber()
-    diagnosis = TraceDiagnosis(self).sentences
+    diagnosis = counts.remarks + TraceDiagnosis(self).sentences
   }
 
   /// Measures counts without a trace.
-  public init(_ counts: RoutingCounts) {
+  ///
+  /// - Parameters:
+  ///   - counts: The counts.
+  ///   - progress: Receives progress.
+  public init(_ counts: RoutingCounts, progress: ProgressHandler = { _ in }) {
     (model, source, sequences, specializations) = (nil, nil, 0, [])
     (tokens, experts, k) = (counts.tokenCount, counts.expertCount, counts.k)
     layers = counts.layers.indices.map { place in
       Layer(
         layer: counts.layers[place], load: counts.loads[place],
-        firstLoad: counts.firstLoads[place],
+        firstLoad: counts.firstLoads.isEmpty ? [] : counts.firstLoads[place],
         statistics: LoadStatistics(ExpertLoad(tokens: counts.loads[place])),
         coactivations: counts.coactivations.map {
-          Coactivation.top($0[place], load: counts.loads[place], tokenCount: counts.tokenCount)
+          Coactivation.top($0[place], load: counts.loads[place], tokenCount: counts.tokenCount ?? 0)
         } ?? [])
     }
-    transitions = (counts.firstTransitions ?? []).map {
-      TransitionStatistics($0, experts: counts.expertCount)
+    let tables = counts.firstTransitions ?? []
+    transitions = tables.enumerated().map { place, table in
+      progress(Progress("measuring layers", completed: place + 1, total: tables.count + 1))
+      return TransitionStatistics(table, experts: counts.expertCount)
     }
     affinities = (counts.firstTransitions ?? []).map {
       TransitionStatistics.affinity($0, experts: counts.expertCount)
@@ -88,7 +99,7 @@ public struct TraceReport: Codable, Hashable, Sendable {
     coactivation = CoactivationTable.strongest(counts)
     isOrderedByNumber = false
     diagnosis = []
-    diagnosis = TraceDiagnosis(self).sentences
+    diagnosis = counts.remarks + TraceDiagnosis(self).sentences
   }
 }
 
@@ -99,7 +110,7 @@ struct TraceDiagnosis {
   init(_ report: TraceReport) { self.report = report }
 
   var sentences: [String] {
-    guard report.tokens > 0, !report.layers.isEmpty else {
+    guard report.tokens ?? 1 > 0, !report.layers.isEmpty else {
       return ["The trace has no tokens, so there is nothing to report."]
     }
     return [balance, dead, affinity, order].compactMap { $0 } + specialization
@@ -128,9 +139,11 @@ struct TraceDiagnosis {
     let count = dead.reduce(0) { $0 + $1.statistics.deadExperts.count }
     guard count > 0 else { return nil }
     let all = report.layers.count * report.experts
-    let expected = Double(report.tokens * report.k) / Double(report.experts)
-    return
-      "\(count) of \(all) experts were never chosen, in \(dead.count) layers"
+    let layers = "\(dead.count) \(dead.count == 1 ? "layer" : "layers")"
+    let text = "\(count) of \(all) experts were never chosen, in \(layers)"
+    guard let tokens = report.tokens, let k = report.k else { return text + "." }
+    let expected = Double(tokens) * Double(k) / Double(report.experts)
+    return text
       + (expected < 20
         ? "; with only \(expected.short) choices per expert on average that may be chance, so trace more tokens."
         : "; for this text they could be left out.")
@@ -152,10 +165,10 @@ struct TraceDiagnosis {
     switch share {
     case ..<0.02:
       return text
-        + " There is practically no affinity, so placement will not reduce crossings; do nothing."
+        + " There is practically no affinity: what placement saves, if anything, is due to experts' popularity."
     case ..<0.15:
       return text
-        + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little."
+        + " That is a weak affinity (\(share.percent) of what could be known): expect placement to save little by it."
     default:
       return text
         + " That is a real affinity (\(share.percent) of what could be known): placing successors together can save crossings."

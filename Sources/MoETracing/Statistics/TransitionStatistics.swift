@@ -77,11 +77,22 @@ public struct TransitionStatistics: Hashable, Codable, Sendable {
     let from = labels(margins.rows)
     var to = labels(margins.columns)
     guard !from.isEmpty, permutations > 1 else { return (0, 0) }
+    // Shuffling keeps the margins, and a few tokens use few cells of a large table.
+    let marginal = Information.entropy(margins.rows) + Information.entropy(margins.columns)
+    var table = [Int](repeating: 0, count: margins.rows.count * experts)
+    var cells: [Int] = []
     let values = (0..<permutations).map { _ in
       to.shuffle(using: &generator)
-      var table = [Int](repeating: 0, count: margins.rows.count * experts)
-      for (i, p) in zip(from, to) { table[Int(i) * experts + Int(p)] += 1 }
-      return Information.mutual(table, columns: experts)
+      cells.removeAll(keepingCapacity: true)
+      for (i, p) in zip(from, to) {
+        let cell = Int(i) * experts + Int(p)
+        if table[cell] == 0 { cells.append(cell) }
+        table[cell] += 1
+      }
+      cells.sort()
+      let joint = Information.entropy(cells.lazy.map { table[$0] })
+      for cell in cells { table[cell] = 0 }
+      return max(0, marginal - joint)
     }
     let mean = values.reduce(0, +) / Double(permutations)
     let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(permutations - 1)

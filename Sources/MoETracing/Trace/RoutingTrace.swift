@@ -13,7 +13,7 @@ public import SystemPackage
 /// | `sequence_sources` | i32 `[sequences]` | optional: which of the header's `sources`, -1 for none |
 ///
 /// Opening reads and checks everything except the contents of `experts`, `weights` and `tokens`;
-/// ``forEachBlock(in:_:)`` checks each expert's index when they are read.
+/// ``forEachBlock(in:_:)`` checks each choice when it is read.
 public final class RoutingTrace: Sendable {
   /// The trace's header.
   public let header: RoutingTraceHeader
@@ -68,9 +68,9 @@ public final class RoutingTrace: Sendable {
   ///
   /// - Parameters:
   ///   - range: The tokens; `nil` for all.
-  ///   - body: Receives blocks whose experts are all in range.
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``, or what `body`
-  ///   throws.
+  ///   - body: Receives blocks whose experts are all in range, and differ within a token and layer.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``,
+  ///   ``TracingError/expertRepeated(_:token:layer:expert:)``, or what `body` throws.
   /// - Precondition: The range is inside the trace.
   public func forEachBlock(in range: Range<Int>? = nil, _ body: (Block) throws -> Void) throws {
     let range = range ?? 0..<tokenCount
@@ -123,9 +123,10 @@ public final class RoutingTrace: Sendable {
     return result
   }
 
-  /// Checks every expert's index.
+  /// Checks every choice.
   ///
-  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)``.
+  /// - Throws: ``TracingError/expertOutOfRange(_:token:layer:expert:experts:)`` or
+  ///   ``TracingError/expertRepeated(_:token:layer:expert:)``.
   public func validate() throws { try forEachBlock { _ in } }
 
   private func withBlock(_ range: Range<Int>, _ body: (Block) throws -> Void) throws {
@@ -172,7 +173,7 @@ public final class RoutingTrace: Sendable {
       let expert = unsafe block.experts[place]
       largest = max(largest, expert == unused ? 0 : expert)
     }
-    guard largest >= limit else { return }
+    guard largest >= limit else { return try checkRepeats(block) }
     for (place, expert) in unsafe Array(block.experts).enumerated()
     where expert >= limit && expert != unused {
       let (token, rest) = place.quotientAndRemainder(dividingBy: header.choicesPerToken)
@@ -180,6 +181,17 @@ public final class RoutingTrace: Sendable {
         path, token: block.range.lowerBound + token, layer: header.layers[rest / header.k],
         expert: Int(expert), experts: header.experts)
     }
+  }
+
+  private func checkRepeats(_ block: Block) throws(TracingError) {
+    guard
+      let repeated = unsafe RepeatedChoice(
+        in: block.experts.span, k: header.k, experts: header.experts)
+    else { return }
+    let (token, column) = repeated.row.quotientAndRemainder(dividingBy: header.layers.count)
+    throw .expertRepeated(
+      path, token: block.range.lowerBound + token, layer: header.layers[column],
+      expert: Int(repeated.expert))
   }
 
   /// Releases pages from time to time, so that reading a long trace does not fill the memory.

@@ -11,7 +11,7 @@ public final class RoutingTraceWriter {
   /// The number of tokens so far.
   public private(set) var tokenCount = 0
   private let path: FilePath
-  private let hasWeights: Bool
+  let hasWeights: Bool
   private let hasTokens: Bool
   private var columns: [String: SpooledBytes]
   private var starts: [Int] = []
@@ -97,7 +97,15 @@ public final class RoutingTraceWriter {
     let (limit, unused) = (UInt16(header.experts), RoutingTraceHeader.unusedSlot)
     var isGood = true
     for expert in experts { isGood = isGood && (expert < limit || expert == unused) }
-    guard !isGood else { return }
+    if isGood {
+      guard
+        let repeated = RepeatedChoice(in: experts.span, k: header.k, experts: header.experts)
+      else { return }
+      let (token, column) = repeated.row.quotientAndRemainder(dividingBy: header.layers.count)
+      throw .expertRepeated(
+        path, token: tokenCount + token, layer: header.layers[column],
+        expert: Int(repeated.expert))
+    }
     for (place, expert) in experts.enumerated() where expert >= limit && expert != unused {
       let (token, rest) = place.quotientAndRemainder(dividingBy: header.choicesPerToken)
       throw .expertOutOfRange(

@@ -49,7 +49,8 @@ struct RoutingStage: DemoStage {
     }
     var numbers: [Page.Measurement] = [
       .init(
-        NumberText.count(report.tokens), "tokens recorded, all of them held out", command: lines[0]),
+        NumberText.count(report.tokens ?? 0), "tokens recorded, all of them held out",
+        command: lines[0]),
       .init(
         NumberText.short(mean(report.layers.map(\.statistics.imbalance))),
         "times the mean load on the busiest expert, mean of the layers", command: inspection),

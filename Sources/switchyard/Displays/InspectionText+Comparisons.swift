@@ -22,8 +22,12 @@ extension DriftReport {
       rows: zip(layers, zip(affinities, affinitiesByChance)).map {
         [String($0.layer), percent($1.0), percent($1.1)]
       })
+    let amounts =
+      tokens.contains(nil)
+      ? "loads of unknown numbers of tokens"
+      : tokens.compactMap { $0.map(String.init) }.joined(separator: " and ") + " tokens"
     let title =
-      "\(names.map(\.printable).joined(separator: " to ")): \(tokens.map(String.init).joined(separator: " and ")) tokens"
+      "\(names.map(\.printable).joined(separator: " to ")): \(amounts)"
     return
       ([title, loads.text] + (affinities.isEmpty ? [] : [pairs.text])
       + [diagnosis.joined(separator: "\n")]).joined(separator: "\n\n")

@@ -21,9 +21,16 @@ struct InspectionText {
 
   private var title: String {
     let name = report.model.map { "\($0), " } ?? ""
-    let sequences = report.sequences > 0 ? " in \(report.sequences) sequences" : ""
+    let layers = counted(report.layers.count, "sparse layer")
+    guard let tokens = report.tokens, let k = report.k else {
+      return
+        "\(name)loads of \(layers) of \(counted(report.experts, "expert")), of an unknown number of tokens"
+        .printable
+    }
+    let sequences =
+      report.sequences > 0 ? " in \(counted(report.sequences, "sequence"))" : ""
     return
-      "\(name)\(report.tokens) tokens\(sequences), \(report.layers.count) sparse layers, top-\(report.k) of \(report.experts) experts"
+      "\(name)\(counted(tokens, "token"))\(sequences), \(layers), top-\(k) of \(counted(report.experts, "expert"))"
       .printable
   }
 

@@ -25,7 +25,7 @@ final class TrainingDisplay {
 
   /// Announces what is about to be trained.
   func begin() {
-    message("\(run.headline); \(Engine.threadCount) threads")
+    message("\(run.headline); \(counted(Engine.threadCount, "thread"))")
     for notice in run.notices { message("note: \(notice)") }
     if run.firstStep > 0 { message("continuing after step \(run.firstStep) of \(steps)") }
   }

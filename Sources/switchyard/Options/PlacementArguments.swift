@@ -38,6 +38,22 @@ extension IntegerProgramSolver.Form: ExpressibleByArgument {}
 struct LayerList: ExpressibleByArgument {
   let layers: [Int]
 
+  init(_ layers: [Int]) { self.layers = layers }
+
+  /// The numbers as the option takes them: 0,3,5-9.
+  var text: String {
+    var runs: [ClosedRange<Int>] = []
+    for layer in layers {
+      if let last = runs.last, last.upperBound + 1 == layer {
+        runs[runs.count - 1] = last.lowerBound...layer
+      } else {
+        runs.append(layer...layer)
+      }
+    }
+    return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+      .joined(separator: ",")
+  }
+
   init?(argument: String) {
     var result: [Int] = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {

@@ -6,7 +6,7 @@ struct Inspect: WritesFiles {
     abstract: "Show how evenly experts are used, and whether layers depend on one another.",
     discussion: """
       Reads a trace (.safetensors with routing), a file of counts (JSON, CSV, .npy, or SGLang's \
-      .pt), or a model with --text, which it reads once and records. Without a text, a model has \
+      .pt; several are added), or a model with --text, which it reads once and records. Without a text, a model has \
       no routing, and the output is that of 'switchyard info'.
 
       With --against, two traces of one model are compared. The folder of a training run with --text is traced step by \
@@ -35,6 +35,9 @@ struct Inspect: WritesFiles {
 
   @Argument(help: "Trace, file of counts, model, or training run.", completion: .file()) var input:
     PathArgument
+  @Argument(
+    help: "More files of counts, such as those of other ranks, to be added.", completion: .file())
+  var others: [PathArgument] = []
   @Option(
     help:
       "Another trace or file of counts of the same model, to compare; with --data, another model.",
@@ -69,7 +72,11 @@ struct Inspect: WritesFiles {
     engine.apply()
     Output.warn(ofFilesAt: input.path)
     for type in InspectionSubjects.all {
-      if let subject = try type.init(self) { return try subject.inspect() }
+      guard let subject = try type.init(self) else { continue }
+      guard others.isEmpty || subject is TraceSubject else {
+        throw ValidationError("\(others[0].path): only files of counts can be added to another.")
+      }
+      return try subject.inspect()
     }
   }
 }

@@ -24,11 +24,13 @@ struct TraceSubject: InspectionSubject {
   func inspect() throws {
     if let against = command.against { return try compare(with: against.path) }
     let tokenizer = try command.tokenizer.map { try Tokenizer(ModelLocation.tokenizer($0.path)) }
-    try command.show(RoutingSource(path), tokenizer)
+    try command.show(
+      RoutingSource(path, adding: command.others.map(\.path)), tokenizer)
   }
 
   private func compare(with other: FilePath) throws {
-    let (old, new) = (try RoutingSource(path), try RoutingSource(other))
+    let old = try RoutingSource(path, adding: command.others.map(\.path))
+    let new = try RoutingSource(other)
     let names = [path, other].map { $0.lastComponent?.string ?? $0.string }
     let report = try DriftReport(
       from: old.counts(), to: new.counts(), names: (old: names[0], new: names[1]))

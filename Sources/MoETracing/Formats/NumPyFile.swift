@@ -85,8 +85,8 @@ struct NumPyFile {
     numbers(range, integer: { Double($0) }, float: { $0 })
   }
 
-  /// Expert ids in a range of the array in row-major order: -1 becomes an unused slot, other
-  /// invalid ids become 65534, which exists in no layer.
+  /// Expert ids in a range of the array in row-major order: -1, and the largest number of an unsigned
+  /// type of several bytes, become an unused slot; other invalid ids become 65534, which exists in no layer.
   ///
   /// - Throws: ``TracingError/invalidFile(_:_:)`` for floating-point numbers.
   func experts(_ range: Range<Int>) throws -> [UInt16] {
@@ -94,7 +94,7 @@ struct NumPyFile {
       throw TracingError.invalidFile(
         file.path, "its elements are floating-point numbers; expected expert ids")
     }
-    guard !isFortran else { return integers(range).map { Self.id($0) } }
+    guard !isFortran else { return integers(range).map { Self.id($0, unused: unusedID) } }
     return switch (kind, size) {
     case (.unsigned, 1): ids(range, UInt8.self)
     case (.unsigned, 2): ids(range, UInt16.self)
@@ -109,21 +109,38 @@ struct NumPyFile {
   private func ids<N: FixedWidthInteger & BitwiseCopyable>(
     _ range: Range<Int>, _ type: N.Type
   ) -> [UInt16] {
-    file.withBytes { bytes in
+    let unused = unusedID
+    return file.withBytes { bytes in
       unsafe [UInt16](unsafeUninitializedCapacity: range.count) { buffer, count in
         for place in range {
           let at = start + place * MemoryLayout<N>.size
           let number = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: at, as: N.self)
-          unsafe buffer[place - range.lowerBound] = Self.id(Int(truncatingIfNeeded: number))
+          unsafe buffer[place - range.lowerBound] = Self.id(
+            Int(truncatingIfNeeded: number), unused: unused)
         }
         count = range.count
       }
     }
   }
 
+  /// What -1 becomes in the array's type.
+  ///
+  /// In a single byte it is 255, which may be an expert as well.
+  private var unusedID: Int {
+    switch (kind, size) {
+    case (.unsigned, 2): Int(UInt16.max)
+    case (.unsigned, 4): Int(UInt32.max)
+    case (.unsigned, 8): Int.max
+    default: -1
+    }
+  }
+
+  /// Whether ids are unsigned bytes, whose 255 is an expert or an unused slot.
+  var hasByteIDs: Bool { kind == .unsigned && size == 1 }
+
   @inline(__always)
-  private static func id(_ number: Int) -> UInt16 {
-    0..<65_534 ~= number ? UInt16(number) : number == -1 ? .max : .max - 1
+  private static func id(_ number: Int, unused: Int) -> UInt16 {
+    0..<65_534 ~= number ? UInt16(number) : number == -1 || number == unused ? .max : .max - 1
   }
 
   private func numbers<T>(

@@ -1,0 +1,143 @@
+import MoECore
+import SystemPackage
+
+/// What a file of another system seems to be, so that messages name it before they judge it.
+struct ForeignFile {
+  /// What can be done with a file.
+  enum Use {
+    case importing, counts, plan, none
+  }
+
+  /// The file's content: "a router trace of Megatron-Core".
+  let content: String
+  let use: Use
+
+  /// A sentence for a message of a reader that the file is not for.
+  var sentence: String {
+    switch use {
+    case .importing: "it seems to be \(content); import it as a trace"
+    case .counts: "it seems to be \(content); it holds counts, which need no import: inspect it"
+    case .plan: "it seems to be \(content), not a record of routing"
+    case .none: "it seems to be \(content), which this program cannot use"
+    }
+  }
+
+  /// Recognises a file by its first bytes, and JSON by its keys; `nil` for content that nothing is known about.
+  ///
+  /// - Throws: `FileError`.
+  init?(_ path: FilePath) throws {
+    let start = try TextStart(path)
+    if start.isNumPy {
+      let shape = (try? NumPyFile(path).shape) ?? []
+      self = .init(
+        content: "an array of shape \(shape)", use: shape.count == 2 ? .counts : .importing)
+    } else if start.isZip {
+      self = .init(content: "a file of torch.save", use: .importing)
+    } else if let keys = start.record {
+      self = Self.lines(keys)
+    } else if start.isJSON {
+      guard let value = try? JSONValue(parsing: MappedFile(path).copied()) else { return nil }
+      self = Self.json(value)
+    } else if start.line.hasPrefix("layer_id,expert_id,count") {
+      self = .init(content: "counts of SGLang's expert distribution recorder", use: .counts)
+    } else if start.isTabbedNumbers {
+      self = .init(
+        content: "expert weights of ESFT, a file per layer", use: .importing)
+    } else {
+      return nil
+    }
+  }
+
+  private init(content: String, use: Use) { (self.content, self.use) = (content, use) }
+
+  /// A file of JSON lines, by the first of them.
+  private static func lines(_ record: JSONObject) -> ForeignFile {
+    if record["top_indices"] != nil {
+      return .init(content: "a router trace of Megatron-Core", use: .importing)
+    }
+    if record["topk_ids"] != nil || record["layers_logged"] != nil {
+      return .init(content: "routes of a vLLM logger, a token and layer per line", use: .importing)
+    }
+    return .init(content: "JSON lines with the keys \(names(record))", use: .none)
+  }
+
+  private static func json(_ value: JSONValue) -> ForeignFile {
+    if case .array(let items) = value, case .object? = items.first { return json(items[0]) }
+    guard case .object(let object) = value else {
+      return .init(content: "a JSON list", use: .none)
+    }
+    for (key, content, use) in known where object[key] != nil {
+      return .init(content: content, use: use)
+    }
+    return .init(content: "a JSON object with the keys \(names(object))", use: .none)
+  }
+
+  /// JSON files by a key that only they have.
+  private static let known: [(key: String, content: String, use: Use)] = [
+    ("router_data", "a GPT-OSS record of a generated text, expert by expert", .importing),
+    (
+      "think_expert_analytics",
+      "GPT-OSS averages of how often experts were chosen, without the choices", .none
+    ),
+    ("token_scores", "a summary of ESFT's expert scores", .counts),
+    ("shared_experts", "ESFT's list of experts to train, without counts", .none),
+    ("logical_count", "counts of SGLang's expert distribution recorder", .counts),
+    ("phy2log", "an example of EPLB: loads and the plan for them", .counts),
+    ("physical_to_logical_map", "a placement plan of SGLang", .plan),
+    ("moe_layer_count", "a placement plan of vLLM-Ascend", .plan),
+    ("slots", "a placement plan", .plan),
+    (
+      "choices",
+      "a server's answer; the arrays of its routed experts can be imported as .npy files", .none
+    ),
+  ]
+
+  private static func names(_ object: JSONObject) -> String {
+    let keys = object.keys.prefix(6).map { "'\($0)'" }.joined(separator: ", ")
+    return keys + (object.count > 6 ? ", …" : "")
+  }
+}
+
+/// The beginning of a file, enough to recognise its format.
+struct TextStart {
+  /// The first line, or as much of it as was read.
+  let line: String
+  /// The first line as a JSON object, if lines follow it.
+  let record: JSONObject?
+  let isNumPy: Bool
+  let isZip: Bool
+
+  private static let limit = 1 << 16
+
+  /// Reads the first bytes of a file.
+  ///
+  /// - Throws: `FileError`.
+  init(_ path: FilePath) throws {
+    let file = try MappedFile(path)
+    let bytes = file.copied(0..<min(file.count, Self.limit))
+    isNumPy = bytes.starts(with: [0x93] + Array("NUMPY".utf8))
+    isZip = bytes.starts(with: Array("PK".utf8))
+    let end = bytes.firstIndex(of: 0x0A)
+    let first = Array(bytes[..<(end ?? bytes.count)])
+    line = String(decoding: first, as: UTF8.self)
+    let rest = end.map { bytes[($0 + 1)...] } ?? []
+    let hasMore = rest.contains { !" \r\n\t".utf8.contains($0) }
+    if hasMore, case .object(let object)? = try? JSONValue(parsing: first) {
+      record = object
+    } else {
+      record = nil
+    }
+  }
+
+  /// Whether the text begins as a JSON document.
+  var isJSON: Bool {
+    let first = line.first { !$0.isWhitespace }
+    return first == "{" || first == "["
+  }
+
+  /// Whether the first line is of numbers with tabs between them.
+  var isTabbedNumbers: Bool {
+    let fields = line.split(separator: "\t").prefix(2)
+    return fields.count == 2 && fields.allSatisfy { Int($0) != nil }
+  }
+}
