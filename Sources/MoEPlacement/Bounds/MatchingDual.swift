@@ -10,6 +10,10 @@ struct MatchingDual {
   private let counts: [Double]
   private let size: Int
   private let limit: Double
+  /// The cells above 0, row by row: no other cell can exceed its prices.
+  private let columns: [Int32]
+  private let values: [Double]
+  private let rowStarts: [Int]
   /// The dual price of each row.
   private(set) var u: [Double]
   /// The dual price of each column.
@@ -18,6 +22,15 @@ struct MatchingDual {
   init(_ counts: [Double], size: Int, limit: Double) {
     (self.counts, self.size, self.limit) = (counts, size, limit)
     (u, v) = (Array(repeating: 0, count: size), Array(repeating: 0, count: size))
+    var (columns, values, starts): ([Int32], [Double], [Int]) = ([], [], [0])
+    for i in 0..<size {
+      for p in 0..<size where counts[i * size + p] > 0 {
+        columns.append(Int32(p))
+        values.append(counts[i * size + p])
+      }
+      starts.append(values.count)
+    }
+    (self.columns, self.values, rowStarts) = (columns, values, starts)
   }
 
   /// Returns the least bound found and leaves its prices in ``u`` and ``v``.
@@ -58,20 +71,21 @@ struct MatchingDual {
 
   private func subgradient() -> (value: Double, rows: [Double], columns: [Double]) {
     var rows = [Double](repeating: limit, count: size)
-    var columns = [Double](repeating: limit, count: size)
+    var sums = [Double](repeating: limit, count: size)
     var sum = limit * (u.reduce(0, +) + v.reduce(0, +))
     for i in 0..<size {
       let price = u[i]
-      for p in 0..<size {
-        let rest = counts[i * size + p] - price - v[p]
+      for cell in rowStarts[i]..<rowStarts[i + 1] {
+        let p = Int(columns[cell])
+        let rest = values[cell] - price - v[p]
         if rest > 0 {
           sum += rest
           rows[i] -= 1
-          columns[p] -= 1
+          sums[p] -= 1
         }
       }
     }
-    return (sum, rows, columns)
+    return (sum, rows, sums)
   }
 
   private mutating func setRows(upper: Bool) {

@@ -1,4 +1,4 @@
-import MoECore
+public import MoECore
 import MoETracing
 
 /// What placement and balancing could gain on a few devices, in numbers and sentences, as a basis
@@ -60,14 +60,23 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
   /// - Parameters:
   ///   - study: The trace in two parts.
   ///   - devices: The number of devices, on one node.
-  ///   - timeLimit: The longest search for one plan, in seconds.
+  ///   - timeLimit: The longest search for one plan, in seconds; only large problems reach it.
+  ///   - progress: Receives progress.
   /// - Throws: ``PlacementError`` if experts do not divide evenly over the devices, or a trace's
   ///   error.
-  public init(_ study: PlacementStudy, devices: Int, timeLimit: Double = 2) throws {
+  public init(
+    _ study: PlacementStudy, devices: Int, timeLimit: Double = 0.8,
+    progress: ProgressHandler = { _ in }
+  ) throws {
+    func show(_ step: Int) { progress(Progress("placing experts", completed: step, total: 4)) }
+    show(0)
     let problem = try PlacementProblem(
       study.counts(study.fitted), topology: PlacementTopology(ranksPerNode: devices))
     let solver = AutomaticSolver(timeLimit: timeLimit)
-    let report = try PlacementReport(solver.solve(problem), problem, study, solver: solver)
+    let answer = try solver.solve(problem)
+    show(1)
+    let report = try PlacementReport(answer, problem, study, solver: solver)
+    show(3)
     let counts = try study.counts(study.judged)
     let target = try problem.counting(
       loads: counts.loads.map { $0.map(Double.init) }, transitions: counts.weightedTransitions ?? []
@@ -96,8 +105,8 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
     sentences = [crossings, balancing, together, nothing].compactMap { $0 }
   }
 
-  /// The savings beyond popularity, as a fraction of the linear plan's crossings.
-  public var savedByAffinity: Double { saved - max(0, savedByNull) }
+  /// The savings beyond popularity, as a fraction of the linear plan's crossings, at least 0.
+  public var savedByAffinity: Double { max(0, saved - max(0, savedByNull)) }
 
   private var crossings: String {
     let start =
@@ -107,9 +116,11 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
         + " A plan made of \(fittedTokens) tokens saves none of these crossings on the other \(judgedTokens): placement has nothing to gain here."
     }
     let source =
-      savedByNull > 0.005
-      ? "popularity alone would give \(percent(savedByNull)), the rest is affinity between layers"
-      : "shuffled tokens give nothing, so all of it is affinity between layers"
+      savedByNull <= 0.005
+      ? "shuffled tokens give nothing, so all of it is affinity between layers"
+      : savedByNull >= saved - 0.005
+        ? "popularity alone would give \(percent(savedByNull)), so none of it is affinity between layers"
+        : "popularity alone would give \(percent(savedByNull)), the rest is affinity between layers"
     let needed = tokensNeeded.map { " A profile of \($0) tokens is enough." } ?? ""
     return start
       + " Placement saves \(percent(saved)) of these crossings on held-out tokens (\(source)), and no placement could save more than \(percent(mostSaved)), because tokens spread from each expert over more successors than a device holds."
@@ -137,7 +148,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
   }
 
   private var nothing: String {
-    if savedByAffinity < 0.05, savedByBalancing < 0.05 {
+    if saved < 0.05, savedByBalancing < 0.05 {
       return
         "Doing nothing is right here: neither placement nor balancing changes more than a twentieth."
     }

@@ -1,3 +1,4 @@
+public import MoECore
 public import MoETracing
 
 /// What routing does, with advice about placement: everything that is said about a trace.
@@ -18,17 +19,23 @@ public struct RoutingInspection: Encodable, Sendable {
   ///   - source: A trace, or counts.
   ///   - classes: Kinds of the trace's tokens; `nil` to tell none apart.
   ///   - devices: Devices to place experts on.
+  ///   - progress: Receives progress.
   /// - Throws: `TracingError` for a damaged trace, or ``PlacementError``.
-  public init(_ source: RoutingSource, classes: TokenClasses? = nil, devices: Int) throws {
+  public init(
+    _ source: RoutingSource, classes: TokenClasses? = nil, devices: Int,
+    progress: ProgressHandler = { _ in }
+  ) throws {
     switch source {
     case .counts(let counts): report = TraceReport(counts)
     case .trace(let trace):
-      report = try TraceReport(trace, classes: classes)
-      try advise(trace, devices: devices)
+      report = try TraceReport(trace, classes: classes, progress: progress)
+      try advise(trace, devices: devices, progress)
     }
   }
 
-  private mutating func advise(_ trace: RoutingTrace, devices: Int) throws {
+  private mutating func advise(
+    _ trace: RoutingTrace, devices: Int, _ progress: ProgressHandler
+  ) throws {
     guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else { return }
     guard report.experts.isMultiple(of: devices) else {
       report.diagnosis.append(
@@ -37,7 +44,7 @@ public struct RoutingInspection: Encodable, Sendable {
       return
     }
     let study = try PlacementStudy(trace, heldOut: 0.5, limit: Self.adviceTokens)
-    let advice = try PlacementAdvice(study, devices: devices)
+    let advice = try PlacementAdvice(study, devices: devices, progress: progress)
     report.diagnosis += advice.sentences
     placement = advice
   }

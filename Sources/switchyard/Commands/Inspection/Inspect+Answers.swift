@@ -18,22 +18,30 @@ extension Inspect {
   }
 
   /// Prints a report, and writes its page if one was requested.
-  func finish(_ report: some Encodable, text: String, page: Page) throws {
-    if let html { try page.writeInspection(to: html.path) }
+  ///
+  /// A page of many experts takes seconds to draw, so it is made only when it is written.
+  func finish(
+    _ report: some Encodable, text: @autoclosure () -> String, page: @autoclosure () -> Page
+  ) throws {
+    if let html { try page().writeInspection(to: html.path) }
     if json { return try Output.json(report) }
-    Output.line(text)
+    Output.line(text())
     if let html { Output.line("\nfigures in \(html.path)") }
   }
 
   /// Shows the routing of a trace or of a file of counts.
   func show(_ source: RoutingSource, _ tokenizer: Tokenizer?) throws {
+    let line = ProgressLine()
+    defer { line.end() }
     let inspection = try RoutingInspection(
-      source, classes: tokenizer.map { try TokenClasses($0) }, devices: devices)
-    let page = InspectionPage(
-      inspection.report, advice: inspection.placement, layers: layers?.layers
-    ).page
+      source, classes: tokenizer.map { try TokenClasses($0) }, devices: devices,
+      progress: line.show)
+    line.end()
     try finish(
-      inspection, text: InspectionText(inspection.report, inspection.placement).text, page: page)
+      inspection, text: InspectionText(inspection.report, inspection.placement).text,
+      page: InspectionPage(
+        inspection.report, advice: inspection.placement, layers: layers?.layers
+      ).page)
   }
 
   /// Describes a model as 'switchyard info' does, when there are no data to run it on.
