@@ -110,6 +110,10 @@ struct PlacementPlanTests {
       faults([[0, 1, 0, 2, 3, 1]]) == [
         "rank 0 holds expert 0 twice; a second copy on the same rank is useless"
       ])
+    #expect(
+      faults([[0, 0, 0, 0, 1, 2, 3, 0]]) == [
+        "rank 0 holds expert 0 4 times; a second copy on the same rank is useless"
+      ])
     #expect(faults([[0, 1, 2]]).count == 1)
     #expect(faults([[0, 1, 2, 3], [0, 1, 2, 3, 0, 1]]).count == 1)
     #expect(faults([]).count == 1)

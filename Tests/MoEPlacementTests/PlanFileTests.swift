@@ -90,6 +90,19 @@ struct PlanFileTests {
         .plan,
         "{\"version\": 1, \"layers\": [0, 1], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]]}"
       ),
+      (
+        .plan,
+        "{\"version\": 1, \"layers\": [0], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]], \"slot\": 1}"
+      ),
+      (
+        .plan,
+        "{\"version\": 1, \"layers\": [0], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]], \"ranks\": 1}"
+      ),
+      (.sglang, "{\"physical_to_logical_map\": [[9223372036854775807]]}"),
+      (
+        .ascend,
+        "{\"moe_layer_count\": 1, \"layer_list\": [{\"layer_id\": 0, \"device_count\": -9223372036854775808, \"device_list\": []}]}"
+      ),
       (.exflow, "Expert,Node\n0,0\n0,1\n1,0\n2,1\n"), (.exflow, "a,b\n0,0\n"),
       (.exflow, "Expert,Node\n0,0\n1,0\n2,0\n3,1\n"), (.sglang, "{}"),
       (.sglang, "{\"physical_to_logical_map\": []}"),
@@ -104,7 +117,28 @@ struct PlanFileTests {
     _ = try withFile(text) { path in
       #expect(throws: PlacementError.self) {
         try PlacementPlan(
-          contentsOf: path, as: format, hints: PlanHints(ranks: 2, experts: 4))
+          contentsOf: path, as: format,
+          hints: PlanHints(ranks: 2, experts: format.name == "sglang" ? nil : 4))
+      }
+    }
+  }
+
+  @Test("with an unknown key are refused by its name")
+  func unknownKey() throws {
+    let text =
+      "{\"version\": 1, \"layers\": [0], \"experts\": 1, \"nodes\": 1, \"ranks\": 1, \"slots\": [[0]], \"weights\": 1}"
+    _ = try withFile(text) { path in
+      #expect { try PlacementPlan(contentsOf: path) } throws: { "\($0)".contains("'weights'") }
+    }
+    _ = try withFile("{\"physical_to_logical_map\": [[0, 1]]}") { path in
+      let plan = try PlacementPlan(contentsOf: path, as: .sglang, hints: PlanHints(ranks: 2))
+      let far = PlacementPlan(layerIDs: [.max], experts: 2, ranks: 2, slots: plan.slots)
+      #expect(throws: PlacementError.self) { try far.write(to: path, as: .sglang) }
+    }
+    _ = try withFile("Expert,Node\n0,0\n1,1\n") { path in
+      #expect(throws: PlacementError.self) {
+        try PlacementPlan(
+          contentsOf: path, as: .exflow, hints: PlanHints(ranks: -1, experts: 2))
       }
     }
   }

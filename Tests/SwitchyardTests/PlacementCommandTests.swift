@@ -95,6 +95,51 @@ struct PlacementCommandTests {
     #expect(all.exitCode == 0 && all.output.contains("the same tokens"))
   }
 
+  @Test("place balances counts, and plan evaluate judges a plan on other tokens or counts")
+  func countsAndEvaluation() throws {
+    let one = try folder.write(
+      Array("layer_id,expert_id,count\n3,0,40\n3,1,30\n3,2,5\n".utf8), to: "rank0.csv"
+    ).string
+    let two = try folder.write(
+      Array("layer_id,expert_id,count\n3,2,5\n3,3,0\n4,0,10\n4,3,10\n".utf8), to: "rank1.csv"
+    )
+    .string
+    let plan = folder.file("plan.json").string
+    let placed = try Program.run("place", one, two, "--ranks", "2", "--out", plan, "--json")
+    #expect(placed.exitCode == 0, "\(placed.errors)")
+    let report = try JSONDecoder().decode(BalanceReport.self, from: Data(placed.output.utf8))
+    // The best division of 40, 30, 10 and 0 is 40 against 40; that of 10, 0, 0 and 10 is even.
+    #expect(report.balance == [1, 1] && report.linearBalance == [1.75, 1])
+    let sweep = try Program.run("place", one, two, "--ranks", "2", "--method", "sweep")
+    #expect(sweep.exitCode == 1 && sweep.errors.contains("loads alone"))
+    let text = try Program.run("plan", "evaluate", plan, one, two)
+    #expect(text.exitCode == 0 && text.output.contains("unknown"), "\(text.errors)")
+
+    let trace = try trace(tokens: 500)
+    let (made, other) = (folder.file("made.json").string, folder.file("all.json").string)
+    #expect(
+      try Program.run("place", trace, "--ranks", "4", "--held-out", "0", "--out", made).exitCode
+        == 0)
+    let judged = try Program.run("plan", "evaluate", made, trace, "--json")
+    let found = try JSONDecoder().decode(PlanReport.self, from: Data(judged.output.utf8))
+    #expect(found.tokens == 500 && found.saved > 0.5)
+    let missing = try Program.run("plan", "evaluate", plan, trace)
+    #expect(missing.exitCode == 1 && missing.errors.contains("chose from 8"))
+    // Two copies of an expert on a rank, as EPLB makes them: shown and converted, and named once by check.
+    let map = try folder.write(
+      Array(#"{"physical_to_logical_map": [[0, 0, 1, 2, 3, 3], [0, 0, 1, 2, 3, 3]]}"#.utf8),
+      to: "map.json"
+    ).string
+    let options = ["--format", "sglang", "--ranks", "2"]
+    #expect(try Program.run(["plan", "show", map] + options).exitCode == 0)
+    #expect(
+      try Program.run(["plan", "convert", map, "--to", "plan=" + other] + options).exitCode == 0)
+    let check = try Program.run(["plan", "check", map] + options)
+    #expect(check.exitCode == 1)
+    #expect(check.output.split(separator: "\n").count { $0.contains("expert 0 twice") } == 1)
+    #expect(check.output.contains("layers 0-1: rank 0 holds expert 0 twice"))
+  }
+
   @Test("what cannot be placed is refused, and no file appears")
   func refused() throws {
     let trace = try trace(tokens: 100)
@@ -111,6 +156,8 @@ struct PlacementCommandTests {
       #expect(try Program.run(["place", trace, "--out", plan] + usage).exitCode == 64)
     }
     #expect(!FileManager.default.fileExists(atPath: plan))
+    let heavy = try Program.run("place", trace, "--ranks", "2", "--imbalance-weight", "1e18")
+    #expect(heavy.exitCode == 1 && heavy.errors.contains("weight of imbalance"))
     let broken = try folder.write(Array("{\"version\": 1}".utf8), to: "broken.json").string
     let check = try Program.run("plan", "check", broken)
     #expect(check.exitCode == 1 && check.errors.contains("broken.json"))

@@ -56,7 +56,7 @@ public struct PlacementBound: Hashable, Codable, Sendable {
     decomposition = problem.replicas > 0 ? nil : sums.decomposition
     let imbalance = (0..<problem.layers).reduce(0) { $0 + problem.lowestBalance(layer: $1) - 1 }
     objective =
-      sums.decomposition - problem.imbalanceWeight * problem.totalTransitions * imbalance
+      sums.decomposition - problem.imbalanceWeight * problem.imbalanceScale * imbalance
       / Double(problem.layers)
   }
 }

@@ -56,7 +56,8 @@ extension PlacementPlan {
         devices.map(\.device_id) == Array(0..<devices.count)
       else {
         throw PlanRefusal(
-          "layer \(layer.layer_id): devices must be 0 to \(layer.device_count - 1), each once")
+          "layer \(layer.layer_id): devices must be those below 'device_count', which is \(layer.device_count), each once"
+        )
       }
       guard devices.allSatisfy({ $0.device_expert.count == devices[0].device_expert.count }) else {
         throw PlanRefusal("layer \(layer.layer_id): devices hold different numbers of experts")

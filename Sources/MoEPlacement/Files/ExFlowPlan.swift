@@ -11,7 +11,7 @@ extension PlanFormat {
 extension PlacementPlan {
   /// One line per global expert, `layer · experts + expert`, in the order of the plan's layers.
   fileprivate func exflowText() throws -> String {
-    guard replicas == 0 else {
+    guard replicas == 0, violations.isEmpty else {
       throw PlacementError.unsupported(
         method: "ExFlow's CSV", feature: "replicas", instead: "another format")
     }
@@ -60,6 +60,9 @@ extension PlacementPlan {
       rankOf[expert] = rank
     }
     let ranks = hints.ranks ?? (rankOf.max() ?? 0) + 1
+    guard 1...PlacementTopology.maximumRanks ~= ranks else {
+      throw PlanRefusal("\(ranks) ranks; there can be 1…\(PlacementTopology.maximumRanks)")
+    }
     let rows = (0..<count / experts).map { layer in
       (0..<ranks).flatMap { rank in
         (0..<experts).filter { rankOf[layer * experts + $0] == rank }

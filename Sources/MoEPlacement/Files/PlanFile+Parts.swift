@@ -25,11 +25,13 @@ extension PlacementPlan {
       }
       (rows, ids) = (kept, wanted)
     }
-    let experts = hints.experts ?? (rows.joined().max() ?? 0) + 1
+    let largest = rows.joined().max() ?? 0
+    let experts = hints.experts ?? min(largest, PlacementProblem.maximumExperts) + 1
     guard experts >= 1, experts <= PlacementProblem.maximumExperts else {
       throw PlanRefusal(
-        "its largest expert is \(experts - 1); experts are 0…\(PlacementProblem.maximumExperts - 1)"
-      )
+        hints.experts == nil
+          ? "its largest expert is \(largest); experts are 0…\(PlacementProblem.maximumExperts - 1)"
+          : "\(experts) experts; there can be 1…\(PlacementProblem.maximumExperts)")
     }
     guard ranks >= 1, ranks <= PlacementTopology.maximumRanks else {
       throw PlanRefusal("\(ranks) ranks; there can be 1…\(PlacementTopology.maximumRanks)")

@@ -1,3 +1,5 @@
+import MoECore
+
 extension PlanFormat {
   /// Switchyard's JSON, which keeps everything.
   public static let plan = PlanFormat(
@@ -43,6 +45,7 @@ extension PlacementPlan {
     guard stored.version == 1 else {
       throw PlanRefusal("version \(stored.version) is unknown; this program reads version 1")
     }
+    try refuseKeys(bytes)
     var hints = PlanHints(ranks: stored.ranks, experts: stored.experts, nodes: stored.nodes)
     guard stored.layers.count == stored.slots.count else {
       throw PlanRefusal(
@@ -54,6 +57,22 @@ extension PlacementPlan {
     }
     hints.layerIDs = nil
     return try assemble(rows: stored.slots, layerIDs: stored.layers, ranks: nil, hints)
+  }
+}
+
+extension PlacementPlan {
+  /// The keys of the format, all of which are required.
+  private static let keys = ["version", "layers", "experts", "nodes", "ranks", "slots"]
+
+  /// Refuses keys that the format does not have, and keys that occur twice: what they say would be lost.
+  private static func refuseKeys(_ bytes: [UInt8]) throws {
+    let value: JSONValue
+    do { value = try JSONValue(parsing: bytes) } catch { throw PlanRefusal("it is \(error)") }
+    guard case .object(let object) = value,
+      let unknown = object.keys.first(where: { !keys.contains($0) })
+    else { return }
+    throw PlanRefusal(
+      "'\(unknown)' is unknown; expected \(keys.map { "'\($0)'" }.joined(separator: ", "))")
   }
 }
 

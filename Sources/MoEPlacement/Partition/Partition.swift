@@ -64,7 +64,7 @@ struct Partition {
       experts[layer].map { problem.loads[layer][$0] / Double(copies[layer][$0]) }
     }
     let means = problem.loads.map { $0.reduce(0, +) / Double(ranks) }
-    let share = problem.imbalanceWeight * problem.totalTransitions / Double(layers)
+    let share = problem.imbalanceWeight * problem.imbalanceScale / Double(layers)
     self.init(
       items: items, experts: experts, hasTwins: problem.replicas > 0, worth: worth,
       capacity: Array(repeating: problem.slotsPerRank, count: ranks), affinity: affinity,

@@ -37,7 +37,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
   /// - Throws: ``PlacementError`` when the plan is not legal or its shape differs from the
   ///   problem's.
   public init(_ plan: PlacementPlan, of problem: PlacementProblem) throws(PlacementError) {
-    try plan.validate()
+    try plan.validate(allowingWaste: true)
     guard plan.experts == problem.experts, plan.layerIDs == problem.layerIDs,
       plan.ranks == problem.topology.ranks
     else {
@@ -64,7 +64,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
       Self.balance(places[$0], problem.loads[$0], ranks: problem.topology.ranks)
     }
     let imbalance = balance.reduce(0) { $0 + $1 - 1 } / Double(balance.count)
-    objective = kept - problem.imbalanceWeight * total * imbalance
+    objective = kept - problem.imbalanceWeight * problem.imbalanceScale * imbalance
   }
 
   private static func follow(
@@ -103,7 +103,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
   private static func checkIdentity(
     _ counts: [Double], _ from: [[Int]], _ to: [[Int]], _ kept: Double, _ problem: PlacementProblem
   ) {
-    guard problem.replicas == 0 else { return }
+    guard from.allSatisfy({ $0.count == 1 }), to.allSatisfy({ $0.count == 1 }) else { return }
     let ranks = problem.topology.ranks
     var blocks = [Double](repeating: 0, count: ranks * ranks)
     for (i, left) in from.enumerated() {

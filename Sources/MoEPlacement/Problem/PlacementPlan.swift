@@ -37,9 +37,9 @@ public struct PlacementPlan: Hashable, Sendable {
   /// The rank of a slot.
   public func rank(ofSlot slot: Int) -> Int { slot / slotsPerRank }
 
-  /// The ranks that hold each expert of a layer, in ascending order.
+  /// The ranks that hold each expert of a layer, in ascending order, one for each copy.
   ///
-  /// - Precondition: The plan is legal.
+  /// - Precondition: The plan is legal, or wastes slots only.
   public func ranksOfExperts(layer: Int) -> [[Int]] {
     var result = [[Int]](repeating: [], count: experts)
     for (slot, expert) in slots[layer].enumerated() { result[expert].append(rank(ofSlot: slot)) }
@@ -52,8 +52,14 @@ public struct PlacementPlan: Hashable, Sendable {
     public let layer: Int?
     /// What is wrong.
     public let message: String
+    /// Whether the plan still says where every token goes: it only wastes a slot.
+    public let isWasteOnly: Bool
     /// The layer and the message.
     public var description: String { (layer.map { "layer \($0): " } ?? "") + message }
+
+    init(layer: Int?, message: String, isWasteOnly: Bool = false) {
+      (self.layer, self.message, self.isWasteOnly) = (layer, message, isWasteOnly)
+    }
   }
 
   /// All reasons why this is not a legal plan, in the order of the layers.
@@ -63,67 +69,81 @@ public struct PlacementPlan: Hashable, Sendable {
   ///
   /// - Complexity: O(layers × slots).
   public var violations: [Violation] {
-    var found: [Violation] = []
-    func add(_ message: String, layer: Int? = nil) {
-      found.append(Violation(layer: layer, message: message))
-    }
+    func whole(_ message: String) -> [Violation] { [Violation(layer: nil, message: message)] }
     guard ranks >= 1, nodes >= 1, experts >= 1, ranks.isMultiple(of: nodes) else {
-      add(
+      return whole(
         "\(experts) experts on \(ranks) ranks of \(nodes) nodes; all must be at least 1, and nodes divide the ranks"
       )
-      return found
     }
     guard !slots.isEmpty, layerIDs.count == slots.count,
-      zip(layerIDs, layerIDs.dropFirst()).allSatisfy({ $0 < $1 }), layerIDs.allSatisfy({ $0 >= 0 })
+      zip(layerIDs, layerIDs.dropFirst()).allSatisfy({ $0 < $1 }),
+      layerIDs.allSatisfy({ $0 >= 0 && $0 < 1 << 31 })
     else {
-      add("\(layerIDs.count) layer numbers for \(slots.count) layers; they must rise from 0 on")
-      return found
+      return whole(
+        "\(layerIDs.count) layer numbers for \(slots.count) layers; they must rise from 0 on")
     }
     let count = slots[0].count
-    for (id, row) in zip(layerIDs, slots) {
+    return zip(layerIDs, slots).flatMap { id, row in
       guard row.count == count, row.count.isMultiple(of: ranks), row.count >= experts else {
-        add(
-          "\(row.count) slots for \(experts) experts on \(ranks) ranks; every layer needs the same number, a multiple of the ranks, and a slot for each expert",
-          layer: id)
-        continue
+        return [
+          Violation(
+            layer: id,
+            message:
+              "\(row.count) slots for \(experts) experts on \(ranks) ranks; every layer needs the same number, a multiple of the ranks, and a slot for each expert"
+          )
+        ]
       }
-      for message in Self.faults(row, experts: experts, ranks: ranks) { add(message, layer: id) }
+      return faults(row, layer: id)
     }
-    return found
   }
 
-  private static func faults(_ row: [Int], experts: Int, ranks: Int) -> [String] {
-    var found: [String] = []
+  private func faults(_ row: [Int], layer: Int) -> [Violation] {
+    var found: [Violation] = []
     var copies = [Int](repeating: 0, count: experts)
     let perRank = row.count / ranks
     for rank in 0..<ranks {
-      var seen: Set<Int> = []
-      for expert in row[rank * perRank..<(rank + 1) * perRank] {
+      let held = row[rank * perRank..<(rank + 1) * perRank]
+      var here: [Int: Int] = [:]
+      for expert in held { here[expert, default: 0] += 1 }
+      for (expert, count) in here.sorted(by: { $0.key < $1.key }) {
         guard (0..<experts).contains(expert) else {
-          found.append("rank \(rank) holds expert \(expert); experts are 0…\(experts - 1)")
+          found.append(
+            Violation(
+              layer: layer,
+              message: "rank \(rank) holds expert \(expert); experts are 0…\(experts - 1)"))
           continue
         }
-        copies[expert] += 1
-        if !seen.insert(expert).inserted {
-          found.append(
-            "rank \(rank) holds expert \(expert) twice; a second copy on the same rank is useless")
-        }
+        copies[expert] += count
+        guard count > 1 else { continue }
+        let times = count == 2 ? "twice" : "\(count) times"
+        found.append(
+          Violation(
+            layer: layer,
+            message:
+              "rank \(rank) holds expert \(expert) \(times); a second copy on the same rank is useless",
+            isWasteOnly: true))
       }
     }
     for (expert, count) in copies.enumerated() where count == 0 {
-      found.append("expert \(expert) has no slot; its tokens would have no destination")
+      found.append(
+        Violation(
+          layer: layer,
+          message: "expert \(expert) has no slot; its tokens would have no destination"))
     }
     return found
   }
 
   /// Throws if the plan violates a rule.
   ///
+  /// - Parameter allowingWaste: Whether a rank may hold several copies of an expert, as in plans of EPLB.
   /// - Throws: ``PlacementError/illegalPlan(message:)`` with the first violation and the number of
   ///   others.
-  public func validate() throws(PlacementError) {
-    let found = violations
+  public func validate(allowingWaste: Bool = false) throws(PlacementError) {
+    let found = violations.filter { !allowingWaste || !$0.isWasteOnly }
     guard let first = found.first else { return }
-    let others = found.count > 1 ? " (and \(found.count - 1) more violations)" : ""
+    let others =
+      found.count == 1
+      ? "" : " (and \(found.count - 1) more \(found.count == 2 ? "violation" : "violations"))"
     throw .illegalPlan(message: "\(first)\(others)")
   }
 }
@@ -135,8 +155,8 @@ extension PlacementPlan {
   public func changes(
     to other: PlacementPlan
   ) throws(PlacementError) -> [(layer: Int, moved: [Int])] {
-    try validate()
-    try other.validate()
+    try validate(allowingWaste: true)
+    try other.validate(allowingWaste: true)
     guard layerIDs == other.layerIDs, experts == other.experts else {
       throw .planMismatch(
         message:

@@ -11,7 +11,7 @@
 ///
 ///     kept − imbalanceWeight · total · mean over layers of (largest load of a rank / mean load − 1)
 ///
-/// so with weight 0 it counts transitions, and maximising it means minimising crossings.
+/// where the total is that of all transitions, or 1 if there are none, so that loads alone can be balanced. With weight 0 it counts transitions, and maximising it means minimising crossings.
 ///
 /// - SeeAlso: Yao et al. 2024, *Exploiting Inter-Layer Expert Affinity for Accelerating
 ///   Mixture-of-Experts Model Inference*, [arXiv:2401.08383](https://arxiv.org/abs/2401.08383),
@@ -39,6 +39,9 @@ public struct PlacementProblem: Hashable, Sendable {
   public static let maximumLayers = 4096
   /// The most experts per layer.
   public static let maximumExperts = 4096
+
+  /// The largest weight of imbalance.
+  public static let maximumWeight = 1e6
 
   /// Creates a problem.
   ///
@@ -69,9 +72,11 @@ public struct PlacementProblem: Hashable, Sendable {
       throw .invalidProblem(
         message: "the balance limit is \(balanceLimit ?? 0); a maximum over a mean is at least 1")
     }
-    guard imbalanceWeight.isFinite, imbalanceWeight >= 0 else {
+    guard imbalanceWeight >= 0, imbalanceWeight <= Self.maximumWeight else {
       throw .invalidProblem(
-        message: "the weight of imbalance is \(imbalanceWeight); it must be at least 0")
+        message:
+          "the weight of imbalance is \(imbalanceWeight); it must be in 0…\(Int(Self.maximumWeight)), which leaves crossings no weight already"
+      )
     }
     (self.layerIDs, self.experts, self.loads) = (layerIDs, experts, loads)
     (self.transitions, self.topology, self.replicas) = (transitions, topology, replicas)
@@ -120,6 +125,12 @@ public struct PlacementProblem: Hashable, Sendable {
   public var slotsPerRank: Int { slots / topology.ranks }
   /// Sum of all transitions.
   public var totalTransitions: Double { transitions.reduce(0) { $0 + $1.reduce(0, +) } }
+
+  /// What ``imbalanceWeight`` is multiplied with: ``totalTransitions``, or 1 if there are none.
+  var imbalanceScale: Double {
+    let total = totalTransitions
+    return total > 0 ? total : 1
+  }
 
   /// The same problem with other counts, for example those of held-out tokens.
   ///

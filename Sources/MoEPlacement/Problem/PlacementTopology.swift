@@ -11,6 +11,8 @@ public struct PlacementTopology: Hashable, Codable, Sendable {
   /// The cost of a transfer between nodes, at least ``costWithinNode``.
   public let costBetweenNodes: Double
 
+  /// The largest cost between nodes, relative to that within a node.
+  public static let maximumCost = 1e9
   /// The largest number of ranks.
   public static let maximumRanks = 4096
 
@@ -31,11 +33,12 @@ public struct PlacementTopology: Hashable, Codable, Sendable {
       )
     }
     let between = costBetweenNodes ?? costWithinNode
-    guard costWithinNode.isFinite, between.isFinite, costWithinNode > 0, between >= costWithinNode
+    guard costWithinNode.isFinite, between.isFinite, costWithinNode > 0, between >= costWithinNode,
+      between / costWithinNode <= Self.maximumCost
     else {
       throw .invalidProblem(
         message:
-          "a transfer costs \(costWithinNode) within a node and \(between) between nodes; the first must be above 0, the second at least as high"
+          "a transfer costs \(costWithinNode) within a node and \(between) between nodes; the first must be above 0, the second at least as high, and at most \(Int(Self.maximumCost)) times as high"
       )
     }
     (self.nodes, self.ranksPerNode) = (nodes, ranksPerNode)

@@ -17,7 +17,24 @@ public struct AutomaticSolver: PlacementSolver {
   }
 
   /// Chooses a method and solves.
+  ///
+  /// Of two plans with the same objective, the better balanced one is the better plan.
   public func search(_ problem: PlacementProblem) throws(PlacementError) -> PlacementFinding {
+    let start = ContinuousClock.now
+    let best = try fewestCrossings(problem)
+    guard problem.balanceLimit == nil, best.evaluation.meanBalance > 1,
+      let even = try? LoadBalanceSolver().search(problem),
+      even.evaluation.objective >= best.evaluation.objective - 1e-9 * problem.totalTransitions,
+      even.evaluation.meanBalance < best.evaluation.meanBalance
+    else { return best }
+    return try PlacementFinding(
+      even.method, even.plan, of: problem, since: start, knownBound: best.knownBound,
+      isOptimal: best.isOptimal && even.evaluation.objective >= best.evaluation.objective)
+  }
+
+  private func fewestCrossings(
+    _ problem: PlacementProblem
+  ) throws(PlacementError) -> PlacementFinding {
     let exact = ExactSolver(stepLimit: Self.exactSteps)
     if exact.fits(problem) { return try exact.search(problem) }
     let start = ContinuousClock.now

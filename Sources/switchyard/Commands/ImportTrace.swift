@@ -47,7 +47,9 @@ struct ImportTrace: WritesFiles {
   }
 
   func run() throws {
-    try files.check(out.path, inputs: [input.path, weights?.path, sequenceLengths?.path])
+    try files.check(
+      out.path,
+      inputs: [input.path, weights?.path, sequenceLengths?.path] + others.map(\.path))
     var options = TraceImport.Options()
     (options.experts, options.k, options.model) = (experts, k, model)
     options.layers = layers?.layers

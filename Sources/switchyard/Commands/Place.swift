@@ -18,12 +18,21 @@ struct Place: WritesFiles {
       Fewer crossings save traffic only where tokens stay where their last expert was; engines \
       that bring each token home after every layer benefit only from balance.
 
+      Copies go to the busiest experts, which does not serve crossings: on traces that were studied, plans with \
+      replicas keep 83 to 99 % of the transitions that a legal plan can keep.
+
+      Files of counts say nothing about crossings: --method eplb, the default for them, balances their loads. Several \
+      files, such as one per rank, are added.
+
       Examples:
         switchyard place trace.safetensors --ranks 4 --out plan.json
         switchyard place trace.safetensors --nodes 2 --ranks 16 --cost 8 --replicas 16 --balance 1.1 --export sglang=map.json
+        switchyard place rank-0.csv rank-1.csv --ranks 8 --replicas 16 --out plan.json
       """)
 
-  @Argument(help: "Routing trace.", completion: .file()) var trace: PathArgument
+  @Argument(help: "Routing trace, or file of counts.", completion: .file()) var trace: PathArgument
+  @Argument(help: "More files of counts, to be added.", completion: .file())
+  var others: [PathArgument] = []
   @Option(help: "Total number of ranks (devices).") var ranks: Int
   @Option(help: "Nodes that the ranks divide into.") var nodes = 1
   @Option(help: "Cost of a transfer between nodes; one within a node costs 1.") var cost = 1.0
@@ -79,23 +88,47 @@ struct Place: WritesFiles {
   }
 
   func run() throws {
-    try files.check([out?.path] + export.map(\.path), inputs: [trace.path])
-    let study = try PlacementStudy(RoutingTrace(trace.path), heldOut: heldOut)
+    try files.check(
+      [out?.path] + export.map(\.path), inputs: [trace.path] + others.map(\.path))
     let topology = try PlacementTopology(
       nodes: nodes, ranksPerNode: ranks / nodes, costBetweenNodes: cost)
+    switch try RoutingSource(trace.path, adding: others.map(\.path)) {
+    case .trace(let trace): try place(trace, topology)
+    case .counts(let counts): try balance(counts, topology)
+    }
+  }
+
+  private var settings: PlacementMethod.Settings {
+    PlacementMethod.Settings(timeLimit: timeLimit, form: form, seed: seed)
+  }
+
+  private func place(_ trace: RoutingTrace, _ topology: PlacementTopology) throws {
+    let study = try PlacementStudy(trace, heldOut: heldOut)
     let problem = try PlacementProblem(
       study.counts(study.fitted), topology: topology, replicas: replicas, balanceLimit: balance,
       imbalanceWeight: imbalanceWeight)
-    let solver = method.solver(
-      PlacementMethod.Settings(timeLimit: timeLimit, form: form, seed: seed))
+    let solver = method.solver(settings)
     let answer = try solver.solve(problem)
     let report = try PlacementReport(
       answer, problem, study, solver: solver, pareto: pareto ? Self.weights : [])
-    if let out { try answer.plan.write(to: out.path, modelLayers: modelLayers) }
-    for export in export {
-      try answer.plan.write(to: export.path, as: export.format, modelLayers: modelLayers)
-    }
+    try write(answer.plan)
     if json { try Output.json(report) } else { Output.line(report.text) }
+  }
+
+  private func balance(_ counts: RoutingCounts, _ topology: PlacementTopology) throws {
+    let problem = try PlacementProblem(
+      loadsOf: counts, topology: topology, replicas: replicas, balanceLimit: balance)
+    let (report, plan) = try BalanceReport.solving(
+      counts, problem, method: method, settings: settings)
+    try write(plan)
+    if json { try Output.json(report) } else { Output.line(report.text) }
+  }
+
+  private func write(_ plan: PlacementPlan) throws {
+    if let out { try plan.write(to: out.path, modelLayers: modelLayers) }
+    for export in export {
+      try plan.write(to: export.path, as: export.format, modelLayers: modelLayers)
+    }
   }
 
   private static let weights = [0, 0.03, 0.1, 0.3, 1, 3]

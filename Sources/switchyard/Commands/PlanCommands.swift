@@ -1,16 +1,19 @@
 import ArgumentParser
 import MoECore
 import MoEPlacement
+import MoETracing
 import SystemPackage
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "Show, compare, check and convert placement plans.",
+    commandName: "plan", abstract: "Show, compare, check, evaluate and convert placement plans.",
     discussion: """
       Example:
         switchyard plan check plan.json
       """,
-    subcommands: [PlanShow.self, PlanDiff.self, PlanCheck.self, PlanConvert.self])
+    subcommands: [
+      PlanShow.self, PlanDiff.self, PlanCheck.self, PlanEvaluate.self, PlanConvert.self,
+    ])
 }
 
 /// A plan file, and options for what its format leaves open.
@@ -61,9 +64,9 @@ struct PlanShow: ParsableCommand {
 
   func run() throws {
     let plan = try arguments.read(plan.path)
-    try plan.validate()
+    try plan.validate(allowingWaste: true)
     Output.line(
-      "\(plan.layers) layers × \(plan.experts) experts, \(plan.replicas) replicas, \(plan.ranks) ranks in \(plan.nodes) \(plan.nodes == 1 ? "node" : "nodes")"
+      "\(counted(plan.layers, "layer")) × \(counted(plan.experts, "expert")), \(counted(plan.replicas, "replica")), \(counted(plan.ranks, "rank")) in \(counted(plan.nodes, "node"))"
     )
     for (id, row) in zip(plan.layerIDs, plan.slots) {
       let ranks = (0..<plan.ranks).map { rank in
@@ -91,9 +94,11 @@ struct PlanDiff: ParsableCommand {
     let changes = try arguments.read(first.path).changes(to: arguments.read(second.path))
     for (layer, moved) in changes where !moved.isEmpty {
       Output.line(
-        "layer \(layer): \(moved.count) move: \(moved.map(String.init).joined(separator: " "))")
+        "layer \(layer): \(moved.count) \(moved.count == 1 ? "moves" : "move"): \(moved.map(String.init).joined(separator: " "))"
+      )
     }
-    Output.line("\(changes.reduce(0) { $0 + $1.moved.count }) experts are placed elsewhere")
+    let moved = changes.reduce(0) { $0 + $1.moved.count }
+    Output.line("\(counted(moved, "expert")) \(moved == 1 ? "is" : "are") placed elsewhere")
   }
 }
 
@@ -102,7 +107,7 @@ struct PlanCheck: ParsableCommand {
     commandName: "check", abstract: "Prove that a plan is legal, or say why it is not.",
     discussion: """
       Legal means: in every layer each expert has a slot, all ranks have the same number of slots, no rank holds two \
-      copies of an expert. Formats with a row for every layer of the model, \
+      copies of an expert. Plans of EPLB may waste slots in this way; the other commands take them. Formats with a row for every layer of the model, \
       dense ones included, are judged on the layers that --layers names.
 
       Examples:
@@ -117,12 +122,57 @@ struct PlanCheck: ParsableCommand {
     let plan = try arguments.read(plan.path)
     let faults = plan.violations
     guard faults.isEmpty else {
-      for fault in faults.prefix(100) { Output.line("\(fault)") }
-      throw PlacementError.illegalPlan(message: "it has \(faults.count) faults, listed above")
+      let messages = Self.grouped(faults)
+      for message in messages.prefix(100) { Output.line(message) }
+      let rest = messages.count > 100 ? ", the first 100 of them" : ""
+      throw PlacementError.illegalPlan(
+        message: "it has \(counted(messages.count, "fault"))\(rest), listed above")
     }
     Output.line(
-      "legal: \(plan.layers) layers, \(plan.experts) experts and \(plan.replicas) replicas on \(plan.ranks) ranks, \(plan.slotsPerRank) slots each"
+      "legal: \(counted(plan.layers, "layer")), \(counted(plan.experts, "expert")) and \(counted(plan.replicas, "replica")) on \(counted(plan.ranks, "rank")), \(counted(plan.slotsPerRank, "slot")) each"
     )
+  }
+
+  /// Each fault once, with all its layers, in the order of the first ones.
+  private static func grouped(_ faults: [PlacementPlan.Violation]) -> [String] {
+    var (order, layers): ([String], [String: [Int]]) = ([], [:])
+    for fault in faults {
+      if layers[fault.message] == nil { order.append(fault.message) }
+      layers[fault.message, default: []] += fault.layer.map { [$0] } ?? []
+    }
+    return order.map { message in
+      let found = layers[message] ?? []
+      guard !found.isEmpty else { return message }
+      return "\(found.count == 1 ? "layer" : "layers") \(LayerList(found).text): \(message)"
+    }
+  }
+}
+
+struct PlanEvaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate", abstract: "Show what a plan does to the tokens of a trace.",
+    discussion: """
+      All tokens of the trace count; use one that the plan was not made from. Files of counts tell the balance, not the \
+      crossings. Layers of the plan that the trace does not have, such as dense ones, do not matter.
+
+      Examples:
+        switchyard plan evaluate plan.json tuesday.safetensors
+        switchyard plan evaluate map.json counts.json --format sglang --ranks 8
+      """)
+
+  @Argument(help: "Plan file.", completion: .file()) var plan: PathArgument
+  @Argument(help: "Routing trace, or file of counts.", completion: .file()) var trace: PathArgument
+  @Argument(help: "More files of counts, to be added.", completion: .file())
+  var others: [PathArgument] = []
+  @OptionGroup var arguments: PlanArguments
+  @Option(help: "Cost of a transfer between nodes; one within a node costs 1.") var cost = 1.0
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func run() throws {
+    let report = try PlanReport(
+      arguments.read(plan.path), on: RoutingSource(trace.path, adding: others.map(\.path)),
+      costBetweenNodes: cost)
+    if json { try Output.json(report) } else { Output.line(report.text) }
   }
 }
 
