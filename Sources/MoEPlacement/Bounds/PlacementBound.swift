@@ -1,3 +1,6 @@
+import Dispatch
+import Synchronization
+
 /// Upper bounds on the objective of any plan.
 ///
 /// Each pair of neighbouring layers is bounded separately, in four ways, and the smallest bound is
@@ -34,23 +37,14 @@ public struct PlacementBound: Hashable, Codable, Sendable {
   /// - Complexity: O(layers × experts³), plus at most a few seconds for the decomposition.
   public init(_ problem: PlacementProblem) {
     let value = problem.topology.valueOfNode
-    var sums = PairBound()
-    let pairs = problem.transitions.count * (value > 0 ? 2 : 1)
-    for counts in problem.transitions {
-      let pair = PairBound(
-        counts, experts: problem.experts, parts: problem.topology.ranks,
-        slots: problem.slotsPerRank, hasReplicas: problem.replicas > 0, pairs: pairs)
-      guard value > 0 else {
-        sums.add(pair, times: 1)
-        continue
-      }
-      sums.add(pair, times: 1 - value)
-      sums.add(
-        PairBound(
-          counts, experts: problem.experts, parts: problem.topology.nodes,
-          slots: min(problem.experts, problem.slotsPerRank * problem.topology.ranksPerNode),
-          hasReplicas: problem.replicas > 0, pairs: pairs), times: value)
+    // Pairs are bounded on several threads, but added in order, so that the last bits do not depend on the threads.
+    let bounds = Mutex([PairBound](repeating: PairBound(), count: problem.transitions.count))
+    DispatchQueue.concurrentPerform(iterations: problem.transitions.count) { pair in
+      let bound = Self.bound(problem, pair: pair, valueOfNode: value)
+      bounds.withLock { $0[pair] = bound }
     }
+    var sums = PairBound()
+    for bound in bounds.withLock({ $0 }) { sums.add(bound, times: 1) }
     (greedy, matching, pairwise) = (sums.greedy, sums.matching, sums.decomposition)
     spectral = problem.replicas > 0 ? nil : sums.spectral
     decomposition = problem.replicas > 0 ? nil : sums.decomposition
@@ -58,6 +52,25 @@ public struct PlacementBound: Hashable, Codable, Sendable {
     objective =
       sums.decomposition - problem.imbalanceWeight * problem.imbalanceScale * imbalance
       / Double(problem.layers)
+  }
+
+  private static func bound(
+    _ problem: PlacementProblem, pair: Int, valueOfNode value: Double
+  ) -> PairBound {
+    let counts = problem.transitions[pair]
+    let pairs = problem.transitions.count * (value > 0 ? 2 : 1)
+    let ofRanks = PairBound(
+      counts, experts: problem.experts, parts: problem.topology.ranks,
+      slots: problem.slotsPerRank, hasReplicas: problem.replicas > 0, pairs: pairs)
+    guard value > 0 else { return ofRanks }
+    var sum = PairBound()
+    sum.add(ofRanks, times: 1 - value)
+    sum.add(
+      PairBound(
+        counts, experts: problem.experts, parts: problem.topology.nodes,
+        slots: min(problem.experts, problem.slotsPerRank * problem.topology.ranksPerNode),
+        hasReplicas: problem.replicas > 0, pairs: pairs), times: value)
+    return sum
   }
 }
 

@@ -70,6 +70,7 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
   private static func follow(
     _ counts: [Double], _ from: [[Int]], _ to: [[Int]], _ topology: PlacementTopology
   ) -> (rank: Double, node: Double, total: Double) {
+    if let single = followSingle(counts, from, to, topology) { return single }
     var (rank, node, total) = (0.0, 0.0, 0.0)
     for (i, left) in from.enumerated() {
       for (p, right) in to.enumerated() {
@@ -83,6 +84,27 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
           rank += count * shared(left, right)
           node += count * shared(left.map(topology.node), right.map(topology.node))
         }
+      }
+    }
+    return (rank, node, total)
+  }
+
+  /// The same where every expert has one copy; `nil` otherwise.
+  private static func followSingle(
+    _ counts: [Double], _ from: [[Int]], _ to: [[Int]], _ topology: PlacementTopology
+  ) -> (rank: Double, node: Double, total: Double)? {
+    guard from.allSatisfy({ $0.count == 1 }), to.allSatisfy({ $0.count == 1 }) else { return nil }
+    let (right, nodes) = (to.map { $0[0] }, to.map { topology.node(of: $0[0]) })
+    var (rank, node, total) = (0.0, 0.0, 0.0)
+    for (i, left) in from.enumerated() {
+      let (place, itsNode) = (left[0], topology.node(of: left[0]))
+      let start = i * right.count
+      for p in right.indices {
+        let count = counts[start + p]
+        guard count > 0 else { continue }
+        total += count
+        if place == right[p] { rank += count }
+        if itsNode == nodes[p] { node += count }
       }
     }
     return (rank, node, total)
@@ -106,9 +128,10 @@ public struct PlacementEvaluation: Hashable, Codable, Sendable {
     guard from.allSatisfy({ $0.count == 1 }), to.allSatisfy({ $0.count == 1 }) else { return }
     let ranks = problem.topology.ranks
     var blocks = [Double](repeating: 0, count: ranks * ranks)
+    let columns = to.map { $0[0] }
     for (i, left) in from.enumerated() {
-      for (p, right) in to.enumerated() {
-        blocks[left[0] * ranks + right[0]] += counts[i * to.count + p]
+      for p in columns.indices where counts[i * columns.count + p] > 0 {
+        blocks[left[0] * ranks + columns[p]] += counts[i * columns.count + p]
       }
     }
     let total = blocks.reduce(0, +)

@@ -65,7 +65,7 @@ public struct PlacementAdvice: Codable, Hashable, Sendable {
   /// - Throws: ``PlacementError`` if experts do not divide evenly over the devices, or a trace's
   ///   error.
   public init(
-    _ study: PlacementStudy, devices: Int, timeLimit: Double = 0.8,
+    _ study: PlacementStudy, devices: Int, timeLimit: Double = 0.6,
     progress: ProgressHandler = { _ in }
   ) throws {
     func show(_ step: Int) { progress(Progress("placing experts", completed: step, total: 4)) }

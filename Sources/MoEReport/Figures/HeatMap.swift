@@ -90,10 +90,14 @@ public struct HeatMap: Sendable {
     return parts
   }
 
-  private func level(_ value: Double) -> Int {
+  /// The shade of each value; the ends are found once, not for every cell.
+  private var shades: [Int] {
     let (low, high) = ends
-    let part = (value - low) / (high - low)
-    return part.isFinite ? min(Self.levels - 1, max(0, Int(part * Double(Self.levels)))) : 0
+    return values.map { value in
+      let part = (value - low) / (high - low)
+      guard part.isFinite else { return 0 }
+      return min(Self.levels - 1, Int(min(1, max(0, part)) * Double(Self.levels)))
+    }
   }
 
   private func color(_ level: Int) -> String {
@@ -108,27 +112,29 @@ public struct HeatMap: Sendable {
   }
 
   private var singleCells: [Markup] {
-    values.enumerated().map { place, value in
+    zip(values, shades).enumerated().map { place, cell in
+      let (value, shade) = cell
       let (row, column) = place.quotientAndRemainder(dividingBy: columns.count)
       let tip = "\(rowTitle) \(rows[row]), \(columnTitle) \(columns[column]): \(format(value))"
       return .element(
         "rect",
         [
           "x": "\(column)", "y": "\(row)", "width": "1", "height": "1",
-          "fill": color(level(value)),
+          "fill": color(shade),
         ], [.element("title", [:], text: tip)])
     }
   }
 
   /// One path per colour, with the runs along the rows.
   private var runs: [Markup] {
+    let shades = shades
     var paths = [String](repeating: "", count: Self.levels)
     for row in rows.indices {
       var start = 0
       while start < columns.count {
-        let level = level(values[row * columns.count + start])
+        let level = shades[row * columns.count + start]
         var end = start + 1
-        while end < columns.count, self.level(values[row * columns.count + end]) == level {
+        while end < columns.count, shades[row * columns.count + end] == level {
           end += 1
         }
         paths[level] += "M\(start) \(row)h\(end - start)v1h-\(end - start)z"

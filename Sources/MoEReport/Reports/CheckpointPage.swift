@@ -21,7 +21,7 @@ public struct CheckpointPage {
     Page(
       "Routing during the training of \(report.name)",
       summary:
-        "\(report.steps.count) models, \(NumberText.count(report.tokens)) tokens each, \(report.layers) sparse layers, top-\(report.k) of \(report.experts) experts",
+        "\(NumberText.counted(report.steps.count, "model")), \(NumberText.count(report.tokens)) \(NumberText.noun(report.tokens, "token")) each, \(NumberText.counted(report.layers, "sparse layer")), top-\(report.k) of \(NumberText.counted(report.experts, "expert"))",
       sections: [
         Page.Section("What it means", [.findings(report.diagnosis)]),
         Page.Section(

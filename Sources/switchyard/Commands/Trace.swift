@@ -53,7 +53,7 @@ struct Trace: WritesFiles {
     if json {
       try Output.json(Summary(trace: out.path.string, tokens: tokens))
     } else {
-      Output.line("\(tokens) tokens recorded in \(out.path)")
+      Output.line("\(counted(tokens, "token")) recorded in \(out.path)")
     }
   }
 }

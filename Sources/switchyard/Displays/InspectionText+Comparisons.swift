@@ -51,7 +51,7 @@ extension CheckpointReport {
         ]
       })
     let title =
-      "\(name.printable): \(steps.count) models, \(tokens) tokens each, \(layers) sparse layers, top-\(k) of \(experts) experts"
+      "\(name.printable): \(counted(steps.count, "model")), \(counted(tokens, "token")) each, \(counted(layers, "sparse layer")), top-\(k) of \(counted(experts, "expert"))"
     return [title, table.text, diagnosis.joined(separator: "\n")].joined(separator: "\n\n")
   }
 }
