@@ -53,9 +53,10 @@ enum CommandLineWords {
 
   /// Adds to a usage message how values that begin with '-' are written, where that is the problem.
   static func explaining(_ message: String, _ words: [String]) -> String {
-    guard words.contains(where: { $0.hasPrefix("-") && $0.count > 1 }) else { return message }
-    if message.contains("Missing value for '--") {
-      return message + "\n  A value that begins with '-' is written with '=': --option=-value."
+    if let missing = message.firstMatch(of: /Missing value for '(--[^ ']+)/)?.1,
+      zip(words, words.dropFirst()).contains(where: { $0 == missing && $1.hasPrefix("-") })
+    {
+      return message + "\n  A value that begins with '-' is written with '=': \(missing)=-value."
     }
     if message.contains("Unknown option '-") {
       return message + "\n  An argument that begins with '-' comes after '--'."

@@ -20,6 +20,15 @@ package final class TemporaryFolder: Sendable {
     try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
   }
 
+  /// Creates a file of zeros that takes no room on the disk.
+  package func sparseFile(bytes: Int, at name: String) throws -> FilePath {
+    let path = try write([], to: name)
+    let file = try FileHandle(forWritingTo: URL(filePath: path.string))
+    try file.truncate(atOffset: UInt64(bytes))
+    try file.close()
+    return path
+  }
+
   /// Creates a file with the given bytes.
   package func write(_ bytes: [UInt8], to name: String) throws -> FilePath {
     let path = file(name)

@@ -41,7 +41,7 @@ struct CommandLineWordsTests {
   func explanations() {
     let missing = "Missing value for '--prompt <prompt>'"
     #expect(
-      CommandLineWords.explaining(missing, ["--prompt", "-foo"]).contains("--option=-value"))
+      CommandLineWords.explaining(missing, ["--prompt", "-foo"]).contains("--prompt=-value"))
     #expect(CommandLineWords.explaining(missing, ["--prompt"]) == missing)
     #expect(
       CommandLineWords.explaining("Unknown option '-5'", ["encode", "-5"]).contains("after '--'"))

@@ -258,6 +258,7 @@ struct HelpTests {
     ("trace", "no/model --text no/model --out no/trace.safetensors"),
     ("import-trace", "no/model.pt --out no/trace.safetensors"), ("place", "no/model --ranks 2"),
     ("plan show", "no/model"), ("plan check", "no/model"), ("plan diff", "no/model no/model"),
+    ("plan evaluate", "no/model no/model"),
     ("plan convert", "no/model --to exflow=no/plan"), ("tokenizer encode", "no/model a"),
     ("tokenizer decode", "no/model 1"), ("checkpoint list", "no/model"),
     ("tokenizer train", "no/model --size 300 --out no/tokenizer.json"),

@@ -74,6 +74,20 @@ struct StreamTests {
     #expect(run.exitCode == 1 && !run.errors.contains("\u{1B}"))
   }
 
+  @Test(
+    "are read where - stands for a file",
+    arguments: [
+      "trace \(model) --tokens 6 --out piped --text", "inspect \(model) --tokens 6 --json --text",
+      "perplexity \(model) --text", "tokenizer tokens --tokenizer \(model) --out piped.safetensors",
+      "tokenizer train --size 280 --out piped.json", "generate \(model) --max-tokens 3 --prompt",
+    ])
+  func input(command: String) throws {
+    _ = try folder.write(Array("In the beginning God created\n".utf8), to: "text.txt")
+    let run = try shell("cat text.txt | \"$0\" \(command) -")
+    #expect(run.exitCode == 0, "\(run)")
+    #expect(try shell("\"$0\" \(command) - </dev/null").exitCode != 0)
+  }
+
   @Test("outlive a terminal, if the program was started that way")
   func nohup() throws {
     let line = Self.generate.replacing("--max-tokens 2", with: "--max-tokens 400")

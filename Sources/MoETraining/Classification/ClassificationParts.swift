@@ -97,9 +97,8 @@ struct ClassificationParts {
       return try AtomicFile.write(SyntheticTexts.tokenizerJSON(), to: path)
     }
     let source = try ModelLocation.tokenizer(given)
-    try AtomicFile.write(
-      MappedFile(source.isDirectory ? source.appending("tokenizer.json") : source).copied(upTo: FileLimit.json),
-      to: path)
+    let file = source.isDirectory ? source.appending("tokenizer.json") : source
+    try AtomicFile.write(MappedFile(file).copied(upTo: FileLimit.json), to: path)
   }
 }
 

@@ -76,8 +76,13 @@ struct TokenizerDecode: ParsableCommand {
     guard !lines || readsInput else {
       throw ValidationError("--lines reads standard input; leave out the numbers.")
     }
-    for token in tokens where !readsInput && Int(token) == nil {
-      throw ValidationError("'\(token.printable)' is not a token number.")
+    for token in tokens where !readsInput {
+      guard let number = Int(token) else {
+        throw ValidationError("'\(token.printable)' is not a token number.")
+      }
+      guard number >= 0 else {
+        throw ValidationError("a token is \(number); tokens are numbers from 0 on.")
+      }
     }
   }
 

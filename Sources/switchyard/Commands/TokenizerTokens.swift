@@ -49,7 +49,8 @@ struct TokenizerTokens: WritesFiles {
     try TokenFileWriter(
       tokenizer, identity: Tokenizer.identity(at: file), endToken: try endToken(tokenizer)
     ).write(
-      texts.map { TextSource(try StandardInput.file(for: $0.path), field: field) }, to: out.path, progress: progress.show)
+      texts.map { TextSource(try StandardInput.file(for: $0.path), field: field) }, to: out.path,
+      progress: progress.show)
     progress.end()
     let tokens = try TokenFile(out.path)
     Output.line("\(tokens.count) tokens of \(ByteCount(tokens.origin.bytes)) text")

@@ -6,7 +6,9 @@ extension TraceReport {
   /// Figures take the sizes for granted; a report that was read from a file may hold anything.
   var misfit: String? {
     let pairs = max(0, layers.count - 1)
-    guard 1...(1 << 16) ~= experts, tokens >= 0, k >= 0 else { return "'experts', 'tokens' or 'k'" }
+    guard 1...(1 << 16) ~= experts, tokens ?? 0 >= 0, k ?? 0 >= 0 else {
+      return "'experts', 'tokens' or 'k'"
+    }
     if let wrong = layers.firstIndex(where: { !fits($0) }) { return "'layers[\(wrong)]'" }
     guard transitions.isEmpty || transitions.count == pairs else { return "'transitions'" }
     guard affinities.count == transitions.count else { return "'affinities'" }

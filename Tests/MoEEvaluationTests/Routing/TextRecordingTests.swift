@@ -33,8 +33,8 @@ struct TextRecordingTests {
     var progress: [Progress] = []
     let count = try recording.record(Self.model, to: path) { progress.append($0) }
     #expect(seen == 1 && count == 40)
-    #expect(progress.map(\.completed) == [8, 16, 20, 8, 16, 20])
-    #expect(progress.allSatisfy { $0.total == 20 })
+    #expect(progress.map(\.completed) == [400, 800, 1_000, 400, 800, 1_000])
+    #expect(progress.allSatisfy { $0.total == 1_000 })
   }
 
   @Test("do not fit where a window and what is generated exceed the model's context")

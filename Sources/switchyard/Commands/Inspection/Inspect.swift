@@ -68,7 +68,8 @@ struct Inspect: WritesFiles {
 
   func run() throws {
     try files.check(
-      html?.path, inputs: [input.path, against?.path, tokenizer?.path] + texts.text.map(\.path))
+      html?.path,
+      inputs: [input.path, against?.path, tokenizer?.path] + (texts.text + others).map(\.path))
     engine.apply()
     Output.warn(ofFilesAt: input.path)
     for type in InspectionSubjects.all {
