@@ -1,3 +1,4 @@
+import MoECore
 public import SystemPackage
 
 /// Why text or tokens cannot be trained on.
@@ -22,6 +23,8 @@ public enum DataError: Error, Hashable {
   case singleClass(FilePath, name: String)
   /// There are fewer texts than requested.
   case tooFewTexts(FilePath, found: Int, needed: Int)
+  /// A stretch of a text offers no place to cut it, and is too long to be encoded at once; both numbers count bytes.
+  case uncut(FilePath, bytes: Int, limit: Int)
   /// The file contains an encoder's states for other texts.
   case otherStates(FilePath)
 }
@@ -50,6 +53,8 @@ extension DataError: CustomStringConvertible {
       "\(path) contains only texts of the class '\(name)'; name a file with at least two classes"
     case .tooFewTexts(let path, let found, let needed):
       "\(path) contains \(found) texts, but \(needed) are requested; request fewer, or name more files"
+    case .uncut(let path, let bytes, let limit):
+      "\(path) has \(ByteCount(bytes)) without a place at which the tokenizer allows to cut it, such as a line break or a space between words; at most \(ByteCount(limit)) are encoded at once, so check that it is text, or split it"
     case .otherStates(let path):
       "\(path) contains the states of other texts; remove it"
     }

@@ -28,6 +28,20 @@ enum CommandLineWords {
       || !word.drop { $0 == "-" }.contains(where: \.isLetter)
   }
 
+  /// The words after the program's name.
+  ///
+  /// - Throws: `ValidationError` for one that is not UTF-8, because Swift would have replaced its bytes.
+  static func given() throws -> [String] {
+    for place in 1..<max(1, Int(CommandLine.argc)) {
+      guard let word = unsafe CommandLine.unsafeArgv[place],
+        unsafe String(validatingCString: word) == nil
+      else { continue }
+      throw ValidationError(
+        "The argument \(place) is not UTF-8 text: '\(unsafe String(cString: word))'.")
+    }
+    return Array(CommandLine.arguments.dropFirst())
+  }
+
   /// Refuses a command that does not exist, with the one that was probably meant.
   ///
   /// - Throws: `ValidationError`.

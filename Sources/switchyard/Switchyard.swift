@@ -34,7 +34,7 @@ struct Switchyard: ParsableCommand {
     Interruption.install()
     Engine.keepFreedMemory()
     do {
-      let words = CommandLineWords.joiningValues(Array(CommandLine.arguments.dropFirst()))
+      let words = CommandLineWords.joiningValues(try CommandLineWords.given())
       try CommandLineWords.checkCommand(words)
       var command = try parseAsRoot(words)
       try command.run()
@@ -56,7 +56,7 @@ struct Switchyard: ParsableCommand {
         exit(with: error)
       }
     } else if !message.isEmpty {
-      code == .failure ? StandardError.failure(message) : StandardError.message(message)
+      code == .failure ? StandardError.failure(message) : StandardError.usage(message)
     }
     leave(code.rawValue)
   }

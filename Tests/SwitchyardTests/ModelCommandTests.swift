@@ -192,8 +192,8 @@ struct ModelCommandTests {
     let text = try small.folder.write(Array(SmallModel.text.utf8), to: "text.txt").string
     for (arguments, code, expected) in [
       (["generate", "/no/such/model", "--prompt", "x"], 1, "does not exist"),
-      (["generate", path, "--prompt", ""], 64, "0 tokens"),
-      (["generate", path, "--prompt", SmallModel.text], 64, "it must have 1…63"),
+      (["generate", path, "--prompt", ""], 64, "is empty"),
+      (["generate", path, "--prompt", SmallModel.text], 1, "must have 1 to 63"),
       (["generate", path, "--prompt", "x", "--temperature", "-1"], 64, "temperature"),
       (["generate", path, "--prompt", "x", "--top-p", "2"], 64, "top-p"),
       (["generate", path, "--prompt", "x", "--max-tokens", "0"], 64, "--max-tokens"),

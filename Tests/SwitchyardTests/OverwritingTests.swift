@@ -77,6 +77,43 @@ struct OverwritingTests {
     }
   }
 
+  @Test("are never part of the model that the command reads, except pages")
+  func modelFiles() throws {
+    let model = folder.file("model")
+    try FileManager.default.copyItem(atPath: Self.model, toPath: model.string)
+    let weights = model.appending("model.safetensors").string
+    for command in [
+      ["trace", model.string, "--text", text, "--out", weights],
+      ["inspect", model.string, "--text", text, "--html", model.appending("config.json").string],
+      ["tokenizer", "tokens", text, "--tokenizer", model.string, "--out", weights],
+    ] {
+      let run = try Program.run(command + ["--overwrite"])
+      #expect(run.exitCode == 1 && run.errors.contains("is read by this command"), "\(run)")
+    }
+    let page = model.appending("report.html").string
+    for _ in 1...2 {
+      let run = try Program.run(
+        "inspect", model.string, "--text", text, "--html", page, "--overwrite")
+      #expect(run.exitCode == 0, "\(run)")
+    }
+    #expect(try Program.run("info", model.string).exitCode == 0)
+  }
+
+  @Test("are all different, and none is a stream")
+  func sameName() throws {
+    let (new, other) = (folder.file("new.json").string, folder.path.string + "/./new.json")
+    for arguments in [
+      ["place", trace, "--ranks", "2", "--out", new, "--export", "sglang=\(other)"],
+      ["plan", "convert", plan, "--to", "sglang=\(new)", "--to", "plan=\(new)"],
+    ] {
+      let run = try Program.run(arguments)
+      #expect(run.exitCode == 64 && run.errors.contains("two outputs"), "\(run)")
+    }
+    let stream = try Program.run("trace", Self.model, "--text", text, "--out", "-")
+    #expect(stream.exitCode == 64 && stream.errors.contains("'-' is no file"), "\(stream)")
+    #expect(try !folder.contents().contains("new.json"))
+  }
+
   @Test("leave nothing behind when a signal stops them", arguments: [SIGINT, SIGTERM, SIGHUP])
   func interruption(signal: Int32) throws {
     let out = folder.file("rewritten")

@@ -88,6 +88,27 @@ struct StreamTests {
     #expect(try shell("\"$0\" \(command) - </dev/null").exitCode != 0)
   }
 
+  @Test(
+    "say that standard input cannot be read",
+    arguments: [
+      "tokenizer encode \(model) -", "tokenizer encode \(model) --lines",
+      "tokenizer decode \(model)", "perplexity \(model) --text -",
+      "generate \(model) --prompt -", "trace \(model) --out t --text -",
+    ], ["<&-", "</"])
+  func unreadable(command: String, redirection: String) throws {
+    let run = try shell("\"$0\" \(command) \(redirection)")
+    #expect(run.exitCode == 1 && run.errors.contains("standard input"), "\(run)")
+    #expect(run.errors.hasPrefix("Error: ") && run.errors.filter { $0 == "\n" }.count == 1)
+  }
+
+  @Test("refuse words that are not UTF-8, and cut long ones")
+  func words() throws {
+    let run = try shell("\"$0\" tokenizer encode \(Self.model) \"$(printf 'a\\377b')\"")
+    #expect(run.exitCode == 64 && run.errors.contains("not UTF-8"), "\(run)")
+    let long = try Program.run("place", "t", "--ranks", String(repeating: "9", count: 100_000))
+    #expect(long.exitCode == 64 && long.errors.utf8.count < 3_000)
+  }
+
   @Test("outlive a terminal, if the program was started that way")
   func nohup() throws {
     let line = Self.generate.replacing("--max-tokens 2", with: "--max-tokens 400")

@@ -56,17 +56,25 @@ public struct AtomicFile: ~Copyable {
   /// - Parameters:
   ///   - path: The file to write later.
   ///   - replaces: Whether a file that exists there may be replaced.
-  ///   - inputs: Files that are read while it is written, and so must stay.
+  ///   - inputs: Files and folders that are read while it is written, and so must stay; pages in a folder may be
+  ///     replaced, because nobody reads them.
   /// - Throws: ``FileError``, as writing would; ``FileError/alreadyExists(_:)``;
   ///   ``FileError/isInput(_:)``.
   public static func check(
     _ path: FilePath, replaces: Bool, inputs: [FilePath] = []
   ) throws(FileError) {
     _ = try AtomicFile(path)
-    if let target = path.resolved, inputs.contains(where: { $0.resolved == target }) {
+    if let target = path.resolved, inputs.contains(where: { Self.reads($0, target) }) {
       throw .isInput(path)
     }
     guard replaces || path.isMissing else { throw .alreadyExists(path) }
+  }
+
+  /// Whether a file is an input, or lies in a folder that is one.
+  private static func reads(_ input: FilePath, _ target: FilePath) -> Bool {
+    guard let input = input.resolved else { return false }
+    return input == target
+      || target.starts(with: input) && input.isDirectory && target.extension != "html"
   }
 
   private init(_ path: FilePath) throws(FileError) {

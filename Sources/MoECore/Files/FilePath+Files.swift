@@ -26,6 +26,13 @@ extension FilePath {
     return unsafe FilePath(platformString: path)
   }
 
+  /// The same for all names of one place, also where nothing exists yet.
+  package var identity: FilePath {
+    if let resolved { return resolved }
+    guard let folder = folder.resolved, let name = lastComponent else { return self }
+    return folder.appending(name)
+  }
+
   /// Whether a folder is at this path.
   package var isDirectory: Bool {
     (try? stat().type) == .directory

@@ -21,12 +21,10 @@ package struct TextTokens {
   /// - Parameters:
   ///   - path: The file, UTF-8; a byte-order mark is skipped.
   ///   - tokenizer: The tokenizer.
-  /// - Throws: ``DataError`` for an empty file, a `FileError`; also ``DataError`` or a `FileError` for a text beyond
-  ///   its limit.
+  /// - Throws: ``DataError`` for an empty file, or a `FileError`.
   package init(_ path: FilePath, _ tokenizer: Tokenizer) throws {
     file = try MappedFile(path)
     guard file.count > 0 else { throw DataError.empty(path) }
-    if tokenizer.cuts.isEmpty { try file.check(FileLimit.undividedText) }
     self.tokenizer = tokenizer
     pending = tokenizer.surroundings.prefix[...]
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
@@ -41,7 +39,8 @@ package struct TextTokens {
 
   /// The next tokens; fewer than asked for at the end of the text, and then none.
   ///
-  /// - Throws: ``DataError`` that names the line of what is not UTF-8.
+  /// - Throws: ``DataError`` that names the line of what is not UTF-8, or for a text that is too long where it cannot
+  ///   be cut.
   package mutating func next(_ count: Int) throws -> [Int] {
     while pending.count < count, !isComplete { try readPart() }
     let result = Array(pending.prefix(count))
@@ -59,6 +58,10 @@ package struct TextTokens {
     let cutter = TextCutter(cuts: tokenizer.cuts)
     let end = file.withBytes {
       cutter.end(ofPartFrom: position, in: $0, limit: Self.partSize)
+    }
+    guard end - position <= FileLimit.undividedText else {
+      throw DataError.uncut(
+        file.path, bytes: end - position, limit: FileLimit.undividedText)
     }
     let bytes = file.copied(position..<end)
     if let invalid = unsafe UTF8Text.firstInvalidByte(in: bytes.span.bytes) {

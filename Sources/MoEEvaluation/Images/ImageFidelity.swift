@@ -21,8 +21,12 @@ public struct ImageFeatures {
   ///   - classifier: The classifier.
   ///   - images: Shape `[images, channels, rows, columns]`, f32, pixels from -1 to 1.
   ///   - labels: The classes that they should show.
-  public init(_ classifier: ImageClassifier, _ images: Tensor, labels: [Int]? = nil) {
+  /// - Throws: `NonFiniteScores` when the classifier does not give numbers.
+  public init(
+    _ classifier: ImageClassifier, _ images: Tensor, labels: [Int]? = nil
+  ) throws(NonFiniteScores) {
     let output = withoutGradients { classifier(images) }
+    try classifier.check(output, of: images)
     self.init(features: output.features, logits: output.logits, labels: labels)
   }
 

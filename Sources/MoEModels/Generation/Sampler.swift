@@ -26,7 +26,8 @@ public struct SamplingSettings: Hashable, Sendable {
     (self.temperature, self.topK, self.topP) = (temperature, topK, topP)
     (self.minP, self.repetitionPenalty) = (minP, repetitionPenalty)
     guard temperature >= 0, temperature.isFinite else {
-      throw SamplingError(setting: "temperature", value: "\(temperature)", expected: "at least 0")
+      throw SamplingError(
+        setting: "temperature", value: "\(temperature)", expected: "finite and at least 0")
     }
     if let topK, topK < 1 {
       throw SamplingError(setting: "top-k", value: "\(topK)", expected: "at least 1")
@@ -39,7 +40,8 @@ public struct SamplingSettings: Hashable, Sendable {
     }
     guard repetitionPenalty > 0, repetitionPenalty.isFinite else {
       throw SamplingError(
-        setting: "repetition penalty", value: "\(repetitionPenalty)", expected: "above 0")
+        setting: "repetition penalty", value: "\(repetitionPenalty)",
+        expected: "finite and above 0")
     }
   }
 }

@@ -3,6 +3,7 @@ import MoETokenizers
 import ArgumentParser
 import Foundation
 import MoEModels
+import SystemPackage
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -37,6 +38,9 @@ struct Generate: ParsableCommand {
   }
 
   func validate() throws {
+    guard !prompt.isEmpty else {
+      throw ValidationError("--prompt is empty; it must have at least one token.")
+    }
     guard maxTokens >= 1 else { throw ValidationError("--max-tokens must be at least 1.") }
     do { _ = try settings() } catch { throw ValidationError("\(error).") }
   }
@@ -46,8 +50,10 @@ struct Generate: ParsableCommand {
     let tokens = tokenizer.encode(try readPrompt())
     let room = model.configuration.contextLength - tokens.count
     guard !tokens.isEmpty, room > 0 else {
-      throw ValidationError(
-        "the prompt has \(tokens.count) tokens; it must have 1…\(model.configuration.contextLength - 1)."
+      let limit = model.configuration.contextLength - 1
+      throw TextError(
+        path: "the prompt",
+        problem: "has \(counted(tokens.count, "token")), but must have 1 to \(limit) for this model"
       )
     }
     let clock = ContinuousClock()
@@ -87,7 +93,7 @@ struct Generate: ParsableCommand {
       return seconds > 0 ? "\(NumberText.decimals(Double(tokens) / seconds, 1)) tokens/s" : "–"
     }
     let text =
-      "read \(prompt) tokens (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))"
+      "read \(counted(prompt, "token")) (\(rate(prompt, reading))), made \(made) (\(rate(max(0, made - 1), making)))"
     Output.message(text)
   }
 }

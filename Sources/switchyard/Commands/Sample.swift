@@ -99,7 +99,7 @@ struct Sample: WritesFiles {
     engine.apply()
     Output.warn(ofFilesAt: model.path)
     let stored = try ModelLocation(model.path).open(as: DiffusionModels.self)
-    try files.check(out.path)
+    try files.check(out.path, inputs: [model.path])
     if !writesNumbers {
       try HintedError.adding("--out FILE.safetensors writes them") { try stored.checkPictures() }
     }

@@ -38,14 +38,14 @@ struct TokenizerEncode: ParsableCommand {
       Output.line(tokens.map(String.init).joined(separator: " "))
     }
     if lines {
-      for line in InputLines() {
+      try StandardInput.forEachLine { line in
         show(line)
         try Output.flush()
       }
     } else if let text, text != "-" {
       show(Array(text.utf8))
     } else {
-      show(Array(try FileHandle.standardInput.readToEnd() ?? Data()))
+      show(try StandardInput.bytes())
     }
   }
 }
@@ -92,8 +92,10 @@ struct TokenizerDecode: ParsableCommand {
       return try show(tokens.compactMap { Int($0) }, tokenizer)
     }
     var all: [Int] = []
-    for (place, line) in InputLines().enumerated() {
-      let ids = try numbers(line, place + 1)
+    var place = 0
+    try StandardInput.forEachLine { line in
+      place += 1
+      let ids = try numbers(line, place)
       if lines {
         try show(ids, tokenizer)
         try Output.flush()

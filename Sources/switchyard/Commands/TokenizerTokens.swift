@@ -39,7 +39,7 @@ struct TokenizerTokens: WritesFiles {
   }
 
   func run() throws {
-    try files.check(out.path, inputs: texts.map(\.path))
+    try files.check(out.path, inputs: texts.map(\.path) + [tokenizer.path])
     let folder = try ModelLocation.tokenizer(tokenizer.path)
     let named = folder.appending("tokenizer.json")
     let file = named.isMissing ? folder : named

@@ -11,6 +11,12 @@ enum StandardError {
   /// Messages quote files, so what could steer a terminal is spelt out.
   static func message(_ text: String) { write(text.printableLines + "\n") }
 
+  /// Writes how a command is used, after what is wrong with how it was; no line is longer than a help's.
+  static func usage(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    message(lines.map { String($0).shortened(to: longest) }.joined(separator: "\n"))
+  }
+
   /// Writes the message of a failure on one line, so that nothing in a file can look like another message.
   static func failure(_ text: String) {
     let line = text.split(separator: "\n").joined(separator: " ")

@@ -25,12 +25,18 @@ struct OverwriteOption: ParsableArguments {
 
   /// The same for a list of files.
   func check(_ outputs: [FilePath?], inputs: [FilePath?] = []) throws {
-    var taken = inputs.compactMap(\.self).filter { $0 != StandardInput.name }
+    let inputs = inputs.compactMap(\.self).filter { $0 != StandardInput.name }
     // What is read matters more than what is written.
-    for input in taken where input.isMissing { throw FileError.notFound(input) }
+    for input in inputs where input.isMissing { throw FileError.notFound(input) }
+    var written: Set<FilePath> = []
     for path in outputs.compactMap(\.self) {
-      try check(path, inputs: taken)
-      taken.append(path)
+      guard path != StandardInput.name else {
+        throw ValidationError("'-' is no file; name one to write.")
+      }
+      try check(path, inputs: inputs)
+      guard written.insert(path.identity).inserted else {
+        throw ValidationError("\(path) is named for two outputs; choose different names.")
+      }
     }
   }
 

@@ -59,13 +59,15 @@ struct TextTokensTests {
     #expect(throws: DataError.empty(empty)) { try TextTokens(empty, tokenizer) }
   }
 
-  @Test("of a tokenizer that allows no parts are refused for texts beyond a limit")
-  func limit() throws {
-    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/llama2.json"))
+  @Test(
+    "are refused for texts that are long where they cannot be cut", arguments: ["llama2", "llama3"])
+  func limit(name: String) throws {
+    let tokenizer = try Tokenizer(Fixtures.path("tokenizers/\(name).json"))
     let path = try folder.sparseFile(bytes: FileLimit.undividedText + 1, at: "text.txt")
-    #expect(
-      throws: FileError.tooLarge(
-        path, bytes: FileLimit.undividedText + 1, limit: FileLimit.undividedText)
-    ) { try TextTokens(path, tokenizer) }
+    var tokens = try TextTokens(path, tokenizer)
+    let limit = FileLimit.undividedText
+    #expect(throws: DataError.uncut(path, bytes: limit + 1, limit: limit)) {
+      try tokens.next(2)
+    }
   }
 }

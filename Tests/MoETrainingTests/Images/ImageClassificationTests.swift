@@ -209,7 +209,7 @@ struct ImageClassificationTests {
     let held = try #require(ImageDataSettings.split(images, share: 0.15).held)
     let model = try ImageClassifier.open(data.appending("digits-classifier"))
     let pixels = Tensor(held.bytes, shape: [held.count, 1, 8, 8]).cast(to: .f32) / 127.5 - 1
-    let answers = ImageFeatures(model, pixels, labels: held.labels)
+    let answers = try ImageFeatures(model, pixels, labels: held.labels)
     #expect(held.count == 269 && (answers.accuracy ?? 0) > 0.95, "\(answers.accuracy ?? 0)")
   }
 
