@@ -38,7 +38,7 @@ public enum IDXFile {
   private static func read(
     _ path: FilePath, axes: Int
   ) throws -> (bytes: [UInt8], shape: [Int]) {
-    let bytes = try MappedFile(path).copied()
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.text)
     func invalid(_ problem: String) -> ImageError { .invalidFile(path, problem: problem) }
     if bytes.starts(with: [0x1F, 0x8B]) {
       throw invalid("it is compressed; unpack it with gunzip")

@@ -21,7 +21,7 @@ public enum ImageFile {
   /// - Returns: The pixels.
   /// - Throws: ``ImageError``, or a `FileError`.
   public static func read(_ path: FilePath, channels: Int? = nil) throws -> Pixels {
-    let bytes = try MappedFile(path).copied()
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.text)
     let pixels: Pixels
     let exif: ArraySlice<UInt8>?
     switch format(of: bytes) {

@@ -17,7 +17,8 @@ struct CountJSON {
 
   init(_ path: FilePath) throws {
     self.path = path
-    do { value = try JSONValue(parsing: MappedFile(path).copied()) } catch {
+    let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
+    do { value = try JSONValue(parsing: bytes) } catch {
       throw TracingError.invalidFile(path, "it is not JSON: the file is \(error)")
     }
   }

@@ -115,7 +115,8 @@ public enum CountMatrix {
 
   private static func array(_ path: FilePath) throws -> CountTableFile {
     let file = try NumPyFile(path)
-    guard file.shape.count == 2, file.shape[1] > 0, file.shape[0] <= RoutingTraceHeader.layerLimit
+    guard file.shape.count == 2, file.shape[1] > 0, file.shape[0] <= RoutingTraceHeader.layerLimit,
+      file.count <= cellLimit
     else {
       throw TracingError.invalidFile(
         path, "its shape is \(file.shape); counts are [layers, experts], choices are to be imported"
@@ -147,6 +148,7 @@ public enum CountMatrix {
   private static func csv(_ path: FilePath, _ start: TextStart) throws -> CountTableFile {
     if start.isTabbedNumbers { throw notCounts(path) }
     let file = try MappedFile(path)
+    try file.check(FileLimit.json)
     let text = file.count == 0 ? "" : file.text(0..<file.count)
     let rows = try text.split(whereSeparator: \.isNewline).enumerated().map { number, line in
       let fields = line.split(separator: ",").map { Double($0.filter { $0 != " " }) }

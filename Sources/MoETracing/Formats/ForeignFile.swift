@@ -36,7 +36,8 @@ struct ForeignFile {
     } else if let keys = start.record {
       self = Self.lines(keys)
     } else if start.isJSON {
-      guard let value = try? JSONValue(parsing: MappedFile(path).copied()) else { return nil }
+      let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
+      guard let value = try? JSONValue(parsing: bytes) else { return nil }
       self = Self.json(value)
     } else if start.line.hasPrefix("layer_id,expert_id,count") {
       self = .init(content: "counts of SGLang's expert distribution recorder", use: .counts)

@@ -1,3 +1,4 @@
+import Foundation
 import MoECore
 
 /// Reads the lines of a file of any length, one at a time.
@@ -6,17 +7,25 @@ struct LineReader {
 
   /// The number of bytes after which the pages that were read are released.
   private static let window = 1 << 26
+  /// The longest line in bytes; lines are decoded as a whole, and a file without ends of lines is no text.
+  static let longestLine = 64_000_000
 
   init(_ file: MappedFile) { self.file = file }
 
   /// Calls `body` with the number, from 1, and the bytes of each line that is not empty.
   ///
   /// The bytes are valid during the call and do not include the end of line.
+  ///
+  /// - Throws: ``TracingError/invalidFile(_:_:)`` at a line of more than ``longestLine`` bytes, or what `body` throws.
   func forEachLine(_ body: (_ number: Int, _ bytes: RawSpan) throws -> Void) throws {
     var (start, number, released) = (0, 0, 0)
     while start < file.count {
-      let end = self.end(from: start)
       number += 1
+      guard let end = end(from: start) else {
+        throw TracingError.invalidFile(
+          file.path,
+          "line \(number) is longer than \(ByteCount(Self.longestLine)), so this is not a file of records in lines")
+      }
       try file.withBytes(in: start..<end) { bytes in
         let isEmpty = bytes.byteCount == 0 || bytes.byteCount == 1 && bytes.isReturn(at: 0)
         if !isEmpty { try body(number, bytes) }
@@ -30,12 +39,15 @@ struct LineReader {
     file.discardPages()
   }
 
-  /// The position of the next line feed, or the end of the file.
-  private func end(from start: Int) -> Int {
-    file.withBytes(in: start..<file.count) { bytes in
-      var place = 0
-      while place < bytes.byteCount, bytes.byte(at: place) != 0x0A { place += 1 }
-      return start + place
+  /// The position of the next line feed, or the end of the file; `nil` if the line is too long.
+  private func end(from start: Int) -> Int? {
+    let last = min(file.count, start + Self.longestLine + 1)
+    return file.withBytes(in: start..<last) { bytes in
+      unsafe bytes.withUnsafeBytes { bytes -> Int? in
+        guard let base = bytes.baseAddress, let found = unsafe memchr(base, 0x0A, bytes.count)
+        else { return last - start <= Self.longestLine ? last : nil }
+        return unsafe start + (UnsafeRawPointer(found) - base)
+      }
     }
   }
 }

@@ -23,8 +23,9 @@ struct GPTOSSRecords: TraceImport.StepSource {
 
   func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
     for path in paths {
+      let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
       let value: JSONValue
-      do { value = try JSONValue(parsing: MappedFile(path).copied()) } catch {
+      do { value = try JSONValue(parsing: bytes) } catch {
         throw TracingError.invalidFile(path, "it is not JSON: the file is \(error)")
       }
       let texts: [JSONValue] = if case .array(let items) = value { items } else { [value] }

@@ -122,6 +122,14 @@ struct ImageSetTests {
     } throws: { "\($0)".contains(expected) }
   }
 
+  @Test("files of gigabytes are refused before they are read")
+  func limits() throws {
+    let path = try folder.sparseFile(bytes: 20_000_000_000, at: "zeros.png")
+    let error = FileError.tooLarge(path, bytes: 20_000_000_000, limit: FileLimit.text)
+    #expect(throws: error) { try IDXFile.read(images: path, labels: path) }
+    #expect(throws: error) { try ImageFile.read(path) }
+  }
+
   @Test("CIFAR's binary files hold a label and planes")
   func cifar() throws {
     let image = (0..<3072).map { UInt8(truncatingIfNeeded: $0 / 1024 * 50 + $0 % 7) }
