@@ -7,14 +7,14 @@ public enum RoutingSource {
   /// How often each expert was chosen.
   case counts(RoutingCounts)
 
-  /// Opens a trace (`.safetensors`), or reads counts.
+  /// Opens a trace, which is a safetensors file whatever its name, or reads counts.
   ///
   /// - Parameters:
   ///   - path: The file.
   ///   - others: More files of counts, such as those of other ranks, to be added.
   /// - Throws: ``TracingError``, or an error from reading the file.
   public init(_ path: FilePath, adding others: [FilePath] = []) throws {
-    guard ([path] + others).contains(where: { $0.extension == "safetensors" }) else {
+    guard try ([path] + others).contains(where: Self.isTrace) else {
       self = .counts(try CountMatrix.read(path, adding: others))
       return
     }
@@ -23,6 +23,10 @@ public enum RoutingSource {
         "\(path): only files of counts can be added; import the records of all ranks as one trace")
     }
     self = .trace(try RoutingTrace(path))
+  }
+
+  private static func isTrace(_ path: FilePath) throws -> Bool {
+    try path.extension == "safetensors" || TextStart(path).isSafetensors
   }
 
   /// Everything that drift compares.

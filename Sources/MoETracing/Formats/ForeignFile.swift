@@ -5,7 +5,7 @@ import SystemPackage
 struct ForeignFile {
   /// What can be done with a file.
   enum Use {
-    case importing, counts, plan, none
+    case importing, counts, plan, trace, none
   }
 
   /// The file's content: "a router trace of Megatron-Core".
@@ -18,6 +18,7 @@ struct ForeignFile {
     case .importing: "it seems to be \(content); import it as a trace"
     case .counts: "it seems to be \(content); it holds counts, which need no import: inspect it"
     case .plan: "it seems to be \(content), not a record of routing"
+    case .trace: "it seems to be \(content), which needs no import"
     case .none: "it seems to be \(content), which this program cannot use"
     }
   }
@@ -31,6 +32,11 @@ struct ForeignFile {
       let shape = (try? NumPyFile(path).shape) ?? []
       self = .init(
         content: "an array of shape \(shape)", use: shape.count == 2 ? .counts : .importing)
+    } else if start.isSafetensors {
+      self =
+        (try? RoutingTrace(path)) == nil
+        ? .init(content: "a safetensors file without routing", use: .none)
+        : .init(content: "a trace of this program", use: .trace)
     } else if start.isZip {
       self = .init(content: "a file of torch.save", use: .importing)
     } else if let keys = start.record {
@@ -107,6 +113,7 @@ struct TextStart {
   let record: JSONObject?
   let isNumPy: Bool
   let isZip: Bool
+  let isSafetensors: Bool
 
   private static let limit = 1 << 16
 
@@ -118,6 +125,7 @@ struct TextStart {
     let bytes = file.copied(0..<min(file.count, Self.limit))
     isNumPy = bytes.starts(with: [0x93] + Array("NUMPY".utf8))
     isZip = bytes.starts(with: Array("PK".utf8))
+    isSafetensors = Self.isSafetensors(bytes, of: file.count)
     let end = bytes.firstIndex(of: 0x0A)
     let first = Array(bytes[..<(end ?? bytes.count)])
     line = String(decoding: first, as: UTF8.self)
@@ -128,6 +136,13 @@ struct TextStart {
     } else {
       record = nil
     }
+  }
+
+  /// Whether bytes begin a safetensors file: the length of a JSON header that fits the file, and its first character.
+  private static func isSafetensors(_ bytes: [UInt8], of count: Int) -> Bool {
+    guard bytes.count > 8, bytes[8] == UInt8(ascii: "{") else { return false }
+    let length = bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    return 2...UInt64(max(2, count - 8)) ~= length
   }
 
   /// Whether the text begins as a JSON document.
