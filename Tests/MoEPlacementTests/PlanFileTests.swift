@@ -43,8 +43,11 @@ struct PlanFileTests {
       let all = try PlacementPlan(contentsOf: path, as: .sglang, hints: PlanHints(ranks: 2))
       #expect(
         all.layers == 5 && all.slots[0] == [0, 1, 2, 3, 0, 1] && all.slots[3] == plan.slots[1])
-      #expect(throws: PlacementError.self) {
-        try plan.write(to: path, as: .sglang, modelLayers: 3)
+      #expect { try plan.write(to: path, as: .sglang, modelLayers: 3) } throws: {
+        "\($0)".contains("has no layer 3")
+      }
+      #expect { try plan.write(to: path, as: .sglang, modelLayers: 100_000_000) } throws: {
+        "\($0)".contains("at most 4096")
       }
     }
   }

@@ -156,8 +156,20 @@ struct PlacementCommandTests {
       #expect(try Program.run(["place", trace, "--out", plan] + usage).exitCode == 64)
     }
     #expect(!FileManager.default.fileExists(atPath: plan))
-    let heavy = try Program.run("place", trace, "--ranks", "2", "--imbalance-weight", "1e18")
-    #expect(heavy.exitCode == 1 && heavy.errors.contains("weight of imbalance"))
+    for (option, value, expected) in [
+      ("--imbalance-weight", "1e18", "from 0 to 1000000"), ("--imbalance-weight", "nan", "a number"),
+      ("--cost", "1e18", "from 1 to 1000000000"), ("--cost", "nan", "a number"),
+      ("--time-limit", "inf", "a finite number"), ("--model-layers", "100000000", "1…4096"),
+    ] {
+      let run = try Program.run("place", trace, "--ranks", "2", option, value)
+      #expect(run.exitCode == 64 && run.errors.contains(expected), "\(run.errors)")
+    }
+    let counts = try folder.write(Array("5,3\n1,2\n".utf8), to: "counts.csv").string
+    for options in [["--pareto"], ["--held-out", "0"], ["--imbalance-weight", "0.3"]] {
+      let run = try Program.run(["place", counts, "--ranks", "2", "--out", plan] + options)
+      #expect(run.exitCode == 64 && run.errors.contains("\(options[0]) is for traces"), "\(run)")
+    }
+    #expect(!FileManager.default.fileExists(atPath: plan))
     let broken = try folder.write(Array("{\"version\": 1}".utf8), to: "broken.json").string
     let check = try Program.run("plan", "check", broken)
     #expect(check.exitCode == 1 && check.errors.contains("broken.json"))

@@ -14,7 +14,13 @@ private struct SGLangFile: Decodable {
 extension PlacementPlan {
   fileprivate func sglangText(modelLayers: Int?) throws -> String {
     let count = modelLayers ?? (layerIDs.last ?? 0) + 1
-    guard count > layerIDs.last ?? 0, count <= PlacementProblem.maximumLayers else {
+    guard count <= PlacementProblem.maximumLayers else {
+      throw PlacementError.planMismatch(
+        message:
+          "a model of \(count) layers is larger than any; there can be at most \(PlacementProblem.maximumLayers)"
+      )
+    }
+    guard count > layerIDs.last ?? 0 else {
       throw PlacementError.planMismatch(
         message:
           "a model of \(count) layers has no layer \(layerIDs.last ?? 0); give the number of all layers"

@@ -44,7 +44,7 @@ struct Place: WritesFiles {
   @Option(help: "Weight of imbalance against crossings in the objective.") var imbalanceWeight = 0.0
   @Option(help: "Maximum search time in seconds.") var timeLimit: Double?
   @Option(help: "Fraction of the tokens to evaluate on; 0 solves and evaluates on all.")
-  var heldOut = 0.5
+  var heldOut = Self.halfHeldOut
   @Option(help: "Seed of the random numbers.") var seed: UInt64 = 0
   @Flag(help: "Show crossings against balance for increasing weights of imbalance.")
   var pareto = false
@@ -63,26 +63,26 @@ struct Place: WritesFiles {
       )
     }
     guard (0..<1).contains(heldOut) else {
-      throw ValidationError("--held-out is \(heldOut); it must be at least 0 and below 1.")
+      throw ValidationError("--held-out is \(heldOut); it must be a number of at least 0 and below 1.")
     }
     guard timeLimit ?? 1 > 0, timeLimit?.isFinite ?? true else {
-      throw ValidationError("--time-limit is \(timeLimit ?? 0); it must be above 0.")
+      throw ValidationError("--time-limit is \(timeLimit ?? 0); it must be a finite number above 0.")
     }
     guard ranks <= PlacementTopology.maximumRanks else {
       throw ValidationError(
         "--ranks is \(ranks); it must be at most \(PlacementTopology.maximumRanks).")
     }
-    guard cost.isFinite, cost >= 1 else {
-      throw ValidationError("--cost is \(cost); it must be a number of at least 1.")
-    }
+    try PlanArguments.check(cost: cost)
     guard replicas >= 0 else {
       throw ValidationError("--replicas is \(replicas); it must be at least 0.")
     }
     guard balance ?? 1 >= 1, balance?.isFinite ?? true else {
-      throw ValidationError("--balance is \(balance ?? 0); it must be a number of at least 1.")
+      throw ValidationError("--balance is \(balance ?? 0); it must be a finite number of at least 1.")
     }
-    guard imbalanceWeight.isFinite, imbalanceWeight >= 0 else {
-      throw ValidationError("--imbalance-weight is \(imbalanceWeight); it must be at least 0.")
+    guard 0...PlacementProblem.maximumWeight ~= imbalanceWeight else {
+      throw ValidationError(
+        "--imbalance-weight is \(imbalanceWeight); it must be a number from 0 to \(Int(PlacementProblem.maximumWeight))."
+      )
     }
     try PlanArguments.check(modelLayers: modelLayers)
   }
@@ -116,12 +116,25 @@ struct Place: WritesFiles {
   }
 
   private func balance(_ counts: RoutingCounts, _ topology: PlacementTopology) throws {
+    try refuseOptionsOfTraces()
     let problem = try PlacementProblem(
       loadsOf: counts, topology: topology, replicas: replicas, balanceLimit: balance)
     let (report, plan) = try BalanceReport.solving(
       counts, problem, method: method, settings: settings)
     try write(plan)
     if json { try Output.json(report) } else { Output.line(report.text) }
+  }
+
+  /// Refuses options about crossings or single tokens, which counts do not know.
+  private func refuseOptionsOfTraces() throws {
+    let given = [
+      ("--pareto", pareto), ("--held-out", heldOut != Self.halfHeldOut),
+      ("--imbalance-weight", imbalanceWeight != 0),
+    ]
+    guard let option = given.first(where: \.1)?.0 else { return }
+    throw ValidationError(
+      "\(option) is for traces; \(trace.path) holds counts, which say nothing about single tokens and their crossings."
+    )
   }
 
   private func write(_ plan: PlacementPlan) throws {
@@ -131,5 +144,6 @@ struct Place: WritesFiles {
     }
   }
 
+  private static let halfHeldOut = 0.5
   private static let weights = [0, 0.03, 0.1, 0.3, 1, 3]
 }

@@ -33,10 +33,19 @@ struct PlanArguments: ParsableArguments {
     }
   }
 
-  /// Rejects a model without layers.
+  /// Rejects a model without layers, or with more than any.
   static func check(modelLayers: Int?) throws {
-    guard modelLayers ?? 1 >= 1 else {
-      throw ValidationError("--model-layers is \(modelLayers ?? 0); it must be at least 1.")
+    guard 1...PlacementProblem.maximumLayers ~= modelLayers ?? 1 else {
+      throw ValidationError(
+        "--model-layers is \(modelLayers ?? 0); it must be in 1…\(PlacementProblem.maximumLayers).")
+    }
+  }
+
+  /// Rejects costs between nodes that are lower than those within, or than which none is higher.
+  static func check(cost: Double) throws {
+    guard 1...PlacementTopology.maximumCost ~= cost else {
+      throw ValidationError(
+        "--cost is \(cost); it must be a number from 1 to \(Int(PlacementTopology.maximumCost)).")
     }
   }
 
@@ -167,6 +176,8 @@ struct PlanEvaluate: ParsableCommand {
   @OptionGroup var arguments: PlanArguments
   @Option(help: "Cost of a transfer between nodes; one within a node costs 1.") var cost = 1.0
   @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func validate() throws { try PlanArguments.check(cost: cost) }
 
   func run() throws {
     let report = try PlanReport(
