@@ -36,6 +36,26 @@ struct RoutingInspectionTests {
     #expect(!text.lowercased().contains("do nothing") && !text.contains("nothing is right here"))
   }
 
+  @Test("of one layer speak of balance, not of unknown tokens")
+  func oneLayer() throws {
+    let folder = try TemporaryFolder()
+    let writer = try RoutingTraceWriter(
+      .init(layers: [0], experts: 4, k: 1), to: folder.file("t"))
+    // Loads of 4, 4, 1 and 1 in each half: the first two are on one device in order, which has 1.6 times the mean.
+    let half: [UInt16] = [0, 0, 0, 0, 1, 1, 1, 1, 2, 3]
+    try writer.append(experts: half + half)
+    try writer.finish()
+    let inspection = try RoutingInspection(
+      .trace(RoutingTrace(folder.file("t"))), devices: 2)
+    let text = inspection.report.diagnosis.joined(separator: " ")
+    #expect(text.contains("One layer has no steps to another") && !text.contains("Only loads"))
+    #expect(text.contains("the busiest has 1.60 times the mean load"), "\(text)")
+    #expect(text.contains("balanced, 1.00 times"), "\(text)")
+    let file = try folder.write(Array("[[8, 8, 2, 2]]".utf8), to: "counts.json")
+    let counts = try RoutingInspection(RoutingSource(file), devices: 2)
+    #expect(counts.report.diagnosis.contains { $0.hasPrefix("Only loads are known") })
+  }
+
   @Test("say how far they are, to the end")
   func progress() throws {
     let folder = try TemporaryFolder()

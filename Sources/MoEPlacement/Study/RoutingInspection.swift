@@ -36,7 +36,7 @@ public struct RoutingInspection: Encodable, Sendable {
   private mutating func advise(
     _ trace: RoutingTrace, devices: Int, _ progress: ProgressHandler
   ) throws {
-    guard trace.tokenCount >= 2, report.layers.count > 1, report.experts >= devices else { return }
+    guard trace.tokenCount >= 2, !report.layers.isEmpty, report.experts >= devices else { return }
     guard report.experts.isMultiple(of: devices) else {
       report.diagnosis.append(
         "\(report.experts) experts do not divide over \(devices) devices; choose another number of devices to learn what placement saves."
@@ -44,9 +44,27 @@ public struct RoutingInspection: Encodable, Sendable {
       return
     }
     let study = try PlacementStudy(trace, heldOut: 0.5, limit: Self.adviceTokens)
+    guard report.layers.count > 1 else { return try adviseBalance(study, devices: devices) }
     let advice = try PlacementAdvice(study, devices: devices, progress: progress)
     report.diagnosis += advice.sentences
     placement = advice
+  }
+
+  /// Says what a plan that only balances changes, where there is one layer and so no crossing.
+  private mutating func adviseBalance(_ study: PlacementStudy, devices: Int) throws {
+    let problem = try PlacementProblem(
+      study.counts(study.fitted), topology: PlacementTopology(ranksPerNode: devices))
+    let counts = try study.counts(study.judged)
+    let target = try problem.counting(
+      loads: counts.loads.map { $0.map(Double.init) }, transitions: counts.weightedTransitions ?? []
+    )
+    let plans = [try LinearSolver().search(problem), try LoadBalanceSolver().search(problem)]
+    let loads = try plans.map {
+      NumberText.decimals(try PlacementEvaluation($0.plan, of: target).meanBalance, 2)
+    }
+    report.diagnosis.append(
+      "On \(devices) devices with experts placed in order, the busiest has \(loads[0]) times the mean load on held-out tokens; balanced, \(loads[1]) times."
+    )
   }
 
   private enum CodingKeys: String, CodingKey { case placement }

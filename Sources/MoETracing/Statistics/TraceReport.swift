@@ -151,6 +151,10 @@ struct TraceDiagnosis {
 
   private var affinity: String? {
     guard !report.transitions.isEmpty else {
+      if report.tokens != nil, report.layers.count == 1 {
+        return
+          "One layer has no steps to another, so placement has no crossings to save: it can only balance loads."
+      }
       return "Only loads are known, so the gain from placement by affinity is unknown."
     }
     let size = Double(report.transitions.count)
