@@ -111,6 +111,13 @@ struct ForeignFormatTests {
     } throws: { "\($0)".contains("wide.json") }
     let bad = try write("layer_id,expert_id,count\n3,0,x\n", "bad.csv")
     #expect { try CountMatrix.read(bad) } throws: { "\($0)".contains("line 2") }
+    // Rows are layers by their place alone, so one row cannot be added to two; named layers can be.
+    let row = try write("[[1, 2]]", "row.json")
+    #expect { try CountMatrix.read(flat, adding: [row]) } throws: {
+      "\($0)".contains("it has 1 row") && "\($0)".contains("has 2")
+    }
+    let named = try write(#"{"1": [3, 4]}"#, "named.json")
+    #expect(try CountMatrix.read(named, adding: [row]).layers == [0, 1])
   }
 
   @Test("counts of CD-MoE, EPLB's example and ESFT's summary")

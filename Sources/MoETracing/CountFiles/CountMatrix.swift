@@ -22,6 +22,12 @@ public enum CountMatrix {
         throw TracingError.invalidFile(
           other, "it has \(more.experts) experts per layer, \(path) has \(table.experts)")
       }
+      guard !table.isMatrix || !more.isMatrix || table.rows.count == more.rows.count else {
+        throw TracingError.invalidFile(
+          other,
+          "it has \(NumberText.counted(more.rows.count, "row")), \(path) has \(table.rows.count); files that do not name their layers can be added only if they have the same"
+        )
+      }
       table.add(more)
     }
     return try counts(table, path)
@@ -174,11 +180,14 @@ struct CountTableFile {
   var rows: [Int: [Int: Double]] = [:]
   /// Whether the file has a number for every expert, not only for those that were chosen.
   var namesAllExperts = true
+  /// Whether rows are layers by their place alone, so that files can be added only row by row.
+  var isMatrix = false
 
   init(namesAllExperts: Bool) { self.namesAllExperts = namesAllExperts }
 
   /// A row for each layer from 0 on.
   init(rows: [[Double]]) {
+    isMatrix = true
     for (layer, row) in rows.enumerated() {
       self.rows[layer] = Dictionary(uniqueKeysWithValues: row.enumerated().map { ($0, $1) })
     }
@@ -193,5 +202,6 @@ struct CountTableFile {
       rows[layer, default: [:]].merge(row, uniquingKeysWith: +)
     }
     namesAllExperts = namesAllExperts && other.namesAllExperts
+    isMatrix = isMatrix && other.isMatrix
   }
 }
