@@ -34,6 +34,8 @@ public enum PlacementError: Error, Hashable {
   case planMismatch(message: String)
   /// A file that is not a plan; `message` says why.
   case invalidFile(path: String, message: String)
+  /// A file that is not a plan of the format it was read as, but seems to be one of another; `format` is its name.
+  case otherFormat(path: String, format: String)
 }
 
 extension PlacementError: CustomStringConvertible {
@@ -70,6 +72,8 @@ extension PlacementError: CustomStringConvertible {
       "the plan does not match: \(message)"
     case .invalidFile(let path, let message):
       "\(path): \(message)"
+    case .otherFormat(let path, let format):
+      "\(path): it seems to be a plan of the format \(format); read it as that"
     }
   }
 

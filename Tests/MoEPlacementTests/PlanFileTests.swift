@@ -126,6 +126,44 @@ struct PlanFileTests {
     }
   }
 
+  @Test("say where their JSON is wrong")
+  func places() throws {
+    let start = "{\"version\": 1, \"layers\": [0], \"experts\": 1, \"nodes\": 1, "
+    for (text, expected) in [
+      (start + "\"ranks\": 4.5, \"slots\": [[0]]}", "'ranks'"), ("[]", "it has the wrong type"),
+      (start + "\n\"ranks\": 1, \"slots\": [[0]]", "line 2"),
+    ] {
+      try withFile(text) { path in
+        #expect { try PlacementPlan(contentsOf: path) } throws: {
+          "\($0)".contains(expected) && "\($0)".hasPrefix(path.string)
+            && !"\($0)".contains("not JSON")
+        }
+      }
+    }
+  }
+
+  @Test("of EPLB are rows alone")
+  func rows() throws {
+    try withFile(" [[0, 1, 1, 0], [1, 0, 0, 1]]") { path in
+      let plan = try PlacementPlan(contentsOf: path, as: .sglang, hints: PlanHints(ranks: 2))
+      #expect(plan.slots == [[0, 1, 1, 0], [1, 0, 0, 1]] && plan.experts == 2)
+    }
+  }
+
+  @Test("of another format are named", arguments: PlanFormats.registry.names)
+  func otherFormat(name: String) throws {
+    let format = try #require(PlanFormats.registry[name])
+    let plan = PlacementPlan(layerIDs: [0], experts: 2, ranks: 2, slots: [[0, 1]])
+    try withFile { path in
+      try plan.write(to: path, as: format)
+      for other in PlanFormats.registry.all where other.name != name {
+        #expect(throws: PlacementError.otherFormat(path: path.string, format: name)) {
+          try PlacementPlan(contentsOf: path, as: other, hints: PlanHints(ranks: 2, experts: 2))
+        }
+      }
+    }
+  }
+
   @Test("with an unknown key are refused by its name")
   func unknownKey() throws {
     let text =

@@ -170,6 +170,22 @@ struct PlacementCommandTests {
       #expect(run.exitCode == 64 && run.errors.contains("\(options[0]) is for traces"), "\(run)")
     }
     #expect(!FileManager.default.fileExists(atPath: plan))
+    let map = try folder.write(
+      Array(#"{"physical_to_logical_map": [[0, 0]]}"#.utf8), to: "map.json"
+    ).string
+    let shown = try Program.run("plan", "show", map)
+    #expect(shown.exitCode == 1 && shown.errors.contains("add --format sglang"), "\(shown.errors)")
+    let illegal = try folder.write(
+      Array(
+        #"{"version": 1, "layers": [0], "experts": 2, "nodes": 1, "ranks": 2, "slots": [[0, 0]]}"#
+          .utf8), to: "illegal.json"
+    ).string
+    for arguments in [["show", illegal], ["diff", illegal, illegal], ["evaluate", illegal, counts]]
+      + [["check", illegal], ["convert", illegal, "--to", "sglang=" + plan]]
+    {
+      let run = try Program.run(["plan"] + arguments)
+      #expect(run.exitCode == 1 && run.errors.contains("illegal.json: the plan is not legal"))
+    }
     let broken = try folder.write(Array("{\"version\": 1}".utf8), to: "broken.json").string
     let check = try Program.run("plan", "check", broken)
     #expect(check.exitCode == 1 && check.errors.contains("broken.json"))

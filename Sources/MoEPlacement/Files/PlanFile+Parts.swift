@@ -47,28 +47,14 @@ extension PlacementPlan {
   /// A row of numbers as most formats write it.
   static func list(_ numbers: [Int]) -> String { numbers.map(String.init).joined(separator: ", ") }
 
-  /// Decodes JSON; a failure names the key and what the file should look like.
+  /// Decodes JSON; a failure names the line or key and what the file should look like.
   static func decode<Value: Decodable>(_ bytes: [UInt8], expected: String) throws -> Value {
-    do {
-      return try JSONDecoder().decode(Value.self, from: Data(bytes))
-    } catch let error as DecodingError {
-      throw PlanRefusal("\(place(of: error)); expected \(expected)")
+    do throws(ConfigurationError) {
+      // The reader of the file adds its path.
+      return try JSONText.value(Value.self, in: Data(bytes), of: "", expected: expected)
     } catch {
-      throw PlanRefusal("it is not JSON; expected \(expected)")
-    }
-  }
-
-  private static func place(of error: DecodingError) -> String {
-    let path = { (keys: [any CodingKey]) in
-      keys.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
-    }
-    return switch error {
-    case .keyNotFound(let key, let context): "'\(path(context.codingPath + [key]))' is missing"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context):
-      "'\(path(context.codingPath))' has the wrong type"
-    case .dataCorrupted(let context):
-      context.codingPath.isEmpty ? "it is not JSON" : "'\(path(context.codingPath))' is broken"
-    @unknown default: "it is broken"
+      guard case .invalidJSON(_, let message) = error else { throw error }
+      throw PlanRefusal(message)
     }
   }
 }

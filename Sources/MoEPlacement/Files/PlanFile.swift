@@ -24,7 +24,7 @@ extension PlacementPlan {
 
   /// Reads a plan without validating it; see ``violations``.
   ///
-  /// - Throws: ``PlacementError/invalidFile(path:message:)``, `SettingError` about hints that the format needs, and
+  /// - Throws: ``PlacementError/invalidFile(path:message:)``, ``PlacementError/otherFormat(path:format:)``, `SettingError` about hints that the format needs, and
   ///   `FileError`.
   public init(
     contentsOf path: FilePath, as format: PlanFormat = .plan, hints: PlanHints = PlanHints()
@@ -39,6 +39,9 @@ extension PlacementPlan {
     do {
       self = try format.plan(bytes, hints)
     } catch let refusal as PlanRefusal {
+      if let other = PlanFormat.guess(bytes), other.name != format.name {
+        throw PlacementError.otherFormat(path: path.string.printable, format: other.name)
+      }
       throw PlacementError.invalidFile(path: path.string.printable, message: refusal.message)
     }
   }

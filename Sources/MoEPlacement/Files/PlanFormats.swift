@@ -40,6 +40,18 @@ public enum PlanFormats {
     "plan format", [.plan, .exflow, .sglang, .ascend, .tensorrt])
 }
 
+extension PlanFormat {
+  /// The format that bytes seem to have, by words that no other format has.
+  static func guess(_ bytes: [UInt8]) -> PlanFormat? {
+    let text = String(decoding: bytes.prefix(1 << 16), as: UTF8.self)
+    let known: [(word: String, format: PlanFormat)] = [
+      ("\"physical_to_logical_map\"", .sglang), ("\"moe_layer_count\"", .ascend),
+      ("initial_global_assignments:", .tensorrt), ("Expert,Node", .exflow), ("\"slots\"", .plan),
+    ]
+    return known.first { text.contains($0.word) }?.format
+  }
+}
+
 /// What a file in another system's format does not say.
 public struct PlanHints: Hashable, Sendable {
   /// Number of ranks; formats without it need it.

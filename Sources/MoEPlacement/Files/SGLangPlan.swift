@@ -6,7 +6,7 @@ extension PlanFormat {
     plan: { bytes, hints in try PlacementPlan.parseSGLang(bytes, hints) })
 }
 
-/// `{"physical_to_logical_map": [[expert per slot] per layer]}`.
+/// `{"physical_to_logical_map": [[expert per slot] per layer]}`, or the rows alone, as EPLB returns them.
 private struct SGLangFile: Decodable {
   var physical_to_logical_map: [[Int]]
 }
@@ -35,9 +35,16 @@ extension PlacementPlan {
 
   fileprivate static func parseSGLang(_ bytes: [UInt8], _ hints: PlanHints) throws -> PlacementPlan
   {
-    let file: SGLangFile = try decode(
-      bytes, expected: "{\"physical_to_logical_map\": [[expert per slot] for every layer]}")
-    let rows = file.physical_to_logical_map
+    let expected =
+      "{\"physical_to_logical_map\": [[expert per slot] for every layer]}, or these rows alone"
+    let isList = bytes.first { !" \r\n\t".utf8.contains($0) } == UInt8(ascii: "[")
+    let rows: [[Int]]
+    if isList {
+      rows = try decode(bytes, expected: expected)
+    } else {
+      let file: SGLangFile = try decode(bytes, expected: expected)
+      rows = file.physical_to_logical_map
+    }
     return try assemble(rows: rows, layerIDs: Array(rows.indices), ranks: nil, hints)
   }
 }

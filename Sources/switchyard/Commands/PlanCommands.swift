@@ -53,9 +53,24 @@ struct PlanArguments: ParsableArguments {
     let hints = PlanHints(
       ranks: ranks, experts: experts, layerIDs: layers?.layers, nodes: nodes)
     let names = ["ranks": "--ranks", "experts": "--experts", "layerIDs": "--layers"]
-    return try SettingError.renaming(names) {
-      try PlacementPlan(contentsOf: path, as: format, hints: hints)
+    do {
+      return try SettingError.renaming(names) {
+        try PlacementPlan(contentsOf: path, as: format, hints: hints)
+      }
+    } catch PlacementError.otherFormat(let path, let other) {
+      throw PlacementError.invalidFile(
+        path: path,
+        message: "it seems to be a plan of the format \(other); add --format \(other)")
     }
+  }
+
+  /// Reads a plan that may waste slots, but is legal otherwise.
+  func readLegal(_ path: FilePath) throws -> PlacementPlan {
+    let plan = try read(path)
+    do { try plan.validate(allowingWaste: true) } catch {
+      throw PlacementError.invalidFile(path: path.string.printable, message: "\(error)")
+    }
+    return plan
   }
 }
 
@@ -72,8 +87,7 @@ struct PlanShow: ParsableCommand {
   @OptionGroup var arguments: PlanArguments
 
   func run() throws {
-    let plan = try arguments.read(plan.path)
-    try plan.validate(allowingWaste: true)
+    let plan = try arguments.readLegal(plan.path)
     Output.line(
       "\(counted(plan.layers, "layer")) × \(counted(plan.experts, "expert")), \(counted(plan.replicas, "replica")), \(counted(plan.ranks, "rank")) in \(counted(plan.nodes, "node"))"
     )
@@ -100,7 +114,8 @@ struct PlanDiff: ParsableCommand {
   @OptionGroup var arguments: PlanArguments
 
   func run() throws {
-    let changes = try arguments.read(first.path).changes(to: arguments.read(second.path))
+    let changes = try arguments.readLegal(first.path).changes(
+      to: arguments.readLegal(second.path))
     for (layer, moved) in changes where !moved.isEmpty {
       Output.line(
         "layer \(layer): \(moved.count) \(moved.count == 1 ? "moves" : "move"): \(moved.map(String.init).joined(separator: " "))"
@@ -134,8 +149,9 @@ struct PlanCheck: ParsableCommand {
       let messages = Self.grouped(faults)
       for message in messages.prefix(100) { Output.line(message) }
       let rest = messages.count > 100 ? ", the first 100 of them" : ""
-      throw PlacementError.illegalPlan(
+      let error = PlacementError.illegalPlan(
         message: "it has \(counted(messages.count, "fault"))\(rest), listed above")
+      throw PlacementError.invalidFile(path: self.plan.path.string.printable, message: "\(error)")
     }
     Output.line(
       "legal: \(counted(plan.layers, "layer")), \(counted(plan.experts, "expert")) and \(counted(plan.replicas, "replica")) on \(counted(plan.ranks, "rank")), \(counted(plan.slotsPerRank, "slot")) each"
@@ -181,7 +197,7 @@ struct PlanEvaluate: ParsableCommand {
 
   func run() throws {
     let report = try PlanReport(
-      arguments.read(plan.path), on: RoutingSource(trace.path, adding: others.map(\.path)),
+      arguments.readLegal(plan.path), on: RoutingSource(trace.path, adding: others.map(\.path)),
       costBetweenNodes: cost)
     if json { try Output.json(report) } else { Output.line(report.text) }
   }
@@ -207,7 +223,7 @@ struct PlanConvert: WritesFiles {
 
   func run() throws {
     try files.check(to.map(\.path), inputs: [plan.path])
-    let plan = try arguments.read(plan.path)
+    let plan = try arguments.readLegal(plan.path)
     for export in to {
       try plan.write(to: export.path, as: export.format, modelLayers: modelLayers)
     }
