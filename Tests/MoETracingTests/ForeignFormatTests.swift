@@ -105,7 +105,9 @@ struct ForeignFormatTests {
     let two = try write("layer_id,expert_id,count\n3,2,1\n3,3,2\n", "rank1.csv")
     let counts = try CountMatrix.read(one, adding: [two])
     #expect(counts.layers == [3, 4] && counts.loads == [[10, 0, 6, 2], [0, 15, 0, 0]])
-    #expect(counts.remarks.contains { $0.contains("taken to have 4") })
+    #expect(counts.remarks.contains { $0.contains("taken to have 4") && $0.contains("a count of 0") })
+    let more = try write("layer_id,expert_id,count\n3,0,1\n3,7,0\n", "more.csv")
+    #expect(try CountMatrix.read(more).loads == [[1, 0, 0, 0, 0, 0, 0, 0]])
     #expect {
       try CountMatrix.read(flat, adding: [write("[[1, 2, 3]]", "wide.json")])
     } throws: { "\($0)".contains("wide.json") }
@@ -118,6 +120,18 @@ struct ForeignFormatTests {
     }
     let named = try write(#"{"1": [3, 4]}"#, "named.json")
     #expect(try CountMatrix.read(named, adding: [row]).layers == [0, 1])
+  }
+
+  @Test("a byte order mark is no part of a file's text")
+  func byteOrderMark() throws {
+    let mark = "\u{FEFF}"
+    let sparse = try write(mark + "layer_id,expert_id,count\n3,0,10\n3,1,5\n", "marked.csv")
+    #expect(try CountMatrix.read(sparse).loads == [[10, 5]])
+    let rows = try write(mark + "10,5\n1,2\n", "rows.csv")
+    #expect(try CountMatrix.read(rows).loads == [[10, 5], [1, 2]])
+    #expect(try CountMatrix.read(write(mark + "[[1, 2]]", "marked.json")).loads == [[1, 2]])
+    let pairs = try load(write(mark + "layer,expert\n0,1\n0,0\n", "pairs.csv"))
+    #expect(try pairs.experts(in: 0..<2) == [1, 0])
   }
 
   @Test("counts of CD-MoE, EPLB's example and ESFT's summary")

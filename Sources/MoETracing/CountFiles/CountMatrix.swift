@@ -83,7 +83,7 @@ public enum CountMatrix {
     }
     if !table.namesAllExperts {
       remarks.append(
-        "The file lists only experts that were chosen, so a layer is taken to have \(table.experts), the largest index plus 1."
+        "The file lists only experts that were chosen, so a layer is taken to have \(table.experts), the largest index plus 1; if the model has more, add a count of 0 for the last expert to the file."
       )
     }
     if !isWhole {
@@ -155,7 +155,10 @@ public enum CountMatrix {
     if start.isTabbedNumbers { throw notCounts(path) }
     let file = try MappedFile(path)
     try file.check(FileLimit.json)
-    let text = file.count == 0 ? "" : file.text(0..<file.count)
+    let bytes = file.copied()
+    let mark = TextStart.byteOrderMark
+    let text = String(
+      decoding: bytes.starts(with: mark) ? bytes[mark.count...] : bytes[...], as: UTF8.self)
     let rows = try text.split(whereSeparator: \.isNewline).enumerated().map { number, line in
       let fields = line.split(separator: ",").map { Double($0.filter { $0 != " " }) }
       guard !fields.contains(nil) else {

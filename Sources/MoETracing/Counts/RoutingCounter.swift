@@ -1,4 +1,5 @@
 import Dispatch
+import MoECore
 
 /// Fills the tables of ``RoutingCounts`` block by block, with one thread per layer.
 struct RoutingCounter {
@@ -18,7 +19,7 @@ struct RoutingCounter {
     let bytes = header.layers.count * header.experts * header.experts * kinds * 8
     guard bytes <= Self.byteLimit else {
       throw .invalidRequest(
-        "counting pairs of \(header.experts) experts in \(header.layers.count) layers takes \(bytes / 1_000_000_000) GB, more than the limit of \(Self.byteLimit / 1_000_000_000) GB; count loads only"
+        "counting pairs of \(NumberText.counted(header.experts, "expert")) in \(NumberText.counted(header.layers.count, "layer")) takes \(bytes / 1_000_000_000) GB, more than the limit of \(Self.byteLimit / 1_000_000_000) GB; count loads only"
       )
     }
     let last = header.layers.count - 1

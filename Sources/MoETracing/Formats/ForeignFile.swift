@@ -116,13 +116,18 @@ struct TextStart {
   let isSafetensors: Bool
 
   private static let limit = 1 << 16
+  /// The bytes with which some programs begin UTF-8; they are no part of the text.
+  static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   /// Reads the first bytes of a file.
   ///
   /// - Throws: `FileError`.
   init(_ path: FilePath) throws {
     let file = try MappedFile(path)
-    let bytes = file.copied(0..<min(file.count, Self.limit))
+    var bytes = file.copied(0..<min(file.count, Self.limit))
+    if bytes.starts(with: TextStart.byteOrderMark) {
+      bytes.removeFirst(TextStart.byteOrderMark.count)
+    }
     isNumPy = bytes.starts(with: [0x93] + Array("NUMPY".utf8))
     isZip = bytes.starts(with: Array("PK".utf8))
     isSafetensors = Self.isSafetensors(bytes, of: file.count)

@@ -14,11 +14,13 @@ struct LineReader {
 
   /// Calls `body` with the number, from 1, and the bytes of each line that is not empty.
   ///
-  /// The bytes are valid during the call and do not include the end of line.
+  /// The bytes are valid during the call and do not include the end of line, nor a byte order mark at the start.
   ///
   /// - Throws: ``TracingError/invalidFile(_:_:)`` at a line of more than ``longestLine`` bytes, or what `body` throws.
   func forEachLine(_ body: (_ number: Int, _ bytes: RawSpan) throws -> Void) throws {
-    var (start, number, released) = (0, 0, 0)
+    let mark = TextStart.byteOrderMark
+    let isMarked = file.count >= mark.count && file.copied(0..<mark.count) == mark
+    var (start, number, released) = (isMarked ? mark.count : 0, 0, 0)
     while start < file.count {
       number += 1
       guard let end = end(from: start) else {
