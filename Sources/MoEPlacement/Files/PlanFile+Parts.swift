@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import SystemPackage
 
 extension PlacementPlan {
   /// A plan from rows of slots, with hints for what the file does not say.
