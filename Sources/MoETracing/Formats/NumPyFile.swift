@@ -85,63 +85,57 @@ struct NumPyFile {
     numbers(range, integer: { Double($0) }, float: { $0 })
   }
 
-  /// Expert ids in a range of the array in row-major order: -1, and the largest number of an unsigned
-  /// type of several bytes, become an unused slot; other invalid ids become 65534, which exists in no layer.
+  /// Expert ids in a range of an array `[tokens, layers]` or `[tokens, layers, k]` in row-major order: -1, and the
+  /// largest number of an unsigned type of several bytes, become an unused slot.
   ///
-  /// - Throws: ``TracingError/invalidFile(_:_:)`` for floating-point numbers.
+  /// - Throws: ``TracingError/invalidFile(_:_:)`` for floating-point numbers, and numbers that are no ids.
   func experts(_ range: Range<Int>) throws -> [UInt16] {
     guard kind != .float else {
       throw TracingError.invalidFile(
         file.path, "its elements are floating-point numbers; expected expert ids")
     }
-    guard !isFortran else { return integers(range).map { Self.id($0, unused: unusedID) } }
     return switch (kind, size) {
-    case (.unsigned, 1): ids(range, UInt8.self)
-    case (.unsigned, 2): ids(range, UInt16.self)
-    case (.unsigned, 4): ids(range, UInt32.self)
-    case (.signed, 1): ids(range, Int8.self)
-    case (.signed, 2): ids(range, Int16.self)
-    case (.signed, 4): ids(range, Int32.self)
-    default: ids(range, Int64.self)
+    case (.unsigned, 1): try ids(range, UInt8.self)
+    case (.unsigned, 2): try ids(range, UInt16.self)
+    case (.unsigned, 4): try ids(range, UInt32.self)
+    case (.unsigned, _): try ids(range, UInt64.self)
+    case (.signed, 1): try ids(range, Int8.self)
+    case (.signed, 2): try ids(range, Int16.self)
+    case (.signed, 4): try ids(range, Int32.self)
+    default: try ids(range, Int64.self)
     }
   }
 
   private func ids<N: FixedWidthInteger & BitwiseCopyable>(
     _ range: Range<Int>, _ type: N.Type
-  ) -> [UInt16] {
-    let unused = unusedID
-    return file.withBytes { bytes in
+  ) throws -> [UInt16] {
+    // In a single byte, -1 is 255, which may be an expert as well.
+    let unused: N? = N.isSigned ? ~0 : N.bitWidth > 8 ? .max : nil
+    var wrong: (place: Int, number: N)?
+    let result = file.withBytes { bytes in
       unsafe [UInt16](unsafeUninitializedCapacity: range.count) { buffer, count in
         for place in range {
-          let at = start + place * MemoryLayout<N>.size
+          let at = start + (isFortran ? fortranPlace(place) : place) * MemoryLayout<N>.size
           let number = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: at, as: N.self)
-          unsafe buffer[place - range.lowerBound] = Self.id(
-            Int(truncatingIfNeeded: number), unused: unused)
+          let id = number == unused ? UInt16.max : UInt16(exactly: number)
+          if id == nil || (id == .max && number != unused), wrong == nil { wrong = (place, number) }
+          unsafe buffer[place - range.lowerBound] = id ?? .max
         }
         count = range.count
       }
     }
-  }
-
-  /// What -1 becomes in the array's type.
-  ///
-  /// In a single byte it is 255, which may be an expert as well.
-  private var unusedID: Int {
-    switch (kind, size) {
-    case (.unsigned, 2): Int(UInt16.max)
-    case (.unsigned, 4): Int(UInt32.max)
-    case (.unsigned, 8): Int.max
-    default: -1
+    if let (place, number) = wrong {
+      let k = shape.count == 3 ? max(1, shape[2]) : 1
+      let row = place / k
+      throw TracingError.invalidFile(
+        file.path,
+        ExpertID.problem(number, "token \(row / shape[1])", layer: row % shape[1]))
     }
+    return result
   }
 
   /// Whether ids are unsigned bytes, whose 255 is an expert or an unused slot.
   var hasByteIDs: Bool { kind == .unsigned && size == 1 }
-
-  @inline(__always)
-  private static func id(_ number: Int, unused: Int) -> UInt16 {
-    0..<65_534 ~= number ? UInt16(number) : number == -1 || number == unused ? .max : .max - 1
-  }
 
   private func numbers<T>(
     _ range: Range<Int>, integer: (Int) -> T, float: (Double) -> T

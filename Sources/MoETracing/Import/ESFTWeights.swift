@@ -27,12 +27,12 @@ struct ESFTWeights: TraceImport.StepSource {
     var weights: [Double]
   }
 
-  private var layers: [(layer: Int, lines: [Line])] = []
+  private var layers: [(layer: Int, path: FilePath, lines: [Line])] = []
   private let k: Int
 
   init(_ paths: [FilePath], k: Int?, noting: (Int) -> Void) throws {
     let files = try paths.flatMap { $0.isDirectory ? try Self.files(in: $0) : [$0] }
-    for path in files { layers.append((try Self.layer(of: path), try Self.lines(path))) }
+    for path in files { layers.append((try Self.layer(of: path), path, try Self.lines(path))) }
     layers.sort { $0.layer < $1.layer }
     for (one, next) in zip(layers, layers.dropFirst()) where one.layer == next.layer {
       throw TracingError.invalidRequest(
@@ -52,6 +52,24 @@ struct ESFTWeights: TraceImport.StepSource {
     } else {
       self.k = Self.slots(all)
       noting(self.k)
+    }
+    try checkIDs()
+  }
+
+  private func checkIDs() throws {
+    for (layer, path, lines) in layers {
+      var first = 0
+      for line in lines {
+        if let problem = ExpertID.problem(
+          in: line.experts, k: k, layer: layer,
+          token: {
+            "token \(first + $0)"
+          })
+        {
+          throw TracingError.invalidFile(path, problem)
+        }
+        first += line.experts.count / k
+      }
     }
   }
 

@@ -69,11 +69,18 @@ struct GPTOSSRecords: TraceImport.StepSource {
     for (key, value) in layers {
       guard let layer = Int(key.dropFirst("layer_".count)), key.hasPrefix("layer_"),
         0..<1 << 20 ~= layer, case .object(let choice) = value,
-        let experts = Self.numbers(choice["selected_experts"])?.map({ Int(exactly: $0) ?? -2 }),
-        !experts.isEmpty, experts.allSatisfy({ $0 >= 0 })
+        let numbers = Self.numbers(choice["selected_experts"]), !numbers.isEmpty
       else {
         throw TracingError.invalidFile(
           path, "router_data[\(index)].\(key) has no list 'selected_experts'")
+      }
+      let experts = try numbers.map { number in
+        guard let id = Int(exactly: number), ExpertID.slot(id) != nil else {
+          let raw = Int(exactly: number).map { "\($0)" } ?? "\(number)"
+          throw TracingError.invalidFile(
+            path, ExpertID.problem(raw, "token \(index) of 'router_data'", layer: layer))
+        }
+        return id
       }
       let weights = Self.numbers(choice["selected_probs"])
       guard weights?.count ?? experts.count == experts.count else {

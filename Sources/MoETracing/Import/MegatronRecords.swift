@@ -74,8 +74,17 @@ struct MegatronRecords: TraceImport.StepSource {
         throw TracingError.invalidFile(
           path, "line \(number): 'top_indices' differs in size from the rest of its step")
       }
+      let ids = record.top_indices.flatMap { $0 }
+      if let problem = ExpertID.problem(
+        in: ids, k: k, layer: record.layer,
+        token: {
+          "token \($0)"
+        })
+      {
+        throw TracingError.invalidFile(path, "line \(number): \(problem)")
+      }
       open[micro, default: TraceImport.Step(layers: [], k: k, tokens: nil, starts: [0])].layers
-        .append((record.layer, record.top_indices.flatMap { $0 }))
+        .append((record.layer, ids))
     }
     try close()
   }

@@ -130,7 +130,13 @@ struct SGLangRecords: TraceImport.StepSource {
     choices.reserveCapacity(ids.count)
     for (place, id) in ids.enumerated() {
       let layer = place / (tokens * k)
-      choices.append(TraceImport.slot(id == -1 ? -1 : try map?.logical(id, layer) ?? id))
+      guard let slot = ExpertID.slot(id) else {
+        throw TracingError.invalidFile(
+          dump.path,
+          ExpertID.problem(id, "record \(index), token \(place / k % tokens)", layer: layer))
+      }
+      // The map's ids are checked, so they fit.
+      choices.append(id == -1 ? slot : UInt16(try map?.logical(id, layer) ?? id))
     }
     return Pass(
       layers: layers, tokens: tokens, k: k, choices: choices,

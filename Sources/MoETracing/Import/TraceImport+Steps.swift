@@ -51,7 +51,9 @@ extension TraceImport {
   /// - Throws: ``TracingError`` or `FileError`; nothing is left behind in that case.
   public func write(_ source: some StepSource, to target: FilePath) throws {
     var shape = StepShape()
-    try source.forEachStep { shape.add($0) }
+    try source.forEachStep { step in
+      if let problem = shape.add(step) { throw TracingError.invalidFile(path, problem) }
+    }
     if let problem = shape.weights.problem { throw TracingError.invalidFile(path, problem) }
     let found = shape.layers.keys.sorted()
     guard !found.isEmpty else { throw TracingError.invalidFile(path, "it has no choices") }
@@ -91,18 +93,23 @@ private struct StepShape {
 
   private var tokens = 0
 
-  mutating func add(_ step: TraceImport.Step) {
+  /// Takes a step into account, unless it has numbers that are no ids: then it says which.
+  mutating func add(_ step: TraceImport.Step) -> String? {
     let count = step.count
     var isEmpty = [Bool](repeating: true, count: count)
     var zeros: [(layer: Int, token: Int)] = []
     for (index, (layer, experts)) in step.layers.enumerated() {
-      let slots = experts.map(TraceImport.slot)
+      let skipped = count - experts.count / step.k
+      let first = tokens + skipped
+      let slots = experts.compactMap(ExpertID.slot)
+      guard slots.count == experts.count else {
+        return ExpertID.problem(in: experts, k: step.k, layer: layer) { "token \(first + $0)" }
+      }
       if let factors = step.weights?[index] {
         for (place, slot) in slots.enumerated() where slot != RoutingTraceHeader.unusedSlot {
           weights.add(factors[place], token: tokens + place / step.k, layer: layer)
         }
       }
-      let skipped = count - experts.count / step.k
       for (token, start) in stride(from: 0, to: slots.count, by: step.k).enumerated() {
         switch layers[layer, default: LayerSurvey()].add(slots[start..<start + step.k]) {
         case .choices: isEmpty[skipped + token] = false
@@ -118,13 +125,7 @@ private struct StepShape {
     emptyTokens += isEmpty.count { $0 }
     hasWeights = hasWeights && (step.weights != nil || count == 0)
     if hasTokens == nil { hasTokens = step.tokens != nil }
-  }
-}
-
-extension TraceImport {
-  /// An expert's index as traces store it: -1 is an unused slot, and 65534 exists in no layer.
-  static func slot(_ expert: Int) -> UInt16 {
-    0..<65_534 ~= expert ? UInt16(expert) : expert == -1 ? .max : .max - 1
+    return nil
   }
 }
 
@@ -143,7 +144,7 @@ private struct StepPacker {
       let skipped = count - experts.count / step.k
       for token in 0..<experts.count / step.k {
         let range = token * step.k..<(token + 1) * step.k
-        let slots = experts[range].map(TraceImport.slot)
+        let slots = experts[range].compactMap(ExpertID.slot)
         guard LayerSurvey.Row(slots) == .choices else { continue }
         let weights = step.weights.map { Array($0[index][range]) }
         let start = ((skipped + token) * columns + column) * k

@@ -83,6 +83,14 @@ struct VLLMRoutes: TraceImport.StepSource {
           "line \(number) is not a route with 'token_idx', 'layer', 'topk_ids' and as many 'topk_weights'"
         )
       }
+      if let problem = ExpertID.problem(
+        in: ids, k: ids.count, layer: layer,
+        token: { _ in
+          "token \(token)"
+        })
+      {
+        throw TracingError.invalidFile(path, "line \(number): \(problem)")
+      }
       let request = route.req_id?.text ?? ""
       var place = last[request, default: [:]][layer] ?? (token: -1, run: 0)
       if token <= place.token { place.run += 1 }

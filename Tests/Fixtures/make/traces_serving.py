@@ -47,6 +47,13 @@ save("sglang_named.pt", [
     record(0, EXTEND, [(0, [10, 11]), (0, [20, 21])], rids=["a", "b"]), record(1, DECODE, [(2, [22])], rids=["b"])])
 # Drafts of speculative decoding.
 save("sglang_draft.pt", [record(0, EXTEND, [(0, [10])]), record(1, 5, [(1, [11, 12])])])
+# A number that is no id of an expert, and positions that no sequence reaches.
+wrong = record(0, EXTEND, [(0, [10, 11])])
+wrong["topk_ids_of_layer"][1, 1, 0] = -2
+save("sglang_id.pt", [wrong])
+for name, positions in [("huge", [2**63 - 2, 2**63 - 1]), ("negative", [-5, -4])]:
+    save(f"sglang_{name}.pt", [
+        record(0, EXTEND, [(0, [10, 11])]), {**record(1, EXTEND, [(0, [12, 13])]), "positions": positions}])
 # Counts with a dense layer.
 counts = torch.tensor([[[0, 0, 0, 0], [1, 2, 3, 4], [4, 3, 2, 0]], [[0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 1, 0]]])
 torch.save(
