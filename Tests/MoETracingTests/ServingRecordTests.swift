@@ -69,6 +69,18 @@ struct ServingRecordTests {
     } throws: { "\($0)".contains("forward_mode 5") && "\($0)".contains("sglang_draft.pt") }
   }
 
+  @Test(
+    "with positions that no request has are refused with their record",
+    arguments: [("sglang_huge.pt", "9223372036854775806"), ("sglang_negative.pt", "-5")])
+  func positions(name: String, position: String) throws {
+    #expect {
+      try load(name)
+    } throws: {
+      "\($0)".contains("\(name): record 1: token 0 has position \(position);")
+    }
+    #expect(try folder.contents() == [])
+  }
+
   @Test("that only count leave dense layers out, and invent neither tokens nor k")
   func counts() throws {
     let counts = try CountMatrix.read(Fixtures.path("traces/sglang_dense.pt"))

@@ -18,6 +18,9 @@ extension TraceImporter {
 /// unused. A record is a pass over tokens of several requests, which are put back into their sequences: all choices are
 /// held in memory, two bytes each.
 struct SGLangRecords: TraceImport.StepSource {
+  /// No request has as many tokens.
+  private static let positionLimit = 1 << 31
+
   private let files: [File]
   /// The number of logical experts, from the map.
   let experts: Int?
@@ -103,6 +106,11 @@ struct SGLangRecords: TraceImport.StepSource {
       guard pass.ids.map({ $0.count == pass.tokens }) ?? true, positions.count == pass.tokens
       else {
         throw problem("record \(index): 'input_ids' or 'positions' are not one per token")
+      }
+      if let place = positions.firstIndex(where: { !(0..<Self.positionLimit ~= $0) }) {
+        throw problem(
+          "record \(index): token \(place) has position \(positions[place]); positions count the tokens of a request from 0 and are below \(Self.positionLimit): the file is damaged"
+        )
       }
       file.sequences.add(
         RequestSequences.Pass(
