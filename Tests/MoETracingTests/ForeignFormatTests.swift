@@ -57,6 +57,41 @@ struct ForeignFormatTests {
     #expect { try load(bad) } throws: { "\($0)".contains("bad.jsonl: line 2") }
   }
 
+  @Test(
+    "files of a single line are records as well, with or without an end of line",
+    arguments: [
+      #"{"type": "route", "req_id": "r", "token_idx": 0, "layer": 5, "topk_ids": [3, 1]}"#,
+      #"{"step": 0, "layer": 5, "top_indices": [[3, 1]]}"#,
+      #"{"step": 0, "layer": 5, "loss": NaN, "top_indices": [[3, 1]]}"#,
+    ])
+  func oneLine(text: String) throws {
+    for end in ["", "\n", "\r\n", "\n\n"] {
+      let trace = try load(write(text + end, "one.jsonl"))
+      #expect(try trace.experts(in: 0..<1) == [3, 1] && trace.header.layers == [5])
+    }
+  }
+
+  @Test(
+    "weights that Python writes and JSON does not have are refused as weights",
+    arguments: [("NaN", "nan"), ("Infinity", "inf"), ("-Infinity", "-inf")])
+  func pythonWeights(written: String, weight: String) throws {
+    func line(_ token: Int, _ weight: String) -> String {
+      #"{"token_idx": \#(token), "layer": 5, "topk_ids": [3, 1], "topk_weights": [\#(weight), 0.5]}"#
+    }
+    for tokens in [[written], [written, "0.5"], ["0.5", written]] {
+      let text = tokens.enumerated().map { line($0, $1) }.joined(separator: "\n")
+      let path = try write(text, "weights.jsonl")
+      let token = tokens.firstIndex(of: written) ?? 0
+      #expect {
+        try load(path)
+      } throws: { error in
+        [
+          "weights.jsonl: 1 of \(2 * tokens.count) weights", "token \(token), layer 5: \(weight)",
+        ].allSatisfy { "\(error)".contains($0) }
+      }
+    }
+  }
+
   @Test("expert weights of ESFT, a file per layer")
   func esft() throws {
     let one = try write(

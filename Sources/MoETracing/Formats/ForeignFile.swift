@@ -39,8 +39,10 @@ struct ForeignFile {
         : .init(content: "a trace of this program", use: .trace)
     } else if start.isZip {
       self = .init(content: "a file of torch.save", use: .importing)
+    } else if let known = Self.line(start) {
+      self = known
     } else if let keys = start.record {
-      self = Self.lines(keys)
+      self = .init(content: "JSON lines with the keys \(Self.names(keys))", use: .none)
     } else if start.isJSON {
       let bytes = try MappedFile(path).copied(upTo: FileLimit.json)
       guard let value = try? JSONValue(parsing: bytes) else { return nil }
@@ -57,15 +59,15 @@ struct ForeignFile {
 
   private init(content: String, use: Use) { (self.content, self.use) = (content, use) }
 
-  /// A file of JSON lines, by the first of them.
-  private static func lines(_ record: JSONObject) -> ForeignFile {
-    if record["top_indices"] != nil {
+  /// A file of JSON lines of a known kind, by the first of them.
+  private static func line(_ start: TextStart) -> ForeignFile? {
+    if start.isLine(of: TextStart.megatronKeys) {
       return .init(content: "a router trace of Megatron-Core", use: .importing)
     }
-    if record["topk_ids"] != nil || record["layers_logged"] != nil {
+    if start.isLine(of: TextStart.vllmKeys) {
       return .init(content: "routes of a vLLM logger, a token and layer per line", use: .importing)
     }
-    return .init(content: "JSON lines with the keys \(names(record))", use: .none)
+    return nil
   }
 
   private static func json(_ value: JSONValue) -> ForeignFile {
@@ -114,6 +116,13 @@ struct TextStart {
   let isNumPy: Bool
   let isZip: Bool
   let isSafetensors: Bool
+  /// Whether the name says that the file is one JSON document, and no lines say otherwise.
+  private let isDocument: Bool
+
+  /// Keys that tell a line of Megatron-Core's router trace.
+  static let megatronKeys = ["top_indices"]
+  /// Keys that tell a line of a vLLM logger.
+  static let vllmKeys = ["topk_ids", "layers_logged"]
 
   private static let limit = 1 << 16
   /// The bytes with which some programs begin UTF-8; they are no part of the text.
@@ -141,6 +150,18 @@ struct TextStart {
     } else {
       record = nil
     }
+    isDocument = path.extension == "json" && record == nil
+  }
+
+  /// Whether the first line is a JSON object with one of some keys, whether or not lines follow it.
+  ///
+  /// A line that was read in part, or has numbers of Python that are not JSON, is judged by its text.
+  func isLine(of keys: [String]) -> Bool {
+    guard isJSON, !isDocument else { return false }
+    if case .object(let object)? = try? JSONValue(parsing: Array(line.utf8)) {
+      return keys.contains { object[$0] != nil }
+    }
+    return keys.contains { line.contains("\"\($0)\"") }
   }
 
   /// Whether bytes begin a safetensors file: the length of a JSON header that fits the file, and its first character.

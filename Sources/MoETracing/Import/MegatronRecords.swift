@@ -8,8 +8,7 @@ extension TraceImporter {
     "megatron", help: ".jsonl of Megatron-Core's router trace",
     joinsFiles: true,
     recognises: { path in
-      guard path.extension == "jsonl" else { return false }
-      return try TextStart(path).record?["top_indices"] != nil || MegatronRecords.isLine(path)
+      try path.extension == "jsonl" && TextStart(path).isLine(of: TextStart.megatronKeys)
     },
     convert: { request, target in try request.write(MegatronRecords(request.paths), to: target) })
 }
@@ -33,12 +32,6 @@ struct MegatronRecords: TraceImport.StepSource {
 
   init(_ paths: [FilePath]) throws { files = try paths.map { ($0, try MappedFile($0)) } }
 
-  /// Whether a file is one line, and that is a record.
-  static func isLine(_ path: FilePath) throws -> Bool {
-    let start = try TextStart(path)
-    return start.isJSON && start.line.contains("\"top_indices\"")
-  }
-
   func forEachStep(_ body: (TraceImport.Step) throws -> Void) throws {
     for (path, file) in files { try forEachStep(of: path, file, body) }
   }
@@ -52,9 +45,9 @@ struct MegatronRecords: TraceImport.StepSource {
       for (_, step) in open.sorted(by: { $0.key < $1.key }) { try body(step) }
       (seen, open) = ([:], [:])
     }
-    let decoder = JSONDecoder()
+    let decoder = LineDecoder()
     try LineReader(file).forEachLine { number, bytes in
-      guard let record = try? decoder.decode(Record.self, from: bytes.data) else {
+      guard let record = decoder.decode(Record.self, from: bytes) else {
         throw TracingError.invalidFile(
           path, "line \(number) is not a record with 'step', 'layer' and 'top_indices'")
       }

@@ -7,8 +7,7 @@ extension TraceImporter {
   public static let vllm = TraceImporter(
     "vllm", help: ".jsonl of a vLLM logger, a token and layer per line", joinsFiles: true,
     recognises: {
-      guard !$0.isDirectory, let record = try TextStart($0).record else { return false }
-      return record["topk_ids"] != nil || record["layers_logged"] != nil
+      try !$0.isDirectory && TextStart($0).isLine(of: TextStart.vllmKeys)
     },
     convert: { request, target in try request.write(VLLMRoutes(request.paths), to: target) })
 }
@@ -67,9 +66,9 @@ struct VLLMRoutes: TraceImport.StepSource {
   private mutating func read(
     _ path: FilePath, _ last: inout [String: [Int: (token: Int, run: Int)]]
   ) throws {
-    let decoder = JSONDecoder()
+    let decoder = LineDecoder()
     try LineReader(MappedFile(path)).forEachLine { number, bytes in
-      guard let route = try? decoder.decode(Route.self, from: bytes.data) else {
+      guard let route = decoder.decode(Route.self, from: bytes) else {
         throw TracingError.invalidFile(path, "line \(number) is not a JSON object of a route")
       }
       (model, experts) = (model ?? route.model_id, experts ?? route.num_experts)
