@@ -200,7 +200,10 @@ struct ForeignFormatTests {
       ("a.json", #"{"alpha": 1, "beta": 2}"#, "'alpha', 'beta'"),
       ("a.json", #"{"0": {"0": {"1": 2.5}}}"#, "keys '0'"),
       ("a.jsonl", "{\"topk_ids\": [1]}\n{}\n", "routes of a vLLM logger"),
+      ("a.jsonl", "{\"topk_ids\": [1]}", "routes of a vLLM logger"),
+      ("a.jsonl", "{\"topk_ids\": [1], \"topk_weights\": [NaN]}\n{}\n", "routes of a vLLM logger"),
       ("a.jsonl", "{\"step\": 0, \"top_indices\": [[1]]}\n{}\n", "Megatron-Core"),
+      ("a.jsonl", "{\"step\": 0, \"top_indices\": [[1]]}", "Megatron-Core"),
       ("a.jsonl", "{\"prompt\": \"x\"}\n{}\n", "'prompt'"),
       ("a.txt", "1\t2\t\t0.5\t0.5\n", "ESFT"), ("a.csv", "layer,expert\n0,1\n", "llama.cpp"),
     ])

@@ -104,7 +104,7 @@ public enum CountMatrix {
       }
       return CountTableFile(rows: loads)
     }
-    if start.isSafetensors || start.record != nil { throw notCounts(path) }
+    if start.isSafetensors || start.record != nil || start.isRouting { throw notCounts(path) }
     if start.isJSON { return try CountJSON(path).table() }
     if start.line.hasPrefix("layer_id,expert_id,count") { return try sparse(path) }
     return try csv(path, start)

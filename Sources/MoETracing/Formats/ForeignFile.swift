@@ -171,6 +171,9 @@ struct TextStart {
     return 2...UInt64(max(2, count - 8)) ~= length
   }
 
+  /// Whether the first line is a record of routing.
+  var isRouting: Bool { isLine(of: Self.megatronKeys + Self.vllmKeys) }
+
   /// Whether the text begins as a JSON document.
   var isJSON: Bool {
     let first = line.first { !$0.isWhitespace }
