@@ -130,10 +130,11 @@ struct PlanFileTests {
   func places() throws {
     let start = "{\"version\": 1, \"layers\": [0], \"experts\": 1, \"nodes\": 1, "
     for (text, expected) in [
-      (start + "\"ranks\": 4.5, \"slots\": [[0]]}", "'ranks'"), ("[]", "it has the wrong type"),
+      (start + "\"ranks\": 4.5, \"slots\": [[0]]}", "'ranks' is 4.5"),
+      ("[]", "it has the wrong type"),
       (start + "\n\"ranks\": 1, \"slots\": [[0]]", "line 2"),
     ] {
-      try withFile(text) { path in
+      _ = try withFile(text) { path in
         #expect { try PlacementPlan(contentsOf: path) } throws: {
           "\($0)".contains(expected) && "\($0)".hasPrefix(path.string)
             && !"\($0)".contains("not JSON")

@@ -6,7 +6,8 @@ import Testing
 
 @Suite("Files with routing")
 struct RoutingSourceTests {
-  @Test("are traces by their content, too, when their names say nothing", arguments: ["t", "t.trace"])
+  @Test(
+    "are traces by their content, too, when their names say nothing", arguments: ["t", "t.trace"])
   func names(name: String) throws {
     let folder = try TemporaryFolder()
     let path = folder.file(name)

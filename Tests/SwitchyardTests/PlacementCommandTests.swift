@@ -157,7 +157,8 @@ struct PlacementCommandTests {
     }
     #expect(!FileManager.default.fileExists(atPath: plan))
     for (option, value, expected) in [
-      ("--imbalance-weight", "1e18", "from 0 to 1000000"), ("--imbalance-weight", "nan", "a number"),
+      ("--imbalance-weight", "1e18", "from 0 to 1000000"),
+      ("--imbalance-weight", "nan", "a number"),
       ("--cost", "1e18", "from 1 to 1000000000"), ("--cost", "nan", "a number"),
       ("--time-limit", "inf", "a finite number"), ("--model-layers", "100000000", "1…4096"),
     ] {
@@ -180,7 +181,9 @@ struct PlacementCommandTests {
         #"{"version": 1, "layers": [0], "experts": 2, "nodes": 1, "ranks": 2, "slots": [[0, 0]]}"#
           .utf8), to: "illegal.json"
     ).string
-    for arguments in [["show", illegal], ["diff", illegal, illegal], ["evaluate", illegal, counts]]
+    for arguments in [
+      ["show", illegal], ["diff", illegal, illegal], ["evaluate", illegal, counts],
+    ]
       + [["check", illegal], ["convert", illegal, "--to", "sglang=" + plan]]
     {
       let run = try Program.run(["plan"] + arguments)

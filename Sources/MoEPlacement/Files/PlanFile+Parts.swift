@@ -55,7 +55,28 @@ extension PlacementPlan {
       return try JSONText.value(Value.self, in: Data(bytes), of: "", expected: expected)
     } catch {
       guard case .invalidJSON(_, let message) = error else { throw error }
-      throw PlanRefusal(message)
+      let fraction = (try? JSONValue(parsing: bytes)).flatMap { Self.firstFraction(in: $0, at: "") }
+      throw PlanRefusal(fraction.map { "expected \(expected), but \($0)" } ?? message)
     }
+  }
+
+  /// A number that is not an integer and its key, which the decoder does not name: "'ranks' is 4.5".
+  private static func firstFraction(in value: JSONValue, at key: String) -> String? {
+    switch value {
+    case .number(let number) where Int(exactly: number) == nil:
+      return "'\(key)' is \(number), which is no integer"
+    case .array(let items):
+      for (index, item) in items.enumerated() {
+        if let found = firstFraction(in: item, at: "\(key)[\(index)]") { return found }
+      }
+    case .object(let object):
+      for (name, item) in object {
+        if let found = firstFraction(in: item, at: key.isEmpty ? name : "\(key).\(name)") {
+          return found
+        }
+      }
+    default: break
+    }
+    return nil
   }
 }

@@ -26,7 +26,8 @@ struct LineReader {
       guard let end = end(from: start) else {
         throw TracingError.invalidFile(
           file.path,
-          "line \(number) is longer than \(ByteCount(Self.longestLine)), so this is not a file of records in lines")
+          "line \(number) is longer than \(ByteCount(Self.longestLine)), so this is not a file of records in lines"
+        )
       }
       try file.withBytes(in: start..<end) { bytes in
         let isEmpty = bytes.byteCount == 0 || bytes.byteCount == 1 && bytes.isReturn(at: 0)

@@ -63,10 +63,12 @@ struct Place: WritesFiles {
       )
     }
     guard (0..<1).contains(heldOut) else {
-      throw ValidationError("--held-out is \(heldOut); it must be a number of at least 0 and below 1.")
+      throw ValidationError(
+        "--held-out is \(heldOut); it must be a number of at least 0 and below 1.")
     }
     guard timeLimit ?? 1 > 0, timeLimit?.isFinite ?? true else {
-      throw ValidationError("--time-limit is \(timeLimit ?? 0); it must be a finite number above 0.")
+      throw ValidationError(
+        "--time-limit is \(timeLimit ?? 0); it must be a finite number above 0.")
     }
     guard ranks <= PlacementTopology.maximumRanks else {
       throw ValidationError(
@@ -77,7 +79,8 @@ struct Place: WritesFiles {
       throw ValidationError("--replicas is \(replicas); it must be at least 0.")
     }
     guard balance ?? 1 >= 1, balance?.isFinite ?? true else {
-      throw ValidationError("--balance is \(balance ?? 0); it must be a finite number of at least 1.")
+      throw ValidationError(
+        "--balance is \(balance ?? 0); it must be a finite number of at least 1.")
     }
     guard 0...PlacementProblem.maximumWeight ~= imbalanceWeight else {
       throw ValidationError(
