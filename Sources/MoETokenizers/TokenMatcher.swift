@@ -41,7 +41,11 @@ struct TokenMatcher: Sendable {
       guard let range = place(of: token, position..<end, text) else { continue }
       // White space that an earlier token included may hold a token, too, which is then found as
       // well; the reference library even continues after it, if the earlier token included more.
-      if done < range.lowerBound { body(.text(done..<range.lowerBound)) }
+      // A token that includes white space before it gets only what no earlier one has; if that is
+      // nothing, it is no token. (Where the earlier one has even more, the reference fails.)
+      let lower = token.stripsLeft ? max(range.lowerBound, done) : range.lowerBound
+      guard lower < range.upperBound else { continue }
+      if done < lower { body(.text(done..<lower)) }
       body(.token(token.id))
       done = range.upperBound
     }

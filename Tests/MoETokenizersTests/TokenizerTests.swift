@@ -120,10 +120,16 @@ struct TokenizerTests {
       ([("<l>", "lstrip"), (" ", "")], "x  <l>  y", [0, 5, 5, 4, 5, 5, 1]),
       ([("<r>", "rstrip"), ("  ", "rstrip")], "x<r>   \n  y", [0, 4, 5, 5, 1]),
       ([("<r>", "rstrip"), ("\n", "")], "x<r>\n\n  y", [0, 4, 5, 5, 2, 2, 1]),
+      // What includes white space before it gets only what is left of it, and is none of nothing.
+      ([("<r>", "rstrip"), ("  ", "lstrip")], "x<r>  y", [0, 4, 1]),
+      ([("<r>", "rstrip"), ("  ", "lstrip rstrip")], "x<r>   y", [0, 4, 1]),
+      ([("<r>", "rstrip"), ("<l>", "lstrip")], "x<r>  <l>y", [0, 4, 5, 1]),
+      ([("<r>", ""), ("  ", "lstrip")], "x<r>   y", [0, 4, 5, 2, 1]),
+      ([("  ", "lstrip rstrip"), ("<r>", "rstrip")], "<r>     y   <r> y", [5, 1, 4, 5, 1]),
     ] as [([(String, String)], String, [Int])])
   func nestedSpace(_ added: [(String, String)], _ text: String, _ ids: [Int]) throws {
     let tokens = added.enumerated().map { place, token in
-      let strip = token.1.isEmpty ? "" : #""\#(token.1)": true, "#
+      let strip = token.1.split(separator: " ").map { #""\#($0)": true, "# }.joined()
       return
         #"{"id": \#(4 + place), "content": \#(token.0.jsonQuoted), \#(strip)"special": true}"#
     }
