@@ -52,7 +52,8 @@ package struct SeparatedValues {
     guard row.values.count == header.count else {
       throw .invalidLine(
         path, line: row.line,
-        problem: "has \(row.values.count) columns; the header has \(header.count)")
+        problem:
+          "has \(NumberText.counted(row.values.count, "column")); the header has \(header.count)")
     }
   }
 
@@ -66,10 +67,16 @@ package struct SeparatedValues {
 
   /// A value as comma-separated values hold it: in quotes if it contains a separator, a quote or a
   /// line end, or if its spaces could be taken for padding.
+  ///
+  /// Special is the scalar: a combining mark after a quote makes them one character, in which
+  /// readers, who look at bytes, still see the quote.
   package static func quoted(_ value: String) -> String {
-    let isSpecial = value.unicodeScalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
-    guard isSpecial || value.first == " " || value.last == " " else { return value }
-    return "\"" + value.replacing("\"", with: "\"\"") + "\""
+    let scalars = value.unicodeScalars
+    let isSpecial = scalars.contains { ",\"\r\n".unicodeScalars.contains($0) }
+    guard isSpecial || scalars.first == " " || scalars.last == " " else { return value }
+    var result = "\"".unicodeScalars
+    for scalar in scalars { result += scalar == "\"" ? [scalar, scalar] : [scalar] }
+    return String(result + ["\""])
   }
 
   private var separator: UInt8 { format == .commas ? UInt8(ascii: ",") : UInt8(ascii: "\t") }

@@ -47,7 +47,7 @@ extension DiffusionTask {
         lines.append((["block", key] + columns).joined(separator: ","))
       }
       lines += zip(names, numbers).map { name, row in
-        (["\(block)", CSVText.field(name)] + row.map { "\($0)" }).joined(separator: ",")
+        (["\(block)", SeparatedValues.quoted(name)] + row.map { "\($0)" }).joined(separator: ",")
       }
     }
     return ModelFile(name, Array((lines.joined(separator: "\n") + "\n").utf8))
@@ -69,14 +69,5 @@ extension DiffusionTask {
     let count = prototypes.size(0)
     let all = Prototypes.similarities(prototypes).array(of: Float.self)
     return (0..<count).map { row in Array(all[row * count..<(row + 1) * count]) }
-  }
-}
-
-/// Text in CSV tables.
-enum CSVText {
-  /// A field, quoted where necessary.
-  static func field(_ text: String) -> String {
-    guard text.contains(where: { ",\"\n\r".contains($0) }) else { return text }
-    return "\"" + text.replacing("\"", with: "\"\"") + "\""
   }
 }

@@ -10,8 +10,9 @@ enum ShellText {
       !word.isEmpty
       && word.allSatisfy { $0.isLetter || $0.isNumber || "-_./=:,+@".contains($0) }
     guard !isPlain else { return word }
+    // Shells look at bytes: a combining mark after a quote does not make it another character.
     return "'"
-      + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
+      + word.unicodeScalars.map { $0 == "'" ? "'\\''" : String($0) }.joined()
       + "'"
   }
 }

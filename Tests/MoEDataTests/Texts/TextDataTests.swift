@@ -101,7 +101,12 @@ struct TextDataTests {
 
   @Test("are quoted where a table's value needs it")
   func quoting() throws {
-    let values = ["a", "a, b", "say \"x\"", "two\nlines", " b", "", "c\r"]
+    // Combining marks make one character of themselves and what is before them; CRLF is one, too.
+    let values = [
+      "a", "a, b", "say \"x\"", "two\nlines", " b", "", "c\r", "\"\u{301}", "a\"\u{FE0F}b",
+      "a,\u{301}",
+      "two\r\nlines", " \u{301}b", "b \u{301}", "\r\n", "\"",
+    ]
     let row = values.map(SeparatedValues.quoted).joined(separator: ",")
     #expect(row.hasPrefix("a,\"a, b\",\"say \"\"x\"\"\","))
     let folder = try TemporaryFolder()
