@@ -61,6 +61,94 @@ struct PyTorchFileTests {
     #expect(try value("ccollections\nCounter\n}X\u{1}\0\0\0aK\u{2}s\u{85}R.")["a"] == .integer(2))
   }
 
+  /// What torch.save of PyTorch 2.15 with Python 3 writes for a value of each type, and its value.
+  private static let plainValues: [(name: String, pickle: String, value: PickleValue)] = {
+    let types = [
+      "int", "str", "bytes", "tuple", "complex", "bytearray", "slice", "range", "frozenset",
+    ].map {
+      (
+        $0,
+        "\u{8C}\u{8}builtins\u{8C}\(Character(UnicodeScalar(UInt8($0.utf8.count))))\($0)\u{93}.",
+        PickleValue.opaque("a type")
+      )
+    }
+    func bytes(_ text: String) -> String {
+      let count = Character(UnicodeScalar(UInt8(text.utf8.count)))
+      return "c_codecs\nencode\nX\(count)\0\0\0"
+        + text.utf8.map { String(UnicodeScalar($0)) }.joined()
+        + "X\u{6}\0\0\0latin1\u{86}R"
+    }
+    let zone = "cdatetime\ntimezone\ncdatetime\ntimedelta\nK\0K\0K\0\u{87}R\u{85}R"
+    return types + [
+      (
+        "deque([1, 2])", "ccollections\ndeque\n)R(K\u{1}K\u{2}e.",
+        .list([.integer(1), .integer(2)])
+      ),
+      ("deque([1], 3)", "ccollections\ndeque\n)K\u{3}\u{86}RK\u{1}a.", .list([.integer(1)])),
+      (
+        "1 + 2j", "c__builtin__\ncomplex\nG?\u{F0}\0\0\0\0\0\0G@\0\0\0\0\0\0\0\u{86}R.",
+        .opaque("complex")
+      ),
+      (
+        "datetime",
+        "cdatetime\ndatetime\n\(bytes("\u{7}\u{EA}\u{1}\u{2}\u{3}\u{4}\u{5}\0\0\u{6}"))\u{85}R.",
+        .opaque("datetime")
+      ),
+      (
+        "datetime, UTC",
+        "cdatetime\ndatetime\n\(bytes("\u{7}\u{EA}\u{1}\u{2}\0\0\0\0\0\0"))\(zone)\u{86}R.",
+        .opaque("datetime")
+      ),
+      ("date", "cdatetime\ndate\n\(bytes("\u{7}\u{EA}\u{1}\u{2}"))\u{85}R.", .opaque("date")),
+      ("time", "cdatetime\ntime\n\(bytes("\u{1}\u{2}\u{3}\0\0\0"))\u{85}R.", .opaque("time")),
+      ("timedelta", "cdatetime\ntimedelta\nK\u{1}K\u{2}K\u{3}\u{87}R.", .opaque("timedelta")),
+      ("bytearray", "c__builtin__\nbytearray\n\(bytes("a\u{FF}"))\u{85}R.", .bytes([0x61, 0xFF])),
+      ("bytearray()", "c__builtin__\nbytearray\n)R.", .bytes([])),
+      ("bytearray, protocol 5", "\u{96}\u{2}\0\0\0\0\0\0\0a\u{FF}\u{94}.", .bytes([0x61, 0xFF])),
+      ("slice(1, 2)", "c__builtin__\nslice\nK\u{1}K\u{2}N\u{87}R.", .opaque("slice")),
+      ("range(3)", "c__builtin__\nxrange\nK\0K\u{3}K\u{1}\u{87}R.", .opaque("range")),
+      ("2**63 - 1", "\u{8A}\u{8}\(String(repeating: "\u{FF}", count: 7))\u{7F}.", .integer(.max)),
+      ("2**63", "\u{8A}\u{9}\0\0\0\0\0\0\0\u{80}\0.", .opaque("an integer of 9 bytes")),
+      ("-2**70", "\u{8A}\u{9}\0\0\0\0\0\0\0\0\u{C0}.", .opaque("an integer of 9 bytes")),
+      (
+        "1 << 3000", "\u{8B}\u{78}\u{1}\0\0\(String(repeating: "\0", count: 375))\u{1}.",
+        .opaque("an integer of 376 bytes")
+      ),
+    ]
+  }()
+
+  @Test("give plain values of Python's, named where they mean nothing to a model")
+  func plainValues() throws {
+    for factory in ["long", "unicode", "bool", "float", "bytes", "tuple", "list", "dict", "set"] {
+      let pickle =
+        "ccollections\ndefaultdict\nc__builtin__\n\(factory)\n\u{85}RX\u{1}\0\0\0aK\u{1}s."
+      #expect(try value(pickle)["a"] == .integer(1), "\(factory)")
+    }
+    for (name, pickle, expected) in Self.plainValues {
+      #expect(try value(pickle) == expected, "\(name)")
+    }
+    #expect(try message("c__builtin__\nbytearray\nK\u{9}\u{85}R.").contains("bytearray"))
+    #expect(try message("\u{96}\u{FF}\u{FF}\0\0\0\0\0\0a.").contains("ends in the middle"))
+    #expect(try message("\u{8B}\u{FF}\u{FF}\u{FF}\u{7F}a.").contains("ends in the middle"))
+  }
+
+  @Test("give tensors of bytes with a type, and parameters with attributes")
+  func otherTensors() throws {
+    func typed(_ type: String, bytes: String = "\u{8}") -> String {
+      "ctorch._utils\n_rebuild_tensor_v3\n((X\u{7}\0\0\0storagectorch.storage\nUntypedStorage\nX\u{1}\0\0\00X\u{3}\0\0\0cpuK\(bytes)tQK\0K\u{4}\u{85}K\u{1}\u{85}\u{89}ccollections\nOrderedDict\n)Rctorch\n\(type)\ntR."
+    }
+    let tensor = try #require(try value(typed("uint16")).tensor)
+    #expect(tensor.dtype == .u16 && tensor.shape == [4] && tensor.storage == "0")
+    #expect(try value(typed("float8_e4m3fn", bytes: "\u{4}")).tensor?.dtype == .f8e4m3)
+    #expect(try value(typed("complex64")) == .opaque("a tensor of torch.complex64"))
+    // Seven bytes are too few for four numbers.
+    #expect(try message(typed("uint16", bytes: "\u{7}")).contains("beyond its storage"))
+    #expect(try message(typed("load")).contains("'torch.load'"))
+    let parameter =
+      "ctorch._utils\n_rebuild_parameter_with_state\n(ctorch._utils\n_rebuild_tensor_v2\n((X\u{7}\0\0\0storagectorch\nFloatStorage\nX\u{1}\0\0\00X\u{3}\0\0\0cpuK\u{3}tQK\0K\u{3}\u{85}K\u{1}\u{85}\u{89}ccollections\nOrderedDict\n)RtR\u{88}ccollections\nOrderedDict\n)R}X\u{5}\0\0\0extraK\u{1}stR."
+    #expect(try value(parameter).tensor?.shape == [3])
+  }
+
   /// A scalar of numpy's, as protocol 2 writes it: `numpy.float64(0.5)` and its like.
   private func scalar(
     _ type: String, _ order: String, _ bytes: String, _ module: String = "numpy.core"
@@ -114,6 +202,16 @@ struct PyTorchFileTests {
     }
     #expect(try value(array("\u{1}\0\0\u{2}")) == .list([.integer(256), .integer(2)]))
     #expect(try message(array("\u{1}\0\0")).contains("pickle is broken"))
+    // Protocol 5 writes the bytes, the type, the shape and the order.
+    for module in ["numpy.core", "numpy._core"] {
+      let filled = "c\(module).numeric\n_frombuffer\n"
+      #expect(
+        try value(
+          "\(filled)(\u{96}\u{4}\0\0\0\0\0\0\0\u{1}\0\0\u{2}\(type)K\u{2}\u{85}X\u{1}\0\0\0CtR.")
+          == .list([.integer(256), .integer(2)]))
+      #expect(
+        try message("\(filled)(K\u{1}\(type)K\u{2}\u{85}X\u{1}\0\0\0CtR.").contains("unknown form"))
+    }
     #expect(try message("cnumpy\nndarray\n)R.").contains("a type is called"))
     #expect(
       try message("cnumpy.core.multiarray\n_reconstruct\nK\0\u{85}R.").contains("unknown array"))
@@ -124,7 +222,10 @@ struct PyTorchFileTests {
     for name in [
       "argparse\nArgumentParser", "omegaconf.dictconfig\nDictConfig", "numpy\nload",
       "numpy.core.multiarray\n_rebuild", "builtins\ntype", "torch\nload", "pathlib\nPath",
-      "__main__\nNamespace",
+      "__main__\nNamespace", "builtins\nobject", "builtins\nexec", "__builtin__\neval",
+      "datetime\nsys",
+      "torch.storage\nTypedStorage", "zoneinfo\nZoneInfo", "collections\nChainMap",
+      "numpy._core.numeric\nload",
     ] {
       let dotted = name.replacing("\n", with: ".")
       #expect(try message("c\(name)\n)\u{81}.").contains("'\(dotted)'"))
@@ -177,7 +278,7 @@ struct PyTorchFileTests {
   func malformed() throws {
     #expect(try message("K\u{7}.") == "integer(7)")
     #expect(try message("cos\nsystem\n.").contains("'os.system'"))
-    #expect(try message("ctorch._utils\n_rebuild_tensor_v3\n.").contains("_rebuild_tensor_v3"))
+    #expect(try message("ctorch._utils\n_rebuild_qtensor\n.").contains("_rebuild_qtensor"))
     #expect(try message("cbuiltins\ngetattr\n.").contains("'builtins.getattr'"))
     #expect(try message("i").contains("0x69"))
     #expect(try message("K").contains("ends in the middle"))

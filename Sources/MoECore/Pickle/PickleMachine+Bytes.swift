@@ -18,13 +18,14 @@ extension PickleMachine {
     return result
   }
 
-  mutating func long() throws(PickleError.Reason) -> Int {
-    let part = try raw(try unsigned(1))
-    guard part.count <= 8 else { throw .tooLarge("a number has \(part.count) bytes") }
-    guard let last = part.last else { return 0 }
+  /// An integer of `size` bytes; only named if it has more than 64 bits.
+  mutating func integer(_ size: Int) throws(PickleError.Reason) -> PickleValue {
+    let part = try raw(size)
+    guard part.count <= 8 else { return .opaque("an integer of \(part.count) bytes") }
+    guard let last = part.last else { return .integer(0) }
     var number: UInt64 = last >= 0x80 ? .max : 0
     for byte in part.reversed() { number = number << 8 | UInt64(byte) }
-    return Int(bitPattern: UInt(number))
+    return .integer(Int(bitPattern: UInt(number)))
   }
 
   mutating func double() throws(PickleError.Reason) -> Double {

@@ -1,53 +1,4 @@
 extension PickleMachine {
-  /// What a pickle may name; each is a rule of this file, and nothing of Python's is ever run.
-  enum Global: Hashable {
-    case orderedDict, rebuildTensor, rebuildParameter, list
-    case storage(DType)
-    case dtype(String)
-    /// An object that is nothing but its attributes.
-    case namespace
-    /// A dictionary with a factory for missing keys, or that counts.
-    case defaultDict, counter
-    case path, device
-    /// A number of numpy's, its type, and how protocol 2 writes its bytes.
-    case scalar, scalarType, encode, bytes
-    /// An array of numpy's: its class, and the function that makes an empty one, which its state fills.
-    case arrayType, array
-    /// A type of Python's, as the factory of a dictionary.
-    case type
-  }
-
-  private static let globals: [String: Global] = [
-    "collections.OrderedDict": .orderedDict, "torch._utils._rebuild_tensor_v2": .rebuildTensor,
-    "torch._utils._rebuild_parameter": .rebuildParameter, "builtins.set": .list,
-    "__builtin__.set": .list, "builtins.frozenset": .list, "__builtin__.frozenset": .list,
-    "torch.Size": .list, "argparse.Namespace": .namespace, "types.SimpleNamespace": .namespace,
-    "collections.defaultdict": .defaultDict, "collections.Counter": .counter,
-    "pathlib.PosixPath": .path, "pathlib.PurePosixPath": .path, "pathlib.WindowsPath": .path,
-    "pathlib.PureWindowsPath": .path, "pathlib._local.PosixPath": .path,
-    "pathlib._local.WindowsPath": .path, "torch.device": .device,
-    "numpy.core.multiarray.scalar": .scalar, "numpy._core.multiarray.scalar": .scalar,
-    "numpy.dtype": .scalarType, "_codecs.encode": .encode, "builtins.bytes": .bytes,
-    "__builtin__.bytes": .bytes, "numpy.ndarray": .arrayType,
-    "numpy.core.multiarray._reconstruct": .array, "numpy._core.multiarray._reconstruct": .array,
-    "builtins.int": .type, "__builtin__.int": .type, "builtins.float": .type,
-    "__builtin__.float": .type, "builtins.list": .type, "__builtin__.list": .type,
-    "builtins.dict": .type, "__builtin__.dict": .type,
-  ]
-
-  mutating func global(_ name: String) throws(PickleError.Reason) {
-    let short = name.hasPrefix("torch.") ? String(name.dropFirst(6)) : ""
-    if let known = Self.globals[name] {
-      stack.append(.global(known))
-    } else if let dtype = Self.storages[short] {
-      stack.append(.global(.storage(dtype)))
-    } else if Self.dtypes.contains(short) {
-      stack.append(.global(.dtype(short)))
-    } else {
-      throw .forbiddenGlobal(name)
-    }
-  }
-
   mutating func call() throws(PickleError.Reason) {
     let arguments = try argumentItems(try pop())
     guard case .global(let function) = try pop() else {
@@ -69,7 +20,8 @@ extension PickleMachine {
       let items = if let first = arguments.first { try argumentItems(first) } else { [Item]() }
       try noteCopies(items.count)
       try makeTuple(items)
-    case .rebuildTensor: stack.append(.value(.tensor(try tensor(arguments))))
+    case .rebuildTensor: push(.tensor(try tensor(arguments)))
+    case .rebuildTypedTensor: push(try typedTensor(arguments))
     case .rebuildParameter:
       guard let data = arguments.first, case .value(.tensor) = data else {
         throw broken("a parameter without a tensor")
@@ -86,6 +38,15 @@ extension PickleMachine {
     case .bytes:
       guard arguments.isEmpty else { throw broken("bytes that are not empty") }
       push(.bytes([]))
+    case .byteArray:
+      guard let first = arguments.first else { return push(.bytes([])) }
+      guard case .value(.bytes) = first else { throw broken("a bytearray of something else") }
+      stack.append(first)
+    case .opaque(let name): push(.opaque(name))
+    case .filledArray:
+      // (bytes, type, shape, order)
+      guard arguments.count == 4 else { throw broken("a numpy array in an unknown form") }
+      try makeTuple(try elements(arguments[0], arguments[1]))
     case .array:
       guard case .global(.arrayType)? = arguments.first else { throw broken("an unknown array") }
       containers.append(Container(isDictionary: false, hasState: true))
@@ -120,9 +81,16 @@ extension PickleMachine {
   /// `(version, shape, type, is column-major, bytes)`: the values in the order of the bytes.
   private mutating func elements(ofArray state: Item) throws(PickleError.Reason) -> [Item] {
     let parts = try argumentItems(state)
-    guard parts.count == 5, case .scalarType(let index) = parts[2],
-      case .value(.bytes(let bytes)) = parts[4]
-    else { throw broken("a numpy array in an unknown form") }
+    guard parts.count == 5 else { throw broken("a numpy array in an unknown form") }
+    return try elements(parts[4], parts[2])
+  }
+
+  private mutating func elements(
+    _ bytes: Item, _ type: Item
+  ) throws(PickleError.Reason) -> [Item] {
+    guard case .value(.bytes(let bytes)) = bytes, case .scalarType(let index) = type else {
+      throw broken("a numpy array in an unknown form")
+    }
     let type = scalarTypes[index]
     guard type.byteCount > 0, bytes.count.isMultiple(of: type.byteCount) else {
       throw broken("a numpy array whose bytes do not fit its type")

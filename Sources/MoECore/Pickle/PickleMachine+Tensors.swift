@@ -5,9 +5,18 @@ extension PickleMachine {
     "ByteStorage": .u8, "BoolStorage": .bool,
   ]
 
-  static let dtypes: Set<String> = [
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool",
+  private static let dtypes: [String: DType] = [
+    "float64": .f64, "float32": .f32, "float16": .f16, "bfloat16": .bf16, "int64": .i64,
+    "int32": .i32, "int16": .i16, "int8": .i8, "uint8": .u8, "bool": .bool, "uint16": .u16,
+    "uint32": .u32, "uint64": .u64, "float8_e4m3fn": .f8e4m3, "float8_e5m2": .f8e5m2,
   ]
+  /// Types whose values are not read.
+  private static let otherDTypes: Set<String> = [
+    "complex32", "complex64", "complex128", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu",
+  ]
+
+  /// Whether `torch` has a type of elements of this name.
+  static func hasDType(_ name: String) -> Bool { dtypes[name] != nil || otherDTypes.contains(name) }
 
   /// `("storage", type, name, device, count)`.
   mutating func persistent() throws(PickleError.Reason) {
@@ -37,6 +46,16 @@ extension PickleMachine {
       result.append(number)
     }
     return result
+  }
+
+  /// `(storage of bytes, offset, size, stride, gradients, hooks, type, …)`.
+  func typedTensor(_ arguments: [Item]) throws(PickleError.Reason) -> PickleValue {
+    guard arguments.count >= 7, case .storage(.u8, let name, let bytes) = arguments[0],
+      case .global(.dtype(let type)) = arguments[6]
+    else { throw broken("a tensor is described in an unknown way") }
+    guard let dtype = Self.dtypes[type] else { return .opaque("a tensor of torch.\(type)") }
+    let storage = Item.storage(dtype: dtype, name: name, count: bytes / dtype.byteSize)
+    return .tensor(try tensor([storage] + arguments.dropFirst()))
   }
 
   /// `(storage, offset, size, stride, …)`, checked against the storage.

@@ -79,13 +79,16 @@ struct PickleMachine {
     case UInt8(ascii: "K"): push(.integer(Int(try byte())))
     case UInt8(ascii: "M"): push(.integer(try unsigned(2)))
     case UInt8(ascii: "J"): push(.integer(Int(Int32(truncatingIfNeeded: try unsigned(4)))))
-    case 0x8A: push(.integer(try long()))
+    case 0x8A: push(try integer(try unsigned(1)))
+    case 0x8B: push(try integer(try unsigned(4)))
     case UInt8(ascii: "G"): push(.float(try double()))
     case UInt8(ascii: "X"): push(.string(try text(try unsigned(4))))
     case 0x8C: push(.string(try text(try unsigned(1))))
+    case 0x8D: push(.string(try text(try unsigned(8))))
     case UInt8(ascii: "U"): push(.string(try text(try unsigned(1))))
     case UInt8(ascii: "B"): push(.bytes(try raw(try unsigned(4))))
     case UInt8(ascii: "C"): push(.bytes(try raw(try unsigned(1))))
+    case 0x8E, 0x96: push(.bytes(try raw(try unsigned(8))))
     default: try structure(code, start)
     }
   }
@@ -206,6 +209,7 @@ struct PickleMachine {
     switch item {
     case .value(let value): return value
     case .global(.dtype(let name)): return .string(name)
+    case .global(let global) where global.isType: return .opaque("a type")
     case .open(let index):
       if containers[index].isDictionary {
         var entries: [PickleValue.Entry] = []

@@ -18,6 +18,8 @@ public indirect enum PickleValue: Hashable, Sendable {
   case dictionary([Entry])
   /// A tensor, whose elements are in the file.
   case tensor(PickleTensor)
+  /// A plain value that is only named: a type, a date, an integer of more than 64 bits.
+  case opaque(String)
 
   /// An entry of a dictionary.
   public struct Entry: Hashable, Sendable {

@@ -31,7 +31,9 @@ struct ZipDirectory {
 
   private static func endOfDirectory(_ bytes: RawSpan) throws(PickleError.Reason) -> Int {
     let last = bytes.byteCount - endLength
-    guard last >= 0 else { throw .invalidContainer("it has only \(bytes.byteCount) bytes") }
+    guard last >= 0 else {
+      throw .invalidContainer("it has only \(NumberText.counted(bytes.byteCount, "byte"))")
+    }
     for place in stride(from: last, through: max(0, last - 0xFFFF), by: -1)
     where bytes.u32(place) == 0x0605_4B50 {
       return place
