@@ -26,7 +26,7 @@ public enum ImageFile {
     let exif: ArraySlice<UInt8>?
     switch format(of: bytes) {
     case .png:
-      let chunks = PNGChunks(bytes)
+      let chunks = try PNGChunks(bytes, path)
       exif = chunks.exif
       pixels = unsafe try decode(
         chunks.essential, path, header: cimages_png_header, read: cimages_png_read)

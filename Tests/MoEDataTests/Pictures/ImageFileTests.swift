@@ -66,6 +66,30 @@ struct ImageFileTests {
     } throws: { "\($0)".contains("CMYK") }
   }
 
+  @Test(
+    "a wrong checksum of any chunk is refused, of a critical one as of one that is not needed",
+    arguments: ["IHDR", "IDAT", "eXIf", "gAMA", "tRNS", "tEXt"])
+  func checksums(type: String) throws {
+    let file = RawPNG(
+      width: 1, bits: 8, colour: .grey, rows: [[7]],
+      chunks: [("gAMA", RawPNG.word(45_455)), ("tRNS", [0, 7])],
+      lateChunks: [
+        ("eXIf", RawPNG.exif(6, isBigEndian: true)), ("tEXt", Array("Title\0a".utf8)),
+      ])
+    var bytes = file.bytes
+    _ = try ImageFile.read(folder.write(bytes, to: "whole.png"))
+    let place = try #require(
+      bytes.indices.first { bytes[$0...].starts(with: type.utf8) })
+    let size = bytes[place - 4..<place].reduce(0) { $0 << 8 | Int($1) }
+    // The last byte of the chunk's contents.
+    bytes[place + 3 + size] ^= 1
+    let path = try folder.write(bytes, to: "damaged.png")
+    let error = #expect(throws: ImageError.self) { try ImageFile.read(path) }
+    if type.first?.isLowercase == true {
+      #expect(error.map { "\($0)" }?.contains("checksum of its chunk '\(type)'") == true)
+    }
+  }
+
   @Test("mutated files end in an image or an error, never in anything else")
   func mutants() throws {
     var generator = SeededGenerator(seed: 9)
