@@ -74,6 +74,7 @@ struct ClassifyCommandTests {
     let file = try folder.write(
       Array("ministers met\r\n\r\n  \nthe team won\r\n".utf8), to: "texts.txt")
     let pairs = try folder.write(Array("a\nb\tc\n".utf8), to: "pairs.txt")
+    let blank = try folder.write(Array(" \n\t\r\n\n".utf8), to: "blank.txt")
     let latin = try folder.write(Array("a\n".utf8) + [0xFF, 0x0A], to: "latin.txt")
     let all = try Program.run("classify", model, "--file", file.string, "--json")
     let lines = all.output.split(separator: "\n")
@@ -129,6 +130,7 @@ struct ClassifyCommandTests {
       (["classify", model, "a", "--pair", "b"], "is a pair, but the model reads single texts"),
       (["classify", model, "--file", pairs.string], "has on line 2 a pair"),
       (["classify", model, "--file", latin.string], "line 2 is not UTF-8"),
+      (["classify", model, "--file", blank.string], "all its lines are blank"),
       (["inspect", model, "--data", news, "--format", "sst2"], "--format"),
       (["inspect", model, "--data", news, "--format", "imdb"], "--format"),
       (["inspect", model, "--data", file.string], "line 1"),

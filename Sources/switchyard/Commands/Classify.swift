@@ -81,6 +81,10 @@ struct Classify: ParsableCommand {
       try show(answer)
     }
     try Output.flush()
+    guard skipped.count < texts.count else {
+      throw TextError(
+        path: file?.path ?? "text", problem: "holds no text: all its lines are blank or unreadable")
+    }
     report(skipped)
   }
 
@@ -89,7 +93,8 @@ struct Classify: ParsableCommand {
     guard !skipped.isEmpty else { return }
     let lines = skipped.prefix(8).map(String.init).joined(separator: ", ")
     Output.message(
-      "skipped \(skipped.count) lines without text: \(lines)\(skipped.count > 8 ? ", …" : "")")
+      "skipped \(counted(skipped.count, "line")) without text: \(lines)\(skipped.count > 8 ? ", …" : "")"
+    )
   }
 
   /// The texts and their lines, without blank ones.
