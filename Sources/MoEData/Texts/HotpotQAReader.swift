@@ -54,8 +54,11 @@ struct HotpotQAReader {
       let key = ColumnKey(stringValue: Entry.column)
       let values = try columns.decode([Entry.Value].self, forKey: key)
       guard titles.count == values.count else {
-        throw DecodingError.dataCorruptedError(
-          forKey: key, in: columns, debugDescription: "as many as titles are expected")
+        throw UnequalColumns(
+          record: decoder.codingPath.first?.intValue,
+          problem:
+            "has \(NumberText.counted(titles.count, "title")), but \(values.count) of '\(Entry.column)', in '\(decoder.codingPath.last?.stringValue ?? "")'; one is expected for each title"
+        )
       }
       entries = zip(titles, values).map(Entry.init)
     }
@@ -71,6 +74,13 @@ struct HotpotQAReader {
         value = try values.decode(Entry.Value.self)
       }
     }
+  }
+
+  /// Lists of titles and values that do not belong together.
+  private struct UnequalColumns: Error {
+    /// The record's place in the list, if the file is one.
+    var record: Int?
+    var problem: String
   }
 
   private struct ColumnKey: CodingKey {
@@ -103,6 +113,8 @@ struct HotpotQAReader {
       return try JSONDecoder().decode([Record].self, from: Data(bytes)).enumerated().map {
         ($0 + 1, $1)
       }
+    } catch let error as UnequalColumns {
+      throw invalid((error.record ?? 0) + 1, error.problem)
     } catch let error as DecodingError {
       throw located(error)
         ?? DataError.invalidLine(
@@ -132,10 +144,13 @@ struct HotpotQAReader {
     var records: [(line: Int, record: Record)] = []
     for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
     where line.contains(where: { $0 > 32 }) {
-      guard let record = try? JSONDecoder().decode(Record.self, from: Data(line)) else {
+      do {
+        records.append((number + 1, try JSONDecoder().decode(Record.self, from: Data(line))))
+      } catch let error as UnequalColumns {
+        throw invalid(number + 1, error.problem)
+      } catch {
         throw invalid(number + 1, "is not a JSON object with 'question' and 'type'")
       }
-      records.append((number + 1, record))
     }
     guard !records.isEmpty else { throw DataError.empty(path) }
     return records

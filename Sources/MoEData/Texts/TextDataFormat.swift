@@ -80,7 +80,9 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
       guard columns.counts ~= row.values.count else {
         throw DataError.invalidLine(
           path, line: row.line,
-          problem: "has \(row.values.count) columns; expected a class and one or two texts")
+          problem:
+            "has \(NumberText.counted(row.values.count, "column")); expected a class and one or two texts"
+        )
       }
       let value = row.values[columns.label]
       guard let number = Int(value), columns.classes ~= number else {
@@ -131,7 +133,8 @@ public enum TextDataFormat: String, Hashable, Sendable, CaseIterable {
         let (least, most) = (columns.counts.lowerBound, columns.counts.upperBound)
         throw DataError.invalidLine(
           path, line: row.line,
-          problem: "has \(row.values.count) columns; expected \(least) to \(most)")
+          problem:
+            "has \(NumberText.counted(row.values.count, "column")); expected \(least) to \(most)")
       }
       let value = row.values[columns.score]
       guard let score = Double(value), 0...5 ~= score else {

@@ -117,7 +117,7 @@ struct TextDataTests {
   /// A broken file, its format, the line to be named, and a word of the message.
   private static let broken: [(String, TextDataFormat, Int, String)] = [
     ("1,a\n\"2\",\"b\n", .agNews, 2, "quote"), ("1,a\"b\n", .agNews, 1, "quote"),
-    ("1,\"a\"b\n", .agNews, 1, "quote"), ("1,a\n2\n", .agNews, 2, "columns"),
+    ("1,\"a\"b\n", .agNews, 1, "quote"), ("1,a\n2\n", .agNews, 2, "has 1 column;"),
     ("1,a,b,c\n", .agNews, 1, "columns"), ("1,a\n5,b\n", .agNews, 2, "class"),
     ("x,a\n", .agNews, 1, "class"), ("1,a\n2, \n", .agNews, 2, "empty"),
     ("Class Index,Title\n0,a\n", .agNews, 2, "1 to 4"), ("label,text\n4,a\n", .agNews, 2, "0 to 3"),
@@ -133,7 +133,15 @@ struct TextDataTests {
     ("a\tb\tc\td\t1\te\t \n", .stsb, 1, "empty"), ("{\"question\": \"a\"}\n", .hotpotQA, 1, "type"),
     ("{\"question\": \"a\", \"type\": \"other\"}\n", .hotpotQA, 1, "other"),
     ("{\"question\": \" \", \"type\": \"bridge\"}\n", .hotpotQA, 1, "empty"),
-    ("[1, 2", .hotpotQA, 1, "broken"),
+    ("[1, 2", .hotpotQA, 1, "broken"), ("label\tsentence\n0\n", .sst2, 2, "has 1 column;"),
+    (
+      #"{"question": "a", "type": "bridge", "supporting_facts": {"title": ["T", "U"], "sent_id": [1]}}"#
+        + "\n", .hotpotQA, 1, "has 2 titles, but 1 of 'sent_id', in 'supporting_facts'"
+    ),
+    (
+      #"{"question": "a", "type": "bridge", "context": {"title": ["T"], "sentences": []}}"# + "\n",
+      .hotpotQA, 1, "has 1 title, but 0 of 'sentences', in 'context'"
+    ),
   ]
 
   @Test("that are broken are refused by file, line and reason", arguments: broken.indices)
