@@ -47,6 +47,13 @@ struct DiffusionContents {
       learnsSigma: outputs[0] == 2 * channels * size * size, hasQueryKeyNorm: normSize != nil)
     if classes == labels[0] { (result.classes, result.labelDropout) = (labels[0], 0) }
     result.experts = try experts(result, preferring: router?.rule)
+    if result.experts?.hasUnconditional == true, !result.hasNullLabel {
+      throw ConfigurationError.invalidValue(
+        path: path, key: "args.num_classes", value: "\(labels[0])",
+        expected:
+          "\(labels[0] - 1), one less than the rows of y_embedder.embedding_table.weight, because the experts for images without a label need a row for these; give a configuration with the right num_classes"
+      )
+    }
     guard case .object(let values) = result.object else { return result }
     // Shapes may be anything; only valid configurations are accepted.
     return try DiffusionConfiguration(ConfigurationObject(values, path: path))

@@ -84,6 +84,27 @@ struct DiffusionLoadingTests {
     }
   }
 
+  @Test(
+    "of experts for images without a label refuse as many stated classes as labels",
+    arguments: DiffusionExpertsConfiguration.Router.builtIn)
+  func unconditionalLabels(router: DiffusionExpertsConfiguration.Router) throws {
+    let known = DiffusionConfiguration.preset(.small, router: router)
+    let shapes = Dictionary(
+      uniqueKeysWithValues: try known.tensorShapes().map { ($0.name, $0.shape) })
+    let contents = DiffusionContents(path: "x", shapes: shapes)
+    #expect(try contents.configuration(classes: known.classes).hasNullLabel)
+    guard known.experts?.hasUnconditional == true else {
+      #expect(try !contents.configuration(classes: known.classes + 1).hasNullLabel)
+      return
+    }
+    let error = #expect(throws: ConfigurationError.self) {
+      try contents.configuration(classes: known.classes + 1)
+    }
+    let message = error.map { "\($0)" } ?? ""
+    #expect(
+      message.contains("args.num_classes") && !message.contains("label_dropout"), "\(message)")
+  }
+
   @Test("have a null label unless there are as many classes as labels")
   func nullLabel() throws {
     let known = DiffusionConfiguration.preset(.small, router: nil)
