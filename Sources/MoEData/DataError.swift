@@ -42,7 +42,7 @@ extension DataError: CustomStringConvertible {
     case .invalidRecord(let path, let record, let problem):
       "\(path): record \(record) of the list \(problem)"
     case .tooShort(let path, let tokens, let needed):
-      "\(path) gives \(tokens) tokens, but a window needs \(needed); take a longer text, or a smaller data.context"
+      "\(path) gives \(NumberText.counted(tokens, "token")), but a window needs \(needed); take a longer text, or a smaller data.context"
     case .notTokens(let path, let problem):
       "\(path) is not a token file: \(problem)"
     case .otherTokenizer(let path, let found, let expected):

@@ -32,7 +32,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
     public var description: String {
       switch self {
       case .textTooShort(let tokens):
-        "the text has \(tokens) tokens; at least 2 are needed to predict one"
+        "the text has \(NumberText.counted(tokens, "token")); at least 2 are needed to predict one"
       case .invalidWindow(let context, let stride, let limit):
         "a context of \(context) with a stride of \(stride) is not possible; the context must be in 2…\(limit), and the stride in 1…context"
       case .tokenOutsideVocabulary(let token, let vocabulary):

@@ -59,7 +59,7 @@ extension SafetensorsError.Reason: CustomStringConvertible {
   public var description: String {
     switch self {
     case .truncated(let bytes, let needed):
-      "the file has \(bytes) bytes, but needs at least \(needed); it was cut short or is not a safetensors file; download it again"
+      "the file has \(NumberText.counted(bytes, "byte")), but needs at least \(needed); it was cut short or is not a safetensors file; download it again"
     case .headerTooLong(let bytes):
       "the header claims \(bytes) bytes, more than the 100 MB that the format allows; this is not a safetensors file"
     case .invalidHeader(let offset, let expected):

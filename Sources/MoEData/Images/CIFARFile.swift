@@ -24,7 +24,7 @@ public enum CIFARFile {
         throw ImageError.invalidFile(
           path,
           problem:
-            "it has \(file.count) bytes, which is not a multiple of the \(1 + imageSize) of an image with its label"
+            "it has \(NumberText.counted(file.count, "byte")), which is not a multiple of the \(1 + imageSize) of an image with its label"
         )
       }
       file.withBytes { span in

@@ -22,7 +22,10 @@ public enum IDXFile {
     let (numbers, counts) = try read(labels, axes: 1)
     guard counts[0] == shape[0] else {
       throw ImageError.labels(
-        labels, problem: "it holds \(counts[0]) labels, but \(images) holds \(shape[0]) images")
+        labels,
+        problem:
+          "it holds \(NumberText.counted(counts[0], "label")), but \(images) holds \(NumberText.counted(shape[0], "image"))"
+      )
     }
     let most = Int(numbers.max() ?? 0)
     let names = classes ?? (0...most).map(String.init)

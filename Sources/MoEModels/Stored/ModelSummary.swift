@@ -82,7 +82,7 @@ public struct ModelSummary: Hashable, Sendable {
     guard !names.isEmpty else { return }
     let shown = names.prefix(3).map(\.printable).joined(separator: ", ")
     warnings.append(
-      "\(names.count) tensors are not part of the model: \(shown)\(names.count > 3 ? ", …" : "")"
+      "\(NumberText.counted(names.count, "tensor")) \(names.count == 1 ? "is" : "are") not part of the model: \(shown)\(names.count > 3 ? ", …" : "")"
     )
   }
 }

@@ -40,7 +40,9 @@ extension PlacementPlan {
     guard count >= 1, count.isMultiple(of: experts),
       count / experts <= PlacementProblem.maximumLayers
     else {
-      throw PlanRefusal("\(count) rows are not a whole number of layers of \(experts) experts")
+      throw PlanRefusal(
+        "\(NumberText.counted(count, "row")) \(count == 1 ? "is" : "are") not a whole number of layers of \(NumberText.counted(experts, "expert"))"
+      )
     }
     var rankOf = [Int](repeating: -1, count: count)
     for (index, line) in lines.dropFirst().enumerated() {

@@ -49,7 +49,8 @@ extension PlacementPlan {
     var hints = PlanHints(ranks: stored.ranks, experts: stored.experts, nodes: stored.nodes)
     guard stored.layers.count == stored.slots.count else {
       throw PlanRefusal(
-        "'layers' names \(stored.layers.count) layers, 'slots' has \(stored.slots.count)")
+        "'layers' names \(NumberText.counted(stored.layers.count, "layer")), 'slots' has \(stored.slots.count)"
+      )
     }
     guard (1...stored.ranks.clamped).contains(stored.nodes) else {
       throw PlanRefusal(

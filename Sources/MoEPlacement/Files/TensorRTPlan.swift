@@ -1,3 +1,5 @@
+import MoECore
+
 extension PlanFormat {
   /// TensorRT-LLM's load-balancer YAML.
   public static let tensorrt = PlanFormat(
@@ -31,7 +33,8 @@ extension PlacementPlan {
     try reader.finish()
     guard let count = reader.slots else { throw PlanRefusal("'num_slots' is missing") }
     for (id, row) in reader.rows where row.count != count {
-      throw PlanRefusal("layer \(id) has \(row.count) slots, but 'num_slots' is \(count)")
+      throw PlanRefusal(
+        "layer \(id) has \(NumberText.counted(row.count, "slot")), but 'num_slots' is \(count)")
     }
     let sorted = reader.rows.sorted { $0.layer < $1.layer }
     return try assemble(

@@ -66,7 +66,9 @@ public struct PlacementStudy {
     let place = abs(cut - wanted) * 10 <= count ? cut : wanted
     guard place > 0, place < count else {
       throw .invalidProblem(
-        message: "\(count) tokens cannot be split in two; give more, or hold nothing out")
+        message:
+          "\(NumberText.counted(count, "token")) cannot be split in two; give more, or hold nothing out"
+      )
     }
     (fitted, judged) = (0..<min(place, limit), place..<min(count, place + limit))
   }

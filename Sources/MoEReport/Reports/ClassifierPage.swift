@@ -16,7 +16,7 @@ public struct ClassifierPage {
     return Page(
       "Experts of \(report.source)",
       summary:
-        "\(NumberText.count(report.texts)) texts\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
+        "\(NumberText.count(report.texts)) \(NumberText.noun(report.texts, "text"))\(cut); \(NumberText.short(report.millisecondsPerText)) ms for one text alone",
       sections: [overview, classes, experts, groups, certainty].compactMap { $0 }
         + report.experts.compactMap(examples),
       footer: Page.allNumbers

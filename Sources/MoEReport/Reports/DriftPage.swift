@@ -24,7 +24,7 @@ public struct DriftPage {
     return Page(
       "Drift from \(report.names.first ?? "") to \(report.names.last ?? "")",
       summary:
-        "\(tokens) tokens, \(report.layers.count) sparse layers of \(report.experts) experts",
+        "\(tokens) tokens, \(NumberText.counted(report.layers.count, "sparse layer")) of \(report.experts) experts",
       sections: sections,
       footer: Page.allNumbers
     )

@@ -20,7 +20,9 @@ public enum CountMatrix {
       let more = try self.table(other)
       guard !table.namesAllExperts || !more.namesAllExperts || table.experts == more.experts else {
         throw TracingError.invalidFile(
-          other, "it has \(more.experts) experts per layer, \(path) has \(table.experts)")
+          other,
+          "it has \(NumberText.counted(more.experts, "expert")) per layer, \(path) has \(table.experts)"
+        )
       }
       guard !table.isMatrix || !more.isMatrix || table.rows.count == more.rows.count else {
         throw TracingError.invalidFile(
@@ -39,7 +41,9 @@ public enum CountMatrix {
       table.rows.count <= RoutingTraceHeader.layerLimit, width * table.rows.count <= cellLimit
     else {
       throw TracingError.invalidFile(
-        path, "it has \(table.rows.count) layers of \(width) experts; expected [layers][experts]")
+        path,
+        "it has \(NumberText.counted(table.rows.count, "layer")) of \(NumberText.counted(width, "expert")); expected [layers][experts]"
+      )
     }
     let sums = table.rows.values.map { $0.values.reduce(0, +) }
     guard table.rows.values.allSatisfy({ $0.values.allSatisfy { $0 >= 0 } }),

@@ -42,7 +42,7 @@ struct LlamaCppRows: TraceImport.StepSource {
       guard experts.count.isMultiple(of: k) else {
         throw TracingError.invalidFile(
           path,
-          "layer \(layer) has \(experts.count) choices in a row, not a multiple of \(k) per token; specify how many experts a token has"
+          "layer \(layer) has \(NumberText.counted(experts.count, "choice")) in a row, not a multiple of \(k) per token; specify how many experts a token has"
         )
       }
       if let last = pass.last, last.layer >= layer { try close() }

@@ -125,7 +125,7 @@ struct ClassificationRecipe: TrainingRecipe {
     var prepared = PreparedTask(
       task: task,
       headline:
-        "\(counts[0]) weights to train, \(counts[1]) frozen; experts \(kinds); \(parts.training.count) texts, \(parts.test?.count ?? 0) to test",
+        "\(counts[0]) weights to train, \(counts[1]) frozen; experts \(kinds); \(NumberText.counted(parts.training.count, "text")), \(parts.test?.count ?? 0) to test",
       unit: "texts", examples: parts.training.count,
       consumption: .init(
         examples: parts.training.count, batch: shared.batchSize, crossesPasses: false))
@@ -136,7 +136,7 @@ struct ClassificationRecipe: TrainingRecipe {
     let cut = parts.training.truncated + (parts.test?.truncated ?? 0)
     if cut > 0 {
       prepared.notices.append(
-        "\(cut) texts are longer than data.max_length (\(parts.model.configuration.maximumLength) tokens) and were truncated"
+        "\(NumberText.counted(cut, "text")) \(cut == 1 ? "is" : "are") longer than data.max_length (\(parts.model.configuration.maximumLength) tokens) and \(cut == 1 ? "was" : "were") truncated"
       )
     }
     return prepared

@@ -156,7 +156,7 @@ struct DiffusionRecipe: TrainingRecipe {
       "\(configuration.sparseBlocks.count) sparse: \($0.count) experts, \($0.router.name)"
     }
     return
-      "\(NumberText.amount(weights)) weights, \(configuration.depth) blocks (\(rule ?? "dense")); \(images.training.count) images of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes"
+      "\(NumberText.amount(weights)) weights, \(NumberText.counted(configuration.depth, "block")) (\(rule ?? "dense")); \(NumberText.counted(images.training.count, "image")) of \(images.training.imageShape.map(String.init).joined(separator: "×")), \(images.classNames.count) \(images.classNames.count == 1 ? "class" : "classes")"
   }
 
   private func makeModel(

@@ -74,7 +74,7 @@ struct ImageClassificationRecipe: TrainingRecipe {
     return PreparedTask(
       task: task,
       headline:
-        "\(NumberText.amount(count)) weights, \(depth) layers, \(configuration.features) features; \(images.training.count) images of \(shape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes",
+        "\(NumberText.amount(count)) weights, \(NumberText.counted(depth, "layer")), \(configuration.features) features; \(NumberText.counted(images.training.count, "image")) of \(shape.map(String.init).joined(separator: "×")), \(images.classNames.count) classes",
       unit: "images", examples: images.training.count,
       consumption: .init(examples: images.training.count, batch: shared.batchSize))
   }

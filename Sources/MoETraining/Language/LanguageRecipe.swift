@@ -122,7 +122,7 @@ struct LanguageRecipe: TrainingRecipe {
     var prepared = PreparedTask(
       task: task,
       headline:
-        "\(NumberText.amount(weights)) weights, \(configuration.layers.count) layers (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(data.training.count) windows",
+        "\(NumberText.amount(weights)) weights, \(NumberText.counted(configuration.layers.count, "layer")) (\(configuration.sparseLayers.count) sparse), \(configuration.experts) experts; \(NumberText.counted(data.training.count, "window"))",
       unit: "tokens", examples: data.training.count,
       consumption: .init(examples: data.training.count, batch: shared.batchSize))
     if data.joinsDocuments {

@@ -121,7 +121,7 @@ extension TrainingRun {
     }
     guard old.threads != record.threads else { return [] }
     return [
-      "the run used \(old.threads) threads, now \(record.threads): losses will differ in their last bits"
+      "the run used \(NumberText.counted(old.threads, "thread")), now \(record.threads): losses will differ in their last bits"
     ]
   }
 

@@ -70,6 +70,6 @@ private struct CheckpointReport: Encodable {
     let text = TextTable(header: ["tensor", "type", "shape", "size"], rows: rows).text
     let noun = files == 1 ? "file" : "files"
     return text
-      + "\n\(tensors.count) tensors, \(parameters) elements, \(ByteCount(bytes)) in \(files) \(noun)"
+      + "\n\(counted(tensors.count, "tensor")), \(parameters) elements, \(ByteCount(bytes)) in \(files) \(noun)"
   }
 }

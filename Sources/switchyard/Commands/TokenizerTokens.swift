@@ -53,7 +53,7 @@ struct TokenizerTokens: WritesFiles {
       progress: progress.show)
     progress.end()
     let tokens = try TokenFile(out.path)
-    Output.line("\(tokens.count) tokens of \(ByteCount(tokens.origin.bytes)) text")
+    Output.line("\(counted(tokens.count, "token")) of \(ByteCount(tokens.origin.bytes)) text")
   }
 
   /// The token after every document; says so if there is none.

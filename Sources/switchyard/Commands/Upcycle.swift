@@ -87,7 +87,7 @@ extension Upcycling.Report {
   fileprivate func text(noise: Double) -> String {
     let share = largestDifference / max(1, largestLogit)
     return """
-      family       \(family), \(sparseLayers.count) sparse layers
+      family       \(family), \(counted(sparseLayers.count, "sparse layer"))
       parameters   \(parameters) in \(ByteCount(bytes))
       answers      \(noise > 0 ? "changed by noise" : "as before"): logits of \(comparedTokens) tokens differ by at \
       most \(NumberText.significant(largestDifference)), \(NumberText.significant(share)) of the largest

@@ -15,7 +15,7 @@ struct ClassifierText {
     let cut = report.truncated > 0 ? ", \(report.truncated) truncated" : ""
     let time = NumberText.fixed(report.millisecondsPerText, 2)
     let values = report.values.map { [$0.name, fixed($0.value)] }
-    return "\(report.texts) texts\(cut); \(time) ms for one text alone\n\n"
+    return "\(counted(report.texts, "text"))\(cut); \(time) ms for one text alone\n\n"
       + TextTable(header: ["measure", "value"], rows: values).text
   }
 

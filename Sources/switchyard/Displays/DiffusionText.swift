@@ -21,7 +21,7 @@ extension DiffusionReport {
         ]
       })
     let head =
-      "\(name.printable): \(architecture)\n\(images) images of \(classes.count) classes"
+      "\(name.printable): \(architecture)\n\(counted(images, "image")) of \(classes.count) \(classes.count == 1 ? "class" : "classes")"
     let parts = [head, blocks.isEmpty ? "" : table.text, diagnosis.joined(separator: "\n")]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }

@@ -102,7 +102,7 @@ struct ImageSetTests {
     "broken IDX files are refused",
     arguments: [
       ("short", "not an IDX file"), ("axes", "not an IDX file"), ("size", "its header says 2×2×4"),
-      ("gzip", "gunzip"), ("huge", "its header says"), ("labels", "1 labels, but"),
+      ("gzip", "gunzip"), ("huge", "its header says"), ("labels", "1 label, but"),
     ])
   func brokenIDX(kind: String, expected: String) throws {
     let set = LabelledImages(

@@ -41,7 +41,8 @@ public enum TextClassifiers: ModelKind {
     return [
       .init(
         name: "encoder",
-        value: "\(encoder.family.rawValue), \(encoder.layers) layers of width \(encoder.hiddenSize)"
+        value:
+          "\(encoder.family.rawValue), \(NumberText.counted(encoder.layers, "layer")) of width \(encoder.hiddenSize)"
       ),
       .init(name: "experts", value: "\(kinds); one per text"),
       .init(name: "answers", value: answers),
