@@ -33,6 +33,10 @@ struct PlanFileTests {
       try plan.write(to: path, as: format, modelLayers: 5)
       let hints = PlanHints(ranks: 2, experts: 4, layerIDs: [1, 3])
       #expect(try PlacementPlan(contentsOf: path, as: format, hints: hints) == plan)
+      // As an editor on Windows saves it; the two scalars are one character.
+      let text = String(decoding: try MappedFile(path).copied(), as: UTF8.self)
+      try AtomicFile.write(text.replacing("\n", with: "\r\n"), to: path)
+      #expect(try PlacementPlan(contentsOf: path, as: format, hints: hints) == plan)
     }
   }
 

@@ -57,7 +57,8 @@ extension DecodingError {
     if let syntax { return syntax }
     // Foundation calls well-formed text corrupt when a number does not fit its type, and names no key.
     if case .dataCorrupted(let context) = self, context.codingPath.isEmpty {
-      return "a number in it does not fit where it stands, such as a fraction where an integer belongs"
+      return
+        "a number in it does not fit where it stands, such as a fraction where an integer belongs"
     }
     return problem
   }

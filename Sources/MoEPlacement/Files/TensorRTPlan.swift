@@ -26,7 +26,7 @@ extension PlacementPlan {
   ) throws -> PlacementPlan {
     var reader = AssignmentYAML()
     for (index, line) in String(decoding: bytes, as: UTF8.self)
-      .split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+      .split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
     {
       try reader.read(line, number: index + 1)
     }
