@@ -43,10 +43,10 @@ struct TracingCommandTests {
     }
 
     let generated = try Program.run(
-      "trace", folder.path.string, "--text", text.string, "--out", out.string, "--tokens", "10",
-      "--generate", "5", "--overwrite")
+      "trace", folder.path.string, "--text", text.string, "--out", folder.file("g").string,
+      "--tokens", "10", "--generate", "5")
     #expect(generated.exitCode == 0, "\(generated.errors)")
-    let second = try RoutingTrace(out)
+    let second = try RoutingTrace(folder.file("g"))
     #expect(second.promptLengths == [10] && second.tokenCount == 15)
   }
 

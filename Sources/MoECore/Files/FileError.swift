@@ -91,7 +91,7 @@ extension FileError: CustomStringConvertible {
     case .notReplaceable(let path):
       "\(path) is a device, a pipe, a socket or a link to nothing, which a file must not replace; choose a new name"
     case .isInput(let path):
-      "\(path) is read by this command and would be lost; choose a new name"
+      "\(path) is read by this command, or lies in a folder that is, and would be lost; choose another place"
     case .alreadyExists(let path):
       "\(path) already exists and would be lost; choose a new name"
     case .mountPoint(let path):

@@ -54,6 +54,8 @@ struct ModelFolderTests {
       (nil, [7]), (#"{"eos_token_id": [5, 9]}"#, [5, 9]), (#"{"eos_token_id": 3}"#, [3]),
       (#"{"temperature": 0.6}"#, [7]), (#"{"eos_token_id": null}"#, [7]),
       ("\u{FEFF}{\"eos_token_id\": [5]}", [5]),
+      // Below 0 there is no token, so nothing ends a text.
+      (#"{"eos_token_id": [5, -1]}"#, [5]), (#"{"eos_token_id": -1}"#, []),
     ] as [(String?, [Int])])
   func endTokens(_ settings: String?, _ expected: [Int]) throws {
     try change(["eos_token_id": 7])
@@ -69,7 +71,7 @@ struct ModelFolderTests {
 
   @Test("with broken settings for generation are refused by the file and the key")
   func brokenSettings() throws {
-    for text in ["{", #"{"eos_token_id": "</s>"}"#, #"{"eos_token_id": [1, -2]}"#] {
+    for text in ["{", #"{"eos_token_id": "</s>"}"#, #"{"eos_token_id": [1, 0.5]}"#] {
       _ = try folder.write(Array(text.utf8), to: "generation_config.json")
       let error = #expect(throws: ConfigurationError.self) { try StoredModel(folder.path) }
       #expect("\(error, default: "")".contains("generation_config.json"))
