@@ -57,7 +57,7 @@ public struct TextSource: Hashable, Sendable {
     var begin = 0
     while begin < file.count {
       let end = file.withBytes { cutter.end(ofPartFrom: begin, in: $0, limit: limit) }
-      try body(Part(bytes: file.copy(begin..<end), beginsDocument: begin == 0), end)
+      try body(Part(bytes: file.copied(begin..<end), beginsDocument: begin == 0), end)
       begin = end
     }
   }
@@ -69,7 +69,7 @@ public struct TextSource: Hashable, Sendable {
     while begin < file.count {
       number += 1
       let end = file.withBytes { TextCutter.endOfLine(from: begin, in: $0) }
-      let line = file.copy(begin..<end)
+      let line = file.copied(begin..<end)
       begin = end
       if line.allSatisfy({ $0 <= UInt8(ascii: " ") }) { continue }
       let text = try text(ofLine: line, number, field)
@@ -88,12 +88,5 @@ public struct TextSource: Hashable, Sendable {
         problem: "has no text under '\(field)'; it has \(keys), name one with data.field")
     }
     return text
-  }
-}
-
-extension MappedFile {
-  /// The bytes of a range, in memory.
-  fileprivate func copy(_ range: Range<Int>) -> [UInt8] {
-    withBytes(in: range) { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
   }
 }
