@@ -26,7 +26,7 @@ struct FewRowsTests {
     }
   }
 
-  @Test("do not depend on the other rows", .enabled(if: Engine.hasTileKernels))
+  @Test("do not depend on the other rows")
   func independence() {
     let (x, weight) = (source.normal([100, 128]), source.normal([256, 128]))
     withoutGradients {

@@ -1,5 +1,7 @@
-// Switchyard's CPU kernels; the tests compare each with a plain version. They neither allocate nor
-// print, and choose the instruction set at run time.
+// Switchyard's CPU kernels: the descriptions of their work, and a table of functions for each
+// instruction set. They neither allocate nor print; the tests compare each with a plain reference.
+//
+// "Width" and "lanes" are those of the table whose functions are called.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
@@ -7,52 +9,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// y[r] = Σ_c weight[r · columns + c] · x[c], summed in f32, for every row r.
-void ckernels_matrix_vector_f32(const float *weight, const float *x, float *y, size_t rows,
-                                size_t columns);
-
-/// The same for bf16, passed and returned as raw bits; sums are f32 and are rounded to nearest
-/// even.
-void ckernels_matrix_vector_bf16(const uint16_t *weight, const uint16_t *x, uint16_t *y, size_t rows,
-                                 size_t columns);
-
-/// Whether this processor supports the kernels below; otherwise their callers use libtorch.
-bool ckernels_has_tiles(void);
+#pragma clang diagnostic push
+// Only functions and tables are never NULL.
+#pragma clang diagnostic ignored "-Wnullability-completeness"
 
 // Products of few rows ----------------------------------------------------------------------------
 
-/// x · weightᵀ + bias, f32.
+/// x · weightᵀ + bias; f32 or bf16.
 typedef struct {
+  /// Whether numbers are bf16; then `inputs` is even. Sums are always f32.
+  bool narrow;
   size_t rows, inputs, outputs;
   /// [rows, inputs].
-  const float *x;
-  /// [outputs, inputs], row-major, read once for every 48 rows.
-  const float *weight;
+  const void *x;
+  /// [outputs, inputs], row-major, read once for every block of rows.
+  const void *weight;
   /// [outputs]; NULL if there is none.
-  const float *bias;
-  /// `ckernels_linear_packed_count` elements, written by the first step and read by the second.
+  const void *bias;
+  /// `linear_packed_count` elements, written by the first step and read by the second.
   float *packed;
   /// [rows, outputs], written.
-  float *result;
+  void *result;
 } ckernels_linear;
-
-/// The number of elements of `packed`.
-size_t ckernels_linear_packed_count(const ckernels_linear *work);
-/// Packs the rows of x.
-void ckernels_linear_pack(const ckernels_linear *work);
-/// Computes outputs 16 · first to 16 · last - 1, clipped to `outputs`; different ranges may be
-/// computed concurrently.
-void ckernels_linear_outputs(const ckernels_linear *work, size_t first, size_t last);
 
 // Experts -----------------------------------------------------------------------------------------
 
 typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activation;
 
-/// One block of rows of an expert: at most 48 consecutive assignments.
+/// One block of rows of an expert: at most `lanes` consecutive assignments.
 typedef struct {
   size_t expert, first, count;
-  /// The number of lanes of all earlier blocks, each with `count` rounded up to whole vectors of
-  /// 16.
+  /// The number of lanes of all earlier blocks, each with `count` rounded up to whole vectors.
   size_t lane;
 } ckernels_block;
 
@@ -84,20 +71,16 @@ typedef struct {
   float *gate_values, *up_values;
 } ckernels_experts;
 
-/// Bytes of scratch memory for one call of `ckernels_experts_blocks`.
-size_t ckernels_experts_scratch(const ckernels_experts *work);
-/// Computes blocks `first` to `last - 1`; different blocks may be computed concurrently.
-void ckernels_experts_blocks(const ckernels_experts *work, size_t first, size_t last, void *scratch);
-
-/// The backward pass of `ckernels_experts` and the weighted sums after it, f32; `hidden` and
-/// `inner` are multiples of 16.
+/// The backward pass of `ckernels_experts` and the weighted sums after it; `hidden` and `inner` are
+/// multiples of `width`. Gradients are f32, except those of the outputs, which have the weights'
+/// type.
 typedef struct {
   /// The forward work, with the values that the forward pass wrote.
   const ckernels_experts *forward;
   /// The weight of each assignment, in the order of `rows`.
   const float *weights;
-  /// Gradients of the layer's outputs, [tokens, hidden].
-  const float *gradient;
+  /// Gradients of the layer's outputs, [tokens, hidden], in the type of the weights.
+  const void *gradient;
   /// Expert e has the blocks starts[e] to starts[e + 1] - 1; experts + 1 elements.
   const size_t *starts;
   /// The gradients of each expert's weights, written; NULL for experts without rows. The first list
@@ -110,11 +93,6 @@ typedef struct {
   /// Gradients of each assignment's row of x, [assignments, hidden], written.
   float *row_gradients;
 } ckernels_experts_backward;
-
-/// Bytes of scratch memory for one call of `ckernels_experts_backward_of`.
-size_t ckernels_experts_backward_scratch(const ckernels_experts_backward *work);
-/// Computes the gradients of one expert; different experts may be computed concurrently.
-void ckernels_experts_backward_of(const ckernels_experts_backward *work, size_t expert, void *scratch);
 
 /// The selected experts of one token.
 typedef struct {
@@ -133,11 +111,6 @@ typedef struct {
   void *result;
 } ckernels_expert_row;
 
-/// Computes inner values `first` to `last - 1` of `chosen · inner`; `first` is a multiple of 16.
-void ckernels_expert_row_inner(const ckernels_expert_row *work, size_t first, size_t last);
-/// Computes results `first` to `last - 1`, once all inner values have been computed.
-void ckernels_expert_row_result(const ckernels_expert_row *work, size_t first, size_t last);
-
 /// The weighted sum of each token's expert outputs.
 typedef struct {
   /// Whether results are bf16.
@@ -153,9 +126,6 @@ typedef struct {
   /// [tokens, width], written.
   void *result;
 } ckernels_combination;
-
-/// Computes tokens `first` to `last - 1`.
-void ckernels_combine(const ckernels_combination *work, size_t first, size_t last);
 
 // Attention ---------------------------------------------------------------------------------------
 
@@ -180,13 +150,6 @@ typedef struct {
   void *result;
 } ckernels_attention;
 
-/// The number of pieces of work.
-size_t ckernels_attention_blocks(const ckernels_attention *work);
-/// Bytes of scratch memory for one call of `ckernels_attention_run`.
-size_t ckernels_attention_scratch(const ckernels_attention *work);
-/// Computes pieces `first` to `last - 1`.
-void ckernels_attention_run(const ckernels_attention *work, size_t first, size_t last, void *scratch);
-
 // Rows --------------------------------------------------------------------------------------------
 
 /// x / √(mean(x²) + ε) · weight for every row, computed in f32.
@@ -202,8 +165,6 @@ typedef struct {
   void *result;
 } ckernels_norm;
 
-void ckernels_rms_norm(const ckernels_norm *work, size_t first, size_t last);
-
 /// Rotary position embedding: rotates pairs of elements half a head apart, computed in f32.
 typedef struct {
   bool narrow;
@@ -217,8 +178,6 @@ typedef struct {
   void *result;
 } ckernels_rotation;
 
-void ckernels_rotate(const ckernels_rotation *work, size_t first, size_t last);
-
 // Recurrence --------------------------------------------------------------------------------------
 
 /// A block of `count` sequences, at most `lanes`, in the order of `order`.
@@ -231,7 +190,7 @@ typedef struct {
 /// Gated recurrent units that start from a zero state, f32; gates in the order reset, update, new.
 typedef struct {
   size_t hidden;
-  /// 16, 32 or 48.
+  /// A multiple of `width`, at most the table's `lanes`.
   size_t lanes;
   /// The input's contribution to all gates, its bias included: [rows, 3 · hidden].
   const float *projections;
@@ -244,17 +203,10 @@ typedef struct {
   const ckernels_recurrence_block *blocks;
   /// The state after the last row of each sequence, [sequences, hidden], written.
   float *last;
-  /// Written for the backward pass: `ckernels_recurrence_kept` elements per block and step; NULL if
+  /// Written for the backward pass: `recurrence_kept` elements per block and step; NULL if
   /// there is none.
   float *kept;
 } ckernels_recurrence;
-
-/// The number of elements that one step of a block keeps.
-size_t ckernels_recurrence_kept(size_t hidden, size_t lanes);
-/// Bytes of scratch memory for one call of either function below.
-size_t ckernels_recurrence_scratch(const ckernels_recurrence *work);
-/// Computes one block; different blocks may be computed concurrently.
-void ckernels_recurrence_forward(const ckernels_recurrence *work, size_t block, void *scratch);
 
 /// The backward pass of `ckernels_recurrence`.
 typedef struct {
@@ -268,9 +220,6 @@ typedef struct {
   /// The state before each row, [rows, hidden], written.
   float *states;
 } ckernels_recurrence_backward;
-
-/// Computes one block; different blocks may be computed concurrently.
-void ckernels_recurrence_backward_of(const ckernels_recurrence_backward *work, size_t block, void *scratch);
 
 // Modulation --------------------------------------------------------------------------------------
 
@@ -289,9 +238,6 @@ typedef struct {
   float *means, *factors;
 } ckernels_modulation;
 
-/// Computes rows `first` to `last - 1`.
-void ckernels_modulate(const ckernels_modulation *work, size_t first, size_t last);
-
 typedef struct {
   /// The forward work, with what the forward pass wrote; its result is not read.
   const ckernels_modulation *forward;
@@ -300,9 +246,6 @@ typedef struct {
   /// Gradients of x, shift and scale, in their shapes, written.
   float *x_gradient, *shift_gradient, *scale_gradient;
 } ckernels_modulation_backward;
-
-/// Computes images `first` to `last - 1`.
-void ckernels_modulate_backward(const ckernels_modulation_backward *work, size_t first, size_t last);
 
 /// x + gate · y for every row; f32. The image of row r is r / `tokens`.
 typedef struct {
@@ -315,9 +258,6 @@ typedef struct {
   float *result;
 } ckernels_gated_sum;
 
-/// Computes rows `first` to `last - 1`.
-void ckernels_add_gated(const ckernels_gated_sum *work, size_t first, size_t last);
-
 typedef struct {
   /// The forward work; its x and result are not read.
   const ckernels_gated_sum *forward;
@@ -327,8 +267,80 @@ typedef struct {
   float *y_gradient, *gate_gradient;
 } ckernels_gated_sum_backward;
 
-/// Computes images `first` to `last - 1`.
-void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, size_t first, size_t last);
+// Versions ----------------------------------------------------------------------------------------
+
+/// The kernels, built for one instruction set, and the sizes that their callers must know.
+///
+/// Functions with `first` and `last` compute a part of their work; different parts may be computed
+/// concurrently.
+typedef struct {
+  /// For example "avx2".
+  const char *_Nonnull name;
+  /// Elements of one vector register. Blocks of rows are padded to whole vectors.
+  size_t width;
+  /// The most rows of one block; a multiple of `width`.
+  size_t lanes;
+  /// Whether one instruction multiplies pairs of bf16 numbers; otherwise they are widened to f32,
+  /// tile by tile, so that products are as fast as those of f32, not faster.
+  bool multiplies_bf16;
+
+  /// y[r] = Σ_c weight[r · columns + c] · x[c], summed in f32, for every row r.
+  void (*_Nonnull matrix_vector_f32)(const float *weight, const float *x, float *y, size_t rows, size_t columns);
+  /// The same for bf16, passed and returned as raw bits; sums are f32 and are rounded to nearest
+  /// even.
+  void (*_Nonnull matrix_vector_bf16)(const uint16_t *weight, const uint16_t *x, uint16_t *y, size_t rows,
+                                      size_t columns);
+  /// The number of elements of `packed`.
+  size_t (*_Nonnull linear_packed_count)(const ckernels_linear *work);
+  /// Packs the rows of x.
+  void (*_Nonnull linear_pack)(const ckernels_linear *work);
+  /// Computes outputs width · first to width · last - 1, clipped to `outputs`.
+  void (*_Nonnull linear_outputs)(const ckernels_linear *work, size_t first, size_t last);
+  /// Bytes of scratch memory for one call of `experts_blocks`.
+  size_t (*_Nonnull experts_scratch)(const ckernels_experts *work);
+  /// Computes blocks `first` to `last - 1`.
+  void (*_Nonnull experts_blocks)(const ckernels_experts *work, size_t first, size_t last, void *scratch);
+  /// Bytes of scratch memory for one call of `experts_backward_of`.
+  size_t (*_Nonnull experts_backward_scratch)(const ckernels_experts_backward *work);
+  /// Computes the gradients of one expert.
+  void (*_Nonnull experts_backward_of)(const ckernels_experts_backward *work, size_t expert, void *scratch);
+  /// Computes inner values `first` to `last - 1` of `chosen · inner`.
+  void (*_Nonnull expert_row_inner)(const ckernels_expert_row *work, size_t first, size_t last);
+  /// Computes results `first` to `last - 1`, once all inner values have been computed.
+  void (*_Nonnull expert_row_result)(const ckernels_expert_row *work, size_t first, size_t last);
+  /// Computes tokens `first` to `last - 1`.
+  void (*_Nonnull combine)(const ckernels_combination *work, size_t first, size_t last);
+  /// The number of pieces of work.
+  size_t (*_Nonnull attention_blocks)(const ckernels_attention *work);
+  /// Bytes of scratch memory for one call of `attention_run`.
+  size_t (*_Nonnull attention_scratch)(const ckernels_attention *work);
+  /// Computes pieces `first` to `last - 1`.
+  void (*_Nonnull attention_run)(const ckernels_attention *work, size_t first, size_t last, void *scratch);
+  void (*_Nonnull rms_norm)(const ckernels_norm *work, size_t first, size_t last);
+  void (*_Nonnull rotate)(const ckernels_rotation *work, size_t first, size_t last);
+  /// The number of elements that one step of a block keeps.
+  size_t (*_Nonnull recurrence_kept)(size_t hidden, size_t lanes);
+  /// Bytes of scratch memory for one call of either function below.
+  size_t (*_Nonnull recurrence_scratch)(const ckernels_recurrence *work);
+  /// Computes one block.
+  void (*_Nonnull recurrence_forward)(const ckernels_recurrence *work, size_t block, void *scratch);
+  /// Computes one block.
+  void (*_Nonnull recurrence_backward_of)(const ckernels_recurrence_backward *work, size_t block, void *scratch);
+  /// Computes rows `first` to `last - 1`.
+  void (*_Nonnull modulate)(const ckernels_modulation *work, size_t first, size_t last);
+  /// Computes images `first` to `last - 1`.
+  void (*_Nonnull modulate_backward)(const ckernels_modulation_backward *work, size_t first, size_t last);
+  /// Computes rows `first` to `last - 1`.
+  void (*_Nonnull add_gated)(const ckernels_gated_sum *work, size_t first, size_t last);
+  /// Computes images `first` to `last - 1`.
+  void (*_Nonnull add_gated_backward)(const ckernels_gated_sum_backward *work, size_t first, size_t last);
+} ckernels_table;
+
+/// The number of versions in this build; the last one that runs here is the fastest.
+size_t ckernels_table_count(void);
+const ckernels_table *_Nonnull ckernels_table_at(size_t index);
+/// Whether this processor has the instructions of a version.
+bool ckernels_table_runs_here(const ckernels_table *_Nonnull table);
 
 // Files -------------------------------------------------------------------------------------------
 
@@ -337,5 +349,7 @@ void ckernels_add_gated_backward(const ckernels_gated_sum_backward *work, size_t
 void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_1(const uint8_t *blocks, float *values, size_t count);
+
+#pragma clang diagnostic pop
 
 #endif

@@ -6,11 +6,11 @@ import MoETensor
 /// Training: the forward pass keeps the products before the activation, and one kernel per expert
 /// runs the backward pass.
 extension KernelExperts {
-  /// The outputs with a record for gradients; only for f32 and sizes that are whole vectors.
+  /// The outputs with a record for gradients; only for sizes that are whole vectors.
   func runWithGradients(
     _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken
   ) -> Tensor? {
-    guard dtype == .f32, hidden.isMultiple(of: 16), inner.isMultiple(of: 16),
+    guard hidden.isMultiple(of: Engine.kernels.width), inner.isMultiple(of: Engine.kernels.width),
       let pointers = ExpertPointers(experts, counts: dispatch.counts)
     else { return nil }
     let pass = ExpertPass(
@@ -47,7 +47,7 @@ private final class ExpertPass {
   ) {
     (self.kernel, self.input, self.dispatch, self.byToken) = (kernel, input, dispatch, byToken)
     (self.weights, self.blocks, self.pointers) = (weights, blocks, pointers)
-    let lanes = blocks.last.map { $0.lane + ($0.count + 15) / 16 * 16 } ?? 0
+    let lanes = blocks.last.map { $0.lane + Engine.kernels.padded($0.count) } ?? 0
     func values() -> Tensor { Tensor.uninitialized([lanes, kernel.inner], dtype: .f32) }
     kept = KernelExperts.Kept(gate: kernel.isGated ? values() : nil, up: values())
   }
@@ -67,7 +67,7 @@ private final class ExpertPass {
     run(gradient, lists, busy, rows: rows, factors: factors)
     let byPlace = factors.array(of: Float.self)
     let ordered = Tensor(byToken.places.map { byPlace[Int($0)] })
-    return [summed(rows), ordered] + found.flatMap(\.all)
+    return [summed(rows), ordered] + found.flatMap(\.all).map { $0.cast(to: kernel.dtype) }
   }
 
   private func run(
@@ -87,15 +87,15 @@ private final class ExpertPass {
       unsafe sorted.withUnsafeBufferPointer { sorted in
         unsafe starts.withUnsafeBufferPointer { starts in
           let work = unsafe ckernels_experts_backward(
-            forward: forward, weights: sorted.baseAddress, gradient: gradient.numbers,
+            forward: forward, weights: sorted.baseAddress, gradient: gradient.hostElements,
             starts: starts.baseAddress, gate: kernel.isGated ? lists.list(0) : nil,
             up: lists.list(1), down: lists.list(2), up_bias: kernel.hasBias ? lists.list(3) : nil,
             down_bias: kernel.hasBias ? lists.list(4) : nil,
             weight_gradients: factors.freshNumbers, row_gradients: rows.freshNumbers)
           unsafe withUnsafePointer(to: work) { work in
-            let scratch = unsafe ckernels_experts_backward_scratch(work)
+            let scratch = unsafe Engine.kernels.functions.experts_backward_scratch(work)
             unsafe Engine.parallelPieces(busy.count, scratch: scratch) {
-              unsafe ckernels_experts_backward_of(work, busy[$0], $1)
+              unsafe Engine.kernels.functions.experts_backward_of(work, busy[$0], $1)
             }
           }
         }
@@ -105,7 +105,8 @@ private final class ExpertPass {
 
   /// Adds up the gradients of each token's rows.
   private func summed(_ rows: Tensor) -> Tensor {
-    let result = Tensor.uninitialized([dispatch.tokenCount, kernel.hidden], dtype: .f32)
+    let result = Tensor.uninitialized(
+      [dispatch.tokenCount, kernel.hidden], dtype: kernel.dtype)
     let ones = Tensor.ones([dispatch.rows.count])
     guard let target = unsafe result.freshElements, let factors = unsafe ones.hostElements else {
       preconditionFailure("new tensors are not in memory")

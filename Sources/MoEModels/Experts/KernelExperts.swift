@@ -22,10 +22,9 @@ struct KernelExperts: ExpertBank {
   private let slices: SlicedExperts
 
   /// Checks whether the kernels support these experts: dense weights of equal shapes, f32 or bf16,
-  /// biases only without a gate, an activation that they know, and a processor with their
-  /// instructions.
+  /// biases only without a gate, and an activation that they know.
   init?(_ experts: [FeedForward]) {
-    guard Engine.hasTileKernels, let first = experts.first,
+    guard let first = experts.first,
       let activation = first.activation.kernel, let up = first.up.denseWeight, up.shape.count == 2
     else { return nil }
     self.activation = activation
@@ -133,24 +132,23 @@ struct KernelExperts: ExpertBank {
   }
 
   private func runBlocks(_ work: UnsafePointer<ckernels_experts>, count: Int) {
-    let scratch = unsafe ckernels_experts_scratch(work)
+    let scratch = unsafe Engine.kernels.functions.experts_scratch(work)
     unsafe Engine.parallelPieces(count, scratch: scratch) {
-      unsafe ckernels_experts_blocks(work, $0, $0 + 1, $1)
+      unsafe Engine.kernels.functions.experts_blocks(work, $0, $0 + 1, $1)
     }
   }
 
   /// Splits each expert's assignments into parts of nearly equal size that fill whole vectors.
   static func blocks(_ counts: [Int]) -> [ckernels_block] {
-    let (most, width) = (48, 16)
+    let kernels = Engine.kernels
     var blocks: [ckernels_block] = []
     var (start, lane) = (0, 0)
     for (expert, count) in counts.enumerated() where count > 0 {
-      let parts = (count + most - 1) / most
-      let size = ((count + parts - 1) / parts + width - 1) / width * width
+      let size = kernels.blockSize(count)
       for first in stride(from: 0, to: count, by: size) {
         let rows = min(size, count - first)
         blocks.append(ckernels_block(expert: expert, first: start + first, count: rows, lane: lane))
-        lane += (rows + width - 1) / width * width
+        lane += kernels.padded(rows)
       }
       start += count
     }
@@ -171,7 +169,7 @@ struct KernelExperts: ExpertBank {
           weights: weights.assumingMemoryBound(to: Float.self), result: result)
         Engine.parallel(tokens, grain: 16) { part in
           unsafe withUnsafePointer(to: work) {
-            unsafe ckernels_combine($0, part.lowerBound, part.upperBound)
+            unsafe Engine.kernels.functions.combine($0, part.lowerBound, part.upperBound)
           }
         }
       }
@@ -201,16 +199,17 @@ struct KernelExperts: ExpertBank {
         gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
         weights: factors.baseAddress, x: wide.numbers,
         values: values.freshNumbers, result: result)
-      let groups = (chosen * inner + 15) / 16
-      Engine.parallel(groups, grain: max(1, (1 << 15) / (16 * hidden))) { part in
+      let width = Engine.kernels.width
+      let groups = (chosen * inner + width - 1) / width
+      Engine.parallel(groups, grain: max(1, (1 << 15) / (width * hidden))) { part in
         unsafe withUnsafePointer(to: work) {
-          unsafe ckernels_expert_row_inner(
-            $0, part.lowerBound * 16, min(part.upperBound * 16, chosen * inner))
+          unsafe Engine.kernels.functions.expert_row_inner(
+            $0, part.lowerBound * width, min(part.upperBound * width, chosen * inner))
         }
       }
       Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
         unsafe withUnsafePointer(to: work) {
-          unsafe ckernels_expert_row_result($0, part.lowerBound, part.upperBound)
+          unsafe Engine.kernels.functions.expert_row_result($0, part.lowerBound, part.upperBound)
         }
       }
     }

@@ -47,16 +47,13 @@ extension Engine {
       }
     }
   }
-
-  /// Whether this processor supports the kernels for several rows.
-  package static let hasTileKernels = ckernels_has_tiles()
 }
 
 extension Tensor {
   /// Whether custom kernels can process these tensors: all of one supported type, on the CPU,
   /// without recording for gradients.
   package static func suitKernels(_ tensors: [Tensor]) -> Bool {
-    guard Engine.hasTileKernels, let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
+    guard let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
     else { return false }
     return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
       && !recordsGradients(tensors)

@@ -45,9 +45,9 @@ extension Tensor {
       key_batch: k.strides[0], key_head: k.strides[1], key_step: k.strides[2],
       value_batch: v.strides[0], value_head: v.strides[1], value_step: v.strides[2], result: y)
     unsafe withUnsafePointer(to: work) { work in
-      let scratch = unsafe ckernels_attention_scratch(work)
-      unsafe Engine.parallelPieces(ckernels_attention_blocks(work), scratch: scratch) {
-        unsafe ckernels_attention_run(work, $0, $0 + 1, $1)
+      let scratch = unsafe Engine.kernels.functions.attention_scratch(work)
+      unsafe Engine.parallelPieces(Engine.kernels.functions.attention_blocks(work), scratch: scratch) {
+        unsafe Engine.kernels.functions.attention_run(work, $0, $0 + 1, $1)
       }
     }
     return result.transposed(1, 2)

@@ -47,12 +47,12 @@ extension Tensor {
   func run(_ rows: Range<Int>) {
     let start = rows.lowerBound
     if unsafe isNarrow {
-      unsafe ckernels_matrix_vector_bf16(
+      unsafe Engine.kernels.functions.matrix_vector_bf16(
         weight.assumingMemoryBound(to: UInt16.self) + start * columns,
         row.assumingMemoryBound(to: UInt16.self),
         result.assumingMemoryBound(to: UInt16.self) + start, rows.count, columns)
     } else {
-      unsafe ckernels_matrix_vector_f32(
+      unsafe Engine.kernels.functions.matrix_vector_f32(
         weight.assumingMemoryBound(to: Float.self) + start * columns,
         row.assumingMemoryBound(to: Float.self),
         result.assumingMemoryBound(to: Float.self) + start, rows.count, columns)

@@ -41,7 +41,7 @@ extension Tensor {
   /// The kernels are used with and without recording, so that recomputation gives identical
   /// results.
   private func suitsModulation(_ others: [Tensor]) -> Bool {
-    Engine.hasTileKernels && count > 0
+    count > 0
       && ([self] + others).allSatisfy { $0.dtype == .f32 && $0.device == .cpu }
   }
 
@@ -107,7 +107,7 @@ private final class ModulationPass: KernelPass {
     let work = unsafe work(result)
     Engine.parallel(x.size(0) * x.size(1), grain: x.rowGrain) { rows in
       unsafe withUnsafePointer(to: work) {
-        unsafe ckernels_modulate($0, rows.lowerBound, rows.upperBound)
+        unsafe Engine.kernels.functions.modulate($0, rows.lowerBound, rows.upperBound)
       }
     }
     return result
@@ -123,7 +123,7 @@ private final class ModulationPass: KernelPass {
         shift_gradient: found[1].freshFloats, scale_gradient: found[2].freshFloats)
       Engine.parallel(x.size(0), grain: 1) { images in
         unsafe withUnsafePointer(to: work) {
-          unsafe ckernels_modulate_backward($0, images.lowerBound, images.upperBound)
+          unsafe Engine.kernels.functions.modulate_backward($0, images.lowerBound, images.upperBound)
         }
       }
     }
@@ -153,7 +153,7 @@ private final class GatedSum: KernelPass {
     let work = unsafe work(result)
     Engine.parallel(x.size(0) * x.size(1), grain: x.rowGrain) { rows in
       unsafe withUnsafePointer(to: work) {
-        unsafe ckernels_add_gated($0, rows.lowerBound, rows.upperBound)
+        unsafe Engine.kernels.functions.add_gated($0, rows.lowerBound, rows.upperBound)
       }
     }
     return result
@@ -169,7 +169,7 @@ private final class GatedSum: KernelPass {
         gate_gradient: found[1].freshFloats)
       Engine.parallel(y.size(0), grain: 1) { images in
         unsafe withUnsafePointer(to: work) {
-          unsafe ckernels_add_gated_backward($0, images.lowerBound, images.upperBound)
+          unsafe Engine.kernels.functions.add_gated_backward($0, images.lowerBound, images.upperBound)
         }
       }
     }

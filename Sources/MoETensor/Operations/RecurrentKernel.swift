@@ -8,7 +8,7 @@ extension Recurrence {
   /// them.
   func run(_ projections: Tensor, _ weight: Tensor, _ bias: Tensor) -> Tensor? {
     let inputs = [projections, weight, bias]
-    guard Engine.hasTileKernels, hidden > 0,
+    guard hidden > 0,
       inputs.allSatisfy({ $0.dtype == .f32 && $0.device == .cpu })
     else { return nil }
     let isRecorded = Tensor.recordsGradients(inputs)
@@ -44,8 +44,9 @@ private final class RecurrentPass {
     let count = sequences.order.count
     // Fill whole vectors, and give every thread work if there is enough.
     let share = (count + Engine.threadCount - 1) / Engine.threadCount
-    let lanes = min(48, (share + 15) / 16 * 16)
-    let perStep = ckernels_recurrence_kept(sequences.hidden, lanes)
+    let kernels = Engine.kernels
+    let lanes = min(kernels.lanes, kernels.padded(share))
+    let perStep = unsafe kernels.functions.recurrence_kept(sequences.hidden, lanes)
     var (blocks, next) = ([ckernels_recurrence_block](), 0)
     for first in stride(from: 0, to: count, by: lanes) {
       blocks.append(.init(first: first, count: min(lanes, count - first), kept: next))
@@ -61,9 +62,9 @@ private final class RecurrentPass {
       unsafe bias.hostElements != nil
     else { return nil }
     unsafe withWork(last: last) { work in
-      let scratch = unsafe ckernels_recurrence_scratch(work)
+      let scratch = unsafe Engine.kernels.functions.recurrence_scratch(work)
       unsafe Engine.parallelPieces(blocks.count, scratch: scratch) {
-        unsafe ckernels_recurrence_forward(work, $0, $1)
+        unsafe Engine.kernels.functions.recurrence_forward(work, $0, $1)
       }
     }
     return last
@@ -80,9 +81,9 @@ private final class RecurrentPass {
         forward: forward, gradient: gradient.floats, input_changes: inputs.freshFloats,
         state_changes: changes.freshFloats, states: states.freshFloats)
       unsafe withUnsafePointer(to: work) { work in
-        let scratch = unsafe ckernels_recurrence_scratch(forward)
+        let scratch = unsafe Engine.kernels.functions.recurrence_scratch(forward)
         unsafe Engine.parallelPieces(blocks.count, scratch: scratch) {
-          unsafe ckernels_recurrence_backward_of(work, $0, $1)
+          unsafe Engine.kernels.functions.recurrence_backward_of(work, $0, $1)
         }
       }
     }

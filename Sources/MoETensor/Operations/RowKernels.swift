@@ -23,7 +23,7 @@ extension Tensor {
       result: y)
     Engine.parallel(count / width, grain: Self.smallestPart / width) { rows in
       unsafe withUnsafePointer(to: work) {
-        unsafe ckernels_rms_norm($0, rows.lowerBound, rows.upperBound)
+        unsafe Engine.kernels.functions.rms_norm($0, rows.lowerBound, rows.upperBound)
       }
     }
     return result
@@ -56,7 +56,7 @@ extension Tensor {
 
   private func rotationKernel(_ cosine: Tensor, _ sine: Tensor) -> Tensor? {
     let shape = self.shape
-    guard count > 0, Engine.hasTileKernels, dtype == .f32 || dtype == .bf16, device == .cpu,
+    guard count > 0, dtype == .f32 || dtype == .bf16, device == .cpu,
       !Tensor.recordsGradients([self])
     else { return nil }
     let (width, heads, positions) = (shape[shape.count - 1], shape[shape.count - 2], cosine.size(0))
@@ -71,7 +71,7 @@ extension Tensor {
       result: y)
     Engine.parallel(count / (heads * width), grain: Self.smallestPart / (heads * width)) { rows in
       unsafe withUnsafePointer(to: work) {
-        unsafe ckernels_rotate($0, rows.lowerBound, rows.upperBound)
+        unsafe Engine.kernels.functions.rotate($0, rows.lowerBound, rows.upperBound)
       }
     }
     return result

@@ -21,12 +21,28 @@ extension Tensor {
   ///   - bias: Shape `[outputs]`.
   /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
   public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    let isPlain = bias.map { $0.shape == [weight.size(0)] && $0.dtype == dtype } ?? true
-    if isPlain, let product = Tensor.matrixVectorProduct(self, weight) {
-      return bias.map { product + $0 } ?? product
+    customLinear(weight, bias: bias) ?? linearOperator(self, weight, bias)
+  }
+
+  /// The layer in the way that the table names, if that way applies.
+  private func customLinear(_ weight: Tensor, bias: Tensor?) -> Tensor? {
+    guard weight.rank == 2, let inputs = shape.last, inputs > 0, inputs == weight.size(1) else {
+      return nil
     }
-    return fewRowsLinear(weight, bias: bias) ?? oneDNNLinear(weight, bias: bias)
-      ?? linearOperator(self, weight, bias)
+    let tensors = [self, weight] + (bias.map { [$0] } ?? [])
+    let way = LinearWay.best(
+      dtype, isRecorded: Tensor.recordsGradients(tensors), rows: count / inputs, inputs: inputs,
+      outputs: weight.size(0))
+    switch way {
+    case .oneRow:
+      guard bias.map({ $0.shape == [weight.size(0)] && $0.dtype == dtype }) ?? true,
+        let product = Tensor.matrixVectorProduct(self, weight)
+      else { return nil }
+      return bias.map { product + $0 } ?? product
+    case .packedRows: return packedRowsLinear(weight, bias: bias)
+    case .oneDNN: return oneDNNLinear(weight, bias: bias)
+    case .general: return nil
+    }
   }
 
   /// This tensor plus the products of a batch of matrices: `[b, n, m] + [b, n, k] × [b, k, m]`.

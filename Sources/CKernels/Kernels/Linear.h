@@ -1,0 +1,55 @@
+// Products of a weight matrix and rows.
+//
+// General matrix products first copy the weight into another layout, which for a few dozen rows
+// costs as much as the product itself. Here the rows are packed instead, and the weight is read in
+// place.
+
+#include "CKernels.h"
+#include "Tile.h"
+
+/// Rows per block: the blocks are nearly equal and fill whole vectors.
+static size_t linear_block_size(const ckernels_linear *work) {
+  const size_t parts = (work->rows + LANES - 1) / LANES;
+  return ((work->rows + parts - 1) / parts + WIDTH - 1) / WIDTH * WIDTH;
+}
+
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static size_t linear_packed_count(const ckernels_linear *work) {
+  return (work->rows + WIDTH - 1) / WIDTH * WIDTH * units(storage_of(work->narrow), work->inputs);
+}
+
+static void linear_pack(const ckernels_linear *work) {
+  const storage kind = storage_of(work->narrow);
+  const size_t size = linear_block_size(work), depth = units(kind, work->inputs);
+  for (size_t start = 0; start < work->rows; start += size) {
+    const size_t count = least(size, work->rows - start), vectors = (count + WIDTH - 1) / WIDTH;
+    for (size_t v = 0; v < vectors; ++v) {
+      const void *rows[WIDTH];
+      for (size_t i = 0; i < WIDTH; ++i)
+        rows[i] = v * WIDTH + i < count ? unit_at(kind, work->x, (start + v * WIDTH + i) * depth) : NULL;
+      pack_rows(kind, rows, work->inputs, work->packed + start * depth + v * WIDTH, vectors * WIDTH);
+    }
+  }
+}
+
+static void linear_outputs(const ckernels_linear *work, size_t first, size_t last) {
+  const storage kind = storage_of(work->narrow);
+  const size_t size = linear_block_size(work), end = least(last * WIDTH, work->outputs);
+  const size_t depth = units(kind, work->inputs);
+  float sums[WIDTH * LANES];
+  for (size_t n = first * WIDTH; n < end; n += WIDTH) {
+    const size_t outputs = least(WIDTH, end - n);
+    for (size_t start = 0; start < work->rows; start += size) {
+      const size_t count = least(size, work->rows - start);
+      const int vectors = (int)((count + WIDTH - 1) / WIDTH);
+      for (size_t r = 0; r < outputs && work->bias; ++r)
+        for (int v = 0; v < vectors; ++v)
+          store(sums + (r * vectors + v) * WIDTH, all(number(work->narrow, work->bias, n + r)));
+      product(kind, vectors, outputs, unit_at(kind, work->weight, n * depth), depth, 1,
+              work->packed + start * depth, depth, sums, work->bias != NULL);
+      store_turned(sums, outputs, vectors, count, work->narrow, work->result, start * work->outputs + n,
+                   work->outputs);
+    }
+  }
+}

@@ -1,0 +1,45 @@
+// All kernels of one version, and the table of them. The including file defines what
+// Vectors/Vector.h asks for and the size of a tile: TILE_ROWS and TILE_VECTORS.
+
+#include "Attention.h"
+#include "ExpertRow.h"
+#include "Experts.h"
+#include "ExpertsBackward.h"
+#include "Linear.h"
+#include "MatrixVector.h"
+#include "Modulation.h"
+#include "Recurrent.h"
+#include "Rows.h"
+
+#define TABLE(VERSION)                                         \
+  const ckernels_table ckernels_##VERSION = {                  \
+      .name = #VERSION,                                        \
+      .width = WIDTH,                                          \
+      .lanes = LANES,                                          \
+      .multiplies_bf16 = MULTIPLIES_BF16,                      \
+      .matrix_vector_f32 = matrix_vector_f32,                  \
+      .matrix_vector_bf16 = matrix_vector_bf16,                \
+      .linear_packed_count = linear_packed_count,              \
+      .linear_pack = linear_pack,                              \
+      .linear_outputs = linear_outputs,                        \
+      .experts_scratch = experts_scratch,                      \
+      .experts_blocks = experts_blocks,                        \
+      .experts_backward_scratch = experts_backward_scratch,    \
+      .experts_backward_of = experts_backward_of,              \
+      .expert_row_inner = expert_row_inner,                    \
+      .expert_row_result = expert_row_result,                  \
+      .combine = combine,                                      \
+      .attention_blocks = attention_blocks,                    \
+      .attention_scratch = attention_scratch,                  \
+      .attention_run = attention_run,                          \
+      .rms_norm = rms_norm,                                    \
+      .rotate = rotate,                                        \
+      .recurrence_kept = recurrence_kept,                      \
+      .recurrence_scratch = recurrence_scratch,                \
+      .recurrence_forward = recurrence_forward,                \
+      .recurrence_backward_of = recurrence_backward_of,        \
+      .modulate = modulate,                                    \
+      .modulate_backward = modulate_backward,                  \
+      .add_gated = add_gated,                                  \
+      .add_gated_backward = add_gated_backward,                \
+  }

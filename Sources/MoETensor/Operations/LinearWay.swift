@@ -1,0 +1,45 @@
+import MoECore
+
+/// The ways to compute a linear layer on the CPU, and the table that chooses one.
+///
+/// Every entry was measured; `Scripts/bench --only "linear layer"` measures them again.
+enum LinearWay: Equatable {
+  /// Our kernel for one row, ``Tensor/matrixVectorProduct(_:_:)``: it reads each weight once.
+  case oneRow
+  /// Our kernel for several rows, ``Tensor/packedRowsLinear(_:bias:)``: it reads weights in place.
+  case packedRows
+  /// oneDNN's product in f32, ``Tensor/oneDNNLinear(_:bias:)``; bf16 numbers are widened before and
+  /// rounded after it.
+  case oneDNN
+  /// libtorch's choice.
+  case general
+
+  /// The way for `rows · weightᵀ` with a weight of `[outputs, inputs]`.
+  ///
+  /// | type | recorded | rows | multiplications | way |
+  /// |---|---|---|---|---|
+  /// | f32 or bf16 | no | 1 | any | one row |
+  /// | f32 | no | 2 to 192 | at least 2¹⁶ | packed rows |
+  /// | f32 | either | any | at least 2²¹ | oneDNN |
+  /// | bf16, products in hardware | either | any | any | general |
+  /// | bf16, no products in hardware | no | at least 2 | any | packed rows |
+  /// | bf16, no products in hardware | yes | any | any | oneDNN |
+  /// | any other | either | any | any | general |
+  static func best(
+    _ dtype: DType, isRecorded: Bool, rows: Int, inputs: Int, outputs: Int,
+    kernels: KernelTable = Engine.kernels
+  ) -> LinearWay {
+    let multiplications = rows * inputs * outputs
+    if rows == 1, !isRecorded, dtype == .f32 || dtype == .bf16 { return .oneRow }
+    switch dtype {
+    case .f32:
+      if !isRecorded, rows <= mostPackedRows, multiplications >= 1 << 16 { return .packedRows }
+      return multiplications >= 1 << 21 ? .oneDNN : .general
+    case .bf16 where !kernels.multipliesBF16: return isRecorded ? .oneDNN : .packedRows
+    default: return .general
+    }
+  }
+
+  /// The most rows of f32 for which reading a weight in place beats repacking it.
+  private static let mostPackedRows = 192
+}
