@@ -72,7 +72,7 @@ static void add_inner_value(reference *r, size_t a, size_t n, estimate change) {
 static void add_assignment(trial *t, reference *r, size_t a) {
   const ckernels_experts *f = r->work->forward;
   const size_t e = expert_of(r->routing, a), hidden = f->hidden;
-  const float *output = r->work->gradient + (size_t)r->routing->rows[a] * hidden;
+  const float *output = (const float *)r->work->gradient + (size_t)r->routing->rows[a] * hidden;
   const gradients inner = zeros(t, f->inner);
   for (size_t n = 0; n < f->inner; ++n) {
     for (size_t k = 0; k < hidden; ++k) add_product(inner, n, element(f->down[e], k * f->inner + n), element(output, k));

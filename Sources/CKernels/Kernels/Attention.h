@@ -3,6 +3,9 @@
 // See Dao et al. 2022, FlashAttention, algorithm 1, https://arxiv.org/abs/2205.14135. Each lane
 // holds one query of a head, so that running maxima and sums need no reduction across lanes.
 
+#ifndef CKERNELS_ATTENTION_H
+#define CKERNELS_ATTENTION_H
+
 #include "Activation.h"
 #include "CKernels.h"
 #include "Tile.h"
@@ -28,12 +31,21 @@ typedef struct {
   vector largest[VECTORS], sum[VECTORS];
 } query_block;
 
-/// The lanes whose queries see a key.
-INLINE mask seeing(const query_block *block, int v, size_t key) {
-  const size_t window = block->work->window;
-  integers position = lane_numbers() + (int32_t)(block->position + (size_t)v * WIDTH);
-  mask seen = (integers)(int32_t)key <= position;
-  return window ? seen & ((integers)(int32_t)(key + window) > position) : seen;
+/// The lanes of vector v whose queries see a key, if the first lane's query is at `position`.
+INLINE mask seeing(const ckernels_attention *work, size_t position, int v, size_t key) {
+  integers positions = lane_numbers() + (int32_t)(position + (size_t)v * WIDTH);
+  mask seen = (integers)(int32_t)key <= positions;
+  return work->window ? seen & ((integers)(int32_t)(key + work->window) > positions) : seen;
+}
+
+/// Whether all queries from `position` on see all of `count` keys.
+INLINE bool all_see(const ckernels_attention *work, size_t position, size_t first, size_t count) {
+  return work->sees_all || (first + count <= position + 1 && !work->window);
+}
+
+/// The first key that any query from `position` on sees.
+INLINE size_t first_key(const ckernels_attention *work, size_t position) {
+  return work->window && position + 1 > work->window ? position + 1 - work->window : 0;
 }
 
 /// Replaces scores by exp(score − largest so far), and rescales the earlier sums to the new
@@ -41,13 +53,13 @@ INLINE mask seeing(const query_block *block, int v, size_t key) {
 INLINE void shares_of_scores(query_block *block, int vectors, size_t first, size_t count) {
   const ckernels_attention *work = block->work;
   const size_t lanes = (size_t)vectors * WIDTH;
-  const bool all_see = work->sees_all || (first + count <= block->position + 1 && !work->window);
+  const bool whole = all_see(work, block->position, first, count);
   for (int v = 0; v < vectors; ++v) {
     vector largest = block->largest[v];
     for (size_t j = 0; j < count; ++j) {
       float *at = block->scores + j * lanes + v * WIDTH;
       vector score = load(at) * work->scale;
-      if (!all_see) score = chosen(seeing(block, v, first + j), score, all(-__builtin_inff()));
+      if (!whole) score = chosen(seeing(work, block->position, v, first + j), score, all(-__builtin_inff()));
       store(at, score);
       largest = larger(largest, score);
     }
@@ -176,12 +188,17 @@ static void attention_of_block(const ckernels_attention *work, size_t index, voi
   block.pairs = (word *)block.answer + work->width * LANES;
   const size_t query = row * work->query_batch + head * work->query_head + first_query * work->query_step;
   begin(&block, unit_at(kind, work->query, units(kind, query)), count);
-  size_t key = work->window && block.position + 1 > work->window ? block.position + 1 - work->window : 0;
+  size_t key = first_key(work, block.position);
   for (size_t end = work->sees_all ? work->keys : block.position + count; key < end; key += KEYS)
     attend(&block, key, end - key < KEYS ? end - key : KEYS);
   store_answers(&block, count, (row * work->queries + first_query) * work->heads * work->width + head * work->width);
+  for (size_t i = 0; i < count && work->log_sums; ++i)
+    work->log_sums[(row * work->heads + head) * work->queries + first_query + i] =
+        block.largest[i / WIDTH][i % WIDTH] + __builtin_logf(block.sum[i / WIDTH][i % WIDTH]);
 }
 
 static void attention_run(const ckernels_attention *work, size_t first, size_t last, void *scratch) {
   for (size_t index = first; index < last; ++index) attention_of_block(work, index, scratch);
 }
+
+#endif

@@ -2,6 +2,7 @@
 // Vectors/Vector.h asks for and the size of a tile: TILE_ROWS and TILE_VECTORS.
 
 #include "Attention.h"
+#include "AttentionBackward.h"
 #include "ExpertRow.h"
 #include "Experts.h"
 #include "ExpertsBackward.h"
@@ -32,7 +33,10 @@
       .attention_blocks = attention_blocks,                    \
       .attention_scratch = attention_scratch,                  \
       .attention_run = attention_run,                          \
+      .attention_backward_scratch = attention_backward_scratch, \
+      .attention_backward_of = attention_backward_of,          \
       .rms_norm = rms_norm,                                    \
+      .rms_norm_backward = rms_norm_backward,                  \
       .rotate = rotate,                                        \
       .recurrence_kept = recurrence_kept,                      \
       .recurrence_scratch = recurrence_scratch,                \

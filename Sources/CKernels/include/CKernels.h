@@ -148,7 +148,21 @@ typedef struct {
   size_t value_batch, value_head, value_step;
   /// [batch, queries, heads · width], written.
   void *result;
+  /// The logarithm of each query's sum of exponentials, [batch, heads, queries], written for the
+  /// backward pass; NULL if there is none.
+  float *log_sums;
 } ckernels_attention;
+
+/// The backward pass of `ckernels_attention`.
+typedef struct {
+  /// The forward work, with what the forward pass wrote.
+  const ckernels_attention *forward;
+  /// Gradient of the result, in its shape and type.
+  const void *gradient;
+  /// Gradients of queries, [batch, queries, heads · width], and of keys and values, [batch, keys,
+  /// key_heads · width], in their type, written.
+  void *query_gradient, *key_gradient, *value_gradient;
+} ckernels_attention_backward;
 
 // Rows --------------------------------------------------------------------------------------------
 
@@ -164,6 +178,20 @@ typedef struct {
   /// [rows, width], written.
   void *result;
 } ckernels_norm;
+
+/// The backward pass of `ckernels_norm`.
+typedef struct {
+  /// The forward work; its result is not read.
+  const ckernels_norm *forward;
+  /// Rows in all, and rows per block.
+  size_t rows, block;
+  /// [rows, width], in the type of x.
+  const void *gradient;
+  /// [rows, width], in the type of x, written.
+  void *x_gradient;
+  /// The sums of each block, [blocks, width], written.
+  float *weight_gradients;
+} ckernels_norm_backward;
 
 /// Rotary position embedding: rotates pairs of elements half a head apart, computed in f32.
 typedef struct {
@@ -316,7 +344,16 @@ typedef struct {
   size_t (*_Nonnull attention_scratch)(const ckernels_attention *work);
   /// Computes pieces `first` to `last - 1`.
   void (*_Nonnull attention_run)(const ckernels_attention *work, size_t first, size_t last, void *scratch);
+  /// Bytes of scratch memory for one call of `attention_backward_of`.
+  size_t (*_Nonnull attention_backward_scratch)(const ckernels_attention_backward *work);
+  /// Computes the gradients of one key head of one row of the batch, and of the query heads that it
+  /// serves: `index` is row · key_heads + key head.
+  void (*_Nonnull attention_backward_of)(const ckernels_attention_backward *work, size_t index, void *scratch);
+  /// Computes rows `first` to `last - 1`.
   void (*_Nonnull rms_norm)(const ckernels_norm *work, size_t first, size_t last);
+  /// Computes blocks `first` to `last - 1`.
+  void (*_Nonnull rms_norm_backward)(const ckernels_norm_backward *work, size_t first, size_t last);
+  /// Computes rows `first` to `last - 1`.
   void (*_Nonnull rotate)(const ckernels_rotation *work, size_t first, size_t last);
   /// The number of elements that one step of a block keeps.
   size_t (*_Nonnull recurrence_kept)(size_t hidden, size_t lanes);

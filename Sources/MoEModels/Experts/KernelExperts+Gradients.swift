@@ -91,7 +91,7 @@ private final class ExpertPass {
             starts: starts.baseAddress, gate: kernel.isGated ? lists.list(0) : nil,
             up: lists.list(1), down: lists.list(2), up_bias: kernel.hasBias ? lists.list(3) : nil,
             down_bias: kernel.hasBias ? lists.list(4) : nil,
-            weight_gradients: factors.freshNumbers, row_gradients: rows.freshNumbers)
+            weight_gradients: factors.freshFloats, row_gradients: rows.freshFloats)
           unsafe withUnsafePointer(to: work) { work in
             let scratch = unsafe Engine.kernels.functions.experts_backward_scratch(work)
             unsafe Engine.parallelPieces(busy.count, scratch: scratch) {
@@ -156,7 +156,7 @@ private struct ExpertGradients {
       gradients.gate, gradients.up, gradients.down, gradients.upBias, gradients.downBias,
     ]
     for (place, tensor) in tensors.enumerated() {
-      unsafe start[place * experts + expert] = tensor?.freshNumbers
+      unsafe start[place * experts + expert] = tensor?.freshFloats
     }
   }
 

@@ -124,8 +124,8 @@ struct KernelExperts: ExpertBank {
           narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
           gate: pointers.gate, up: pointers.up, down: pointers.down, up_bias: pointers.upBias,
           down_bias: pointers.downBias, x: x, rows: rows.baseAddress, blocks: blocks.baseAddress,
-          answers: answers?.freshNumbers,
-          gate_values: kept?.gate?.freshNumbers, up_values: kept?.up.freshNumbers)
+          answers: answers?.freshFloats,
+          gate_values: kept?.gate?.freshFloats, up_values: kept?.up.freshFloats)
         unsafe withUnsafePointer(to: work) { unsafe body($0) }
       }
     }
@@ -164,7 +164,7 @@ struct KernelExperts: ExpertBank {
       unsafe byToken.places.withUnsafeBufferPointer { places in
         let work = unsafe ckernels_combination(
           narrow: dtype == .bf16, width: hidden,
-          answers: answers.numbers,
+          answers: answers.floats,
           starts: starts.baseAddress, places: places.baseAddress,
           weights: weights.assumingMemoryBound(to: Float.self), result: result)
         Engine.parallel(tokens, grain: 16) { part in
@@ -197,8 +197,8 @@ struct KernelExperts: ExpertBank {
         narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
         chosen: chosen,
         gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
-        weights: factors.baseAddress, x: wide.numbers,
-        values: values.freshNumbers, result: result)
+        weights: factors.baseAddress, x: wide.floats,
+        values: values.freshFloats, result: result)
       let width = Engine.kernels.width
       let groups = (chosen * inner + width - 1) / width
       Engine.parallel(groups, grain: max(1, (1 << 15) / (width * hidden))) { part in
@@ -283,16 +283,6 @@ struct KernelExperts: ExpertBank {
     unsafe up.deallocate()
     unsafe down.deallocate()
   }
-}
-
-extension Tensor {
-  /// The first element of an f32 tensor that is not shared.
-  var freshNumbers: UnsafeMutablePointer<Float>? {
-    unsafe freshElements?.assumingMemoryBound(to: Float.self)
-  }
-
-  /// The first element of a contiguous f32 tensor.
-  var numbers: UnsafePointer<Float>? { unsafe hostElements?.assumingMemoryBound(to: Float.self) }
 }
 
 extension Dispatch {

@@ -53,11 +53,17 @@ extension Tensor {
   /// Whether custom kernels can process these tensors: all of one supported type, on the CPU,
   /// without recording for gradients.
   package static func suitKernels(_ tensors: [Tensor]) -> Bool {
-    guard let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16
-    else { return false }
-    return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
-      && !recordsGradients(tensors)
+    haveKernelTypes(tensors) && !recordsGradients(tensors)
   }
+
+  /// Whether tensors are all of one type that custom kernels support, on the CPU.
+  static func haveKernelTypes(_ tensors: [Tensor]) -> Bool {
+    guard let dtype = tensors.first?.dtype, dtype == .f32 || dtype == .bf16 else { return false }
+    return tensors.allSatisfy { $0.dtype == dtype && $0.device == .cpu }
+  }
+
+  /// The fewest rows of a row-wise function for which an extra thread pays off.
+  static func rowGrain(width: Int) -> Int { Swift.max(1, (1 << 14) / Swift.max(1, width)) }
 
   /// The first element of a tensor on the CPU and the strides in elements of each axis.
   package var stridedElements: (start: UnsafeRawPointer, strides: [Int])? {
@@ -79,7 +85,17 @@ extension Tensor {
     unsafe withHandle { unsafe ctorch_tensor_elements($0) }
   }
 
+  /// The first element of a contiguous f32 tensor on the CPU.
+  package var floats: UnsafePointer<Float>? {
+    unsafe hostElements?.assumingMemoryBound(to: Float.self)
+  }
+
   /// The same for a tensor that the caller has just created and not shared.
+  package var freshFloats: UnsafeMutablePointer<Float>? {
+    unsafe freshElements?.assumingMemoryBound(to: Float.self)
+  }
+
+  /// The same as `hostElements` for a tensor that the caller has just created and not shared.
   package var freshElements: UnsafeMutableRawPointer? {
     unsafe hostElements.map { unsafe UnsafeMutableRawPointer(mutating: $0) }
   }

@@ -3,9 +3,6 @@ import MoECore
 
 /// Element-wise steps of diffusion transformers in one pass over memory, forward and backward.
 extension Tensor {
-  /// With fewer elements, an extra thread costs more than it saves.
-  private static let smallestShare = 1 << 14
-
   /// norm(x) · (1 + scale) + shift, with a layer normalization without weights.
   ///
   /// - Parameters:
@@ -38,43 +35,9 @@ extension Tensor {
     return GatedSum(self, other, gate: gate).result(of: [self, other, gate])
   }
 
-  /// The kernels are used with and without recording, so that recomputation gives identical
-  /// results.
   private func suitsModulation(_ others: [Tensor]) -> Bool {
     count > 0
       && ([self] + others).allSatisfy { $0.dtype == .f32 && $0.device == .cpu }
-  }
-
-  /// The first element of a tensor that a kernel reads; the caller keeps the tensor alive.
-  fileprivate var floats: UnsafePointer<Float>? {
-    unsafe hostElements?.assumingMemoryBound(to: Float.self)
-  }
-
-  /// The first element of a new tensor that a kernel writes.
-  fileprivate var freshFloats: UnsafeMutablePointer<Float>? {
-    unsafe freshElements?.assumingMemoryBound(to: Float.self)
-  }
-
-  /// With fewer rows, an extra thread costs more than it saves.
-  fileprivate var rowGrain: Int { Swift.max(1, Self.smallestShare / Swift.max(1, size(-1))) }
-}
-
-/// A step with custom kernels, and the state for its backward pass.
-private protocol KernelPass: AnyObject {
-  func forward() -> Tensor
-  /// The gradients of the inputs, given that of the result.
-  func backward(_ gradient: Tensor) -> [Tensor?]
-}
-
-extension KernelPass {
-  /// The result, recorded if gradients of the inputs are required.
-  fileprivate func result(of inputs: [Tensor]) -> Tensor {
-    let value = withoutGradients { forward() }
-    guard Tensor.recordsGradients(inputs) else { return value }
-    let none = inputs.map { _ in Tensor?.none }
-    return recorded([value], from: inputs) { gradients in
-      gradients[0].map { self.backward($0.contiguous()) } ?? none
-    }[0]
   }
 }
 
@@ -105,7 +68,7 @@ private final class ModulationPass: KernelPass {
     let result = Tensor.uninitialized(x.shape, dtype: .f32)
     defer { extendLifetime((self, result)) }
     let work = unsafe work(result)
-    Engine.parallel(x.size(0) * x.size(1), grain: x.rowGrain) { rows in
+    Engine.parallel(x.size(0) * x.size(1), grain: Tensor.rowGrain(width: x.size(2))) { rows in
       unsafe withUnsafePointer(to: work) {
         unsafe Engine.kernels.functions.modulate($0, rows.lowerBound, rows.upperBound)
       }
@@ -151,7 +114,7 @@ private final class GatedSum: KernelPass {
     let result = Tensor.uninitialized(x.shape, dtype: .f32)
     defer { extendLifetime((self, result)) }
     let work = unsafe work(result)
-    Engine.parallel(x.size(0) * x.size(1), grain: x.rowGrain) { rows in
+    Engine.parallel(x.size(0) * x.size(1), grain: Tensor.rowGrain(width: x.size(2))) { rows in
       unsafe withUnsafePointer(to: work) {
         unsafe Engine.kernels.functions.add_gated($0, rows.lowerBound, rows.upperBound)
       }

@@ -111,15 +111,3 @@ private final class RecurrentPass {
     }
   }
 }
-
-extension Tensor {
-  /// The first element of a contiguous f32 tensor.
-  fileprivate var floats: UnsafePointer<Float>? {
-    unsafe hostElements?.assumingMemoryBound(to: Float.self)
-  }
-
-  /// The same for a tensor that is not shared.
-  fileprivate var freshFloats: UnsafeMutablePointer<Float>? {
-    unsafe freshElements?.assumingMemoryBound(to: Float.self)
-  }
-}

@@ -1,34 +1,7 @@
 import CKernels
 import MoECore
 
-/// Row-wise functions in one pass over memory, for tensors that the custom kernels support.
 extension Tensor {
-  /// With fewer elements, an extra thread costs more than it saves.
-  private static let smallestPart = 1 << 14
-
-  /// ``rmsNorm(weight:epsilon:)`` by a custom kernel, or `nil` if the kernel does not apply.
-  func rmsNormKernel(weight: Tensor, epsilon: Double) -> Tensor? {
-    let shape = self.shape
-    guard let width = shape.last, width > 0, weight.count == width,
-      Tensor.suitKernels([self, weight])
-    else { return nil }
-    let input = contiguous()
-    let result = Tensor.uninitialized(shape, dtype: dtype)
-    guard let x = unsafe input.hostElements, let factors = unsafe weight.hostElements,
-      let y = unsafe result.freshElements
-    else { return nil }
-    defer { extendLifetime((input, weight, result)) }
-    let work = unsafe ckernels_norm(
-      narrow: dtype == .bf16, width: width, epsilon: Float(epsilon), x: x, weight: factors,
-      result: y)
-    Engine.parallel(count / width, grain: Self.smallestPart / width) { rows in
-      unsafe withUnsafePointer(to: work) {
-        unsafe Engine.kernels.functions.rms_norm($0, rows.lowerBound, rows.upperBound)
-      }
-    }
-    return result
-  }
-
   /// Rotates pairs of elements that are half of the last axis apart (rotary position embedding).
   ///
   ///     (x_i, x_{i + width/2}) becomes (x_i · cos − x_{i + width/2} · sin, x_{i + width/2} · cos + x_i · sin)
@@ -69,7 +42,7 @@ extension Tensor {
       narrow: dtype == .bf16, heads: heads, width: width, positions: positions, x: x,
       cosine: c.assumingMemoryBound(to: Float.self), sine: s.assumingMemoryBound(to: Float.self),
       result: y)
-    Engine.parallel(count / (heads * width), grain: Self.smallestPart / (heads * width)) { rows in
+    Engine.parallel(count / (heads * width), grain: Tensor.rowGrain(width: heads * width)) { rows in
       unsafe withUnsafePointer(to: work) {
         unsafe Engine.kernels.functions.rotate($0, rows.lowerBound, rows.upperBound)
       }
