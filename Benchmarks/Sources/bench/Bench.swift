@@ -29,7 +29,7 @@ struct Bench: ParsableCommand {
       atPath: folder.string, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder.string) }
 
-    print("Switchyard on libtorch \(Engine.version) (\(Engine.kernelInstructionSet)).")
+    print(Machine.software)
     print("\(Machine.description); \(threads) threads each, \(rounds) alternating rounds, medians.")
     try engine(folder)
     try tokenizers(folder)
@@ -125,12 +125,35 @@ struct Bench: ParsableCommand {
 
 /// A description of the machine.
 enum Machine {
+  /// Switchyard's kernels, libtorch's, and the instruction sets that they chose from.
+  static var software: String {
+    """
+    Switchyard with \(Engine.kernelVersion.name) kernels, on libtorch \(Engine.version) \
+    (\(Engine.kernelInstructionSet)); a processor with \
+    \(Engine.processorFeatures.joined(separator: ", ")).
+    """
+  }
+
   static var description: String {
     let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let model =
       info.split(separator: "\n").first { $0.hasPrefix("model name") }?
       .split(separator: ":").last?.trimmingCharacters(in: .whitespaces) ?? "unknown processor"
     let memory = ProcessInfo.processInfo.physicalMemory / 1_000_000_000
-    return "\(model), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(memory) GB"
+    return "\(model)\(generation(info)), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(memory) GB"
+  }
+
+  /// The generation of AMD's processors that do not say it in their name, or the family and model.
+  private static func generation(_ info: String) -> String {
+    func number(_ key: String) -> Int? {
+      info.split(separator: "\n").first { $0.prefix { $0 != "\t" && $0 != ":" } == key }?
+        .split(separator: ":").last.flatMap { Int($0.trimmingCharacters(in: .whitespaces)) }
+    }
+    guard let family = number("cpu family"), let model = number("model") else { return "" }
+    switch family {
+    case 26: return " (Zen 5)"
+    case 25: return 16...31 ~= model || model >= 96 ? " (Zen 4)" : " (Zen 3)"
+    default: return " (family \(family), model \(model))"
+    }
   }
 }

@@ -28,6 +28,7 @@ public struct KernelVersion: Hashable, Sendable {
   /// The version to use: the one that is asked for, or the fastest.
   ///
   /// - Parameter name: What ``variable`` holds; nothing is asked for by `nil` or an empty text.
+  /// - Returns: A version that runs here.
   /// - Throws: ``KernelVersionError`` if there is no such version here.
   public static func chosen(_ name: String?) throws -> KernelVersion {
     guard let name, !name.isEmpty else { return available[available.count - 1] }
@@ -111,6 +112,9 @@ extension Engine {
   private static var forcedKernels: String? {
     ProcessInfo.processInfo.environment[KernelVersion.variable]
   }
+
+  /// Whether products of bf16 are faster than those of f32 with the kernels of this process.
+  public static var multipliesBF16: Bool { kernels.multipliesBF16 }
 
   /// The functions of ``kernelVersion``.
   package static let kernels: KernelTable = kernelVersion.table

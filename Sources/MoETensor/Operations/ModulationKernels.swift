@@ -86,7 +86,8 @@ private final class ModulationPass: KernelPass {
         shift_gradient: found[1].freshFloats, scale_gradient: found[2].freshFloats)
       Engine.parallel(x.size(0), grain: 1) { images in
         unsafe withUnsafePointer(to: work) {
-          unsafe Engine.kernels.functions.modulate_backward($0, images.lowerBound, images.upperBound)
+          unsafe Engine.kernels.functions.modulate_backward(
+            $0, images.lowerBound, images.upperBound)
         }
       }
     }
@@ -132,7 +133,8 @@ private final class GatedSum: KernelPass {
         gate_gradient: found[1].freshFloats)
       Engine.parallel(y.size(0), grain: 1) { images in
         unsafe withUnsafePointer(to: work) {
-          unsafe Engine.kernels.functions.add_gated_backward($0, images.lowerBound, images.upperBound)
+          unsafe Engine.kernels.functions.add_gated_backward(
+            $0, images.lowerBound, images.upperBound)
         }
       }
     }

@@ -13,8 +13,9 @@ extension Tensor {
 
 /// One normalization.
 private final class RMSNormPass: KernelPass {
-  /// Rows whose sums for the weight's gradient are one block. The blocks, and so the order of
-  /// sums, do not depend on the number of threads.
+  /// Rows whose sums for the weight's gradient are one block.
+  ///
+  /// The blocks, and so the order of sums, do not depend on the number of threads.
   private static let block = 64
 
   private let x: Tensor

@@ -55,13 +55,8 @@ public struct TrainingSettings: Sendable {
     return switch precision {
     case .f32: .f32
     case .bf16: .bf16
-    case .auto: hasBF16 ? .bf16 : .f32
+    case .auto: Engine.multipliesBF16 ? .bf16 : .f32
     }
-  }
-
-  /// Whether this processor multiplies bf16 in hardware.
-  private static var hasBF16: Bool {
-    Engine.processorFeatures.contains { $0 == "AVX512-BF16" || $0 == "AMX-TILE" }
   }
 }
 

@@ -14,7 +14,7 @@ struct RunRecord: Codable {
   var commit: String?
   /// Threads of one operation; losses are identical bit for bit only for the same number.
   var threads: Int
-  /// Instruction set of the engine's kernels.
+  /// Versions of our kernels and of the engine's; losses are identical bit for bit only for the same.
   var kernels: String
   /// When the run started, ISO 8601.
   var began: String
@@ -27,7 +27,7 @@ struct RunRecord: Codable {
     commit = GitCommit.find(
       from: here.pushing(configuration.path.removingLastComponent()).lexicallyNormalized())
     threads = Engine.threadCount
-    kernels = Engine.kernelInstructionSet
+    kernels = "\(Engine.kernelVersion.name), libtorch \(Engine.kernelInstructionSet)"
     began = ISO8601DateFormatter().string(from: Date())
   }
 

@@ -88,6 +88,10 @@ enum Diagnosis {
       Check(
         name: "libtorch", remedy: "remove .deps and run 'make build' again", body: checkProducts),
       Check(
+        name: "kernels",
+        remedy: "choose others with SWITCHYARD_KERNELS=plain, and report the fault",
+        body: checkKernels),
+      Check(
         name: "gradients", remedy: "remove .deps and run 'make build' again", body: checkGradients),
       Check(
         name: "HiGHS", remedy: "remove .deps/highs and run 'make build' again", body: checkHiGHS),
@@ -117,6 +121,20 @@ enum Diagnosis {
     }
     return
       "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(count(Engine.threadCount, "thread")), f32 bf16 f16 products\(origin("torch"))"
+  }
+
+  /// Compares the kernels of this machine with libtorch's products.
+  private static func checkKernels() throws -> String {
+    let values = Tensor((0..<96 * 33).map { Float($0 % 7) - 3 }, shape: [33, 96])
+    let weight = Tensor((0..<64 * 96).map { Float($0 % 5) - 2 }, shape: [64, 96])
+    let exact = values.cast(to: .f64).matmul(weight.cast(to: .f64).transposed())
+    let error = (values.linear(weight).cast(to: .f64) - exact).abs().sum().item(as: Double.self)
+    guard error == 0 else {
+      throw WrongResult(
+        description: "a product of the \(Engine.kernelVersion.name) kernels is off by \(error)")
+    }
+    let names = KernelVersion.available.map(\.name).joined(separator: ", ")
+    return "\(Engine.kernelVersion.name), of \(names)"
   }
 
   private static func origin(_ package: String) -> String {

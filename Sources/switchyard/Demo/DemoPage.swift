@@ -38,7 +38,7 @@ struct DemoPage {
       "How it was made",
       [
         .paragraph(
-          "\(total) seconds in all, on \(Engine.threadCount) \(Engine.threadCount == 1 ? "thread" : "threads"); switchyard \(VersionReport.version), libtorch \(Engine.version) with kernels for \(Engine.kernelInstructionSet), HiGHS \(HiGHSSolver.version)."
+          "\(total) seconds in all, on \(Engine.threadCount) \(Engine.threadCount == 1 ? "thread" : "threads"); switchyard \(VersionReport.version) with \(Engine.kernelVersion.name) kernels, libtorch \(Engine.version) with kernels for \(Engine.kernelInstructionSet), HiGHS \(HiGHSSolver.version)."
         ), .table(Table(["command", "seconds"], rows + [["all", total]])),
         .commands([setting.command]),
       ])

@@ -12,6 +12,7 @@ enum VersionReport {
     let extensions = features.isEmpty ? "none of those looked for" : features.joined(separator: " ")
     return """
       switchyard \(version)
+      kernels    \(Engine.kernelVersion.name)
       libtorch   \(Engine.version), kernels for \(Engine.kernelInstructionSet)
       HiGHS      \(HiGHSSolver.version)
       MPI        \(MPICommunicator.isBuiltIn ? "built in" : "not built in")
