@@ -129,7 +129,7 @@ enum Machine {
   static var software: String {
     """
     Switchyard with \(Engine.kernelVersion.name) kernels, on libtorch \(Engine.version) \
-    (\(Engine.kernelInstructionSet)); a processor with \
+    (\(Engine.kernelInstructionSet)); the processor has \
     \(Engine.processorFeatures.joined(separator: ", ")).
     """
   }
@@ -140,7 +140,8 @@ enum Machine {
       info.split(separator: "\n").first { $0.hasPrefix("model name") }?
       .split(separator: ":").last?.trimmingCharacters(in: .whitespaces) ?? "unknown processor"
     let memory = ProcessInfo.processInfo.physicalMemory / 1_000_000_000
-    return "\(model)\(generation(info)), \(ProcessInfo.processInfo.activeProcessorCount) cores, \(memory) GB"
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    return "\(model)\(generation(info)), \(cores) cores, \(memory) GB"
   }
 
   /// The generation of AMD's processors that do not say it in their name, or the family and model.
