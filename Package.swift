@@ -55,8 +55,8 @@ let modules: [Module] = [
     name: "MoEPlacement", dependencies: ["CHiGHS", "MoECore", "MoETracing", system],
     testDependencies: ["MoECore", system], isAlwaysOptimised: true),
   Module(
-    name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", system],
-    testDependencies: ["MoECore", system]),
+    name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", "CThreads", system],
+    testDependencies: ["MoECore", "CThreads", system]),
   Module(
     name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor"]),
@@ -95,12 +95,37 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETracing", "MoEPlacement", "MoEEvaluation", system]),
 ]
 
+/// The functions of GCC's OpenMP runtime that `CThreads` defines. Programs must export them, because libtorch's calls of them
+/// are bound when a program starts; `Tests/MoETensorTests/OpenMPTests.swift` compares this list with the header.
+let openMP = """
+  GOMP_parallel GOMP_barrier GOMP_loop_static_start GOMP_loop_static_next GOMP_loop_dynamic_start
+  GOMP_loop_dynamic_next GOMP_loop_guided_start GOMP_loop_guided_next
+  GOMP_loop_nonmonotonic_dynamic_start GOMP_loop_nonmonotonic_dynamic_next
+  GOMP_loop_nonmonotonic_guided_start GOMP_loop_nonmonotonic_guided_next
+  GOMP_loop_ordered_dynamic_start GOMP_loop_ordered_dynamic_next GOMP_loop_end
+  GOMP_loop_end_nowait GOMP_ordered_start GOMP_ordered_end GOMP_sections_start GOMP_sections_next
+  GOMP_sections_end GOMP_sections_end_nowait GOMP_single_start GOMP_critical_start
+  GOMP_critical_end GOMP_critical_name_start GOMP_critical_name_end GOMP_atomic_start
+  GOMP_atomic_end omp_get_max_threads omp_set_num_threads omp_get_num_procs omp_get_num_threads
+  omp_get_thread_num omp_in_parallel omp_get_dynamic omp_set_dynamic omp_get_nested omp_set_nested
+  omp_get_max_active_levels omp_set_max_active_levels omp_get_wtime
+  """
+
 let native: [Target] = [
   .systemLibrary(name: "LibTorch", pkgConfig: "switchyard-torch"),
   .target(
     name: "CTorch", dependencies: ["LibTorch"], cSettings: strictC, cxxSettings: strictCXX),
   // Kernels are made of functions that must vanish into their callers, in debug builds too.
   .target(name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])]),
+  // Threads take turns within microseconds, in debug builds too.
+  .target(
+    name: "CThreads", cSettings: strictC + [.unsafeFlags(["-O2"])],
+    linkerSettings: [
+      .unsafeFlags(
+        openMP.split(whereSeparator: \.isWhitespace).flatMap {
+          ["-Xlinker", "--export-dynamic-symbol=\($0)"]
+        }, .when(platforms: [.linux]))
+    ]),
   .systemLibrary(name: "CHiGHS", pkgConfig: "switchyard-highs"),
   .systemLibrary(
     name: "CImages", pkgConfig: "switchyard-images",

@@ -31,29 +31,6 @@ void ctorch_give_back_freed_memory(void) {
 #endif
 }
 
-void ctorch_parallel(int64_t count, int64_t grain, void *context,
-                     void (*body)(void *context, int64_t begin, int64_t end)) {
-  if (count <= grain || at::get_num_threads() == 1 || at::in_parallel_region()) {
-    body(context, 0, count);
-    return;
-  }
-  // at::parallel_for is a template that uses threads only in sources compiled with libtorch's
-  // OpenMP. This element-wise loop runs inside libtorch, on its threads; the addresses tell which
-  // elements are meant.
-  int status = guarded([&] {
-    at::Tensor places = at::empty({count}, at::kByte);
-    char *start = static_cast<char *>(places.data_ptr());
-    at::TensorIterator loop = at::TensorIterator::nullary_op(places);
-    loop.for_each(
-        [&](char **data, const int64_t *, int64_t size) {
-          body(context, data[0] - start, data[0] - start + size);
-        },
-        grain);
-  });
-  // Threads could not be started: do all the work again without them.
-  if (status != 0) body(context, 0, count);
-}
-
 int32_t ctorch_device_count(CTorchDeviceKind kind) {
   int32_t count = 0;
   (void)guarded([&] {

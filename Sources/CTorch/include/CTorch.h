@@ -175,10 +175,6 @@ int ctorch_set_thread_count(int count);
 void ctorch_keep_freed_memory(void);
 /// Returns all memory that is currently free to the system, also between blocks in use.
 void ctorch_give_back_freed_memory(void);
-/// Calls `body(context, begin, end)` for parts of `0..<count` of at least `grain`, on the engine's
-/// threads; the body must not fail.
-void ctorch_parallel(int64_t count, int64_t grain, void *context,
-                     void (*body)(void *context, int64_t begin, int64_t end));
 
 /// The number of devices of a kind that this libtorch can use on this machine.
 int32_t ctorch_device_count(CTorchDeviceKind kind);

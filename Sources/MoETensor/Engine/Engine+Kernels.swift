@@ -1,53 +1,5 @@
-import CKernels
 import CTorch
 import MoECore
-import Synchronization
-
-/// Support for custom kernels: threads and the addresses of elements.
-extension Engine {
-  /// Runs `body` concurrently for parts of `0..<count`, on the engine's threads.
-  ///
-  /// - Parameters:
-  ///   - count: Pieces of work.
-  ///   - grain: The fewest pieces for which an extra thread pays off.
-  ///   - body: Processes the pieces of a range; must not write what another range reads or writes.
-  package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-    withoutActuallyEscaping(body) { body in
-      unsafe withUnsafePointer(to: body) { pointer in
-        let context = unsafe UnsafeMutableRawPointer(mutating: pointer)
-        unsafe ctorch_parallel(Int64(count), Int64(max(1, grain)), context) { context, begin, end in
-          unsafe context?.assumingMemoryBound(to: ((Range<Int>) -> Void).self).pointee(
-            Int(begin)..<Int(end))
-        }
-      }
-    }
-  }
-}
-
-extension Engine {
-  /// Runs `body` for every piece of `0..<count` on the engine's threads, scheduled dynamically, for
-  /// pieces of unequal size.
-  ///
-  /// - Parameters:
-  ///   - count: Pieces of work.
-  ///   - scratch: Bytes of scratch memory per thread.
-  ///   - body: Processes one piece; must not write what another piece reads or writes.
-  package static func parallelPieces(
-    _ count: Int, scratch: Int, _ body: (_ piece: Int, _ scratch: UnsafeMutableRawPointer?) -> Void
-  ) {
-    let next = Atomic(0)
-    parallel(min(count, threadCount), grain: 1) { threads in
-      let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: scratch, alignment: 64)
-      defer { unsafe memory.deallocate() }
-      // One thread may do the work of several if fewer could be started.
-      for _ in threads {
-        while case let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue, piece < count {
-          unsafe body(piece, memory.baseAddress)
-        }
-      }
-    }
-  }
-}
 
 extension Tensor {
   /// Whether custom kernels can process these tensors: all of one supported type, on the CPU,
