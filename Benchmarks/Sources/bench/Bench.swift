@@ -37,6 +37,10 @@ struct Bench: ParsableCommand {
     let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }
     if !diffusion.isEmpty { try measure(diffusion, with: "diffusion_peer.py", path: folder) }
     if isChosen("large model") { try LargeModel.measure(in: folder) }
+    for work in ThreadMeasurements.Work.allCases where only.contains(work.title) {
+      try ThreadMeasurements.measure(
+        work, seconds: Double(rounds), in: models.map { FilePath($0) } ?? folder)
+    }
     if isChosen("placement") { try PlacementMeasurements.measure() }
     if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }
     if isChosen("tracing: recording") {

@@ -48,6 +48,11 @@ enum DecoderComparisons {
       k: 8, inner: 512, vocabulary: 32000, dtype: .bf16, prefillBar: 1 / 1.2, decodeBar: 0.5),
   ]
 
+  /// As many weights as SmolLM2-135M, whose generation is a few hundred parallel steps of some 50 µs per token.
+  static let dense = Shape(
+    name: "138 M weights, f32", hidden: 576, layers: 30, heads: 9, experts: 1, k: 1, inner: 1536,
+    vocabulary: 16384, dtype: .f32, prefillBar: 1, decodeBar: 1)
+
   /// Writes a model folder with random weights.
   static func makeModel(_ shape: Shape, in folder: FilePath) throws -> FilePath {
     let path = folder.appending(shape.name.filter { $0.isLetter || $0.isNumber })

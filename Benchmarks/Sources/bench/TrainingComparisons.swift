@@ -25,7 +25,7 @@ enum TrainingComparisons {
   }
 
   /// A step on random tokens, with f32 weights and layers in the given type.
-  private static func step(_ path: FilePath, _ dtype: DType) throws -> () throws -> Void {
+  static func step(_ path: FilePath, _ dtype: DType) throws -> () throws -> Void {
     let model = try MoEDecoder.open(path, dtype: dtype)
     let named = model.parameters
     let optimizer = AdamW(named, settings: try AdamWSettings())
