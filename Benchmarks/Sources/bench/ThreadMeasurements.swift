@@ -15,22 +15,37 @@ enum ThreadMeasurements {
     var title: String { "threads: \(rawValue)" }
   }
 
-  /// Prints how often a step of the work ran in a second, over so many seconds.
-  static func measure(_ work: Work, seconds: Double, in folder: FilePath) throws {
+  /// Prints how often a step of the work ran in a second with `threads` and with one, which take turns every second: what
+  /// else the machine does changes with time.
+  static func measure(_ work: Work, threads: Int, rounds: Int, in folder: FilePath) throws {
     let step = try step(work, folder)
     for _ in 0..<3 { try step() }
-    // Runs that are to be side by side start together.
-    print("\(work.title): ready")
-    fflush(nil)
-    let clock = ContinuousClock()
-    let (start, end) = (clock.now, clock.now + .seconds(seconds))
-    var count = 0
-    while clock.now < end {
-      try step()
-      count += 1
+    var (many, one) = (Rate(), Rate())
+    for _ in 0..<rounds {
+      Engine.threadCount = threads
+      try many.add(step)
+      Engine.threadCount = 1
+      try one.add(step)
     }
-    let rate = Double(count) / ((clock.now - start) / Duration.seconds(1))
-    print("\(work.title): \(rate) per second")
+    print("\(work.title): \(many.perSecond) \(one.perSecond) per second")
+  }
+
+  /// Steps over a time.
+  private struct Rate {
+    private var count = 0
+    private var time = Duration.zero
+
+    var perSecond: Double { Double(count) / (time / Duration.seconds(1)) }
+
+    /// Runs steps for a second.
+    mutating func add(_ step: () throws -> Void) rethrows {
+      let start = ContinuousClock.now
+      repeat {
+        try step()
+        count += 1
+      } while ContinuousClock.now - start < .seconds(1)
+      time += ContinuousClock.now - start
+    }
   }
 
   private static func step(_ work: Work, _ folder: FilePath) throws -> () throws -> Void {

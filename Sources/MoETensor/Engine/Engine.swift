@@ -4,9 +4,9 @@ import CTorch
 public enum Engine {
   /// The number of threads that one operation may use.
   ///
-  /// The default is the number of cores. Two processes whose threads compete for the same cores
-  /// slow each other down by an order of magnitude, so ranks that share a machine should use one
-  /// thread each.
+  /// The default is `OMP_NUM_THREADS` or, without that, the number of processors that this process
+  /// may use. Threads that find no free processor are not waited for, but ranks that share a machine
+  /// do best with one thread each.
   ///
   /// - Precondition: A new value is at least 1.
   public static var threadCount: Int {

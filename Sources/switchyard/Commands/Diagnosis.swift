@@ -120,7 +120,15 @@ enum Diagnosis {
       }
     }
     return
-      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(count(Engine.threadCount, "thread")), f32 bf16 f16 products\(origin("torch"))"
+      "\(Engine.version), \(Engine.kernelInstructionSet) kernels, \(threads), f32 bf16 f16 products\(origin("torch"))"
+  }
+
+  /// The number of threads, beside that of processors if that is smaller.
+  private static var threads: String {
+    let threads = count(Engine.threadCount, "thread")
+    let processors = Engine.processorCount
+    return Engine.threadCount > processors
+      ? "\(threads) on \(count(processors, "processor"))" : threads
   }
 
   /// Compares the kernels of this machine with libtorch's products.

@@ -45,13 +45,12 @@ struct EngineOptions: ParsableArguments {
 
   /// Configures the engine; to be called before any computation.
   func apply() {
-    guard let threads else { return }
-    let cores = ProcessInfo.processInfo.activeProcessorCount
-    if threads > cores {
-      Output.message(
-        "note: --threads \(threads) is more than the \(cores) processors of this machine, which makes everything slower"
-      )
-    }
-    Engine.threadCount = threads
+    if let threads { Engine.threadCount = threads }
+    let (cores, count) = (Engine.processorCount, Engine.threadCount)
+    guard count > cores else { return }
+    let source = threads.map { "--threads \($0)" } ?? "OMP_NUM_THREADS=\(count)"
+    Output.message(
+      "note: \(source) is more than the \(cores) processors of this process, which makes everything slower"
+    )
   }
 }
