@@ -22,6 +22,7 @@ static inline uint64_t region_state(uint32_t number, bool quiet, int members, in
   return (uint64_t)number << 32 | (quiet ? QUIET : 0) | (uint64_t)members << 16 | (uint64_t)claimed;
 }
 
+extern _Atomic long stats[16];
 struct Crew {
   // Threads spin on this line.
   _Alignas(64) _Atomic uint64_t state;
@@ -32,8 +33,10 @@ struct Crew {
   _Alignas(64) Bell finished;
   // The caller has waited for long.
   _Atomic bool is_awaited;
-  // How often a worker had lost its processor when it finished a member that the caller waited for.
-  _Atomic uint32_t preemptions;
+  // How long workers had no processor while the caller waited for them, in nanoseconds, since the program's start.
+  _Atomic int64_t absence;
+  // When a worker last finished a member.
+  _Atomic int64_t worker_end;
   _Alignas(64) _Atomic uint64_t worker_runs;
   // One sleeping worker looks now and then whether a quiet region needs it after all.
   _Atomic bool has_watcher;
@@ -41,6 +44,7 @@ struct Crew {
   _Atomic int references;
   // Known to the caller only.
   int workers;
+  Presence caller;
 };
 
 // Callers and places ----------------------------------------------------------------------------------------------
@@ -106,6 +110,7 @@ static int claim(Crew *crew, bool is_caller) {
 }
 
 void crew_summon(Crew *crew) {
+  stats[8]++;
   uint64_t state = atomic_load(&crew->state);
   while (waits_quietly(state) && !atomic_compare_exchange_weak(&crew->state, &state, state & ~QUIET)) {
   }
@@ -123,6 +128,7 @@ static void sleep_until_work(Crew *crew) {
   if (has_work(state) || atomic_load(&crew->is_closing)) return;
   // A caller that opens a quiet region rings if it finds no watcher, so that one of both sees the other.
   bool watches = (is_scarce(now()) || waits_quietly(state)) && !atomic_exchange(&crew->has_watcher, true);
+  stats[10]++;
   if (!watches) {
     bell_sleep(&crew->work, seen, -1);
     return;
@@ -137,17 +143,19 @@ static void sleep_until_work(Crew *crew) {
 static void *work(void *pointer) {
   Crew *crew = pointer;
   is_inside = true;
-  long preemptions = preemption_count();
+  Presence presence;
+  presence_start(&presence);
   while (true) {
     int member = claim(crew, false);
     if (member >= 0) {
+      presence_renew(&presence, now());
       crew->body(crew->context, member);
       atomic_fetch_add_explicit(&crew->worker_runs, 1, memory_order_relaxed);
       if (atomic_load_explicit(&crew->is_awaited, memory_order_relaxed)) {
-        long count = preemption_count();
-        if (count != preemptions) atomic_fetch_add(&crew->preemptions, 1);
-        preemptions = count;
+        atomic_fetch_add(&crew->absence, presence_gap(&presence));
+        presence_start(&presence);
       }
+      atomic_store_explicit(&crew->worker_end, now(), memory_order_relaxed);
       bell_ring(&crew->finished, 1);
       continue;
     }
@@ -159,7 +167,7 @@ static void *work(void *pointer) {
     if (works) continue;
     if (atomic_load(&crew->is_closing)) break;
     sleep_until_work(crew);
-    preemptions = preemption_count();
+    presence_start(&presence);
   }
   release(crew);
   return NULL;
@@ -209,7 +217,7 @@ static const int64_t patience = 200 * MICROSECONDS;
 
 /// Waits until workers have finished `target` rings, after own members that took `own` each.
 static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t own) {
-  uint32_t preemptions = atomic_load(&crew->preemptions);
+  int64_t absence = atomic_load(&crew->absence);
   Spin spin = spin_begin(since);
   while (atomic_load_explicit(&crew->finished.rings, memory_order_acquire) != target) {
     if (spin_continue(&spin)) {
@@ -218,16 +226,34 @@ static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t
     }
     atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);
     uint32_t seen = atomic_load(&crew->finished.rings);
+    stats[9]++;
     if (seen != target) bell_sleep(&crew->finished, seen, -1);
   }
   // Had the caller run the members itself, they would have taken time, too.
   int64_t lost = now() - since - own;
-  if (lost > patience + own && atomic_load(&crew->preemptions) != preemptions) report_loss(lost);
+  absence = atomic_load(&crew->absence) - absence;
+  if (lost > patience + own) { int k = absence > patience ? 3 : 5; stats[k]++; stats[k+1] += lost; }
+  if (lost > patience + own && absence > patience) report_loss(lost < absence ? lost : absence);
+  // Sleep is not a loss of the processor.
+  presence_start(&crew->caller);
+}
+
+/// Reports a loss if the workers have been done for long, because the caller had no processor.
+///
+/// Its workers then compete with it: alone, it would be the only one of this program that needs a processor.
+static void check_own_delay(Crew *crew, int64_t time) {
+  int64_t lost = time - atomic_load_explicit(&crew->worker_end, memory_order_relaxed);
+  if (lost < preemption_gap) return;
+  int64_t absence = presence_gap(&crew->caller);
+  if (absence > preemption_gap) stats[13]++;
+  if (absence > preemption_gap) report_loss(lost < absence ? lost : absence);
+  presence_start(&crew->caller);
 }
 
 static void run_region(Crew *crew, bool quiet, int helpers, int members, void *context,
                        void (*body)(void *context, int member)) {
   int64_t start = now();
+  presence_renew(&crew->caller, start);
   uint32_t base = atomic_load_explicit(&crew->finished.rings, memory_order_relaxed);
   crew->context = context;
   crew->body = body;
@@ -247,9 +273,12 @@ static void run_region(Crew *crew, bool quiet, int helpers, int members, void *c
   for (int member = 0; member >= 0; member = claim(crew, true), ++run) body(context, member);
   crew_enter(old);
   uint32_t target = base + (uint32_t)(members - run);
-  if (atomic_load_explicit(&crew->finished.rings, memory_order_acquire) == target) return;
   int64_t time = now();
-  wait_for_workers(crew, target, time, (time - start) / run);
+  if (atomic_load_explicit(&crew->finished.rings, memory_order_acquire) == target) {
+    if (run < members) check_own_delay(crew, time);
+  } else {
+    wait_for_workers(crew, target, time, (time - start) / run);
+  }
 }
 
 void crew_run_team(Crew *crew, int members, void *context, void (*body)(void *context, int member)) {

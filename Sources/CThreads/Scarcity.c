@@ -1,42 +1,45 @@
-// When to stop sharing work: after a loss of t, callers work alone for 8 t, and for twice as long each time when they
-// lose again soon after. What is lost is then at most a ninth of what one thread achieves, and far less in the long run;
-// a machine that becomes quiet is noticed within a quarter of a second.
+// When to stop sharing work: after a loss of t, callers work alone for 4 t; for twice as long, up to 64 t, when more than an
+// eighth of the time since they last shared again was lost; and for half as long when less was. So short bursts of other
+// work cost little, and beside programs that keep computing, a small part of the time is lost; a machine that becomes
+// quiet is noticed within a quarter of a second.
 
 #define _GNU_SOURCE
 #include "CThreads.h"
 #include "Waiting.h"
-
-#include <sys/resource.h>
 
 #if defined(__linux__)
 #include <sched.h>
 #endif
 #include <unistd.h>
 
-static const int64_t first_factor = 8, last_factor = 64;
+/// Times a loss.
+static const int64_t first_factor = 4, last_factor = 64;
 static const int64_t longest_scarcity = 250 * MILLISECONDS;
-// A loss this soon after callers shared again means that nothing has changed.
-static const int64_t trial = 50 * MILLISECONDS;
-
 static _Atomic int64_t scarce_until;
-static _Atomic int64_t factor;
+static _Atomic int64_t factor = 4;
 
 bool is_scarce(int64_t time) { return time < atomic_load_explicit(&scarce_until, memory_order_relaxed); }
 
-int64_t scarcity_end(void) { return atomic_load_explicit(&scarce_until, memory_order_relaxed); }
-
+#include <stdio.h>
+#include <stdlib.h>
+_Atomic long stats[16]; // STATS
+__attribute__((destructor)) static void show_stats(void) {
+  if (getenv("STATS")) fprintf(stderr, "losses %ld lost %.0f ms scarce %.0f ms | wait stalls %ld (%.0f ms) nopre %ld (%.0f ms) gaps %ld | summons %ld | sleeps caller %ld worker %ld | regions %ld quiet %ld alone %ld\n", stats[0], stats[1]*1e-6, stats[2]*1e-6, stats[3], stats[4]*1e-6, stats[5], stats[6]*1e-6, stats[7], stats[8], stats[9], stats[10], stats[11], stats[12], stats[13]);
+}
 void report_loss(int64_t lost) {
+  stats[0]++; stats[1]+=lost;
   // Two threads that report at once may overwrite each other, which changes a duration and nothing else.
   int64_t time = now(), end = atomic_load(&scarce_until), times = atomic_load(&factor);
   if (time < end) {
     // A part of the same loss.
-  } else if (end != 0 && time < end + trial) {
+  } else if (8 * lost > time - end) {
     times = times * 2 > last_factor ? last_factor : times * 2;
   } else {
-    times = first_factor;
+    times = times / 2 < first_factor ? first_factor : times / 2;
   }
   atomic_store(&factor, times);
   int64_t duration = lost * times < longest_scarcity ? lost * times : longest_scarcity;
+  if (time + duration > end) stats[2] += time + duration - (end > time ? end : time);
   if (time + duration > end) atomic_store(&scarce_until, time + duration);
 }
 
@@ -45,13 +48,16 @@ void cthreads_set_scarce(int64_t nanoseconds) {
   atomic_store(&scarce_until, nanoseconds == 0 ? 0 : now() + nanoseconds);
 }
 
-long preemption_count(void) {
-#if defined(__linux__)
-  struct rusage usage;
-  if (getrusage(RUSAGE_THREAD, &usage) == 0) return usage.ru_nivcsw;
-#endif
-  static _Atomic long different;
-  return atomic_fetch_add(&different, 1);
+static int64_t processor_time(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (int64_t)time.tv_sec * 1000 * MILLISECONDS + time.tv_nsec;
+}
+
+void presence_start(Presence *presence) { *presence = (Presence){now(), processor_time()}; }
+
+int64_t presence_gap(const Presence *presence) {
+  return (now() - presence->time) - (processor_time() - presence->processor_time);
 }
 
 int cthreads_processor_count(void) {

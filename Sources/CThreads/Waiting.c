@@ -16,10 +16,6 @@
 static const int64_t longest_spin = 500 * MICROSECONDS;
 // While processors are scarce, others make better use of them.
 static const int64_t shortest_spin = 5 * MICROSECONDS;
-// A thread that finds such a gap in its spinning had lost its processor to another program: interrupts and threads of
-// the kernel take less.
-static const int64_t preemption_gap = 1 * MILLISECONDS;
-
 static inline void pause_processor(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();
@@ -32,6 +28,7 @@ bool spin_continue(Spin *spin) {
   for (int i = 0; i < 4; ++i) pause_processor();
   int64_t time = now();
   if (time - spin->last > preemption_gap) {
+    extern _Atomic long stats[16]; stats[7]++;
     report_loss(time - spin->last);
     return false;
   }

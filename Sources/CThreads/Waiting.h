@@ -11,6 +11,10 @@
 #define MICROSECONDS INT64_C(1000)
 #define MILLISECONDS INT64_C(1000000)
 
+/// A thread that makes no progress for so long, though it has work, had lost its processor to another program: interrupts
+/// and most threads of the kernel take less.
+static const int64_t preemption_gap = 300 * MICROSECONDS;
+
 /// Monotonic time in nanoseconds.
 static inline int64_t now(void) {
   struct timespec time;
@@ -51,12 +55,21 @@ bool spin_continue(Spin *spin);
 
 /// Whether callers should work alone at this time.
 bool is_scarce(int64_t time);
-/// The end of the time in which they should.
-int64_t scarcity_end(void);
 /// Reports that `lost` nanoseconds passed in which a thread was needed, or spun, and had no processor.
 void report_loss(int64_t lost);
 
-/// How often the system has taken the processor from the calling thread; always another number if that is not known.
-long preemption_count(void);
+/// A moment of the calling thread, to tell later how long it had no processor since.
+typedef struct {
+  int64_t time, processor_time;
+} Presence;
+
+/// Starts anew, which is a call of the system.
+void presence_start(Presence *presence);
+/// Starts anew if the last start is so long ago that it matters.
+static inline void presence_renew(Presence *presence, int64_t time) {
+  if (time - presence->time > preemption_gap) presence_start(presence);
+}
+/// For how long the thread was not running since the start.
+int64_t presence_gap(const Presence *presence);
 
 #endif
