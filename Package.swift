@@ -95,8 +95,10 @@ let modules: [Module] = [
     testDependencies: ["MoECore", "MoETracing", "MoEPlacement", "MoEEvaluation", system]),
 ]
 
-/// The functions of GCC's OpenMP runtime that `CThreads` defines. Programs must export them, because libtorch's calls of them
-/// are bound when a program starts; `Tests/MoETensorTests/OpenMPTests.swift` compares this list with the header.
+/// The functions of GCC's OpenMP runtime that `CThreads` defines.
+///
+/// Programs must export them, because libtorch's calls of them are bound when a program starts;
+/// `Tests/MoETensorTests/OpenMPTests.swift` compares what is exported with the header.
 let openMP = """
   GOMP_parallel GOMP_barrier GOMP_loop_static_start GOMP_loop_static_next GOMP_loop_dynamic_start
   GOMP_loop_dynamic_next GOMP_loop_guided_start GOMP_loop_guided_next

@@ -22,7 +22,6 @@ static inline uint64_t region_state(uint32_t number, bool quiet, int members, in
   return (uint64_t)number << 32 | (quiet ? QUIET : 0) | (uint64_t)members << 16 | (uint64_t)claimed;
 }
 
-extern _Atomic long stats[16];
 struct Crew {
   // Threads spin on this line.
   _Alignas(64) _Atomic uint64_t state;
@@ -110,7 +109,6 @@ static int claim(Crew *crew, bool is_caller) {
 }
 
 void crew_summon(Crew *crew) {
-  stats[8]++;
   uint64_t state = atomic_load(&crew->state);
   while (waits_quietly(state) && !atomic_compare_exchange_weak(&crew->state, &state, state & ~QUIET)) {
   }
@@ -128,7 +126,6 @@ static void sleep_until_work(Crew *crew) {
   if (has_work(state) || atomic_load(&crew->is_closing)) return;
   // A caller that opens a quiet region rings if it finds no watcher, so that one of both sees the other.
   bool watches = (is_scarce(now()) || waits_quietly(state)) && !atomic_exchange(&crew->has_watcher, true);
-  stats[10]++;
   if (!watches) {
     bell_sleep(&crew->work, seen, -1);
     return;
@@ -226,13 +223,11 @@ static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t
     }
     atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);
     uint32_t seen = atomic_load(&crew->finished.rings);
-    stats[9]++;
     if (seen != target) bell_sleep(&crew->finished, seen, -1);
   }
   // Had the caller run the members itself, they would have taken time, too.
   int64_t lost = now() - since - own;
   absence = atomic_load(&crew->absence) - absence;
-  if (lost > patience + own) { int k = absence > patience ? 3 : 5; stats[k]++; stats[k+1] += lost; }
   if (lost > patience + own && absence > patience) report_loss(lost < absence ? lost : absence);
   // Sleep is not a loss of the processor.
   presence_start(&crew->caller);
@@ -245,7 +240,6 @@ static void check_own_delay(Crew *crew, int64_t time) {
   int64_t lost = time - atomic_load_explicit(&crew->worker_end, memory_order_relaxed);
   if (lost < preemption_gap) return;
   int64_t absence = presence_gap(&crew->caller);
-  if (absence > preemption_gap) stats[13]++;
   if (absence > preemption_gap) report_loss(lost < absence ? lost : absence);
   presence_start(&crew->caller);
 }

@@ -4,8 +4,8 @@
 // progress beside another busy program, or sleep at once, which costs a third of the speed on a quiet machine. The
 // linker finds the functions of the program before those of libgomp, so libtorch's regions come here.
 //
-// Values are those that libgomp would give: the number of members of a region, their numbers, and what omp_get_max_threads
-// returns in and outside of regions. Nested regions have one member, as by default there.
+// Values are those that libgomp would give: the number of members of a region, their numbers, and what
+// omp_get_max_threads returns in and outside of regions. Nested regions have one member, as by default there.
 //
 // On macOS, this file is empty: libtorch's threads there are those of LLVM's runtime.
 
@@ -27,7 +27,7 @@
 
 typedef enum { STATIC, DYNAMIC, GUIDED } Schedule;
 
-/// A construct whose work the members of a team share. The first that reaches it makes it; the last that leaves frees it.
+/// What the members of a team share in a construct. The first that reaches it makes it, the last that leaves frees it.
 typedef struct Construct {
   struct Construct *next;
   /// The construct's place in the order in which every member reaches the team's.

@@ -1,7 +1,7 @@
-// When to stop sharing work: after a loss of t, callers work alone for 4 t; for twice as long, up to 64 t, when more than an
-// eighth of the time since they last shared again was lost; and for half as long when less was. So short bursts of other
-// work cost little, and beside programs that keep computing, a small part of the time is lost; a machine that becomes
-// quiet is noticed within a quarter of a second.
+// When to stop sharing work: after a loss of t, callers work alone for 4 t; for twice as long, up to 64 t, when more
+// than an eighth of the time since they last shared again was lost; and for half as long when less was. So short bursts of
+// other work cost little, and beside programs that keep computing, a small part of the time is lost; a machine that
+// becomes quiet is noticed within a quarter of a second.
 
 #define _GNU_SOURCE
 #include "CThreads.h"
@@ -14,20 +14,15 @@
 
 /// Times a loss.
 static const int64_t first_factor = 4, last_factor = 64;
+/// Nanoseconds.
 static const int64_t longest_scarcity = 250 * MILLISECONDS;
+
 static _Atomic int64_t scarce_until;
 static _Atomic int64_t factor = 4;
 
 bool is_scarce(int64_t time) { return time < atomic_load_explicit(&scarce_until, memory_order_relaxed); }
 
-#include <stdio.h>
-#include <stdlib.h>
-_Atomic long stats[16]; // STATS
-__attribute__((destructor)) static void show_stats(void) {
-  if (getenv("STATS")) fprintf(stderr, "losses %ld lost %.0f ms scarce %.0f ms | wait stalls %ld (%.0f ms) nopre %ld (%.0f ms) gaps %ld | summons %ld | sleeps caller %ld worker %ld | regions %ld quiet %ld alone %ld\n", stats[0], stats[1]*1e-6, stats[2]*1e-6, stats[3], stats[4]*1e-6, stats[5], stats[6]*1e-6, stats[7], stats[8], stats[9], stats[10], stats[11], stats[12], stats[13]);
-}
 void report_loss(int64_t lost) {
-  stats[0]++; stats[1]+=lost;
   // Two threads that report at once may overwrite each other, which changes a duration and nothing else.
   int64_t time = now(), end = atomic_load(&scarce_until), times = atomic_load(&factor);
   if (time < end) {
@@ -39,7 +34,6 @@ void report_loss(int64_t lost) {
   }
   atomic_store(&factor, times);
   int64_t duration = lost * times < longest_scarcity ? lost * times : longest_scarcity;
-  if (time + duration > end) stats[2] += time + duration - (end > time ? end : time);
   if (time + duration > end) atomic_store(&scarce_until, time + duration);
 }
 

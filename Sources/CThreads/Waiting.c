@@ -28,7 +28,6 @@ bool spin_continue(Spin *spin) {
   for (int i = 0; i < 4; ++i) pause_processor();
   int64_t time = now();
   if (time - spin->last > preemption_gap) {
-    extern _Atomic long stats[16]; stats[7]++;
     report_loss(time - spin->last);
     return false;
   }

@@ -11,8 +11,8 @@
 #define MICROSECONDS INT64_C(1000)
 #define MILLISECONDS INT64_C(1000000)
 
-/// A thread that makes no progress for so long, though it has work, had lost its processor to another program: interrupts
-/// and most threads of the kernel take less.
+/// A thread that makes no progress for so long, though it has work, had lost its processor to another program:
+/// interrupts and most threads of the kernel take less.
 static const int64_t preemption_gap = 300 * MICROSECONDS;
 
 /// Monotonic time in nanoseconds.

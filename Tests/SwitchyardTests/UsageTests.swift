@@ -43,6 +43,22 @@ struct UsageTests {
     #expect(run.errors.hasPrefix("Error: ") && run.errors.contains(name), "\(run.errors)")
   }
 
+  @Test("do not change when threads outnumber processors, which a note says")
+  func threads() throws {
+    let command = ["generate", "no", "--prompt", "a"]
+    for (options, environment, source) in [
+      (["--threads", "4096"], [:], "--threads 4096"),
+      ([], ["OMP_NUM_THREADS": "3000"], "OMP_NUM_THREADS=3000"),
+      (["--threads", "1"], ["OMP_NUM_THREADS": "3000"], nil),
+      (["--threads", "1"], [:], nil),
+    ] as [([String], [String: String], String?)] {
+      let run = try Program.run(command + options, environment: environment)
+      let notes = run.errors.split(separator: "\n").filter { $0.hasPrefix("note: ") }
+      #expect(run.exitCode == 1 && notes.count == (source == nil ? 0 : 1), "\(run.errors)")
+      if let source { #expect(notes.first?.hasPrefix("note: \(source) is more") == true) }
+    }
+  }
+
   @Test("are 64 for negative tokens")
   func negativeToken() throws {
     let run = try Program.run("tokenizer", "decode", "no", "--", "-1")

@@ -39,7 +39,8 @@ struct Bench: ParsableCommand {
     if isChosen("large model") { try LargeModel.measure(in: folder) }
     for work in ThreadMeasurements.Work.allCases where only.contains(work.title) {
       try ThreadMeasurements.measure(
-        work, threads: threads, rounds: rounds, in: models.map { FilePath($0) } ?? folder)
+        work, threads: threads, alone: alone, rounds: rounds,
+        in: models.map { FilePath($0) } ?? folder)
     }
     if isChosen("placement") { try PlacementMeasurements.measure() }
     if isChosen("tracing: counting") { try TracingMeasurements.counting(in: folder) }

@@ -15,9 +15,13 @@ enum ThreadMeasurements {
     var title: String { "threads: \(rawValue)" }
   }
 
-  /// Prints how often a step of the work ran in a second with `threads` and with one, which take turns every second: what
-  /// else the machine does changes with time.
-  static func measure(_ work: Work, threads: Int, rounds: Int, in folder: FilePath) throws {
+  /// Prints how often a step of the work ran in a second with `threads` and, unless `alone`, with one; they take turns every
+  /// second, because what else the machine does changes with time.
+  static func measure(
+    _ work: Work, threads: Int, alone: Bool, rounds: Int, in folder: FilePath
+  )
+    throws
+  {
     let step = try step(work, folder)
     for _ in 0..<3 { try step() }
     var (many, one) = (Rate(), Rate())
@@ -25,9 +29,10 @@ enum ThreadMeasurements {
       Engine.threadCount = threads
       try many.add(step)
       Engine.threadCount = 1
-      try one.add(step)
+      if !alone { try one.add(step) }
     }
-    print("\(work.title): \(many.perSecond) \(one.perSecond) per second")
+    let rates = alone ? "\(many.perSecond)" : "\(many.perSecond) \(one.perSecond)"
+    print("\(work.title), steps per second: \(rates)")
   }
 
   /// Steps over a time.

@@ -1,12 +1,12 @@
 // Threads that share the work of one caller, and the waiting between them.
 //
 // A region has members 0 to n-1. They are not threads: threads claim them. The caller runs member 0, its workers claim
-// others, and what nobody has claimed when the caller gets there, the caller runs itself. So a worker whose processor is
-// busy with something else is overtaken, and waited for only if it lost the processor within a member.
+// others, and what is unclaimed when the caller gets there, the caller runs itself. So a worker whose processor is busy
+// with something else is overtaken, and waited for only if it lost the processor within a member.
 //
-// Whoever waits spins for a short time and then sleeps. A thread that loses its processor while another waits for it, or
-// while it spins, shows that processors are scarce; callers then work alone for a time in proportion to what was lost,
-// so that waiting costs a bounded fraction of the time, and try again afterwards (Scarcity.c).
+// Whoever waits spins for a short time and then sleeps. A thread that loses its processor while another waits for it,
+// or while it spins, shows that processors are scarce; callers then work alone for a time in proportion to what was
+// lost, so that waiting costs a bounded fraction of the time, and try again afterwards (Scarcity.c).
 //
 // Every calling thread has workers of its own, which start when they are first needed, and end with it.
 #ifndef CTHREADS_H

@@ -46,11 +46,13 @@ struct EngineOptions: ParsableArguments {
   /// Configures the engine; to be called before any computation.
   func apply() {
     if let threads { Engine.threadCount = threads }
-    let (cores, count) = (Engine.processorCount, Engine.threadCount)
-    guard count > cores else { return }
-    let source = threads.map { "--threads \($0)" } ?? "OMP_NUM_THREADS=\(count)"
+    let variable = ProcessInfo.processInfo.environment["OMP_NUM_THREADS"]
+    // libtorch may use fewer than the variable says.
+    let count = threads ?? variable.flatMap { Int($0) } ?? 1
+    guard count > Engine.processorCount else { return }
+    let source = threads == nil ? "OMP_NUM_THREADS=\(count)" : "--threads \(count)"
     Output.message(
-      "note: \(source) is more than the \(cores) processors of this process, which makes everything slower"
+      "note: \(source) is more than the \(Engine.processorCount) processors of this process, which makes everything slower"
     )
   }
 }
