@@ -12,7 +12,7 @@ enum VersionReport {
     let extensions = features.isEmpty ? "none of those looked for" : features.joined(separator: " ")
     return """
       switchyard \(version)
-      kernels    \(Engine.kernelVersion.name)
+      kernels    \(Engine.kernelVersion.name), of \(KernelVersion.available.map(\.name).joined(separator: " "))
       libtorch   \(Engine.version), kernels for \(Engine.kernelInstructionSet)
       HiGHS      \(HiGHSSolver.version)
       MPI        \(MPICommunicator.isBuiltIn ? "built in" : "not built in")
