@@ -30,7 +30,7 @@ static estimate product(estimate a, estimate b) {
 
 static estimate exactly(double value) { return (estimate){value, 0}; }
 
-static estimate element(const void *from, size_t at) { return exactly(trial_number(false, from, at)); }
+static estimate element(bool narrow, const void *from, size_t at) { return exactly(trial_number(narrow, from, at)); }
 
 static estimate sum_of(gradients from, size_t at) { return (estimate){from.value[at], from.error[at]}; }
 
@@ -42,11 +42,17 @@ typedef struct {
   gradients weights, rows;
 } reference;
 
+/// The gradient of element k of the output of an assignment's token.
+static estimate output_gradient(const reference *r, size_t a, size_t k) {
+  const ckernels_experts *f = r->work->forward;
+  return element(f->narrow, r->work->gradient, (size_t)r->routing->rows[a] * f->hidden + k);
+}
+
 /// Adds one assignment's inner value n to all gradients.
 static void add_inner_value(reference *r, size_t a, size_t n, estimate change) {
   const ckernels_experts *f = r->work->forward;
   const size_t e = expert_of(r->routing, a), token = (size_t)r->routing->rows[a], hidden = f->hidden;
-  const estimate weight = element(r->work->weights, a);
+  const estimate weight = element(false, r->work->weights, a);
   const inner_products p = products_of(f, e, token, n);
   const estimate z = f->gate ? p.gate : p.up;
   const estimate activation = {activation_value(f->activation, z.value),
@@ -59,12 +65,12 @@ static void add_inner_value(reference *r, size_t a, size_t n, estimate change) {
   add_product(r->weights, a, h, change);
   if (f->up_bias) add_product(r->up_bias[e], n, up, exactly(1));
   for (size_t k = 0; k < hidden; ++k) {
-    const estimate x = element(f->x, token * hidden + k);
+    const estimate x = element(f->narrow, f->x, token * hidden + k);
     if (f->gate) add_product(r->gate[e], n * hidden + k, gate, x);
-    if (f->gate) add_product(r->rows, a * hidden + k, gate, element(f->gate[e], n * hidden + k));
+    if (f->gate) add_product(r->rows, a * hidden + k, gate, element(f->narrow, f->gate[e], n * hidden + k));
     add_product(r->up[e], n * hidden + k, up, x);
-    add_product(r->rows, a * hidden + k, up, element(f->up[e], n * hidden + k));
-    const estimate output = product(element(r->work->gradient, token * hidden + k), weight);
+    add_product(r->rows, a * hidden + k, up, element(f->narrow, f->up[e], n * hidden + k));
+    const estimate output = product(output_gradient(r, a, k), weight);
     add_product(r->down[e], k * f->inner + n, output, h);
   }
 }
@@ -72,15 +78,15 @@ static void add_inner_value(reference *r, size_t a, size_t n, estimate change) {
 static void add_assignment(trial *t, reference *r, size_t a) {
   const ckernels_experts *f = r->work->forward;
   const size_t e = expert_of(r->routing, a), hidden = f->hidden;
-  const float *output = (const float *)r->work->gradient + (size_t)r->routing->rows[a] * hidden;
   const gradients inner = zeros(t, f->inner);
   for (size_t n = 0; n < f->inner; ++n) {
-    for (size_t k = 0; k < hidden; ++k) add_product(inner, n, element(f->down[e], k * f->inner + n), element(output, k));
+    for (size_t k = 0; k < hidden; ++k)
+      add_product(inner, n, element(f->narrow, f->down[e], k * f->inner + n), output_gradient(r, a, k));
     add_inner_value(r, a, n, sum_of(inner, n));
   }
   for (size_t k = 0; k < hidden && f->down_bias; ++k) {
-    add_product(r->weights, a, element(f->down_bias[e], k), element(output, k));
-    add_product(r->down_bias[e], k, element(output, k), element(r->work->weights, a));
+    add_product(r->weights, a, element(f->narrow, f->down_bias[e], k), output_gradient(r, a, k));
+    add_product(r->down_bias[e], k, output_gradient(r, a, k), element(false, r->work->weights, a));
   }
 }
 
@@ -148,11 +154,15 @@ static void compare(trial *t, unsigned options, size_t hidden, size_t inner) {
   const routing r = routed(t);
   expert_weights weights = {0};
   ckernels_experts forward = experts_work(t, options, &r, hidden, inner, &weights);
-  float *x = trial_numbers(t, false, r.tokens * hidden);
-  float *gradient = trial_numbers(t, false, r.tokens * hidden);
+  const bool narrow = options & NARROW;
+  void *x = trial_numbers(t, narrow, r.tokens * hidden), *gradient = trial_numbers(t, narrow, r.tokens * hidden);
   // One token has values for which activations reach their limits; nobody asks for the last one.
-  for (size_t k = 0; k < hidden; ++k) x[(size_t)r.rows[0] * hidden + k] *= 512;
-  for (size_t k = 0; k < hidden; ++k) x[(r.tokens - 1) * hidden + k] = gradient[(r.tokens - 1) * hidden + k] = NAN;
+  for (size_t k = 0; k < hidden; ++k) {
+    const size_t large = (size_t)r.rows[0] * hidden + k, last = (r.tokens - 1) * hidden + k;
+    trial_set(narrow, x, large, 512 * trial_number(narrow, x, large));
+    trial_set(narrow, x, last, NAN);
+    trial_set(narrow, gradient, last, NAN);
+  }
   forward.x = x;
   ckernels_experts_backward work = {.forward = &forward, .gradient = gradient};
   work.weights = trial_numbers(t, false, r.assignments);
@@ -189,8 +199,11 @@ static void backward(trial *t, unsigned options) {
   }
 
 const kernel_case experts_backward_cases[] = {
-    ACTIVATIONS("gate, ", GATE),
-    ACTIVATIONS("", 0),
-    ACTIVATIONS("biases, ", BIAS),
+    ACTIVATIONS("f32, gate, ", GATE),
+    ACTIVATIONS("f32, ", 0),
+    ACTIVATIONS("f32, biases, ", BIAS),
+    ACTIVATIONS("bf16, gate, ", NARROW | GATE),
+    ACTIVATIONS("bf16, ", NARROW),
+    ACTIVATIONS("bf16, biases, ", NARROW | BIAS),
     {0},
 };

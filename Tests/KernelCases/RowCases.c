@@ -1,4 +1,4 @@
-// Normalization by the root mean square, and rotary position embedding.
+// Normalization by the root mean square and its gradients, and rotary position embedding.
 
 #include <math.h>
 
@@ -6,16 +6,21 @@
 
 enum { ROWS = 7 };
 
-static void norm(trial *t, bool narrow, size_t width) {
-  trial_begin(t, "width %zu", width);
+/// Rows of other sizes, one of zeros, and one with a NaN.
+static void *uneven_rows(trial *t, bool narrow, size_t width) {
   void *x = trial_numbers(t, narrow, ROWS * width);
-  // Rows of other sizes, one of zeros, and one with a NaN.
   for (size_t i = 0; i < width; ++i) {
     trial_set(narrow, x, i, 1e3 * trial_random(t));
     trial_set(narrow, x, width + i, 0);
     trial_set(narrow, x, 2 * width + i, 1e-3 * trial_random(t));
   }
   trial_set(narrow, x, 4 * width + width / 2, NAN);
+  return x;
+}
+
+static void norm(trial *t, bool narrow, size_t width) {
+  trial_begin(t, "width %zu", width);
+  void *x = uneven_rows(t, narrow, width);
   ckernels_norm work = {.narrow = narrow, .width = width, .epsilon = 1e-5f, .x = x};
   work.weight = trial_numbers(t, narrow, width);
   trial_seal(t);
@@ -36,9 +41,67 @@ static void norm(trial *t, bool narrow, size_t width) {
   }
 }
 
+/// x̂ = x / √(mean(x²) + ε), y = x̂ · w: ∂x = (w · ∂y − x̂ · mean(w · ∂y · x̂)) / √(…), and ∂w = Σ ∂y · x̂
+/// over a block's rows, which is added to `sums`, and the sizes of its terms to `sizes`.
+static void expect_norm_gradient(trial *t, const ckernels_norm_backward *work, size_t row, double *sums,
+                                 double *sizes) {
+  const ckernels_norm *f = work->forward;
+  const size_t width = f->width, at = row * width;
+  double squares = 0, along = 0, size = 0;
+  for (size_t i = 0; i < width; ++i) squares += pow(trial_number(f->narrow, f->x, at + i), 2);
+  const double factor = 1 / sqrt(squares / (double)width + f->epsilon);
+  for (size_t i = 0; i < width; ++i) {
+    const double gradient = trial_number(f->narrow, work->gradient, at + i);
+    const double unit = trial_number(f->narrow, f->x, at + i) * factor;
+    const double term = gradient * trial_number(f->narrow, f->weight, i) * unit / (double)width;
+    along += term;
+    size += fabs(term);
+    sums[i] += gradient * unit;
+    sizes[i] += fabs(gradient * unit);
+  }
+  for (size_t i = 0; i < width; ++i) {
+    const double change = trial_number(f->narrow, work->gradient, at + i) * trial_number(f->narrow, f->weight, i);
+    const double unit = trial_number(f->narrow, f->x, at + i) * factor;
+    trial_expect(t, "x_gradient", f->narrow, work->x_gradient, at + i, (change - unit * along) * factor,
+                 F32_ERROR * (fabs(change) + fabs(unit) * size) * factor);
+  }
+}
+
+static void norm_gradient(trial *t, bool narrow, size_t width) {
+  enum { BLOCK = 3, BLOCKS = 3 };
+  trial_begin(t, "width %zu", width);
+  ckernels_norm forward = {.narrow = narrow, .width = width, .epsilon = 1e-5f, .x = uneven_rows(t, narrow, width)};
+  forward.weight = trial_numbers(t, narrow, width);
+  ckernels_norm_backward work = {.forward = &forward, .rows = ROWS, .block = BLOCK};
+  work.gradient = trial_numbers(t, narrow, ROWS * width);
+  trial_seal(t);
+  work.x_gradient = trial_results(t, narrow, ROWS * width);
+  work.weight_gradients = trial_results(t, false, BLOCKS * width);
+  trial_table(t)->rms_norm_backward(&work, 1, 2);
+  trial_expect_unwritten(t, "x_gradient", narrow, work.x_gradient, 0, BLOCK * width);
+  trial_expect_unwritten(t, "x_gradient", narrow, work.x_gradient, 2 * BLOCK * width, ROWS * width);
+  trial_expect_unwritten(t, "weight_gradients", false, work.weight_gradients, 0, width);
+  trial_expect_unwritten(t, "weight_gradients", false, work.weight_gradients, 2 * width, BLOCKS * width);
+  trial_table(t)->rms_norm_backward(&work, 2, BLOCKS);
+  trial_table(t)->rms_norm_backward(&work, 0, 1);
+  double *sums = trial_doubles(t, BLOCKS * width), *sizes = trial_doubles(t, BLOCKS * width);
+  for (size_t row = 0; row < ROWS; ++row) {
+    const size_t block = row / BLOCK;
+    expect_norm_gradient(t, &work, row, sums + block * width, sizes + block * width);
+  }
+  for (size_t i = 0; i < BLOCKS * width; ++i)
+    trial_expect(t, "weight_gradients", false, work.weight_gradients, i, sums[i], F32_ERROR * sizes[i]);
+}
+
+static const size_t norm_widths[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, 100, 130};
+
 static void rms_norm(trial *t, unsigned options) {
-  const size_t widths[] = {1, 3, 4, 7, 8, 15, 16, 17, 31, 33, 64, 100, 130};
-  for (size_t i = 0; i < sizeof widths / sizeof *widths; ++i) norm(t, options & NARROW, widths[i]);
+  for (size_t i = 0; i < sizeof norm_widths / sizeof *norm_widths; ++i) norm(t, options & NARROW, norm_widths[i]);
+}
+
+static void rms_norm_gradient(trial *t, unsigned options) {
+  for (size_t i = 0; i < sizeof norm_widths / sizeof *norm_widths; ++i)
+    norm_gradient(t, options & NARROW, norm_widths[i]);
 }
 
 /// One half of a rotated head: x · cosine plus or minus the other half · sine.
@@ -81,6 +144,8 @@ static void rotate(trial *t, unsigned options) {
 const kernel_case row_cases[] = {
     {"normalized rows: f32", rms_norm, 0},
     {"normalized rows: bf16", rms_norm, NARROW},
+    {"normalized rows' gradients: f32", rms_norm_gradient, 0},
+    {"normalized rows' gradients: bf16", rms_norm_gradient, NARROW},
     {"rotated halves: f32", rotate, 0},
     {"rotated halves: bf16", rotate, NARROW},
     {0},
