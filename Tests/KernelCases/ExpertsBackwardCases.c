@@ -189,6 +189,9 @@ static void backward(trial *t, unsigned options) {
   compare(t, options, width, 2 * width);
   // More columns than one product has lanes.
   compare(t, options, trial_table(t)->lanes + width, width);
+  // More numbers of bf16 than are widened at once.
+  if (options & NARROW) compare(t, options, 256 + width, width);
+  if (options & NARROW) compare(t, options, width, 256 + width);
 }
 
 #define ACTIVATIONS(name, options)                                                              \

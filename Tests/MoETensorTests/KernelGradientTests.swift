@@ -119,7 +119,8 @@ struct KernelGradientTests {
     try check([source.normal([rows, width]).cast(to: dtype), weight], "\(rows)×\(width)") {
       $0[0].rmsNorm(weight: $0[1], epsilon: epsilon)
     }
-    try check([source.normal([2, width, rows]).cast(to: dtype), weight], "\(rows)×\(width), strided") {
+    let strided = source.normal([2, width, rows]).cast(to: dtype)
+    try check([strided, weight], "\(rows)×\(width), strided") {
       $0[0].transposed(1, 2).rmsNorm(weight: $0[1], epsilon: epsilon)
     }
   }

@@ -24,7 +24,8 @@ struct KernelVersionTests {
     }
   }
 
-  @Test("names without kernels here are refused", arguments: ["sse", "AVX2", " plain", "a\nb", "\0"])
+  @Test(
+    "names without kernels here are refused", arguments: ["sse", "AVX2", " plain", "a\nb", "\0"])
   func unknown(name: String) throws {
     let error = try #require(throws: KernelVersionError.self) {
       try KernelVersion.chosen(name)

@@ -80,7 +80,7 @@ static void shares_backward(const backward_head *h, size_t first, size_t count) 
       const size_t at = j * lanes + (size_t)v * WIDTH;
       vector share = exponential(load(h->shares + at) * f->scale - load(h->log_sums + v * WIDTH));
       vector change = share * (load(h->changes + at) - load(h->offsets + v * WIDTH)) * f->scale;
-      // What a query does not see must not reach it, not even as 0 · NaN.
+      // Scores that a query does not see may be anything, even infinite.
       const mask seen = whole ? (mask)(all(0) == all(0)) : seeing(f, h->position, v, first + j);
       store(h->shares + at, chosen(seen, share, all(0)));
       store(h->changes + at, chosen(seen, change, all(0)));
