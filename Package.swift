@@ -56,7 +56,7 @@ let modules: [Module] = [
     testDependencies: ["MoECore", system], isAlwaysOptimised: true),
   Module(
     name: "MoETensor", dependencies: ["MoECore", "CTorch", "CKernels", "CThreads", system],
-    testDependencies: ["MoECore", "CThreads", system]),
+    testDependencies: ["MoECore", "CKernels", "CThreads", "KernelCases", system]),
   Module(
     name: "MoERouting", dependencies: ["MoECore", "MoETensor"],
     testDependencies: ["MoECore", "MoETensor"]),
@@ -155,6 +155,11 @@ let program: [Target] = [
     name: "MoETestSupport", dependencies: ["MoECore", "MoETensor", system],
     path: "Tests/MoETestSupport",
     swiftSettings: strict),
+  // In C, so that `Scripts/kernels-elsewhere` can run them where Swift does not.
+  .target(
+    name: "KernelCases", dependencies: ["CKernels"], path: "Tests/KernelCases",
+    exclude: ["Program"], cSettings: strictC + [.unsafeFlags(["-O1"])],
+    linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
 ]
 
 let package = Package(

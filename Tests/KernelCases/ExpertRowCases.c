@@ -62,7 +62,8 @@ static void compare(trial *t, unsigned options, size_t hidden, size_t inner, boo
     up[slot] = trial_numbers(t, narrow, inner * hidden);
     down[slot] = trial_numbers(t, narrow, hidden * inner);
   }
-  ckernels_expert_row work = {.narrow = narrow, .hidden = hidden, .inner = inner, .chosen = CHOSEN, .up = up, .down = down};
+  ckernels_expert_row work = {.narrow = narrow, .hidden = hidden, .inner = inner, .chosen = CHOSEN};
+  work.up = up, work.down = down;
   if (options & GATE) work.gate = gate;
   work.activation = (ckernels_activation)(options >> ACTIVATION_SHIFT);
   work.weights = trial_numbers(t, false, CHOSEN);

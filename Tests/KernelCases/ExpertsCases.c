@@ -6,7 +6,8 @@
 
 enum { BLOCK_BY_BLOCK = 1, KEEPS = 2 };
 
-static void expect_kept(trial *t, const ckernels_experts *work, const routing *r, size_t a, size_t n, inner_products p) {
+static void expect_kept(trial *t, const ckernels_experts *work, const routing *r, size_t a, size_t n,
+                        inner_products p) {
   const size_t at = kept_place(t, r, a, work->inner, n);
   if (work->gate) trial_expect(t, "gate_values", false, work->gate_values, at, p.gate.value, p.gate.error);
   trial_expect(t, "up_values", false, work->up_values, at, p.up.value, p.up.error);

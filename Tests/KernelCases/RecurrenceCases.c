@@ -108,7 +108,8 @@ static void expect_sequence(trial *t, const ckernels_recurrence *work, const cke
   double *state = trial_doubles(t, hidden);
   step steps[LONGEST];
   for (size_t i = 0; i < length; ++i) steps[i] = forward_step(t, work, first + i, state);
-  for (size_t j = 0; j < hidden; ++j) trial_expect(t, "last", false, work->last, sequence * hidden + j, state[j], error);
+  for (size_t j = 0; j < hidden; ++j)
+    trial_expect(t, "last", false, work->last, sequence * hidden + j, state[j], error);
   if (!backward) return;
   for (size_t j = 0; j < hidden; ++j) state[j] = backward->gradient[sequence * hidden + j];
   for (size_t i = length; i-- > 0;) backward_step(t, backward, first + i, steps[i], state);

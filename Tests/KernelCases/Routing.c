@@ -11,7 +11,7 @@ routing routed(trial *t) {
   for (size_t e = 0; e < EXPERTS; ++e) {
     for (size_t done = 0; done < counts[e]; done += lanes) {
       const size_t count = trial_least(lanes, counts[e] - done);
-      r.block[r.blocks++] = (ckernels_block){.expert = e, .first = r.assignments + done, .count = count, .lane = r.lanes};
+      r.block[r.blocks++] = (ckernels_block){e, r.assignments + done, count, r.lanes};
       r.lanes += trial_rounded_up(count, width);
     }
     r.starts[e + 1] = r.blocks;

@@ -251,7 +251,7 @@ static bool passes(trial *t, const kernel_case *c) {
 bool run_case(const kernel_case *c, uint64_t seed, const ckernels_table *table, char *message, size_t capacity) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, catch_faults);
-  trial t = {.table = table, .state = seed, .message = message, .capacity = capacity, .shape = "before the first shape"};
+  trial t = {.table = table, .state = seed, .message = message, .capacity = capacity, .shape = "no shape yet"};
   const bool passed = passes(&t, c);
   current = NULL;
   free_memory(&t);
