@@ -121,6 +121,13 @@ def experts(way, count, k, inner, dtype):
     return torch.inference_mode()(step)
 
 
+def linear(rows, inputs, outputs, dtype):
+    """One linear layer without bias."""
+    kind = torch.bfloat16 if dtype == "bf16" else torch.float32
+    x, weight = torch.randn(rows, inputs).to(kind), (torch.randn(outputs, inputs) * 0.02).to(kind)
+    return torch.inference_mode()(lambda: F.linear(x, weight))
+
+
 BENCHMARKS = {f.__name__: f for f in (tiny_addition, mlp_gradients, mlp_training, checkpoint_open, checkpoint_read)}
 
 print(json.dumps({"name": f"PyTorch {torch.__version__}, safetensors {safetensors.__version__}, "
@@ -131,6 +138,8 @@ for line in sys.stdin:
     name, *words = request["benchmark"].split()
     if name == "experts":
         answer = timed(experts(words[0], *map(int, words[1:4]), words[4]), request["iterations"])
+    elif name == "linear":
+        answer = timed(linear(*map(int, words[:3]), words[3]), request["iterations"])
     else:
         answer = BENCHMARKS[name](request)
     print(json.dumps(answer), flush=True)

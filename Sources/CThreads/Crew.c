@@ -156,7 +156,7 @@ static void *work(void *pointer) {
       bell_ring(&crew->finished, 1);
       continue;
     }
-    Spin spin = spin_begin(now());
+    Spin spin = spin_begin(now(), false);
     bool works = false;
     do {
       works = has_work(atomic_load_explicit(&crew->state, memory_order_relaxed));
@@ -215,7 +215,7 @@ static const int64_t patience = 200 * MICROSECONDS;
 /// Waits until workers have finished `target` rings, after own members that took `own` each.
 static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t own) {
   int64_t absence = atomic_load(&crew->absence);
-  Spin spin = spin_begin(since);
+  Spin spin = spin_begin(since, true);
   while (atomic_load_explicit(&crew->finished.rings, memory_order_acquire) != target) {
     if (spin_continue(&spin)) {
       if (spin.last - since > patience) atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);

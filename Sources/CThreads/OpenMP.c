@@ -176,7 +176,7 @@ void GOMP_parallel(void (*body)(void *data), void *data, unsigned threads, unsig
 
 /// Waits until the bell has another number of rings than `seen`.
 static void wait_for_ring(Bell *bell, uint32_t seen) {
-  Spin spin = spin_begin(now());
+  Spin spin = spin_begin(now(), true);
   while (atomic_load_explicit(&bell->rings, memory_order_acquire) == seen)
     if (!spin_continue(&spin)) bell_sleep(bell, seen, -1);
 }

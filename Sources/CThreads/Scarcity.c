@@ -1,4 +1,4 @@
-// When to stop sharing work: after a loss of t, callers work alone for 4 t; for twice as long, up to 64 t, when more
+// When to stop sharing work: after a loss of t, callers work alone for 4 t; for twice as long, up to 32 t, when more
 // than an eighth of the time since they last shared again was lost; and for half as long when less was. So short bursts of
 // other work cost little, and beside programs that keep computing, a small part of the time is lost; a machine that
 // becomes quiet is noticed within a quarter of a second.
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /// Times a loss.
-static const int64_t first_factor = 4, last_factor = 64;
+static const int64_t first_factor = 4, last_factor = 32;
 /// Nanoseconds.
 static const int64_t longest_scarcity = 250 * MILLISECONDS;
 

@@ -28,7 +28,7 @@ bool spin_continue(Spin *spin) {
   for (int i = 0; i < 4; ++i) pause_processor();
   int64_t time = now();
   if (time - spin->last > preemption_gap) {
-    report_loss(time - spin->last);
+    if (spin->is_needed) report_loss(time - spin->last);
     return false;
   }
   spin->last = time;

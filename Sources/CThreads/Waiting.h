@@ -44,9 +44,11 @@ void bell_sleep(Bell *bell, uint32_t seen, int64_t timeout);
 /// A spin in progress.
 typedef struct {
   int64_t start, last;
+  /// Whether somebody waits for this thread. Otherwise it has nothing to do, and to lose the processor is no loss.
+  bool is_needed;
 } Spin;
 
-static inline Spin spin_begin(int64_t time) { return (Spin){time, time}; }
+static inline Spin spin_begin(int64_t time, bool is_needed) { return (Spin){time, time, is_needed}; }
 
 /// Lets a moment pass; false once this thread should sleep instead.
 bool spin_continue(Spin *spin);

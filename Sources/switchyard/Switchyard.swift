@@ -36,7 +36,7 @@ struct Switchyard: ParsableCommand {
     do {
       let words = CommandLineWords.joiningValues(try CommandLineWords.given())
       try CommandLineWords.checkCommand(words)
-      try Engine.checkKernelVersion()
+      try Engine.checkKernelSettings()
       var command = try parseAsRoot(words)
       try command.run()
       try Output.flush()

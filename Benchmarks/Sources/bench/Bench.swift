@@ -32,6 +32,8 @@ struct Bench: ParsableCommand {
     print(Machine.software)
     print("\(Machine.description); \(threads) threads each, \(rounds) alternating rounds, medians.")
     try engine(folder)
+    let linear = LinearComparisons.all().filter { isChosen($0.title) }
+    if !linear.isEmpty { try measure(linear, with: "torch_peer.py", path: folder) }
     try tokenizers(folder)
     try classifiers(folder)
     let diffusion = try DiffusionComparisons.all().filter { isChosen($0.title) }

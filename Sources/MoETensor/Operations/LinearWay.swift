@@ -1,9 +1,11 @@
+import Foundation
 import MoECore
 
 /// The ways to compute a linear layer on the CPU, and the table that chooses one.
 ///
-/// Every entry was measured; `Scripts/bench --only "linear layer"` measures them again.
-enum LinearWay: Equatable {
+/// `Scripts/bench --only "linear layer"` measures what it chooses, and the ways one by one with
+/// `SWITCHYARD_LINEAR=packedRows`, `oneDNN` or `general`, which forces a way wherever it applies.
+enum LinearWay: String, CaseIterable {
   /// Our kernel for one row, ``Tensor/matrixVectorProduct(_:_:)``: it reads each weight once.
   case oneRow
   /// Our kernel for several rows, ``Tensor/packedRowsLinear(_:bias:)``: it reads weights in place.
@@ -29,6 +31,7 @@ enum LinearWay: Equatable {
     _ dtype: DType, isRecorded: Bool, rows: Int, inputs: Int, outputs: Int,
     kernels: KernelTable = Engine.kernels
   ) -> LinearWay {
+    if let forced { return forced }
     let multiplications = rows * inputs * outputs
     if rows == 1, !isRecorded, dtype == .f32 || dtype == .bf16 { return .oneRow }
     switch dtype {
@@ -38,6 +41,17 @@ enum LinearWay: Equatable {
     case .bf16 where !kernels.multipliesBF16: return isRecorded ? .oneDNN : .packedRows
     default: return .general
     }
+  }
+
+  /// The environment variable that forces a way.
+  static let variable = "SWITCHYARD_LINEAR"
+
+  /// The forced way, if there is one; programs check it with ``Engine/checkKernelSettings()``.
+  private static let forced: LinearWay? = setting.flatMap(LinearWay.init)
+
+  /// What the variable holds, if it is not empty.
+  static var setting: String? {
+    ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
   }
 
   /// The most rows of f32 for which reading a weight in place beats repacking it.
