@@ -33,16 +33,27 @@ struct Switchyard: ParsableCommand {
     StandardStreams.reserve()
     Interruption.install()
     Engine.keepFreedMemory()
+    checkKernelSettings()
     do {
       let words = CommandLineWords.joiningValues(try CommandLineWords.given())
       try CommandLineWords.checkCommand(words)
-      try Engine.checkKernelSettings()
       var command = try parseAsRoot(words)
       try command.run()
       try Output.flush()
       leave(0)
     } catch {
       exit(with: HintedError.adding(to: error))
+    }
+  }
+
+  /// Ends the program if the environment asks for kernels that it does not have; before all else, because even the
+  /// version report names the kernels.
+  private static func checkKernelSettings() {
+    do {
+      try Engine.checkKernelSettings()
+    } catch {
+      StandardError.failure("Error: \(error)")
+      leave(ExitCode.failure.rawValue)
     }
   }
 

@@ -42,7 +42,10 @@ struct ProgramTests {
     let json = try Program.run("doctor", "--json")
     let checks = try JSONDecoder().decode([Check].self, from: Data(json.output.utf8))
     let passed = checks.allSatisfy(\.passed)
-    #expect(checks.map(\.name) == ["libtorch", "kernels", "gradients", "HiGHS", "MPI", "files", "devices"])
+    #expect(
+      checks.map(\.name) == [
+        "libtorch", "kernels", "gradients", "HiGHS", "MPI", "files", "devices",
+      ])
     #expect(passed)
   }
 

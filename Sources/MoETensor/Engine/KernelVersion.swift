@@ -72,17 +72,6 @@ public struct KernelVersion: Hashable, Sendable {
   package func padded(_ count: Int) -> Int { (count + width - 1) / width * width }
 }
 
-/// A way to compute linear layers was asked for that does not exist.
-struct LinearWayError: Error, CustomStringConvertible {
-  var name: String
-
-  var description: String {
-    let names = LinearWay.allCases.map(\.rawValue).joined(separator: ", ")
-    return
-      "\(LinearWay.variable): there is no way '\(name.printable)' to compute linear layers; leave it out, or choose one of: \(names)"
-  }
-}
-
 /// A version of the kernels was asked for that cannot be used.
 public struct KernelVersionError: Error, Hashable, CustomStringConvertible {
   /// What was asked for.
@@ -115,18 +104,8 @@ extension Engine {
     }
   }()
 
-  /// Checks what the environment says about kernels.
-  ///
-  /// - Throws: ``KernelVersionError`` if it asks for kernels that cannot be used, or an error that
-  ///   lists the ways to compute linear layers if it asks for another.
-  public static func checkKernelSettings() throws {
-    _ = try KernelVersion.chosen(forcedKernels)
-    if let name = LinearWay.setting, LinearWay(rawValue: name) == nil {
-      throw LinearWayError(name: name)
-    }
-  }
-
-  private static var forcedKernels: String? {
+  /// What the environment says, if anything.
+  static var forcedKernels: String? {
     ProcessInfo.processInfo.environment[KernelVersion.variable]
   }
 
