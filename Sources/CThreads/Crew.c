@@ -224,6 +224,8 @@ static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t
     atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);
     uint32_t seen = atomic_load(&crew->finished.rings);
     if (seen != target) bell_sleep(&crew->finished, seen, -1);
+    // Sleep is not a loss of the processor, nor is the same gap a second one.
+    spin.last = now();
   }
   // Had the caller run the members itself, they would have taken time, too.
   int64_t lost = now() - since - own;
@@ -259,8 +261,9 @@ static void run_region(Crew *crew, bool quiet, int helpers, int members, void *c
     if (!atomic_load(&crew->has_watcher)) bell_ring(&crew->work, 1);
   } else {
     atomic_store_explicit(&crew->state, state, memory_order_release);
-    int awake = crew->workers - (int)atomic_load_explicit(&crew->work.sleepers, memory_order_relaxed);
-    bell_ring(&crew->work, helpers - awake);
+    // All who sleep: how many there are may change until the bell rings, and one who was about to fall asleep would not
+    // be counted. The bell does nothing if nobody sleeps.
+    bell_ring(&crew->work, helpers);
   }
   bool old = crew_enter(true);
   int run = 0;

@@ -27,8 +27,10 @@ static inline void pause_processor(void) {
 bool spin_continue(Spin *spin) {
   for (int i = 0; i < 4; ++i) pause_processor();
   int64_t time = now();
-  if (time - spin->last > preemption_gap) {
-    if (spin->is_needed) report_loss(time - spin->last);
+  int64_t gap = time - spin->last;
+  if (gap > preemption_gap) {
+    spin->last = time;
+    if (spin->is_needed) report_loss(gap);
     return false;
   }
   spin->last = time;

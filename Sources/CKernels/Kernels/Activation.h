@@ -25,7 +25,8 @@ INLINE vector rounded(vector x) {
 /// e^x within 2 units in the last place; 0 below the range and infinity above it, NaN for NaN.
 INLINE vector exponential(vector x) {
   const float least = -126.f * 0.693147181f;
-  vector bounded = larger(all(least), smaller(all(89.f), x));
+  // NaN counts as 0 until the end: it has no whole number.
+  vector bounded = larger(all(least), smaller(all(89.f), chosen(x != x, all(0), x)));
   vector n = rounded(bounded * 1.44269504f);
   // ln 2 in two parts, so that r keeps full precision.
   vector r = fused(-n, all(0.693359375f), bounded);

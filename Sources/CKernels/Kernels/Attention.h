@@ -118,7 +118,9 @@ static void attend(query_block *block, size_t first, size_t count) {
 #if TILE_VECTORS > 3
     case 4: shares_of_scores(block, 4, first, count); break;
 #endif
+#if TILE_VECTORS > 2
     default: shares_of_scores(block, 3, first, count); break;
+#endif
   }
   if (kind == PAIRS) {
     pair_shares(block->scores, lanes, count);

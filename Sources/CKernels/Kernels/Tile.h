@@ -150,7 +150,9 @@ INLINE void product_of_vectors(storage kind, int vectors, size_t rows, operands 
 #if TILE_VECTORS > 3
     case 4: product_of_rows(kind, 4, rows, o); break;
 #endif
+#if TILE_VECTORS > 2
     default: product_of_rows(kind, 3, rows, o); break;
+#endif
   }
 }
 

@@ -17,7 +17,8 @@
 
 /// x · weightᵀ + bias; f32 or bf16.
 typedef struct {
-  /// Whether numbers are bf16; then `inputs` is even. Sums are always f32.
+  /// Whether numbers are bf16; then `inputs` is even if the table multiplies bf16. Sums are always
+  /// f32.
   bool narrow;
   size_t rows, inputs, outputs;
   /// [rows, inputs].

@@ -109,9 +109,6 @@ extension Engine {
     ProcessInfo.processInfo.environment[KernelVersion.variable]
   }
 
-  /// Whether products of bf16 are faster than those of f32 with the kernels of this process.
-  public static var multipliesBF16: Bool { kernels.multipliesBF16 }
-
   /// The functions of ``kernelVersion``.
   package static let kernels: KernelTable = kernelVersion.table
 }

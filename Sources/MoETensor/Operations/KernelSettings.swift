@@ -12,14 +12,3 @@ extension Engine {
     }
   }
 }
-
-/// A way to compute linear layers was asked for that does not exist.
-struct LinearWayError: Error, CustomStringConvertible {
-  var name: String
-
-  var description: String {
-    let names = LinearWay.allCases.map(\.rawValue).joined(separator: ", ")
-    return
-      "\(LinearWay.variable): there is no way '\(name.printable)' to compute linear layers; leave it out, or choose one of: \(names)"
-  }
-}

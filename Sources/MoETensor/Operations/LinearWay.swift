@@ -27,10 +27,15 @@ enum LinearWay: String, CaseIterable {
   /// | bf16, no products in hardware | no | at least 2 | any | packed rows |
   /// | bf16, no products in hardware | yes | any | any | oneDNN |
   /// | any other | either | any | any | general |
+  ///
+  /// The thresholds were measured on Zen 5 and Zen 4 with AVX-512 and hold for AVX2, whose tiles are
+  /// as fast there. They were not measured for `plain`, for which oneDNN would be the faster way if
+  /// the processor has more than `plain` uses, and for ARM.
   static func best(
     _ dtype: DType, isRecorded: Bool, rows: Int, inputs: Int, outputs: Int,
     kernels: KernelTable = Engine.kernels
   ) -> LinearWay {
+    guard rows > 0 else { return .general }
     if let forced { return forced }
     let multiplications = rows * inputs * outputs
     if rows == 1, !isRecorded, dtype == .f32 || dtype == .bf16 { return .oneRow }
@@ -56,4 +61,15 @@ enum LinearWay: String, CaseIterable {
 
   /// The most rows of f32 for which reading a weight in place beats repacking it.
   private static let mostPackedRows = 192
+}
+
+/// A way to compute linear layers was asked for that does not exist.
+struct LinearWayError: Error, CustomStringConvertible {
+  var name: String
+
+  var description: String {
+    let names = LinearWay.allCases.map(\.rawValue).joined(separator: ", ")
+    return
+      "\(LinearWay.variable): there is no way '\(name.printable)' to compute linear layers; leave it out, or choose one of: \(names)"
+  }
 }

@@ -22,7 +22,9 @@ extension Tensor {
     else { return nil }
     let (rows, outputs) = (count / inputs, weight.size(0))
     let isNarrow = dtype == .bf16
-    guard bias.map({ $0.shape == [outputs] }) ?? true, !isNarrow || inputs.isMultiple(of: 2)
+    let kernels = Engine.kernels
+    guard bias.map({ $0.shape == [outputs] }) ?? true,
+      !isNarrow || !kernels.multipliesBF16 || inputs.isMultiple(of: 2)
     else { return nil }
     let input = contiguous()
     let result = Tensor.uninitialized(shape.dropLast() + [outputs], dtype: dtype)
@@ -34,7 +36,6 @@ extension Tensor {
     var work = unsafe ckernels_linear(
       narrow: isNarrow, rows: rows, inputs: inputs, outputs: outputs, x: x, weight: w,
       bias: offsets, packed: nil, result: y)
-    let kernels = Engine.kernels
     let packed = unsafe Tensor.uninitialized(
       [kernels.functions.linear_packed_count(&work)], dtype: .f32)
     defer { extendLifetime((input, weight, bias, result, packed)) }

@@ -39,7 +39,8 @@ extension Tensor {
         let product = Tensor.matrixVectorProduct(self, weight)
       else { return nil }
       return bias.map { product + $0 } ?? product
-    case .packedRows: return packedRowsLinear(weight, bias: bias)
+    case .packedRows:
+      return packedRowsLinear(weight, bias: bias) ?? oneDNNLinear(weight, bias: bias)
     case .oneDNN: return oneDNNLinear(weight, bias: bias)
     case .general: return nil
     }

@@ -55,8 +55,14 @@ public struct TrainingSettings: Sendable {
     return switch precision {
     case .f32: .f32
     case .bf16: .bf16
-    case .auto: Engine.multipliesBF16 ? .bf16 : .f32
+    case .auto: hasBF16 ? .bf16 : .f32
     }
+  }
+
+  /// Whether this processor multiplies bf16 in hardware, whichever kernels are used: other kernels
+  /// must not change what a run computes.
+  private static var hasBF16: Bool {
+    Engine.processorFeatures.contains { $0 == "AVX512-BF16" || $0 == "AMX-TILE" }
   }
 }
 

@@ -48,7 +48,7 @@ struct EngineOptions: ParsableArguments {
     if let threads { Engine.threadCount = threads }
     let variable = ProcessInfo.processInfo.environment["OMP_NUM_THREADS"]
     // libtorch may use fewer than the variable says.
-    let count = threads ?? variable.flatMap { Int($0) } ?? 1
+    let count = threads ?? variable.flatMap { Int($0.prefix { $0 != "," }) } ?? 1
     guard count > Engine.processorCount else { return }
     let source = threads == nil ? "OMP_NUM_THREADS=\(count)" : "--threads \(count)"
     Output.message(
