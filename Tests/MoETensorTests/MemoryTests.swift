@@ -101,7 +101,8 @@ struct MemoryTests {
         weights[index].copyElements(of: gradient)
         highest = max(highest, try privateMemory() - before)
       }
-      precondition(highest < 24_000_000, "\(highest) bytes")
+      // Three gradients exist at a time; three more may be kept for reuse by another thread.
+      precondition(highest < 32_000_000, "\(highest) bytes")
     }
     await #expect(processExitsWith: .success) {
       let (weights, loss) = chain()
