@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 /// Times a loss.
-static const int64_t first_factor = 4, last_factor = 32;
+enum { first_factor = 4, last_factor = 32 };
 /// Nanoseconds.
 static const int64_t longest_scarcity = 250 * MILLISECONDS;
 
 static _Atomic int64_t scarce_until;
-static _Atomic int64_t factor = 4;
+static _Atomic int64_t factor = first_factor;
 
 bool is_scarce(int64_t time) { return time < atomic_load_explicit(&scarce_until, memory_order_relaxed); }
 

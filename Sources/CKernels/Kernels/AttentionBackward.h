@@ -89,11 +89,7 @@ static void shares_backward(const backward_head *h, size_t first, size_t count) 
 
 /// to[key][column] += Σ_lane packed[key][lane] · rows[lane][column].
 static void add_to_keys(const backward_head *h, const float *packed, size_t keys, const float *rows, float *to) {
-  const size_t lanes = (size_t)h->vectors * WIDTH;
-  for (size_t c = 0; c < h->row; c += LANES) {
-    int vectors = h->row - c < LANES ? (int)((h->row - c) / WIDTH) : VECTORS;
-    strided_product(F32, vectors, keys, (operands){packed, lanes, 1, rows + c, h->row, h->count, to + c, h->row, true});
-  }
+  product_over_lanes(packed, keys, (size_t)h->vectors * WIDTH, h->count, rows, h->row, to, true);
 }
 
 static void backward_of_keys(const backward_head *h, size_t first, size_t count) {

@@ -90,11 +90,7 @@ static void row_gradients(const backward_block *b) {
 /// to[r][column] (+)= Σ_lane packed[r][lane] · rows[lane][column].
 static void weight_gradient(const backward_block *b, const float *packed, size_t count, const float *rows,
                             size_t columns, float *to) {
-  for (size_t c = 0; c < columns; c += LANES) {
-    int vectors = columns - c < LANES ? (int)((columns - c) / WIDTH) : VECTORS;
-    strided_product(F32, vectors, count,
-                    (operands){packed, b->lanes, 1, rows + c, columns, b->block->count, to + c, columns, b->adds});
-  }
+  product_over_lanes(packed, count, b->lanes, b->block->count, rows, columns, to, b->adds);
 }
 
 /// to[r] (+)= Σ_lane packed[r][lane]; lanes without an assignment hold 0.

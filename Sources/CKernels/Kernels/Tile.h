@@ -174,6 +174,16 @@ MAYBE_UNUSED static void product(storage kind, int vectors, size_t rows, const v
   strided_product(kind, vectors, rows, (operands){b, row_step, step, a, lanes, depth, c, lanes, adds});
 }
 
+/// to[r][column] (+)= Σ_lane packed[r][lane] · rows[lane][column] for the first `depth` lanes, f32;
+/// `columns`, a multiple of WIDTH, is also the distance of rows and of results.
+MAYBE_UNUSED static void product_over_lanes(const float *packed, size_t count, size_t lanes, size_t depth,
+                                            const float *rows, size_t columns, float *to, bool adds) {
+  for (size_t c = 0; c < columns; c += LANES) {
+    int vectors = columns - c < LANES ? (int)((columns - c) / WIDTH) : VECTORS;
+    strided_product(F32, vectors, count, (operands){packed, lanes, 1, rows + c, columns, depth, to + c, columns, adds});
+  }
+}
+
 /// packed[k][lane] = row(lane)[k] for `count` numbers of up to WIDTH rows, in the form that a
 /// product reads; a NULL row counts as zeros.
 MAYBE_UNUSED static void pack_rows(storage kind, const void *const row[WIDTH], size_t count, float *packed,
