@@ -75,12 +75,20 @@ public struct Dispatch {
   /// - Returns: Shape `[assignments, width]`.
   public func gather(_ x: Tensor) -> Tensor { x.selecting(tokens) }
 
-  /// Weights the experts' outputs and sums them per token.
+  /// Weights the experts' outputs and sums them per token, in the order of the token's own list.
   ///
   /// - Parameter answers: Shape `[assignments, width]`, in the order of the assignments.
   /// - Returns: Shape `[tokens, width]`; zeros for tokens without an expert.
   public func combine(_ answers: Tensor) -> Tensor {
     let weighted = answers * weights.cast(to: answers.dtype).expandingAxis(1)
+    if case .byToken(_, let k) = routing.choice, !places.isEmpty {
+      // The order of the experts' numbers would tell a token's sum from that of the kernels.
+      let slots = (0..<k).map { slot in
+        let chosen = stride(from: slot, to: places.count, by: k).map { Int(places[$0]) }
+        return weighted.selecting(Tensor(chosen).moved(to: answers.device))
+      }
+      return slots.dropFirst().reduce(slots[0], +)
+    }
     let zeros = Tensor.zeros(
       [tokenCount, answers.size(1)], dtype: answers.dtype, on: answers.device)
     return zeros.adding(weighted, at: tokens)

@@ -57,6 +57,18 @@ struct DispatchTests {
     }
   }
 
+  @Test("sums answers in the order of the token's own list")
+  func ownOrder() {
+    // In f32, (2²⁴ + 1) − 2²⁴ and (1 + 2²⁴) − 2²⁴ are 0, and (2²⁴ − 2²⁴) + 1 is 1.
+    let lists = [[0, 1, 2], [0, 2, 1], [1, 0, 2]]
+    let routing = Routing(
+      tokenCount: 3, expertCount: 3, choice: .byToken(experts: lists.flatMap(\.self), k: 3),
+      weights: Tensor.ones([3, 3]), probabilities: Tensor.ones([3, 3]))
+    let values: [Double] = [16_777_216, 1, -16_777_216]
+    let sums = Dispatch(routing).run(Tensor.ones([3, 1])) { expert, rows in rows * values[expert] }
+    #expect(sums.array(of: Float.self) == [0, 1, 0])
+  }
+
   @Test("lays assignments out expert by expert, tokens in order")
   func layout() {
     let routing = Routing(

@@ -21,8 +21,8 @@ typedef struct {
   storage kind;
   /// Keys and values of this head.
   const void *keys, *values;
-  /// Position of the first lane's query.
-  size_t position;
+  /// Position of the first lane's query, and the first key that any query sees.
+  size_t position, seen;
   int vectors;
   float *query;   // [width units][lanes]
   float *scores;  // [KEYS][lanes]; then exp(score − largest), in pairs if values are
@@ -92,15 +92,17 @@ static void pair_shares(float *scores, size_t lanes, size_t count) {
     }
 }
 
-/// Packs the values of two neighbouring keys into one word; a missing neighbour counts as zeros.
+/// Packs the values of two neighbouring keys into one word; a missing neighbour, or one that no query
+/// sees, counts as zeros.
 static void pair_values(const query_block *block, size_t first, size_t count) {
   const size_t width = block->work->width, step = block->work->value_step;
   const uint16_t *values = (const uint16_t *)block->values + first * step;
   for (size_t j = 0; j < count; j += 2)
     for (size_t d = 0; d < width; d += WIDTH) {
       const size_t part = width - d;
-      half_words low = load_part_of_halves(values + j * step + d, part);
-      half_words high = j + 1 < count ? load_part_of_halves(values + (j + 1) * step + d, part) : (half_words)(uint16_t)0;
+      half_words none = (half_words)(uint16_t)0;
+      half_words low = first + j >= block->seen ? load_part_of_halves(values + j * step + d, part) : none;
+      half_words high = j + 1 < count ? load_part_of_halves(values + (j + 1) * step + d, part) : none;
       word_bits both = __builtin_convertvector(low, word_bits) | __builtin_convertvector(high, word_bits) << 16;
       store_part(block->pairs + j / 2 * width + d, part, (vector)both);
     }
@@ -130,6 +132,20 @@ static void attend(query_block *block, size_t first, size_t count) {
   } else {
     product(kind, block->vectors, work->width, unit_at(kind, block->values, first * work->value_step), 1,
             work->value_step, block->scores, count, block->answer, true);
+  }
+}
+
+/// Passes over the keys before `end` that a query sees.
+///
+/// Blocks of keys, and pairs of bf16 values, begin at fixed multiples, so that a query's sums do not
+/// depend on the queries beside it, nor on the part of a prompt that it was read in.
+static void attend_to_all(query_block *block, size_t end) {
+  block->seen = first_key(block->work, block->position);
+  size_t key = block->kind == PAIRS ? block->seen / 2 * 2 : block->seen;
+  while (key < end) {
+    const size_t next = (key / KEYS + 1) * KEYS, last = next < end ? next : end;
+    attend(block, key, last - key);
+    key = last;
   }
 }
 
@@ -190,9 +206,7 @@ static void attention_of_block(const ckernels_attention *work, size_t index, voi
   block.pairs = (word *)block.answer + work->width * LANES;
   const size_t query = row * work->query_batch + head * work->query_head + first_query * work->query_step;
   begin(&block, unit_at(kind, work->query, units(kind, query)), count);
-  size_t key = first_key(work, block.position);
-  for (size_t end = work->sees_all ? work->keys : block.position + count; key < end; key += KEYS)
-    attend(&block, key, end - key < KEYS ? end - key : KEYS);
+  attend_to_all(&block, work->sees_all ? work->keys : block.position + count);
   store_answers(&block, count, (row * work->queries + first_query) * work->heads * work->width + head * work->width);
   for (size_t i = 0; i < count && work->log_sums; ++i)
     work->log_sums[(row * work->heads + head) * work->queries + first_query + i] =

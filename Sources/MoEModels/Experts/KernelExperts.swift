@@ -184,33 +184,26 @@ struct KernelExperts: ExpertBank {
   ) {
     let wide = x.cast(to: .f32)
     let chosen = dispatch.rows.count
-    // The factors in ascending order of experts, like the pointers.
-    var factors = [Float](repeating: 0, count: chosen)
-    for (choice, place) in byToken.places.enumerated() {
-      factors[Int(place)] = unsafe weights.loadUnaligned(
-        fromByteOffset: choice * MemoryLayout<Float>.size, as: Float.self)
-    }
+    // In the order of the token's own list, in which the answers of several rows are summed, too.
+    pointers.listBusy(byToken.places)
     let values = Tensor.uninitialized([chosen, inner], dtype: .f32)
     defer { extendLifetime((wide, values, pointers)) }
-    unsafe factors.withUnsafeBufferPointer { factors in
-      let work = unsafe ckernels_expert_row(
-        narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
-        chosen: chosen,
-        gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
-        weights: factors.baseAddress, x: wide.floats,
-        values: values.freshFloats, result: result)
-      let width = Engine.kernels.width
-      let groups = (chosen * inner + width - 1) / width
-      Engine.parallel(groups, grain: max(1, (1 << 15) / (width * hidden))) { part in
-        unsafe withUnsafePointer(to: work) {
-          unsafe Engine.kernels.functions.expert_row_inner(
-            $0, part.lowerBound * width, min(part.upperBound * width, chosen * inner))
-        }
+    let work = unsafe ckernels_expert_row(
+      narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner, chosen: chosen,
+      gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
+      weights: weights.assumingMemoryBound(to: Float.self), x: wide.floats,
+      values: values.freshFloats, result: result)
+    let width = Engine.kernels.width
+    let groups = (chosen * inner + width - 1) / width
+    Engine.parallel(groups, grain: max(1, (1 << 15) / (width * hidden))) { part in
+      unsafe withUnsafePointer(to: work) {
+        unsafe Engine.kernels.functions.expert_row_inner(
+          $0, part.lowerBound * width, min(part.upperBound * width, chosen * inner))
       }
-      Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
-        unsafe withUnsafePointer(to: work) {
-          unsafe Engine.kernels.functions.expert_row_result($0, part.lowerBound, part.upperBound)
-        }
+    }
+    Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
+      unsafe withUnsafePointer(to: work) {
+        unsafe Engine.kernels.functions.expert_row_result($0, part.lowerBound, part.upperBound)
       }
     }
   }
@@ -274,6 +267,19 @@ struct KernelExperts: ExpertBank {
       }
       busy += 1
     }
+  }
+
+  /// Puts the experts that have tokens into another order: `order[i]` is the present place of the new i-th.
+  func listBusy(_ order: [Int32]) {
+    unsafe Self.reorder(busyGate, order)
+    unsafe Self.reorder(busyUp, order)
+    unsafe Self.reorder(busyDown, order)
+  }
+
+  private static func reorder(_ list: List?, _ order: [Int32]) {
+    guard let list = unsafe list else { return }
+    let listed = unsafe order.map { unsafe list[Int($0)] }
+    for place in order.indices { unsafe list[place] = unsafe listed[place] }
   }
 
   deinit {

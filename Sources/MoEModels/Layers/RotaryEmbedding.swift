@@ -67,18 +67,29 @@ public struct RotaryEmbedding {
   public func angles(_ range: Range<Int>, on device: Device) -> Angles {
     let known = table.angles?.cosine.size(0) ?? 0
     if range.upperBound > known || table.angles?.cosine.device != device {
-      table.angles = computed(max(range.upperBound, 2 * known, 256), on: device)
+      table.angles = computed(max(range.upperBound, 2 * known), on: device)
     }
-    guard let all = table.angles else { return computed(range.upperBound, on: device) }
+    let all = table.angles ?? computed(range.upperBound, on: device)
     return Angles(
       cosine: all.cosine.slice(axis: 0, range), sine: all.sine.slice(axis: 0, range))
   }
 
+  /// Positions whose angles are computed together.
+  ///
+  /// The engine computes the last elements of a tensor, which fill no vector, in another way. In blocks of one size
+  /// a position has the same angles however long the table is.
+  private static let block = 256
+
+  /// The angles of at least the first `count` positions.
   private func computed(_ count: Int, on device: Device) -> Angles {
     withoutGradients {
-      let positions = Tensor.range(0..<count).cast(to: .f32).expandingAxis(1)  // [positions, 1]
-      let angle = (positions * frequencies).moved(to: device)  // [positions, width / 2]
-      return Angles(cosine: angle.cos() * amplitude, sine: angle.sin() * amplitude)
+      let angles = stride(from: 0, to: max(1, count), by: Self.block).map { start in
+        let positions = Tensor.range(start..<start + Self.block).cast(to: .f32).expandingAxis(1)
+        return (positions * frequencies).moved(to: device)  // [block, width / 2]
+      }
+      return Angles(
+        cosine: Tensor.concatenated(angles.map { $0.cos() * amplitude }, axis: 0),
+        sine: Tensor.concatenated(angles.map { $0.sin() * amplitude }, axis: 0))
     }
   }
 
