@@ -16,15 +16,16 @@ public enum AtomicDirectory {
   ) throws -> Result {
     let target = try checkedTarget(path)
     let temporary = target.temporarySibling
-    guard unsafe temporary.withPlatformString({ unsafe mkdir($0, 0o777) }) == 0 else {
-      throw FileError(creatingIn: target.folder, for: path, code: errno)
+    try TemporaryPaths.add(temporary) {
+      guard unsafe temporary.withPlatformString({ unsafe mkdir($0, 0o777) }) == 0 else {
+        throw FileError(creatingIn: target.folder, for: path, code: errno)
+      }
     }
-    TemporaryPaths.add(temporary)
     defer { TemporaryPaths.remove(temporary) }
     do {
       let result = try body(temporary)
       temporary.synchronize()
-      try temporary.rename(to: target)
+      try TemporaryPaths.uninterrupted { try temporary.rename(to: target) }
       target.folder.synchronize()
       return result
     } catch {

@@ -96,12 +96,10 @@ public struct AtomicFile: ~Copyable {
     }
     #endif
     let name = path.temporarySibling
-    TemporaryPaths.add(name)
-    let named = posixOpen(name, O_CREAT | O_EXCL | O_WRONLY)
-    guard named >= 0 else {
-      let code = errno
-      TemporaryPaths.remove(name)
-      throw FileError(creatingIn: path.folder, for: path, code: code)
+    let named = try TemporaryPaths.add(name) { () throws(FileError) in
+      let named = posixOpen(name, O_CREAT | O_EXCL | O_WRONLY)
+      guard named >= 0 else { throw FileError(creatingIn: path.folder, for: path, code: errno) }
+      return named
     }
     return (named, name)
   }
@@ -124,17 +122,19 @@ public struct AtomicFile: ~Copyable {
       throw FileError(operation: "fsync", path: path, code: errno)
     }
     let name = temporary ?? path.temporarySibling
-    TemporaryPaths.add(name)
     defer { TemporaryPaths.remove(name) }
     if temporary == nil {
-      let linked = unsafe name.withPlatformString {
-        unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, $0, AT_SYMLINK_FOLLOW)
+      let descriptor = self.descriptor
+      try TemporaryPaths.add(name) { [path] () throws(FileError) in
+        let linked = unsafe name.withPlatformString {
+          unsafe linkat(AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, $0, AT_SYMLINK_FOLLOW)
+        }
+        guard linked == 0 else { throw FileError(operation: "linkat", path: path, code: errno) }
       }
-      guard linked == 0 else { throw FileError(operation: "linkat", path: path, code: errno) }
       temporary = name
     }
     if let mode = try? path.stat().permissions { _ = fchmod(descriptor, mode.rawValue) }
-    try name.rename(to: path)
+    try TemporaryPaths.uninterrupted { [path] () throws(FileError) in try name.rename(to: path) }
     temporary = nil
     path.folder.synchronize()
   }

@@ -9,8 +9,16 @@ public enum TemporaryPaths {
   private static let lock = NSLock()
   nonisolated(unsafe) private static var paths: Set<FilePath> = []
 
-  /// Adds a path before something is created there.
-  package static func add(_ path: FilePath) { _ = lock.withLock { unsafe paths.insert(path) } }
+  /// Creates something and adds its path, between which the program is not interrupted.
+  package static func add<Result, Failure: Error>(
+    _ path: FilePath, creating: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    let result = try creating()
+    _ = unsafe paths.insert(path)
+    return result
+  }
 
   /// Removes a path from the list once nothing is there any more.
   package static func remove(_ path: FilePath) { _ = lock.withLock { unsafe paths.remove(path) } }
@@ -20,7 +28,7 @@ public enum TemporaryPaths {
     beside path: FilePath, _ body: (FilePath) throws -> Result
   ) rethrows -> Result {
     let name = path.temporarySibling
-    add(name)
+    add(name) {}
     defer {
       try? FileManager.default.removeItem(atPath: name.string)
       remove(name)
@@ -28,18 +36,33 @@ public enum TemporaryPaths {
     return try body(name)
   }
 
-  /// Removes what is at a hidden name.
-  package static func discard(_ path: FilePath) throws {
-    add(path)
-    defer { remove(path) }
-    try FileManager.default.removeItem(atPath: path.string)
+  /// Removes a file or folder, after renaming it, so that a partly removed one is never mistaken for a complete one.
+  ///
+  /// - Parameters:
+  ///   - path: What to remove.
+  ///   - replace: Puts something else there before anything is removed; if it fails, the old one is back.
+  package static func discard(_ path: FilePath, replace: () throws -> Void = {}) throws {
+    let aside = path.temporarySibling
+    try add(aside) {
+      try path.rename(to: aside)
+      do { try replace() } catch {
+        try aside.rename(to: path)
+        throw error
+      }
+    }
+    defer { remove(aside) }
+    try FileManager.default.removeItem(atPath: aside.string)
   }
 
-  /// Makes changes between which the program must not be interrupted.
+  /// Makes a change during which the program must not be interrupted.
   ///
   /// - Precondition: `body` neither adds nor removes temporary paths.
-  package static func uninterrupted<Result>(_ body: () throws -> Result) rethrows -> Result {
-    try lock.withLock(body)
+  package static func uninterrupted<Result, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    return try body()
   }
 
   /// Removes everything in the list; to be called right before the program ends, because no atomic

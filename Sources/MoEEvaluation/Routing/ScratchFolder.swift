@@ -9,9 +9,10 @@ struct ScratchFolder {
   /// Creates an empty folder.
   init() throws {
     path = FilePath(NSTemporaryDirectory()).appending("switchyard-\(UUID().uuidString)")
-    TemporaryPaths.add(path)
-    try FileManager.default.createDirectory(
-      atPath: path.string, withIntermediateDirectories: true)
+    try TemporaryPaths.add(path) { [path] in
+      try FileManager.default.createDirectory(
+        atPath: path.string, withIntermediateDirectories: true)
+    }
   }
 
   func remove() {

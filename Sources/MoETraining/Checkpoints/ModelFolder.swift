@@ -24,12 +24,7 @@ enum ModelFolder {
     }
     guard new != path else { return }
     // Between the two there is no model at the path.
-    let old = try TemporaryPaths.uninterrupted {
-      let old = try setAside(path)
-      try new.rename(to: path)
-      return old
-    }
-    try TemporaryPaths.discard(old)
+    try TemporaryPaths.discard(path) { try new.rename(to: path) }
   }
 
   /// Writes one small file.
@@ -39,14 +34,5 @@ enum ModelFolder {
 
   /// Removes a folder, after renaming it, so that a partly removed one is never mistaken for a
   /// complete one.
-  static func remove(_ path: FilePath) throws {
-    try TemporaryPaths.discard(setAside(path))
-  }
-
-  /// Renames a folder to a hidden name, which is returned.
-  private static func setAside(_ path: FilePath) throws -> FilePath {
-    let aside = path.temporarySibling
-    try path.rename(to: aside)
-    return aside
-  }
+  static func remove(_ path: FilePath) throws { try TemporaryPaths.discard(path) }
 }
