@@ -118,7 +118,9 @@ let native: [Target] = [
   .target(
     name: "CTorch", dependencies: ["LibTorch"], cSettings: strictC, cxxSettings: strictCXX),
   // Kernels are made of functions that must vanish into their callers, in debug builds too.
-  .target(name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])]),
+  .target(
+    name: "CKernels", cSettings: strictC + [.unsafeFlags(["-O3"])],
+    linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
   // Threads take turns within microseconds, in debug builds too.
   .target(
     name: "CThreads", cSettings: strictC + [.unsafeFlags(["-O2"])],

@@ -27,12 +27,12 @@ extension MoEDecoder {
       var search = FiniteSearch()
       let rows = tokens.count
       let input = Tensor(tokens, shape: [1, rows]).moved(to: embedding.value.device)
-      let output = run(input, past: 0, random: nil, lastOnly: false) {
-        layer, hidden, angles, context in
+      let output = run(input, in: wholeSequences(input, as: .prompt), false) {
+        layer, hidden, context in
         if layer.place == 0 {
           search.look(at: hidden, rows: rows, "the embedding", weights: "model.embed_tokens.")
         }
-        let output = layer(hidden, angles: angles, cache: nil, context: context)
+        let output = layer(hidden, in: context)
         search.look(
           at: output.hidden, rows: rows, "layer \(layer.place)",
           weights: "model.layers.\(layer.place).")

@@ -4,11 +4,14 @@ import MoETensor
 
 extension MoEDecoder {
   /// Notifies an observer which experts the tokens of a pass chose.
-  func report(_ sparse: [MoELayer.Output], of tokens: Tensor, to observer: any RoutingObserver) {
+  func report(
+    _ sparse: [MoELayer.Output], of tokens: Tensor, lengths: [Int],
+    to observer: any RoutingObserver
+  ) {
     let ids = tokens.cast(to: .i64).array(of: Int.self)
     observer.beginPass(
       tokens: ids.map { Int32(truncatingIfNeeded: $0) },
-      sequenceLengths: Array(repeating: tokens.size(1), count: tokens.size(0)))
+      sequenceLengths: lengths)
     let places = layers.filter { if case .sparse = $0.network { true } else { false } }.map(\.place)
     for (place, output) in zip(places, sparse) {
       observer.observe(

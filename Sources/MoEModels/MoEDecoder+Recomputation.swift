@@ -10,12 +10,12 @@ extension MoEDecoder {
   /// - Throws: `TensorError` when the engine cannot record a layer.
   /// - Precondition: The router does not draw random numbers.
   public func recomputing(_ tokens: Tensor) throws -> Output {
-    try run(tokens, past: 0, random: nil, lastOnly: false) { layer, hidden, angles, context in
+    try run(tokens, in: wholeSequences(tokens, as: nil), false) { layer, hidden, context in
       let prefix = "model.layers.\(layer.place)."
       let weights = parameters.filter { $0.name.hasPrefix(prefix) }.map(\.parameter)
       var routed: MoELayer.Output?
       let results = try recomputed([hidden], parameters: weights) { inputs in
-        let output = layer(inputs[0], angles: angles, cache: nil, context: context)
+        let output = layer(inputs[0], in: context)
         guard let sparse = output.routed else { return [output.hidden] }
         // The choice is the same both times; only the first is counted.
         if routed == nil { routed = sparse.detached }

@@ -21,7 +21,7 @@ public final class MoEDecoder {
   let layers: [DecoderLayer]
   private let norm: Normalization
   private let head: Linear
-  private let rotary: RotaryEmbedding
+  let rotary: RotaryEmbedding
 
   /// Builds a model of the given architecture with weights from a source.
   ///
@@ -75,47 +75,66 @@ public final class MoEDecoder {
     public var sparse: [MoELayer.Output]
   }
 
-  /// Scores the next token at every position.
+  /// Scores the next token at every position of a batch of whole sequences.
+  ///
+  /// Without gradients, a sequence has the same bits as from ``read(_:as:lastOnly:random:observer:)`` as a prompt.
   ///
   /// - Parameters:
   ///   - tokens: Token ids, i64, shape `[batch, positions]`.
-  ///   - cache: Keys and values of earlier positions, to which these are added.
   ///   - random: The random numbers of random routers.
   ///   - lastOnly: Whether only the last position is scored, which saves the head's work on the others.
   ///   - observer: Notified which experts the tokens chose, if given.
   /// - Returns: The logits and what the sparse layers did.
   public func callAsFunction(
-    _ tokens: Tensor, cache: KeyValueCache? = nil, random: RandomSource? = nil,
-    lastOnly: Bool = false, observer: (any RoutingObserver)? = nil
+    _ tokens: Tensor, random: RandomSource? = nil, lastOnly: Bool = false,
+    observer: (any RoutingObserver)? = nil
   ) -> Output {
-    let output = run(tokens, past: cache?.count ?? 0, random: random, lastOnly: lastOnly) {
-      layer, hidden, angles, context in
-      layer(hidden, angles: angles, cache: cache, context: context)
+    let lengths = Array(repeating: tokens.size(1), count: tokens.size(0))
+    let output = run(tokens, in: wholeSequences(tokens, random: random, as: .prompt), lastOnly) {
+      $0($1, in: $2)
     }
-    if let observer { report(output.sparse, of: tokens, to: observer) }
+    if let observer { report(output.sparse, of: tokens, lengths: lengths, to: observer) }
     return output
   }
 
-  /// The forward pass, with each layer applied by `apply`.
+  /// Describes a pass over a batch of whole sequences of equal length.
+  func wholeSequences(
+    _ tokens: Tensor, random: RandomSource? = nil, as arithmetic: Arithmetic?
+  ) -> LayerContext {
+    let positions = tokens.size(1)
+    return LayerContext(
+      angles: rotary.angles(0..<positions, on: embedding.value.device),
+      routing: RoutingContext(
+        sequenceLengths: Array(repeating: positions, count: tokens.size(0)), random: random),
+      arithmetic: arithmetic)
+  }
+
+  /// The forward pass over tokens `[batch, positions]`, with each layer applied by `apply`.
   func run(
-    _ tokens: Tensor, past: Int, random: RandomSource?, lastOnly: Bool,
-    apply: (DecoderLayer, Tensor, RotaryEmbedding.Angles, RoutingContext) throws -> (
+    _ tokens: Tensor, in context: LayerContext, _ lastOnly: Bool,
+    apply: (DecoderLayer, Tensor, LayerContext) throws -> (
       hidden: Tensor, routed: MoELayer.Output?
     )
   ) rethrows -> Output {
-    let (batch, positions) = (tokens.size(0), tokens.size(1))
-    let context = RoutingContext(
-      sequenceLengths: Array(repeating: positions, count: batch), random: random)
-    let angles = rotary.angles(past..<past + positions, on: embedding.value.device)
     var hidden = embedding.value.embedding(tokens)  // [batch, positions, hidden]
     var sparse: [MoELayer.Output] = []
     for layer in layers {
-      let output = try apply(layer, hidden, angles, context)
+      let output = try apply(layer, hidden, context)
       hidden = output.hidden
       if let routed = output.routed { sparse.append(routed) }
     }
-    if lastOnly { hidden = hidden.slice(axis: 1, positions - 1..<positions) }
-    return Output(logits: head(norm(hidden)), sparse: sparse)
+    if lastOnly { hidden = Self.lastRows(hidden, context) }
+    return Output(logits: head(norm(hidden), as: context.arithmetic), sparse: sparse)
+  }
+
+  /// The last position of every sequence.
+  private static func lastRows(_ hidden: Tensor, _ context: LayerContext) -> Tensor {
+    guard !context.sequences.isEmpty else {
+      return hidden.slice(axis: 1, hidden.size(1) - 1..<hidden.size(1))
+    }
+    if context.sequences.count == hidden.size(1) { return hidden }
+    let last = context.sequences.map { $0.rows.upperBound - 1 }
+    return hidden[0].selecting(Tensor(last).moved(to: hidden.device)).expandingAxis(0)
   }
 
   /// The load-balancing loss over all sparse layers together, before its coefficient.
@@ -147,15 +166,15 @@ struct DecoderLayer {
   let network: Network
 
   func callAsFunction(
-    _ x: Tensor, angles: RotaryEmbedding.Angles, cache: KeyValueCache?, context: RoutingContext
+    _ x: Tensor, in context: LayerContext
   ) -> (hidden: Tensor, routed: MoELayer.Output?) {
-    let attended = x + attention(attentionNorm(x), angles: angles, cache: cache, layer: place)
+    let attended = x + attention(attentionNorm(x), in: context, layer: place)
     let normalized = networkNorm(attended)  // [batch, positions, hidden]
     switch network {
-    case .dense(let dense): return (attended + dense(normalized), nil)
+    case .dense(let dense): return (attended + dense(normalized, as: context.arithmetic), nil)
     case .sparse(let sparse):
       let tokens = normalized.reshaped([-1, x.size(2)])  // [batch · positions, hidden]
-      let output = sparse(tokens, in: context)
+      let output = sparse(tokens, in: context.routing, as: context.arithmetic)
       return (attended + output.hidden.reshaped(x.shape), output)
     }
   }

@@ -15,8 +15,9 @@ public protocol LinearWeight {
   /// - Parameters:
   ///   - x: Shape `[…, inputs]`.
   ///   - bias: Shape `[outputs]`, if there is one.
+  ///   - arithmetic: How sums are ordered; `nil` where nobody relies on an order.
   /// - Returns: Shape `[…, outputs]`.
-  func product(_ x: Tensor, bias: Tensor?) -> Tensor
+  func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor
 }
 
 extension Parameter: LinearWeight {
@@ -26,5 +27,7 @@ extension Parameter: LinearWeight {
   public var dtype: DType { value.dtype }
 
   /// The product with the value, a matrix; gradients flow to both.
-  public func product(_ x: Tensor, bias: Tensor?) -> Tensor { x.linear(value, bias: bias) }
+  public func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor {
+    x.linear(value, bias: bias, as: arithmetic)
+  }
 }

@@ -12,6 +12,9 @@ double activation_value(ckernels_activation activation, double x) {
   switch (activation) {
     case CKERNELS_RELU: return x < 0 ? 0 : x;
     case CKERNELS_GELU_TANH: return 0.5 * x * (1 + tanh(gelu_argument(x)));
+    case CKERNELS_GELU: return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    case CKERNELS_TANH: return tanh(x);
+    case CKERNELS_LOGISTIC: return logistic(x);
     case CKERNELS_SILU: break;
   }
   return x * logistic(x);
@@ -24,7 +27,7 @@ double activation_slope(ckernels_activation activation, double x) {
       const double t = tanh(gelu_argument(x));
       return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * gelu_rise(x);
     }
-    case CKERNELS_SILU: break;
+    default: break;  // experts have no others
   }
   return logistic(x) * (1 + x * (1 - logistic(x)));
 }

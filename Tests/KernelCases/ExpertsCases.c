@@ -1,10 +1,11 @@
 // Feed-forward experts on the rows routed to them.
 
 #include <math.h>
+#include <string.h>
 
 #include "Routing.h"
 
-enum { BLOCK_BY_BLOCK = 1, KEEPS = 2 };
+enum { BLOCK_BY_BLOCK = 1, KEEPS = 2, DOTS = 4 };
 
 static void expect_kept(trial *t, const ckernels_experts *work, const routing *r, size_t a, size_t n,
                         inner_products p) {
@@ -15,12 +16,15 @@ static void expect_kept(trial *t, const ckernels_experts *work, const routing *r
 
 static void expect_answers(trial *t, const ckernels_experts *work, const routing *r) {
   double *inner = trial_doubles(t, work->inner), *errors = trial_doubles(t, work->inner);
+  ckernels_experts described = *work;
+  if (work->values) described.narrow = false;  // inner values are f32
   for (size_t a = 0; a < r->assignments; ++a) {
     const size_t expert = expert_of(r, a);
     for (size_t n = 0; n < work->inner; ++n) {
       const inner_products p = products_of(work, expert, (size_t)r->rows[a], n);
       if (work->up_values) expect_kept(t, work, r, a, n, p);
-      const estimate h = inner_value(work, p);
+      const estimate h = inner_value(&described, p);
+      if (work->values) trial_expect(t, "values", false, work->values, a * work->inner + n, h.value, h.error);
       inner[n] = h.value;
       errors[n] = h.error;
     }
@@ -35,6 +39,33 @@ static void expect_answers(trial *t, const ckernels_experts *work, const routing
       trial_expect(t, "answers", false, work->answers, a * work->hidden + k, sum, error);
     }
   }
+}
+
+static void run_pieces(trial *t, void (*step)(const ckernels_experts *, size_t, size_t), const ckernels_experts *work,
+                       size_t blocks, size_t outputs, bool in_parts) {
+  const size_t size = CKERNELS_DOT_OUTPUTS, pieces = blocks * (trial_rounded_up(outputs, size) / size);
+  if (!in_parts) return step(work, 0, pieces);
+  const size_t *order = trial_order(t, pieces);
+  for (size_t i = 0; i < pieces; ++i) step(work, order[i], order[i] + 1);
+}
+
+/// Expects the same bits for blocks of one assignment each.
+static void run_dots(trial *t, ckernels_experts *work, const routing *r, bool in_parts) {
+  const ckernels_table *table = trial_table(t);
+  work->values = trial_results(t, false, r->assignments * work->inner);
+  run_pieces(t, table->experts_dot_inner, work, r->blocks, work->inner, in_parts);
+  run_pieces(t, table->experts_dot_answers, work, r->blocks, work->hidden, in_parts);
+  ckernels_experts alone = *work;
+  alone.values = trial_results(t, false, r->assignments * work->inner);
+  alone.answers = trial_results(t, false, r->assignments * work->hidden);
+  for (size_t a = 0; a < r->assignments; ++a) {
+    const ckernels_block block = {.expert = expert_of(r, a), .first = a, .count = 1};
+    alone.blocks = &block;
+    run_pieces(t, table->experts_dot_inner, &alone, 1, work->inner, in_parts);
+    run_pieces(t, table->experts_dot_answers, &alone, 1, work->hidden, in_parts);
+  }
+  if (memcmp(work->answers, alone.answers, r->assignments * work->hidden * sizeof(float)))
+    trial_fail(t, "answers differ from those of each assignment alone");
 }
 
 static void run_blocks(trial *t, const ckernels_experts *work, const routing *r, unsigned manner) {
@@ -70,7 +101,10 @@ static void compare(trial *t, unsigned options, size_t hidden, size_t inner, uns
   work.answers = trial_results(t, false, r.assignments * hidden);
   if (manner & KEEPS) work.up_values = trial_results(t, false, r.lanes * inner);
   if (manner & KEEPS && work.gate) work.gate_values = trial_results(t, false, r.lanes * inner);
-  run_blocks(t, &work, &r, manner);
+  if (manner & DOTS)
+    run_dots(t, &work, &r, manner & BLOCK_BY_BLOCK);
+  else
+    run_blocks(t, &work, &r, manner);
   expect_answers(t, &work, &r);
 }
 
@@ -81,6 +115,9 @@ static void experts(trial *t, unsigned options) {
   compare(t, options, 24, 40, BLOCK_BY_BLOCK);
   compare(t, options, narrow ? 34 : 33, narrow ? 18 : 17, KEEPS);
   compare(t, options, 2 * width, 3 * width, BLOCK_BY_BLOCK | KEEPS);
+  compare(t, options, 5, 3, DOTS);
+  compare(t, options, 33, 17, DOTS | BLOCK_BY_BLOCK);
+  compare(t, options, 2 * width, 3 * width, DOTS);
 }
 
 #define ACTIVATIONS(name, options)                                                    \

@@ -6,9 +6,9 @@
 #include "Trial.h"
 
 static const kernel_case *const families[] = {
-    matrix_vector_cases, linear_cases,    experts_cases,            experts_backward_cases, expert_row_cases,
-    combine_cases,       attention_cases, attention_backward_cases, row_cases,              recurrence_cases,
-    modulation_cases,
+    linear_cases,    experts_cases,            experts_backward_cases, combine_cases,
+    attention_cases, attention_backward_cases, row_cases,              recurrence_cases,
+    modulation_cases, element_cases,
 };
 
 /// The case with an index; the count of all cases goes to `count` if there is none.

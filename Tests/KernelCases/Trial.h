@@ -80,8 +80,7 @@ static inline size_t trial_least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t trial_rounded_up(size_t count, size_t step) { return (count + step - 1) / step * step; }
 
 // The lists of cases; each ends with a case without a name.
-extern const kernel_case matrix_vector_cases[], linear_cases[], experts_cases[], experts_backward_cases[],
-    expert_row_cases[], combine_cases[], attention_cases[], attention_backward_cases[], row_cases[],
-    recurrence_cases[], modulation_cases[];
+extern const kernel_case linear_cases[], experts_cases[], experts_backward_cases[], combine_cases[], attention_cases[], attention_backward_cases[], row_cases[],
+    recurrence_cases[], modulation_cases[], element_cases[];
 
 #endif

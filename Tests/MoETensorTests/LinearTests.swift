@@ -78,7 +78,7 @@ struct LinearTests {
     }
     for kernels in KernelVersion.all.map(\.table) {
       for (dtype, size) in [(DType.f32, (8, 8)), (.f32, (4096, 4096)), (.bf16, (256, 64))] {
-        expect(.oneRow, dtype, isRecorded: false, rows: 1, size, kernels)
+        expect(.dots, dtype, isRecorded: false, rows: 1, size, kernels)
       }
       expect(.general, .f32, isRecorded: true, rows: 1, (256, 256), kernels)
       expect(.oneDNN, .f32, isRecorded: true, rows: 1, (2048, 1024), kernels)

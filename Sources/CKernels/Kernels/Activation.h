@@ -2,6 +2,8 @@
 #ifndef CKERNELS_ACTIVATION_H
 #define CKERNELS_ACTIVATION_H
 
+#include <math.h>
+
 #include "../Vectors/Vector.h"
 #include "CKernels.h"
 
@@ -42,8 +44,21 @@ INLINE vector logistic(vector x) { return 1 / (1 + exponential(-x)); }
 
 INLINE vector hyperbolic_tangent(vector x) { return 1 - 2 / (exponential(x + x) + 1); }
 
+/// A function of the C library, lane by lane.
+INLINE vector each(float (*function)(float), vector x) {
+  vector y;
+  for (int i = 0; i < WIDTH; ++i) y[i] = function(x[i]);
+  return y;
+}
+
 INLINE vector activated(int activation, vector x) {
   switch (activation) {
+    case CKERNELS_GELU:
+      return .5f * x * (1 + each(erff, x * 0.70710678f));
+    case CKERNELS_TANH:
+      return each(tanhf, x);
+    case CKERNELS_LOGISTIC:
+      return logistic(x);
     case CKERNELS_RELU:
       return larger(all(0), x)  /* its second argument for NaN */;
     case CKERNELS_GELU_TANH: {

@@ -3,11 +3,12 @@
 
 #include "Attention.h"
 #include "AttentionBackward.h"
-#include "ExpertRow.h"
+#include "Elementwise.h"
+#include "ExpertDots.h"
 #include "Experts.h"
 #include "ExpertsBackward.h"
 #include "Linear.h"
-#include "MatrixVector.h"
+#include "LinearDots.h"
 #include "Modulation.h"
 #include "Recurrent.h"
 #include "Rows.h"
@@ -18,17 +19,16 @@
       .width = WIDTH,                                          \
       .lanes = LANES,                                          \
       .multiplies_bf16 = MULTIPLIES_BF16,                      \
-      .matrix_vector_f32 = matrix_vector_f32,                  \
-      .matrix_vector_bf16 = matrix_vector_bf16,                \
       .linear_packed_count = linear_packed_count,              \
       .linear_pack = linear_pack,                              \
       .linear_outputs = linear_outputs,                        \
+      .linear_dots = linear_dots,                              \
       .experts_scratch = experts_scratch,                      \
       .experts_blocks = experts_blocks,                        \
       .experts_backward_scratch = experts_backward_scratch,    \
       .experts_backward_of = experts_backward_of,              \
-      .expert_row_inner = expert_row_inner,                    \
-      .expert_row_result = expert_row_result,                  \
+      .experts_dot_inner = experts_dot_inner,                  \
+      .experts_dot_answers = experts_dot_answers,              \
       .combine = combine,                                      \
       .attention_blocks = attention_blocks,                    \
       .attention_scratch = attention_scratch,                  \
@@ -38,6 +38,7 @@
       .rms_norm = rms_norm,                                    \
       .rms_norm_backward = rms_norm_backward,                  \
       .rotate = rotate,                                        \
+      .activate = activate,                                    \
       .recurrence_kept = recurrence_kept,                      \
       .recurrence_scratch = recurrence_scratch,                \
       .recurrence_forward = recurrence_forward,                \

@@ -13,7 +13,7 @@
 // Only functions and tables are never NULL.
 #pragma clang diagnostic ignored "-Wnullability-completeness"
 
-// Products of few rows ----------------------------------------------------------------------------
+// Products of rows ---------------------------------------------------------------------------------
 
 /// x · weightᵀ + bias; f32 or bf16.
 typedef struct {
@@ -27,7 +27,7 @@ typedef struct {
   const void *weight;
   /// [outputs]; NULL if there is none.
   const void *bias;
-  /// `linear_packed_count` elements, written by the first step and read by the second.
+  /// `linear_packed_count` elements, written by `linear_pack` and read by `linear_outputs`.
   float *packed;
   /// [rows, outputs], written.
   void *result;
@@ -35,7 +35,18 @@ typedef struct {
 
 // Experts -----------------------------------------------------------------------------------------
 
-typedef enum { CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH } ckernels_activation;
+/// The outputs of one piece of `experts_dot_inner` and `experts_dot_answers`.
+enum { CKERNELS_DOT_OUTPUTS = 16 };
+
+/// Experts have the first three.
+typedef enum {
+  CKERNELS_SILU,
+  CKERNELS_RELU,
+  CKERNELS_GELU_TANH,
+  CKERNELS_GELU,
+  CKERNELS_TANH,
+  CKERNELS_LOGISTIC,
+} ckernels_activation;
 
 /// One block of rows of an expert: at most `lanes` consecutive assignments.
 typedef struct {
@@ -67,6 +78,9 @@ typedef struct {
   const ckernels_block *blocks;
   /// [assignments, hidden], written.
   float *answers;
+  /// [assignments, inner], written by `experts_dot_inner` and read by `experts_dot_answers`; NULL for
+  /// `experts_blocks`.
+  float *values;
   /// The products of gate and up before the activation, [lanes of all blocks · inner], written for
   /// the backward pass; both NULL if there is none, and the first also without a gate.
   float *gate_values, *up_values;
@@ -94,23 +108,6 @@ typedef struct {
   /// Gradients of each assignment's row of x, [assignments, hidden], written.
   float *row_gradients;
 } ckernels_experts_backward;
-
-/// The selected experts of one token.
-typedef struct {
-  bool narrow;
-  ckernels_activation activation;
-  size_t hidden, inner, chosen;
-  /// As in `ckernels_experts`, for the selected experts only.
-  const void *const *gate, *const *up, *const *down;
-  /// [chosen].
-  const float *weights;
-  /// [hidden], f32 even if weights are bf16.
-  const float *x;
-  /// [chosen, inner], written by the first step and read by the second.
-  float *values;
-  /// [hidden], written.
-  void *result;
-} ckernels_expert_row;
 
 /// The weighted sum of each token's expert outputs.
 typedef struct {
@@ -206,6 +203,17 @@ typedef struct {
   /// [rows, heads, width], written.
   void *result;
 } ckernels_rotation;
+
+/// activation(x), times a factor if there is one, computed in f32.
+typedef struct {
+  bool narrow;
+  ckernels_activation activation;
+  const void *x;
+  /// NULL if there is none.
+  const void *factor;
+  /// Written.
+  void *result;
+} ckernels_elements;
 
 // Recurrence --------------------------------------------------------------------------------------
 
@@ -313,18 +321,15 @@ typedef struct {
   /// tile by tile, so that products are as fast as those of f32, not faster.
   bool multiplies_bf16;
 
-  /// y[r] = Σ_c weight[r · columns + c] · x[c], summed in f32, for every row r.
-  void (*_Nonnull matrix_vector_f32)(const float *weight, const float *x, float *y, size_t rows, size_t columns);
-  /// The same for bf16, passed and returned as raw bits; sums are f32 and are rounded to nearest
-  /// even.
-  void (*_Nonnull matrix_vector_bf16)(const uint16_t *weight, const uint16_t *x, uint16_t *y, size_t rows,
-                                      size_t columns);
   /// The number of elements of `packed`.
   size_t (*_Nonnull linear_packed_count)(const ckernels_linear *work);
-  /// Packs the rows of x.
-  void (*_Nonnull linear_pack)(const ckernels_linear *work);
+  /// Packs rows width · first to width · last - 1, clipped to `rows`.
+  void (*_Nonnull linear_pack)(const ckernels_linear *work, size_t first, size_t last);
   /// Computes outputs width · first to width · last - 1, clipped to `outputs`.
   void (*_Nonnull linear_outputs)(const ckernels_linear *work, size_t first, size_t last);
+  /// Computes outputs `first` to `last - 1` as dot products, without packing: the sums of a row are the same for any
+  /// number of rows, and others than those of `linear_outputs`.
+  void (*_Nonnull linear_dots)(const ckernels_linear *work, size_t first, size_t last);
   /// Bytes of scratch memory for one call of `experts_blocks`.
   size_t (*_Nonnull experts_scratch)(const ckernels_experts *work);
   /// Computes blocks `first` to `last - 1`.
@@ -333,10 +338,12 @@ typedef struct {
   size_t (*_Nonnull experts_backward_scratch)(const ckernels_experts_backward *work);
   /// Computes the gradients of one expert.
   void (*_Nonnull experts_backward_of)(const ckernels_experts_backward *work, size_t expert, void *scratch);
-  /// Computes inner values `first` to `last - 1` of `chosen · inner`.
-  void (*_Nonnull expert_row_inner)(const ckernels_expert_row *work, size_t first, size_t last);
-  /// Computes results `first` to `last - 1`, once all inner values have been computed.
-  void (*_Nonnull expert_row_result)(const ckernels_expert_row *work, size_t first, size_t last);
+  /// Computes pieces `first` to `last - 1` of the inner values as dot products; every block has a piece for each
+  /// `CKERNELS_DOT_OUTPUTS` inner values.
+  void (*_Nonnull experts_dot_inner)(const ckernels_experts *work, size_t first, size_t last);
+  /// Computes pieces of the answers, once all inner values have been computed; every block has a piece for each
+  /// `CKERNELS_DOT_OUTPUTS` numbers of an answer.
+  void (*_Nonnull experts_dot_answers)(const ckernels_experts *work, size_t first, size_t last);
   /// Computes tokens `first` to `last - 1`.
   void (*_Nonnull combine)(const ckernels_combination *work, size_t first, size_t last);
   /// The number of pieces of work.
@@ -356,6 +363,8 @@ typedef struct {
   void (*_Nonnull rms_norm_backward)(const ckernels_norm_backward *work, size_t first, size_t last);
   /// Computes rows `first` to `last - 1`.
   void (*_Nonnull rotate)(const ckernels_rotation *work, size_t first, size_t last);
+  /// Computes elements `first` to `last - 1`.
+  void (*_Nonnull activate)(const ckernels_elements *work, size_t first, size_t last);
   /// The number of elements that one step of a block keeps.
   size_t (*_Nonnull recurrence_kept)(size_t hidden, size_t lanes);
   /// Bytes of scratch memory for one call of either function below.

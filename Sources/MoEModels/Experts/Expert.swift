@@ -10,9 +10,11 @@ public protocol Expert {
 
   /// Computes the outputs for rows.
   ///
-  /// - Parameter input: The rows, in this expert's view.
+  /// - Parameters:
+  ///   - input: The rows, in this expert's view.
+  ///   - arithmetic: How sums are ordered; `nil` where nobody relies on an order.
   /// - Returns: Shape `[rows, outputs]`.
-  func callAsFunction(_ input: ExpertInput) -> Tensor
+  func callAsFunction(_ input: ExpertInput, as arithmetic: Arithmetic?) -> Tensor
 }
 
 /// The rows that an expert processes, in the view that it reads.

@@ -26,10 +26,15 @@ public struct ExpertRows {
   public let pooled: Tensor
   /// Computes the vectors of all positions of some rows, for experts that read them.
   public let sequence: ((_ rows: [Int]) -> PackedRows)?
+  /// How the experts' sums are ordered; `nil` where nobody relies on an order.
+  public let arithmetic: Arithmetic?
 
   /// Collects views of the same rows.
-  public init(_ pooled: Tensor, sequence: ((_ rows: [Int]) -> PackedRows)? = nil) {
-    (self.pooled, self.sequence) = (pooled, sequence)
+  public init(
+    _ pooled: Tensor, sequence: ((_ rows: [Int]) -> PackedRows)? = nil,
+    as arithmetic: Arithmetic? = nil
+  ) {
+    (self.pooled, self.sequence, self.arithmetic) = (pooled, sequence, arithmetic)
   }
 }
 

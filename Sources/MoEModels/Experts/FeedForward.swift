@@ -25,9 +25,12 @@ public struct FeedForward {
   }
 
   /// Applies the network: `[…, hidden] → […, hidden]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    let inner = gate.map { activation($0(x)) * up(x) } ?? activation(up(x))  // […, inner]
-    return down(inner)
+  public func callAsFunction(_ x: Tensor, as arithmetic: Arithmetic? = nil) -> Tensor {
+    let raised = up(x, as: arithmetic)  // […, inner]
+    let inner =
+      gate.map { activation($0(x, as: arithmetic), times: raised, as: arithmetic) }
+      ?? activation(raised, as: arithmetic)
+    return down(inner, as: arithmetic)
   }
 }
 
@@ -36,10 +39,10 @@ extension FeedForward: Expert {
   public var view: InputView { .pooled }
 
   /// Computes outputs for rows: `[rows, width] → [rows, outputs]`.
-  public func callAsFunction(_ input: ExpertInput) -> Tensor {
+  public func callAsFunction(_ input: ExpertInput, as arithmetic: Arithmetic?) -> Tensor {
     guard case .pooled(let x) = input else {
       preconditionFailure("a feed-forward expert does not read sequences")
     }
-    return self(x)
+    return self(x, as: arithmetic)
   }
 }

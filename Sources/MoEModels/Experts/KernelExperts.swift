@@ -57,49 +57,46 @@ struct KernelExperts: ExpertBank {
       rows.pooled.shape == [dispatch.tokenCount, hidden] && dispatch.counts.count == count,
       "\(rows.pooled.shape) and \(dispatch.counts.count) columns for \(count) experts of width \(hidden)"
     )
-    return runKernel(rows.pooled, dispatch) ?? slices.run(ExpertRows(rows.pooled), dispatch)
+    return runKernel(rows, dispatch) ?? slices.run(rows, dispatch)
   }
 
   /// The outputs, or `nil` if the kernels do not apply: no expert was chosen, a tensor is stored
   /// elsewhere, or unsupported gradients are needed.
-  private func runKernel(_ x: Tensor, _ dispatch: Dispatch) -> Tensor? {
+  private func runKernel(_ rows: ExpertRows, _ dispatch: Dispatch) -> Tensor? {
+    let x = rows.pooled
     guard x.dtype == dtype, !dispatch.rows.isEmpty else { return nil }
     let byToken = dispatch.byToken
     if Tensor.recordsGradients([x, byToken.weights] + dispatch.busyMatrices(of: experts)) {
       return runWithGradients(x, dispatch, byToken)
     }
     guard let pointers = ExpertPointers(experts, counts: dispatch.counts) else { return nil }
-    let input = x.contiguous()
-    let weights = byToken.weights.cast(to: .f32).contiguous()
-    guard dispatch.tokenCount == 1, !hasBias, dispatch.counts.allSatisfy({ $0 <= 1 }) else {
-      return runRows(
-        input, dispatch, byToken, weights, Self.blocks(dispatch.counts), pointers, kept: nil)
-    }
-    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
-    guard let factors = unsafe weights.hostElements, let target = unsafe result.freshElements else {
-      return nil
-    }
-    defer { extendLifetime((weights, result)) }
-    unsafe runRow(input, dispatch, byToken, factors, pointers, into: target)
-    return result
+    return runRows(
+      x.contiguous(), dispatch, byToken, byToken.weights.cast(to: .f32).contiguous(),
+      Self.blocks(dispatch.counts), pointers, kept: nil, as: rows.arithmetic ?? .prompt)
   }
-
-  // MARK: Several tokens
 
   /// Runs every expert on its rows and sums the weighted outputs; `weights` belong to
   /// `byToken.places`.
   func runRows(
     _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: Tensor,
-    _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?
+    _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?,
+    as arithmetic: Arithmetic = .prompt
   ) -> Tensor? {
     let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
+    let values =
+      arithmetic == .decode ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: .f32) : nil
     guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
       let target = unsafe result.freshElements
     else { return nil }
     defer { extendLifetime((x, weights, result)) }
-    unsafe withWork(elements, dispatch, blocks, pointers, answers: answers, kept: kept) {
-      unsafe runBlocks($0, count: blocks.count)
+    unsafe withWork(
+      elements, dispatch, blocks, pointers, answers: answers, values: values, kept: kept
+    ) {
+      switch arithmetic {
+      case .prompt: unsafe runBlocks($0, count: blocks.count)
+      case .decode: unsafe runDots($0, count: blocks.count)
+      }
     }
     unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
     return result
@@ -114,17 +111,17 @@ struct KernelExperts: ExpertBank {
   /// Describes the work on several rows to the kernels.
   func withWork(
     _ x: UnsafeRawPointer, _ dispatch: Dispatch, _ blocks: [ckernels_block],
-    _ pointers: ExpertPointers, answers: Tensor?, kept: Kept?,
+    _ pointers: ExpertPointers, answers: Tensor?, values: Tensor? = nil, kept: Kept?,
     _ body: (UnsafePointer<ckernels_experts>) -> Void
   ) {
-    defer { extendLifetime((answers, pointers, kept)) }
+    defer { extendLifetime((answers, pointers, values, kept)) }
     unsafe dispatch.rows.withUnsafeBufferPointer { rows in
       unsafe blocks.withUnsafeBufferPointer { blocks in
         let work = unsafe ckernels_experts(
           narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
           gate: pointers.gate, up: pointers.up, down: pointers.down, up_bias: pointers.upBias,
           down_bias: pointers.downBias, x: x, rows: rows.baseAddress, blocks: blocks.baseAddress,
-          answers: answers?.freshFloats,
+          answers: answers?.freshFloats, values: values?.freshFloats,
           gate_values: kept?.gate?.freshFloats, up_values: kept?.up.freshFloats)
         unsafe withUnsafePointer(to: work) { unsafe body($0) }
       }
@@ -136,6 +133,22 @@ struct KernelExperts: ExpertBank {
     unsafe Engine.parallelPieces(count, scratch: scratch) {
       unsafe Engine.kernels.functions.experts_blocks(work, $0, $0 + 1, $1)
     }
+  }
+
+  /// Runs few rows per expert as dot products, all threads together on every expert.
+  private func runDots(_ work: UnsafePointer<ckernels_experts>, count: Int) {
+    let size = Int(CKERNELS_DOT_OUTPUTS)
+    func run(
+      _ outputs: Int, from inputs: Int,
+      _ step: @convention(c) (UnsafePointer<ckernels_experts>?, Int, Int) -> Void
+    ) {
+      let pieces = count * ((outputs + size - 1) / size)
+      Engine.parallel(pieces, grain: (1 << 15) / (size * inputs)) { part in
+        unsafe step(work, part.lowerBound, part.upperBound)
+      }
+    }
+    unsafe run(inner, from: hidden, Engine.kernels.functions.experts_dot_inner)
+    unsafe run(hidden, from: inner, Engine.kernels.functions.experts_dot_answers)
   }
 
   /// Splits each expert's assignments into parts of nearly equal size that fill whole vectors.
@@ -175,38 +188,6 @@ struct KernelExperts: ExpertBank {
       }
     }
   }
-
-  // MARK: One token
-
-  private func runRow(
-    _ x: Tensor, _ dispatch: Dispatch, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer,
-    _ pointers: ExpertPointers, into result: UnsafeMutableRawPointer
-  ) {
-    let wide = x.cast(to: .f32)
-    let chosen = dispatch.rows.count
-    // In the order of the token's own list, in which the answers of several rows are summed, too.
-    pointers.listBusy(byToken.places)
-    let values = Tensor.uninitialized([chosen, inner], dtype: .f32)
-    defer { extendLifetime((wide, values, pointers)) }
-    let work = unsafe ckernels_expert_row(
-      narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner, chosen: chosen,
-      gate: pointers.busyGate, up: pointers.busyUp, down: pointers.busyDown,
-      weights: weights.assumingMemoryBound(to: Float.self), x: wide.floats,
-      values: values.freshFloats, result: result)
-    let width = Engine.kernels.width
-    let groups = (chosen * inner + width - 1) / width
-    Engine.parallel(groups, grain: max(1, (1 << 15) / (width * hidden))) { part in
-      unsafe withUnsafePointer(to: work) {
-        unsafe Engine.kernels.functions.expert_row_inner(
-          $0, part.lowerBound * width, min(part.upperBound * width, chosen * inner))
-      }
-    }
-    Engine.parallel(hidden, grain: max(1, (1 << 15) / (chosen * inner))) { part in
-      unsafe withUnsafePointer(to: work) {
-        unsafe Engine.kernels.functions.expert_row_result($0, part.lowerBound, part.upperBound)
-      }
-    }
-  }
 }
 
 /// Addresses of the experts' weights.
@@ -220,10 +201,6 @@ struct KernelExperts: ExpertBank {
   /// Biases of all experts; `nil` if experts have none.
   let upBias: List?
   let downBias: List?
-  /// The same for the experts that have tokens, without biases.
-  let busyGate: List?
-  let busyUp: List
-  let busyDown: List
   private let experts: [DenseExpert]
 
   /// Looks up the addresses of busy experts.
@@ -233,7 +210,7 @@ struct KernelExperts: ExpertBank {
   ///   - counts: Rows per expert.
   init?(_ experts: [DenseExpert], counts: [Int]) {
     self.experts = experts
-    let size = 2 * experts.count
+    let size = experts.count
     let isGated = experts[0].gate != nil
     func list() -> List {
       let list = List.allocate(capacity: size)
@@ -243,16 +220,12 @@ struct KernelExperts: ExpertBank {
     unsafe (gate, up, down) = (isGated ? list() : nil, list(), list())
     let hasBias = experts[0].upBias != nil
     unsafe (upBias, downBias) = (hasBias ? list() : nil, hasBias ? list() : nil)
-    unsafe (busyGate, busyUp, busyDown) = unsafe (
-      gate.map { unsafe $0 + experts.count }, up + experts.count, down + experts.count
-    )
-    var busy = 0
     for (place, expert) in experts.enumerated() where counts[place] > 0 {
       guard let upward = unsafe expert.up.value.hostElements,
         let downward = unsafe expert.down.value.hostElements
       else { return nil }
-      unsafe (up[place], busyUp[busy]) = unsafe (upward, upward)
-      unsafe (down[place], busyDown[busy]) = unsafe (downward, downward)
+      unsafe up[place] = unsafe upward
+      unsafe down[place] = unsafe downward
       if let first = expert.upBias, let second = expert.downBias {
         guard let upward = unsafe first.value.hostElements,
           let downward = unsafe second.value.hostElements
@@ -263,23 +236,8 @@ struct KernelExperts: ExpertBank {
       if let weight = expert.gate {
         guard let elements = unsafe weight.value.hostElements else { return nil }
         unsafe gate?[place] = unsafe elements
-        unsafe busyGate?[busy] = unsafe elements
       }
-      busy += 1
     }
-  }
-
-  /// Puts the experts that have tokens into another order: `order[i]` is the present place of the new i-th.
-  func listBusy(_ order: [Int32]) {
-    unsafe Self.reorder(busyGate, order)
-    unsafe Self.reorder(busyUp, order)
-    unsafe Self.reorder(busyDown, order)
-  }
-
-  private static func reorder(_ list: List?, _ order: [Int32]) {
-    guard let list = unsafe list else { return }
-    let listed = unsafe order.map { unsafe list[Int($0)] }
-    for place in order.indices { unsafe list[place] = unsafe listed[place] }
   }
 
   deinit {

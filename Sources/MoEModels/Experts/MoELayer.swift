@@ -47,16 +47,19 @@ public struct MoELayer {
   /// - Parameters:
   ///   - x: Shape `[tokens, hidden]`.
   ///   - context: Sequences and random numbers for the router.
+  ///   - arithmetic: How sums are ordered; `nil` where nobody relies on an order.
   /// - Returns: The outputs and the assignment.
-  public func callAsFunction(_ x: Tensor, in context: RoutingContext) -> Output {
+  public func callAsFunction(
+    _ x: Tensor, in context: RoutingContext, as arithmetic: Arithmetic? = nil
+  ) -> Output {
     var context = context
     context.selectionBias = selectionBias?.value
-    let logits = gate(x)  // [tokens, columns]
+    let logits = gate(x, as: arithmetic)  // [tokens, columns]
     let routing = router.route(logits, in: context)
-    var hidden = experts.run(ExpertRows(x), Dispatch(routing))
+    var hidden = experts.run(ExpertRows(x, as: arithmetic), Dispatch(routing))
     if let shared {
-      let answer = shared(x)
-      hidden = hidden + (sharedGate.map { $0(x).sigmoid() * answer } ?? answer)
+      let answer = shared(x, as: arithmetic)
+      hidden = hidden + (sharedGate.map { $0(x, as: arithmetic).sigmoid() * answer } ?? answer)
     }
     return Output(hidden: hidden, routing: routing, logits: logits)
   }

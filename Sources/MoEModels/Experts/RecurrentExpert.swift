@@ -39,10 +39,10 @@ public struct RecurrentExpert: Expert {
   public var view: InputView { .sequence }
 
   /// Computes outputs for samples, from their last valid positions: `[samples, outputs]`.
-  public func callAsFunction(_ input: ExpertInput) -> Tensor {
+  public func callAsFunction(_ input: ExpertInput, as arithmetic: Arithmetic?) -> Tensor {
     guard case .sequence(let x) = input else {
       preconditionFailure("a recurrent expert does not read pooled vectors")
     }
-    return output(x.rows.lastStates(units.values, lengths: x.lengths))
+    return output(x.rows.lastStates(units.values, lengths: x.lengths), as: arithmetic)
   }
 }

@@ -25,14 +25,16 @@ public struct SlicedExperts: ExpertBank {
     }
     guard let sequence = rows.sequence else {
       // All read the same view, which is gathered once.
-      return dispatch.run(rows.pooled) { expert, slice in experts[expert](.pooled(slice)) }
+      return dispatch.run(rows.pooled) { expert, slice in
+        experts[expert](.pooled(slice), as: rows.arithmetic)
+      }
     }
     return dispatch.run(answerWidth: outputs) { expert, chosen in
       switch experts[expert].view {
       case .pooled:
         let places = Tensor(chosen).moved(to: rows.pooled.device)
-        return experts[expert](.pooled(rows.pooled.selecting(places)))
-      case .sequence: return experts[expert](.sequence(sequence(chosen)))
+        return experts[expert](.pooled(rows.pooled.selecting(places)), as: rows.arithmetic)
+      case .sequence: return experts[expert](.sequence(sequence(chosen)), as: rows.arithmetic)
       }
     }
   }

@@ -59,19 +59,28 @@ public struct SamplingError: Error, Hashable, CustomStringConvertible {
   public var description: String { "\(setting) is \(value); it must be \(expected)" }
 }
 
-/// Chooses tokens from logits, with a sequence of random numbers determined by its seed.
+/// Chooses tokens from logits, with random numbers that depend only on the seed, the request and the position.
+///
+/// So a text does not depend on those that are made beside it, nor on how often it was interrupted.
 ///
 /// In this order: repetition penalty, temperature, top-k, top-p, min-p, then one draw. The probabilities of
 /// top-p and min-p are those after the temperature and the cuts before them, as in transformers.
 public struct Sampler: Sendable {
   /// How tokens are chosen.
   public let settings: SamplingSettings
-  private var generator: SeededGenerator
+  /// Determines the random numbers of all positions.
+  private let key: UInt64
 
-  /// Starts a sequence of random numbers.
-  public init(_ settings: SamplingSettings, seed: UInt64) {
+  /// Describes the choices of one request.
+  ///
+  /// - Parameters:
+  ///   - settings: How tokens are chosen.
+  ///   - seed: Determines the random numbers.
+  ///   - request: A name: requests of different names have different random numbers.
+  public init(_ settings: SamplingSettings, seed: UInt64, request: String = "1") {
     self.settings = settings
-    generator = SeededGenerator(seed: seed)
+    let digest = SHA256.hexadecimal(of: Array("\(seed) \(request)".utf8))
+    key = UInt64(digest.prefix(16), radix: 16) ?? seed
   }
 
   /// Chooses the next token; of equal logits the lower token wins.
@@ -79,13 +88,15 @@ public struct Sampler: Sendable {
   /// - Parameters:
   ///   - scores: One finite logit per token.
   ///   - history: Tokens that have occurred, for the repetition penalty.
+  ///   - position: Place of the token in its text, which has a random number of its own.
   /// - Returns: The token.
   /// - Complexity: O(tokens log tokens), or O(tokens) at temperature 0.
-  public mutating func choose(from scores: [Float], history: some Sequence<Int>) -> Int {
+  public func choose(from scores: [Float], history: some Sequence<Int>, at position: Int) -> Int {
     var scores = scores
     if settings.repetitionPenalty != 1 { penalize(&scores, history) }
     guard settings.temperature > 0 else { return Self.best(scores) }
     let candidates = cut(scores)
+    var generator = SeededGenerator(seed: key &+ UInt64(position))
     var draw = Double.random(in: 0..<1, using: &generator)
     for candidate in candidates {
       draw -= candidate.probability

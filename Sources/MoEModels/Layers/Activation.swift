@@ -1,3 +1,4 @@
+import CKernels
 public import MoETensor
 
 /// The activation function of a feed-forward network, by its name in `config.json`.
@@ -21,6 +22,25 @@ public enum Activation: String, Hashable, Codable, Sendable, CaseIterable {
     case .geluTanh: x.gelu(.tanh)
     case .relu: x.relu()
     case .tanh: x.tanh()
+    }
+  }
+
+  /// Applies the function and multiplies, if there is a factor, in a given arithmetic.
+  func callAsFunction(
+    _ x: Tensor, times factor: Tensor? = nil, as arithmetic: Arithmetic?
+  ) -> Tensor {
+    if arithmetic != nil, let result = x.activatedByKernel(element, times: factor) { return result }
+    return factor.map { self(x) * $0 } ?? self(x)
+  }
+
+  /// The kernels' name of the function.
+  private var element: ckernels_activation {
+    switch self {
+    case .silu: CKERNELS_SILU
+    case .gelu: CKERNELS_GELU
+    case .geluTanh: CKERNELS_GELU_TANH
+    case .relu: CKERNELS_RELU
+    case .tanh: CKERNELS_TANH
     }
   }
 }

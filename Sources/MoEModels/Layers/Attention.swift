@@ -34,19 +34,19 @@ public struct Attention {
   /// Positions that a query sees, itself included, if limited.
   public let window: Int?
 
-  /// Applies attention to new positions.
+  /// Applies attention.
   ///
   /// - Parameters:
   ///   - x: Shape `[batch, positions, hidden]`.
-  ///   - angles: Of these positions.
-  ///   - cache: Keys and values of earlier positions, to which these are added.
-  ///   - layer: This layer's index in the cache.
+  ///   - context: Angles and sequences; keys and values are added to the caches of these.
+  ///   - layer: This layer's index in the caches.
   /// - Returns: Shape `[batch, positions, hidden]`.
-  func callAsFunction(
-    _ x: Tensor, angles: RotaryEmbedding.Angles, cache: KeyValueCache?, layer: Int
-  ) -> Tensor {
+  func callAsFunction(_ x: Tensor, in context: LayerContext, layer: Int) -> Tensor {
     let (batch, positions) = (x.size(0), x.size(1))
-    var (q, k, v) = (query(x), key(x), value(x))
+    let arithmetic = context.arithmetic
+    var (q, k, v) = (
+      query(x, as: arithmetic), key(x, as: arithmetic), value(x, as: arithmetic)
+    )
     if case .whole(let queryNorm, let keyNorm) = norm { (q, k) = (queryNorm(q), keyNorm(k)) }
     if let clip {
       (q, k) = (q.clamped(min: -clip, max: clip), k.clamped(min: -clip, max: clip))
@@ -54,12 +54,28 @@ public struct Attention {
     }
     q = q.reshaped([batch, positions, heads, headSize])
     k = k.reshaped([batch, positions, keyHeads, headSize])
-    v = v.reshaped([batch, positions, keyHeads, headSize]).transposed(1, 2)
+    v = v.reshaped([batch, positions, keyHeads, headSize])
     if case .perHead(let queryNorm, let keyNorm) = norm { (q, k) = (queryNorm(q), keyNorm(k)) }
-    q = angles.rotate(q).transposed(1, 2)
-    k = angles.rotate(k).transposed(1, 2)
-    if let cache { (k, v) = cache.append(key: k, value: v, layer: layer) }
-    let answer = Tensor.attention(query: q, key: k, value: v, mask: .latest(window: window))
-    return output(answer.transposed(1, 2).reshaped([batch, positions, heads * headSize]))
+    (q, k) = (context.angles.rotate(q), context.angles.rotate(k))
+    let answer =
+      context.sequences.isEmpty
+      ? Tensor.attention(
+        query: q.transposed(1, 2), key: k.transposed(1, 2), value: v.transposed(1, 2),
+        mask: .latest(window: window)
+      ).transposed(1, 2)
+      : attend(q[0], k[0], v[0], context.sequences, layer)
+    return output(answer.reshaped([batch, positions, heads * headSize]), as: arithmetic)
+  }
+
+  /// Each sequence attends to its own positions, earlier and new ones: `[rows, heads, headSize]`.
+  private func attend(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ sequences: [CachedRows], _ layer: Int
+  ) -> Tensor {
+    let parts = sequences.map { sequence in
+      let all = sequence.cache.append(
+        key: k[sequence.rows], value: v[sequence.rows], layer: layer)
+      return AttentionSequence(rows: sequence.rows, keys: all.key, values: all.value)
+    }
+    return Tensor.attention(query: q, over: parts, window: window)
   }
 }

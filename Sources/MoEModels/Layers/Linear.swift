@@ -16,5 +16,7 @@ public struct Linear {
   public var denseWeight: Parameter? { weight as? Parameter }
 
   /// Applies the layer: `[…, inputs] → […, outputs]`.
-  public func callAsFunction(_ x: Tensor) -> Tensor { weight.product(x, bias: bias?.value) }
+  public func callAsFunction(_ x: Tensor, as arithmetic: Arithmetic? = nil) -> Tensor {
+    weight.product(x, bias: bias?.value, as: arithmetic)
+  }
 }

@@ -74,6 +74,15 @@ public struct RotaryEmbedding {
       cosine: all.cosine.slice(axis: 0, range), sine: all.sine.slice(axis: 0, range))
   }
 
+  /// The angles of several runs of positions, one after another.
+  func angles(_ runs: [Range<Int>], on device: Device) -> Angles {
+    let parts = runs.map { angles($0, on: device) }
+    guard parts.count > 1 else { return parts[0] }
+    return Angles(
+      cosine: Tensor.concatenated(parts.map(\.cosine), axis: 0),
+      sine: Tensor.concatenated(parts.map(\.sine), axis: 0))
+  }
+
   /// Positions whose angles are computed together.
   ///
   /// The engine computes the last elements of a tensor, which fill no vector, in another way. In blocks of one size

@@ -29,7 +29,8 @@ enum LayerwiseForward {
     let angles = RotaryEmbedding(
       width: c.headSize, base: c.rotaryBase, scaling: c.rotaryScaling
     ).angles(0..<tokens.count, on: .cpu)
-    let context = RoutingContext(sequenceLengths: [tokens.count])
+    let context = LayerContext(
+      angles: angles, routing: RoutingContext(sequenceLengths: [tokens.count]), arithmetic: .prompt)
     func check(_ x: Tensor, _ place: String, _ weights: [NamedParameter]) throws {
       var search = FiniteSearch()
       search.look(at: x, rows: tokens.count, place, weights: "")
@@ -43,13 +44,13 @@ enum LayerwiseForward {
         progress(place)
         let builder = builder()
         let layer = try builder.layer(place)
-        hidden = layer(hidden, angles: angles, cache: nil, context: context).hidden
+        hidden = layer(hidden, in: context).hidden
         try check(hidden, "layer \(place)", builder.parameters)
       }
       let builder = builder()
       let normalized = try builder.normalization("model.norm", c.hiddenSize)(hidden)
       let scores = normalized[0].linear(
-        try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"))
+        try vocabulary(c.tiesEmbeddings ? embedding : "lm_head.weight"), as: .prompt)
       try check(scores, MoEDecoder.head, builder.parameters)
       return scores
     }

@@ -6,8 +6,8 @@ import MoECore
 /// `Scripts/bench --only "linear layer"` measures what it chooses, and the ways one by one with
 /// `SWITCHYARD_LINEAR=packedRows`, `oneDNN` or `general`, which forces a way wherever it applies.
 enum LinearWay: String, CaseIterable {
-  /// Our kernel for one row, ``Tensor/matrixVectorProduct(_:_:)``: it reads each weight once.
-  case oneRow
+  /// Our kernel for few rows, ``Tensor/dotsLinear(_:bias:)``: it reads each weight once.
+  case dots
   /// Our kernel for several rows, ``Tensor/packedRowsLinear(_:bias:)``: it reads weights in place.
   case packedRows
   /// oneDNN's product in f32, ``Tensor/oneDNNLinear(_:bias:)``; bf16 numbers are widened before and
@@ -16,11 +16,11 @@ enum LinearWay: String, CaseIterable {
   /// libtorch's choice.
   case general
 
-  /// The way for `rows · weightᵀ` with a weight of `[outputs, inputs]`.
+  /// The way for `rows · weightᵀ` with a weight of `[outputs, inputs]` where no ``Arithmetic`` is asked for.
   ///
   /// | type | recorded | rows | multiplications | way |
   /// |---|---|---|---|---|
-  /// | f32 or bf16 | no | 1 | any | one row |
+  /// | f32 or bf16 | no | 1 | any | dots |
   /// | f32 | no | 2 to 192 | at least 2¹⁶ | packed rows |
   /// | f32 | either | any | at least 2²¹ | oneDNN |
   /// | bf16, products in hardware | either | any | any | general |
@@ -36,9 +36,8 @@ enum LinearWay: String, CaseIterable {
     kernels: KernelTable = Engine.kernels
   ) -> LinearWay {
     guard rows > 0 else { return .general }
-    if let forced { return forced }
     let multiplications = rows * inputs * outputs
-    if rows == 1, !isRecorded, dtype == .f32 || dtype == .bf16 { return .oneRow }
+    if rows == 1, !isRecorded, dtype == .f32 || dtype == .bf16 { return .dots }
     switch dtype {
     case .f32:
       if !isRecorded, rows <= mostPackedRows, multiplications >= 1 << 16 { return .packedRows }
@@ -52,7 +51,7 @@ enum LinearWay: String, CaseIterable {
   static let variable = "SWITCHYARD_LINEAR"
 
   /// The forced way, if there is one; programs check it with ``Engine/checkKernelSettings()``.
-  private static let forced: LinearWay? = setting.flatMap(LinearWay.init)
+  static let forced: LinearWay? = setting.flatMap(LinearWay.init)
 
   /// What the variable holds, if it is not empty.
   static var setting: String? {
@@ -61,6 +60,16 @@ enum LinearWay: String, CaseIterable {
 
   /// The most rows of f32 for which reading a weight in place beats repacking it.
   private static let mostPackedRows = 192
+}
+
+extension Arithmetic {
+  /// The way of linear layers, for any number of rows.
+  var way: LinearWay {
+    switch self {
+    case .prompt: .packedRows
+    case .decode: .dots
+    }
+  }
 }
 
 /// A way to compute linear layers was asked for that does not exist.

@@ -35,7 +35,12 @@ extension Tensor {
   public func tanh() -> Tensor { tanhOperator(self) }
 
   /// 1 / (1 + exp(-x)), element by element.
-  public func sigmoid() -> Tensor { sigmoidOperator(self) }
+  ///
+  /// An element's result does not depend on its place: routers choose by it.
+  public func sigmoid() -> Tensor {
+    Tensor.haveKernelTypes([self]) && count > 0
+      ? SigmoidPass(self).result(of: [self]) : sigmoidOperator(self)
+  }
 
   /// log(1 + exp(x)), element by element, without overflow.
   public func softplus() -> Tensor { softplusOperator(self) }

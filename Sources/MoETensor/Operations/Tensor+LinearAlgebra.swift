@@ -19,28 +19,32 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: Shape `[outputs, inputs]`.
   ///   - bias: Shape `[outputs]`.
+  ///   - arithmetic: How sums are ordered; by default as is fastest for the number of rows.
   /// - Returns: Shape `[…, outputs]` for this tensor's shape `[…, inputs]`.
-  public func linear(_ weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    customLinear(weight, bias: bias) ?? linearOperator(self, weight, bias)
+  public func linear(
+    _ weight: Tensor, bias: Tensor? = nil, as arithmetic: Arithmetic? = nil
+  ) -> Tensor {
+    customLinear(weight, bias: bias, as: arithmetic) ?? linearOperator(self, weight, bias)
   }
 
-  /// The layer in the way that the table names, if that way applies.
-  private func customLinear(_ weight: Tensor, bias: Tensor?) -> Tensor? {
+  /// The layer in the way that its arithmetic or the table names, if that way applies.
+  private func customLinear(
+    _ weight: Tensor, bias: Tensor?, as arithmetic: Arithmetic?
+  ) -> Tensor? {
     guard weight.rank == 2, let inputs = shape.last, inputs > 0, inputs == weight.size(1) else {
       return nil
     }
-    let tensors = [self, weight] + (bias.map { [$0] } ?? [])
-    let way = LinearWay.best(
-      dtype, isRecorded: Tensor.recordsGradients(tensors), rows: count / inputs, inputs: inputs,
-      outputs: weight.size(0))
+    let isRecorded = Tensor.recordsGradients([self, weight] + (bias.map { [$0] } ?? []))
+    let way =
+      LinearWay.forced ?? (isRecorded ? nil : arithmetic?.way)
+      ?? LinearWay.best(
+        dtype, isRecorded: isRecorded, rows: count / inputs, inputs: inputs, outputs: weight.size(0)
+      )
     switch way {
-    case .oneRow:
-      guard bias.map({ $0.shape == [weight.size(0)] && $0.dtype == dtype }) ?? true,
-        let product = Tensor.matrixVectorProduct(self, weight)
-      else { return nil }
-      return bias.map { product + $0 } ?? product
+    case .dots: return dotsLinear(weight, bias: bias)
     case .packedRows:
-      return packedRowsLinear(weight, bias: bias) ?? oneDNNLinear(weight, bias: bias)
+      return packedRowsLinear(weight, bias: bias) ?? dotsLinear(weight, bias: bias)
+        ?? oneDNNLinear(weight, bias: bias)
     case .oneDNN: return oneDNNLinear(weight, bias: bias)
     case .general: return nil
     }

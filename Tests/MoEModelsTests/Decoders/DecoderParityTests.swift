@@ -43,15 +43,21 @@ struct DecoderParityTests {
   @Test("give the same logits from a cache, token by token and in chunks", arguments: families)
   func cached(family: String) throws {
     let test = try Case(family)
-    let whole = test.model(test.tokens).logits
-    for chunk in [1, 3, 7, 20] {
-      let cache = KeyValueCache(layers: test.model.configuration.layers.count)
-      var parts: [Tensor] = []
-      for start in stride(from: 0, to: 20, by: chunk) {
-        let range = start..<min(start + chunk, 20)
-        parts.append(test.model(test.tokens.slice(axis: 1, range), cache: cache).logits)
+    let whole = test.model(test.tokens).logits[0]
+    let tokens = test.tokens[0].array(of: Int.self)
+    for arithmetic in Arithmetic.allCases {
+      for chunk in [1, 3, 7, 20] {
+        let cache = test.model.makeCache()
+        let parts = stride(from: 0, to: 20, by: chunk).map { start in
+          let part = Array(tokens[start..<min(start + chunk, 20)])
+          return test.model.read(
+            [SequencePart(tokens: part, cache: cache)], as: arithmetic, lastOnly: false
+          ).logits
+        }
+        expectClose(
+          Tensor.concatenated(parts, axis: 0), whole, .logits, "chunks of \(chunk)")
+        #expect(cache.arithmetic == Array(repeating: arithmetic, count: 20))
       }
-      expectClose(Tensor.concatenated(parts, axis: 1), whole, .logits, "chunks of \(chunk)")
     }
   }
 
@@ -107,14 +113,11 @@ struct DecoderParityTests {
   @Test("continue greedily with the same 64 tokens", arguments: families)
   func greedy(family: String) throws {
     let test = try Case(family)
-    let cache = KeyValueCache(layers: test.model.configuration.layers.count)
-    var next = test.tokens[0..<1]
+    var generator = TextGenerator(
+      test.model, prompt: test.tokens[0].array(of: Int.self),
+      sampler: Sampler(try SamplingSettings(temperature: 0), seed: 0))
     var found: [Int] = []
-    for _ in 0..<64 {
-      let token = test.model(next, cache: cache).logits[0].at(-1).argmax(axis: 0)
-      found.append(token.item())
-      next = token.reshaped([1, 1])
-    }
+    while found.count < 64, let token = try generator.next() { found.append(token) }
     #expect(try found == test.expected.tensor(named: "greedy").array(of: Int.self))
   }
 }

@@ -225,7 +225,7 @@ struct ExpertBankTests {
     let half: Parameter
     var shape: [Int] { half.shape }
     var dtype: DType { half.dtype }
-    func product(_ x: Tensor, bias: Tensor?) -> Tensor {
+    func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor {
       let result = x.linear(half.value) * 2
       return bias.map { result + $0 } ?? result
     }

@@ -10,7 +10,7 @@ private struct MeanExpert: Expert {
   let output: Linear
   var view: InputView { .sequence }
 
-  func callAsFunction(_ input: ExpertInput) -> Tensor {
+  func callAsFunction(_ input: ExpertInput, as arithmetic: Arithmetic?) -> Tensor {
     guard case .sequence(let x) = input else { preconditionFailure("another view than its own") }
     let sums = zip(x.starts, x.lengths).map { x.rows[$0..<$0 + $1].mean(axis: 0) }
     return output(Tensor.stacked(sums))

@@ -8,9 +8,11 @@ struct SamplerTests {
   private func shares(
     _ settings: SamplingSettings, _ scores: [Float], history: [Int] = []
   ) -> [Double] {
-    var sampler = Sampler(settings, seed: 1)
+    let sampler = Sampler(settings, seed: 1)
     var counts = [Double](repeating: 0, count: scores.count)
-    for _ in 0..<20_000 { counts[sampler.choose(from: scores, history: history)] += 1 / 20_000 }
+    for position in 0..<20_000 {
+      counts[sampler.choose(from: scores, history: history, at: position)] += 1 / 20_000
+    }
     return counts
   }
 
@@ -45,19 +47,25 @@ struct SamplerTests {
 
   @Test("makes tokens that have occurred less likely")
   func penalty() throws {
-    var sampler = Sampler(try SamplingSettings(temperature: 0, repetitionPenalty: 2), seed: 1)
-    #expect(sampler.choose(from: [3, 2, -1], history: [0]) == 1)
-    #expect(sampler.choose(from: [-3, -2, -2.5], history: [1, 1]) == 2)
+    let sampler = Sampler(try SamplingSettings(temperature: 0, repetitionPenalty: 2), seed: 1)
+    #expect(sampler.choose(from: [3, 2, -1], history: [0], at: 1) == 1)
+    #expect(sampler.choose(from: [-3, -2, -2.5], history: [1, 1], at: 2) == 2)
   }
 
-  @Test("repeats itself from the same seed")
+  @Test("draws a number for each seed, request and position, whatever was drawn before")
   func seeded() throws {
-    func draws(_ seed: UInt64) throws -> [Int] {
-      var sampler = Sampler(try SamplingSettings(), seed: seed)
-      return (0..<50).map { _ in sampler.choose(from: scores, history: []) }
+    func draws(_ seed: UInt64, _ request: String, _ positions: [Int]) throws -> [Int] {
+      let sampler = Sampler(try SamplingSettings(), seed: seed, request: request)
+      return positions.map { sampler.choose(from: scores, history: [], at: $0) }
     }
-    #expect(try draws(1) == draws(1))
-    #expect(try draws(1) != draws(2))
+    let positions = Array(0..<50)
+    let found = try draws(1, "a", positions)
+    #expect(try draws(1, "a", positions.reversed()) == found.reversed())
+    #expect(try draws(2, "a", positions) != found)
+    #expect(try draws(1, "b", positions) != found)
+    #expect(try draws(1, "a", positions.map { $0 + 1 }) != found)
+    // A seed and a name cannot be mistaken for others.
+    #expect(try draws(1, "1 a", positions) != draws(11, "a", positions))
   }
 
   @Test("refuses settings out of range")

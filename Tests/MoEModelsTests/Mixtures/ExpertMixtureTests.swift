@@ -90,7 +90,7 @@ struct ExpertMixtureTests {
     var calls = 0
     init(_ view: InputView) { self.view = view }
 
-    func callAsFunction(_ input: ExpertInput) -> Tensor {
+    func callAsFunction(_ input: ExpertInput, as arithmetic: Arithmetic?) -> Tensor {
       calls += 1
       let count =
         switch input {
