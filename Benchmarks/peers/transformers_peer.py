@@ -33,8 +33,8 @@ def candidates(path, names):
         yield model
 
 
-def prompt(count):
-    return torch.tensor([[i * 7919 % 4096 for i in range(count)]])
+def prompt(count, texts=1):
+    return torch.tensor([[(i + 1000 * text) * 7919 % 4096 for i in range(count)] for text in range(texts)])
 
 
 def median_time(step, iterations):
@@ -58,11 +58,11 @@ def prefill(request):
 
 
 @torch.inference_mode()
-def decode(request):
+def decode(request, texts=1):
     times = []
     for model in candidates(request["path"], ("eager", "batched_mm", "grouped_mm")):
         cache = DynamicCache()
-        state = {"next": model(prompt(32), past_key_values=cache, logits_to_keep=1).logits.argmax(-1)}
+        state = {"next": model(prompt(32, texts), past_key_values=cache, logits_to_keep=1).logits.argmax(-1)}
 
         def step():
             state["next"] = model(state["next"], past_key_values=cache, logits_to_keep=1).logits.argmax(-1)
@@ -71,7 +71,11 @@ def decode(request):
     return {"seconds": min(times)}
 
 
-BENCHMARKS = {f.__name__: f for f in (prefill, decode)}
+def decode_eight(request):
+    return decode(request, texts=8)
+
+
+BENCHMARKS = {f.__name__: f for f in (prefill, decode, decode_eight)}
 print(json.dumps({"name": f"transformers {transformers.__version__} on PyTorch {torch.__version__}"}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)

@@ -16,15 +16,13 @@ static void expect_kept(trial *t, const ckernels_experts *work, const routing *r
 
 static void expect_answers(trial *t, const ckernels_experts *work, const routing *r) {
   double *inner = trial_doubles(t, work->inner), *errors = trial_doubles(t, work->inner);
-  ckernels_experts described = *work;
-  if (work->values) described.narrow = false;  // inner values are f32
   for (size_t a = 0; a < r->assignments; ++a) {
     const size_t expert = expert_of(r, a);
     for (size_t n = 0; n < work->inner; ++n) {
       const inner_products p = products_of(work, expert, (size_t)r->rows[a], n);
       if (work->up_values) expect_kept(t, work, r, a, n, p);
-      const estimate h = inner_value(&described, p);
-      if (work->values) trial_expect(t, "values", false, work->values, a * work->inner + n, h.value, h.error);
+      const estimate h = inner_value(work, p);
+      if (work->values) trial_expect(t, "values", work->narrow, work->values, a * work->inner + n, h.value, h.error);
       inner[n] = h.value;
       errors[n] = h.error;
     }
@@ -52,11 +50,11 @@ static void run_pieces(trial *t, void (*step)(const ckernels_experts *, size_t, 
 /// Expects the same bits for blocks of one assignment each.
 static void run_dots(trial *t, ckernels_experts *work, const routing *r, bool in_parts) {
   const ckernels_table *table = trial_table(t);
-  work->values = trial_results(t, false, r->assignments * work->inner);
+  work->values = trial_results(t, work->narrow, r->assignments * work->inner);
   run_pieces(t, table->experts_dot_inner, work, r->blocks, work->inner, in_parts);
   run_pieces(t, table->experts_dot_answers, work, r->blocks, work->hidden, in_parts);
   ckernels_experts alone = *work;
-  alone.values = trial_results(t, false, r->assignments * work->inner);
+  alone.values = trial_results(t, work->narrow, r->assignments * work->inner);
   alone.answers = trial_results(t, false, r->assignments * work->hidden);
   for (size_t a = 0; a < r->assignments; ++a) {
     const ckernels_block block = {.expert = expert_of(r, a), .first = a, .count = 1};

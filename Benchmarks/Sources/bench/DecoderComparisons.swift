@@ -80,31 +80,34 @@ enum DecoderComparisons {
       Comparison(
         title: "one more token, \(shape.name)", peerName: "decode", iterations: 32,
         run: { iterations in decode(model, iterations: iterations) }, bar: .ratio(shape.decodeBar)),
+      Comparison(
+        title: "one more token for each of 8 texts, \(shape.name)", peerName: "decode_eight",
+        iterations: 32, run: { iterations in decode(model, texts: 8, iterations: iterations) },
+        bar: .ratio(0.5)),
     ]
   }
 
-  private static func prompt(_ count: Int) -> Tensor {
-    Tensor((0..<count).map { $0 * 7919 % 4096 }, shape: [1, count])
+  /// Texts that begin differently, so that they need other experts.
+  private static func prompt(_ count: Int, text: Int = 0) -> [Int] {
+    (0..<count).map { ($0 + 1_000 * text) * 7919 % 4096 }
   }
 
   private static func prefill(_ model: MoEDecoder, iterations: Int) -> Measurement {
-    let tokens = prompt(512)
-    return timed(iterations: iterations) {
-      withoutGradients {
-        let cache = KeyValueCache(layers: model.configuration.layers.count)
-        let logits = model(tokens, cache: cache, lastOnly: true).logits
-        precondition(logits.count > 0)
-      }
+    timed(iterations: iterations) {
+      let part = SequencePart(tokens: prompt(512), cache: model.makeCache())
+      precondition(model.read([part], as: .prompt).logits.count > 0)
     }
   }
 
-  private static func decode(_ model: MoEDecoder, iterations: Int) -> Measurement {
-    withoutGradients {
-      let cache = KeyValueCache(layers: model.configuration.layers.count)
-      var next = model(prompt(32), cache: cache, lastOnly: true).logits.argmax(axis: 2)
-      return timed(iterations: iterations) {
-        next = model(next, cache: cache, lastOnly: true).logits.argmax(axis: 2)
-      }
+  private static func decode(
+    _ model: MoEDecoder, texts: Int = 1, iterations: Int
+  ) -> Measurement {
+    let caches = (0..<texts).map { _ in model.makeCache() }
+    func next(_ tokens: [[Int]], _ arithmetic: Arithmetic) -> [[Int]] {
+      let parts = zip(tokens, caches).map { SequencePart(tokens: $0, cache: $1) }
+      return model.read(parts, as: arithmetic).logits.argmax(axis: 1).array(of: Int.self).map { [$0] }
     }
+    var tokens = next((0..<texts).map { prompt(32, text: $0) }, .prompt)
+    return timed(iterations: iterations) { tokens = next(tokens, .decode) }
   }
 }

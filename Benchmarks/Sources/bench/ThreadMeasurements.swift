@@ -58,17 +58,13 @@ enum ThreadMeasurements {
     case .generation:
       let path = try DecoderComparisons.makeModel(DecoderComparisons.dense, in: folder)
       let model = try MoEDecoder.open(path)
-      var (cache, next) = (KeyValueCache(layers: 0), Tensor.zeros([1, 1]))
+      var (cache, next) = (model.makeCache(), 1)
       var position = 0
       return {
-        withoutGradients {
-          if position % 256 == 0 {
-            cache = KeyValueCache(layers: model.configuration.layers.count)
-            next = Tensor([1 as Int], shape: [1, 1])
-          }
-          next = model(next, cache: cache, lastOnly: true).logits.argmax(axis: 2)
-          position += 1
-        }
+        if position % 256 == 0 { (cache, next) = (model.makeCache(), 1) }
+        let part = SequencePart(tokens: [next], cache: cache)
+        next = model.read([part], as: .decode).logits[0].argmax(axis: 0).item()
+        position += 1
       }
     case .training:
       let shape = TrainingComparisons.shapes[0]

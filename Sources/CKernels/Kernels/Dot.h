@@ -6,26 +6,68 @@
 #ifndef CKERNELS_DOT_H
 #define CKERNELS_DOT_H
 
-#include "../Vectors/Transpose.h"
-#include "../Vectors/Vector.h"
 #include "CKernels.h"
+#include "Tile.h"
 
 enum {
-  /// The most rows of numbers of one tile.
-  DOT_ROWS = 4,
-  /// The most sums of one tile: half of the registers.
 #if WIDTH == 16 || defined(__aarch64__)
-  DOT_SUMS = 16,
+  /// The most rows of numbers of one tile: with two rows of a weight their sums fill half of the registers.
+  DOT_ROWS = 8,
 #else
-  DOT_SUMS = 8,
+  DOT_ROWS = 4,
 #endif
-  /// The most products of each row of numbers that `dots` computes.
+  /// Rows of a weight in a tile for one row of numbers: long vectors follow one stream of memory, short ones need
+  /// several sums to hide how long an addition takes.
+  DOT_SINGLE = WIDTH == 16 ? 1 : WIDTH == 8 ? 2 : 4,
+  /// The most rows of a weight that `dots` takes.
   DOT_OUTPUTS = CKERNELS_DOT_OUTPUTS,
 };
 
+/// Numbers that one register holds.
+INLINE size_t dot_step(storage kind) { return kind == PAIRS ? 2 * WIDTH : WIDTH; }
+
+/// `count` numbers from `at` on, as `multiply_add` takes them; zeros behind them.
+INLINE vector dot_part(storage kind, const void *row, size_t at, size_t count) {
+#if MULTIPLIES_BF16
+  if (kind == PAIRS) {
+    const __mmask32 bits = count >= 32 ? ~(__mmask32)0 : ((__mmask32)1 << count) - 1;
+    return (vector)_mm512_maskz_loadu_epi16(bits, (const uint16_t *)row + at);
+  }
+#endif
+  return numbers(kind == WIDENED, row, at, count);
+}
+
+/// sums[r · rows + i] = the lanes of Σ_k weight[at + r · columns + k] · x[i][k], for numbers of rows that are known at
+/// compile time.
+INLINE void dot_tile(storage kind, int weights, const void *weight, size_t at, int rows, const void *const *x,
+                     size_t columns, vector *sums) {
+  const size_t step = dot_step(kind), bytes = kind == F32 ? 4 : 2;
+  // Prefetchers do not follow two rows at once, so the next tile is asked for in the order of memory.
+  const char *next = (const char *)weight + (at + weights * columns) * bytes + 512;
+  vector s[2 * DOT_ROWS];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < weights * rows; ++i) s[i] = all(0);
+  for (size_t k = 0; k < columns; k += step) {
+    const size_t count = columns - k;
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights && rows > 1; ++r, next += step * bytes) __builtin_prefetch(next);
+    vector part[DOT_ROWS];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; ++i) part[i] = dot_part(kind, x[i], k, count);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights; ++r) {
+      const vector w = dot_part(kind, weight, at + r * columns + k, count);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < rows; ++i) s[r * rows + i] = multiply_add(kind, s[r * rows + i], part[i], w);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < weights * rows; ++i) sums[i] = s[i];
+}
+
 /// The sums of the lanes of each vector, added as `sum_of` does.
-INLINE void sums_of_each(vector *sums, int count, float *to) {
-  int i = 0;
+INLINE void sums_of_each(vector *sums, size_t count, float *to) {
+  size_t i = 0;
   for (; i + WIDTH <= count; i += WIDTH) {
     vector *t = sums + i;
     transpose(t);
@@ -38,73 +80,47 @@ INLINE void sums_of_each(vector *sums, int count, float *to) {
   for (; i < count; ++i) to[i] = sum_of(sums[i]);
 }
 
-/// How the numbers of a product are stored.
-typedef struct {
-  bool weight, x;
-} narrowness;
-
-/// to[r][i] = Σ_k weight[r · columns + k] · x[i][k] for numbers of rows that are known at compile time.
-INLINE void dot_tile(narrowness narrow, int weights, const void *weight, size_t at, int rows, const void *const *x,
-                     size_t columns, float *to) {
-  vector sums[DOT_SUMS];
-#pragma clang loop unroll(full)
-  for (int s = 0; s < weights * rows; ++s) sums[s] = all(0);
-  size_t k = 0;
-  for (; k + WIDTH <= columns; k += WIDTH) {
-    vector part[DOT_ROWS];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; ++i) part[i] = numbers(narrow.x, x[i], k, WIDTH);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < weights; ++r) {
-      const vector w = numbers(narrow.weight, weight, at + r * columns + k, WIDTH);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < rows; ++i) sums[r * rows + i] = fused(w, part[i], sums[r * rows + i]);
-    }
-  }
-  if (k < columns)
-#pragma clang loop unroll(full)
-    for (int r = 0; r < weights; ++r) {
-      const vector w = numbers(narrow.weight, weight, at + r * columns + k, columns - k);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < rows; ++i)
-        sums[r * rows + i] = fused(w, numbers(narrow.x, x[i], k, columns - k), sums[r * rows + i]);
-    }
-  sums_of_each(sums, weights * rows, to);
-}
-
-INLINE void dots_of_rows(narrowness narrow, size_t outputs, const void *weight, size_t first, int rows,
+INLINE void dots_of_rows(storage kind, size_t outputs, const void *weight, size_t first, int rows,
                          const void *const *x, size_t columns, float to[DOT_ROWS][DOT_OUTPUTS]) {
-  // One row of numbers needs no more sums than keep the loads in flight.
-  const int tile = rows == 1 ? DOT_SUMS / 2 : DOT_SUMS / (rows == 3 ? 4 : rows);
-  float sums[DOT_SUMS];
+  const int tile = rows == 1 ? DOT_SINGLE : 2;
+  vector sums[DOT_OUTPUTS * DOT_ROWS];
+  float totals[DOT_OUTPUTS * DOT_ROWS];
   size_t r = 0;
-  for (; r + tile <= outputs; r += tile) {
-    dot_tile(narrow, tile, weight, (first + r) * columns, rows, x, columns, sums);
-    for (int s = 0; s < tile * rows; ++s) to[s % rows][r + s / rows] = sums[s];
-  }
-  for (; r < outputs; ++r) {
-    dot_tile(narrow, 1, weight, (first + r) * columns, rows, x, columns, sums);
-    for (int i = 0; i < rows; ++i) to[i][r] = sums[i];
-  }
+  for (; r + tile <= outputs; r += tile)
+    dot_tile(kind, tile, weight, (first + r) * columns, rows, x, columns, sums + r * rows);
+  for (; r < outputs; ++r) dot_tile(kind, 1, weight, (first + r) * columns, rows, x, columns, sums + r * rows);
+  sums_of_each(sums, outputs * rows, totals);
+  for (r = 0; r < outputs; ++r)
+    for (int i = 0; i < rows; ++i) to[i][r] = totals[r * rows + i];
 }
 
-INLINE void dots_of_storage(narrowness narrow, size_t outputs, const void *weight, size_t first, size_t rows,
+INLINE void dots_of_storage(storage kind, size_t outputs, const void *weight, size_t first, size_t rows,
                             const void *const *x, size_t columns, float to[DOT_ROWS][DOT_OUTPUTS]) {
   switch (rows) {
-    case 1: dots_of_rows(narrow, outputs, weight, first, 1, x, columns, to); break;
-    case 2: dots_of_rows(narrow, outputs, weight, first, 2, x, columns, to); break;
-    case 3: dots_of_rows(narrow, outputs, weight, first, 3, x, columns, to); break;
-    default: dots_of_rows(narrow, outputs, weight, first, 4, x, columns, to); break;
+    case 1: dots_of_rows(kind, outputs, weight, first, 1, x, columns, to); break;
+    case 2: dots_of_rows(kind, outputs, weight, first, 2, x, columns, to); break;
+    case 3: dots_of_rows(kind, outputs, weight, first, 3, x, columns, to); break;
+#if WIDTH == 16 || defined(__aarch64__)
+    case 5: dots_of_rows(kind, outputs, weight, first, 5, x, columns, to); break;
+    case 6: dots_of_rows(kind, outputs, weight, first, 6, x, columns, to); break;
+    case 7: dots_of_rows(kind, outputs, weight, first, 7, x, columns, to); break;
+    case 8: dots_of_rows(kind, outputs, weight, first, 8, x, columns, to); break;
+#endif
+    default: dots_of_rows(kind, outputs, weight, first, 4, x, columns, to); break;
   }
 }
 
 /// to[i][n] = Σ_k weight[(first + n) · columns + k] · x[i][k] for up to DOT_OUTPUTS rows of a weight and up to
-/// DOT_ROWS rows of numbers; wide weights have wide numbers.
-MAYBE_UNUSED static void dots(narrowness narrow, size_t outputs, const void *weight, size_t first, size_t rows,
+/// DOT_ROWS rows of numbers of the same type.
+MAYBE_UNUSED static void dots(storage kind, size_t outputs, const void *weight, size_t first, size_t rows,
                               const void *const *x, size_t columns, float to[DOT_ROWS][DOT_OUTPUTS]) {
-  if (!narrow.weight) return dots_of_storage((narrowness){false, false}, outputs, weight, first, rows, x, columns, to);
-  if (narrow.x) return dots_of_storage((narrowness){true, true}, outputs, weight, first, rows, x, columns, to);
-  dots_of_storage((narrowness){true, false}, outputs, weight, first, rows, x, columns, to);
+  switch (kind) {
+    case F32: dots_of_storage(F32, outputs, weight, first, rows, x, columns, to); break;
+#if MULTIPLIES_BF16
+    case PAIRS: dots_of_storage(PAIRS, outputs, weight, first, rows, x, columns, to); break;
+#endif
+    default: dots_of_storage(WIDENED, outputs, weight, first, rows, x, columns, to); break;
+  }
 }
 
 #endif

@@ -4,7 +4,7 @@
 #include "Dot.h"
 
 static void linear_dots(const ckernels_linear *work, size_t first, size_t last) {
-  const narrowness narrow = {work->narrow, work->narrow};
+  const storage kind = storage_of(work->narrow);
   const size_t row_bytes = work->inputs * (work->narrow ? 2 : 4);
   float sums[DOT_ROWS][DOT_OUTPUTS];
   for (size_t n = first; n < last; n += DOT_OUTPUTS) {
@@ -13,7 +13,7 @@ static void linear_dots(const ckernels_linear *work, size_t first, size_t last) 
       const size_t rows = work->rows - start < DOT_ROWS ? work->rows - start : DOT_ROWS;
       const void *x[DOT_ROWS];
       for (size_t i = 0; i < rows; ++i) x[i] = (const char *)work->x + (start + i) * row_bytes;
-      dots(narrow, outputs, work->weight, n, rows, x, work->inputs, sums);
+      dots(kind, outputs, work->weight, n, rows, x, work->inputs, sums);
       for (size_t i = 0; i < rows; ++i)
         for (size_t r = 0; r < outputs; r += WIDTH) {
           const size_t count = outputs - r;

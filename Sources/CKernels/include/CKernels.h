@@ -17,7 +17,7 @@
 
 /// x · weightᵀ + bias; f32 or bf16.
 typedef struct {
-  /// Whether numbers are bf16; then `inputs` is even if the table multiplies bf16. Sums are always
+  /// Whether numbers are bf16; then `inputs` is even if the table multiplies bf16 and rows are packed. Sums are always
   /// f32.
   bool narrow;
   size_t rows, inputs, outputs;
@@ -78,9 +78,9 @@ typedef struct {
   const ckernels_block *blocks;
   /// [assignments, hidden], written.
   float *answers;
-  /// [assignments, inner], written by `experts_dot_inner` and read by `experts_dot_answers`; NULL for
-  /// `experts_blocks`.
-  float *values;
+  /// [assignments, inner] in the weights' type, written by `experts_dot_inner` and read by `experts_dot_answers`; NULL
+  /// for `experts_blocks`.
+  void *values;
   /// The products of gate and up before the activation, [lanes of all blocks · inner], written for
   /// the backward pass; both NULL if there is none, and the first also without a gate.
   float *gate_values, *up_values;

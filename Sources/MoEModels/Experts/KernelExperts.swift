@@ -85,7 +85,7 @@ struct KernelExperts: ExpertBank {
     let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
     let values =
-      arithmetic == .decode ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: .f32) : nil
+      arithmetic == .decode ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: dtype) : nil
     guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
       let target = unsafe result.freshElements
     else { return nil }
@@ -121,7 +121,7 @@ struct KernelExperts: ExpertBank {
           narrow: dtype == .bf16, activation: activation, hidden: hidden, inner: inner,
           gate: pointers.gate, up: pointers.up, down: pointers.down, up_bias: pointers.upBias,
           down_bias: pointers.downBias, x: x, rows: rows.baseAddress, blocks: blocks.baseAddress,
-          answers: answers?.freshFloats, values: values?.freshFloats,
+          answers: answers?.freshFloats, values: values?.freshElements,
           gate_values: kept?.gate?.freshFloats, up_values: kept?.up.freshFloats)
         unsafe withUnsafePointer(to: work) { unsafe body($0) }
       }
