@@ -37,30 +37,42 @@ INLINE vector dot_part(storage kind, const void *row, size_t at, size_t count) {
   return numbers(kind == WIDENED, row, at, count);
 }
 
-/// sums[r · rows + i] = the lanes of Σ_k weight[at + r · columns + k] · x[i][k], for numbers of rows that are known at
-/// compile time.
-INLINE void dot_tile(storage kind, int weights, const void *weight, size_t at, int rows, const void *const *x,
-                     size_t columns, vector *sums) {
+/// Rows of a weight from element `at` on, and rows of numbers, `columns` long.
+typedef struct {
+  const void *weight;
+  size_t at;
+  const void *const *x;
+  size_t columns;
+} dot_operands;
+
+/// Adds the products of up to `count` columns from `k` on, for numbers of rows that are known at compile time.
+INLINE void dot_add(storage kind, int weights, int rows, const dot_operands *o, size_t k, size_t count, vector *sums) {
+  vector part[DOT_ROWS];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; ++i) part[i] = dot_part(kind, o->x[i], k, count);
+#pragma clang loop unroll(full)
+  for (int r = 0; r < weights; ++r) {
+    const vector w = dot_part(kind, o->weight, o->at + r * o->columns + k, count);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; ++i) sums[r * rows + i] = multiply_add(kind, sums[r * rows + i], part[i], w);
+  }
+}
+
+/// sums[r · rows + i] = the lanes of Σ_k weight[at + r · columns + k] · x[i][k].
+INLINE void dot_tile(storage kind, int weights, int rows, dot_operands o, vector *sums) {
   const size_t step = dot_step(kind), bytes = kind == F32 ? 4 : 2;
   // Prefetchers do not follow two rows at once, so the next tile is asked for in the order of memory.
-  const char *next = (const char *)weight + (at + weights * columns) * bytes + 512;
+  const char *next = (const char *)o.weight + (o.at + weights * o.columns) * bytes + 512;
   vector s[2 * DOT_ROWS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < weights * rows; ++i) s[i] = all(0);
-  for (size_t k = 0; k < columns; k += step) {
-    const size_t count = columns - k;
+  size_t k = 0;
+  for (; k + step <= o.columns; k += step) {
 #pragma clang loop unroll(full)
     for (int r = 0; r < weights && rows > 1; ++r, next += step * bytes) __builtin_prefetch(next);
-    vector part[DOT_ROWS];
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; ++i) part[i] = dot_part(kind, x[i], k, count);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < weights; ++r) {
-      const vector w = dot_part(kind, weight, at + r * columns + k, count);
-#pragma clang loop unroll(full)
-      for (int i = 0; i < rows; ++i) s[r * rows + i] = multiply_add(kind, s[r * rows + i], part[i], w);
-    }
+    dot_add(kind, weights, rows, &o, k, step, s);
   }
+  if (k < o.columns) dot_add(kind, weights, rows, &o, k, o.columns - k, s);
 #pragma clang loop unroll(full)
   for (int i = 0; i < weights * rows; ++i) sums[i] = s[i];
 }
@@ -87,8 +99,9 @@ INLINE void dots_of_rows(storage kind, size_t outputs, const void *weight, size_
   float totals[DOT_OUTPUTS * DOT_ROWS];
   size_t r = 0;
   for (; r + tile <= outputs; r += tile)
-    dot_tile(kind, tile, weight, (first + r) * columns, rows, x, columns, sums + r * rows);
-  for (; r < outputs; ++r) dot_tile(kind, 1, weight, (first + r) * columns, rows, x, columns, sums + r * rows);
+    dot_tile(kind, tile, rows, (dot_operands){weight, (first + r) * columns, x, columns}, sums + r * rows);
+  for (; r < outputs; ++r)
+    dot_tile(kind, 1, rows, (dot_operands){weight, (first + r) * columns, x, columns}, sums + r * rows);
   sums_of_each(sums, outputs * rows, totals);
   for (r = 0; r < outputs; ++r)
     for (int i = 0; i < rows; ++i) to[i][r] = totals[r * rows + i];
