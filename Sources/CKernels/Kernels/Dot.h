@@ -19,6 +19,8 @@ enum {
   /// Rows of a weight in a tile for one row of numbers: long vectors follow one stream of memory, short ones need
   /// several sums to hide how long an addition takes.
   DOT_SINGLE = WIDTH == 16 ? 1 : WIDTH == 8 ? 2 : 4,
+  /// Bytes between a weight and what is prefetched at the same time, as many as memory sends while it is waited for.
+  DOT_AHEAD = 4096,
   /// The most rows of a weight that `dots` takes.
   DOT_OUTPUTS = CKERNELS_DOT_OUTPUTS,
 };
@@ -58,11 +60,11 @@ INLINE void dot_add(storage kind, int weights, int rows, const dot_operands *o, 
   }
 }
 
-/// sums[r · rows + i] = the lanes of Σ_k weight[at + r · columns + k] · x[i][k].
-INLINE void dot_tile(storage kind, int weights, int rows, dot_operands o, vector *sums) {
+/// sums[i][r] = the lanes of Σ_k weight[at + r · columns + k] · x[i][k].
+INLINE void dot_tile(storage kind, int weights, int rows, dot_operands o, vector (*sums)[DOT_OUTPUTS]) {
   const size_t step = dot_step(kind), bytes = kind == F32 ? 4 : 2;
-  // Prefetchers do not follow two rows at once, so the next tile is asked for in the order of memory.
-  const char *next = (const char *)o.weight + (o.at + weights * o.columns) * bytes + 512;
+  // Prefetchers do not follow two rows at once, so what comes next is asked for in the order of memory.
+  const char *next = (const char *)o.weight + o.at * bytes + DOT_AHEAD;
   vector s[2 * DOT_ROWS];
 #pragma clang loop unroll(full)
   for (int i = 0; i < weights * rows; ++i) s[i] = all(0);
@@ -74,37 +76,37 @@ INLINE void dot_tile(storage kind, int weights, int rows, dot_operands o, vector
   }
   if (k < o.columns) dot_add(kind, weights, rows, &o, k, o.columns - k, s);
 #pragma clang loop unroll(full)
-  for (int i = 0; i < weights * rows; ++i) sums[i] = s[i];
+  for (int r = 0; r < weights; ++r)
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; ++i) sums[i][r] = s[r * rows + i];
 }
 
-/// The sums of the lanes of each vector, added as `sum_of` does.
-INLINE void sums_of_each(vector *sums, size_t count, float *to) {
-  size_t i = 0;
-  for (; i + WIDTH <= count; i += WIDTH) {
-    vector *t = sums + i;
-    transpose(t);
+/// The sums of the lanes of WIDTH vectors, each added as `sum_of` does.
+INLINE vector sums_of_each(const vector *sums) {
+  vector t[WIDTH];
 #pragma clang loop unroll(full)
-    for (int half = WIDTH / 2; half >= 4; half /= 2)
+  for (int i = 0; i < WIDTH; ++i) t[i] = sums[i];
+  transpose(t);
 #pragma clang loop unroll(full)
-      for (int l = 0; l < half; ++l) t[l] = t[l] + t[l + half];
-    store(to + i, (t[0] + t[2]) + (t[1] + t[3]));
-  }
-  for (; i < count; ++i) to[i] = sum_of(sums[i]);
+  for (int half = WIDTH / 2; half >= 4; half /= 2)
+#pragma clang loop unroll(full)
+    for (int l = 0; l < half; ++l) t[l] = t[l] + t[l + half];
+  return (t[0] + t[2]) + (t[1] + t[3]);
 }
 
 INLINE void dots_of_rows(storage kind, size_t outputs, const void *weight, size_t first, int rows,
                          const void *const *x, size_t columns, float to[DOT_ROWS][DOT_OUTPUTS]) {
   const int tile = rows == 1 ? DOT_SINGLE : 2;
-  vector sums[DOT_OUTPUTS * DOT_ROWS];
-  float totals[DOT_OUTPUTS * DOT_ROWS];
+  vector sums[DOT_ROWS][DOT_OUTPUTS];
   size_t r = 0;
   for (; r + tile <= outputs; r += tile)
-    dot_tile(kind, tile, rows, (dot_operands){weight, (first + r) * columns, x, columns}, sums + r * rows);
+    dot_tile(kind, tile, rows, (dot_operands){weight, (first + r) * columns, x, columns}, (void *)&sums[0][r]);
   for (; r < outputs; ++r)
-    dot_tile(kind, 1, rows, (dot_operands){weight, (first + r) * columns, x, columns}, sums + r * rows);
-  sums_of_each(sums, outputs * rows, totals);
-  for (r = 0; r < outputs; ++r)
-    for (int i = 0; i < rows; ++i) to[i][r] = totals[r * rows + i];
+    dot_tile(kind, 1, rows, (dot_operands){weight, (first + r) * columns, x, columns}, (void *)&sums[0][r]);
+  for (int i = 0; i < rows; ++i) {
+    for (r = outputs; r % WIDTH; ++r) sums[i][r] = all(0);
+    for (r = 0; r < outputs; r += WIDTH) store(to[i] + r, sums_of_each(sums[i] + r));
+  }
 }
 
 INLINE void dots_of_storage(storage kind, size_t outputs, const void *weight, size_t first, size_t rows,
