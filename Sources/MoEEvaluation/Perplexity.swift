@@ -56,6 +56,8 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///     those of tokens that are not scored can be subtracted.
   ///   - context: The number of tokens per window, at most the model's context length.
   ///   - stride: The number of tokens between the starts of windows.
+  ///   - batch: Windows that are read together, at least 1, which changes no digit; by default as many as have 2,048
+  ///     tokens.
   ///   - progress: Receives the number of tokens processed so far.
   /// - Returns: The perplexity and related measures.
   /// - Throws: ``Failure``, or `NonFiniteScores` when the model's scores mean nothing.
@@ -64,7 +66,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///   follows, with every window weighted by its number of scored tokens.
   public static func measure(
     _ model: MoEDecoder, tokens: [Int], bytes: Int, byteCounts: [Int], context: Int, stride: Int,
-    progress: ProgressHandler = { _ in }
+    batch: Int? = nil, progress: ProgressHandler = { _ in }
   ) throws -> Perplexity {
     precondition(
       byteCounts.count == tokens.count, "\(byteCounts.count) lengths of \(tokens.count) tokens")
@@ -78,20 +80,26 @@ public struct Perplexity: Hashable, Codable, Sendable {
     if let token = tokens.first(where: { !(0..<vocabulary ~= $0) }) {
       throw Failure.tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
     }
-    var (sum, scored, done) = (0.0, 0, 0)
-    var scoredBytes = bytes
-    var begin = 0
-    while done < tokens.count {
-      let end = min(begin + context, tokens.count)
-      let first = max(done, begin + 1)
-      scoredBytes -= byteCounts[done..<first].reduce(0, +)
-      if first < end {
-        sum += try withoutGradients { try loss(model, tokens[begin..<end], from: first - begin) }
-        scored += end - first
+    precondition(batch ?? 1 >= 1, "\(batch ?? 0) windows together")
+    let windows = Self.windows(of: tokens.count, context: context, stride: stride)
+    let scored = windows.reduce(0) { $0 + $1.scored.count }
+    let unscored =
+      byteCounts.reduce(0, +)
+      - windows.reduce(0) {
+        $0 + byteCounts[$1.scored].reduce(0, +)
       }
-      done = end
-      progress(Progress("measuring", completed: done, total: tokens.count))
-      begin += stride
+    let scoredBytes = bytes - unscored
+    var sum = 0.0
+    var rest = windows[...]
+    while let first = rest.first {
+      // Only the last windows are shorter than the others.
+      let group = rest.prefix(batch ?? max(1, 2_048 / context))
+        .prefix { $0.tokens.count == first.tokens.count }
+      rest = rest.dropFirst(group.count)
+      // One after another, so that the total does not depend on the groups.
+      for loss in try withoutGradients({ try losses(model, tokens, Array(group)) }) { sum += loss }
+      progress(
+        Progress("measuring", completed: group.last?.tokens.upperBound ?? 0, total: tokens.count))
     }
     return Perplexity(
       perplexity: exp(sum / Double(scored)), negativeLogLikelihood: sum, scoredTokens: scored,
@@ -99,16 +107,40 @@ public struct Perplexity: Hashable, Codable, Sendable {
       stride: stride)
   }
 
-  /// The sum of the negative log-likelihoods of a window's tokens from position `first` on.
-  private static func loss(
-    _ model: MoEDecoder, _ window: ArraySlice<Int>, from first: Int
-  ) throws -> Double {
-    let tokens = Array(window)
-    // [positions, vocabulary]
-    let logits = model(Tensor(tokens, shape: [1, tokens.count])).logits[0]
-    let predictions = logits[first - 1..<tokens.count - 1].cast(to: .f32)
-    try model.check(predictions, of: tokens, from: window.startIndex)
-    let targets = Tensor(Array(tokens[first...]))
-    return Double(predictions.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))
+  /// Tokens that are read together, and those of them that this window scores.
+  private struct Window {
+    var tokens: Range<Int>
+    var scored: Range<Int>
+  }
+
+  /// The windows that score at least one token.
+  private static func windows(of count: Int, context: Int, stride: Int) -> [Window] {
+    var windows: [Window] = []
+    var (begin, done) = (0, 0)
+    while done < count {
+      let end = min(begin + context, count)
+      let first = max(done, begin + 1)
+      if first < end { windows.append(Window(tokens: begin..<end, scored: first..<end)) }
+      done = end
+      begin += stride
+    }
+    return windows
+  }
+
+  /// The sums of the negative log-likelihoods of the scored tokens of windows of equal length.
+  private static func losses(
+    _ model: MoEDecoder, _ tokens: [Int], _ windows: [Window]
+  ) throws -> [Double] {
+    let length = windows[0].tokens.count
+    let input = Tensor(windows.flatMap { tokens[$0.tokens] }, shape: [windows.count, length])
+    let logits = model(input).logits  // [windows, positions, vocabulary]
+    return try windows.enumerated().map { row, window in
+      let first = window.scored.lowerBound - window.tokens.lowerBound
+      let predictions = logits[row][first - 1..<length - 1].cast(to: .f32)
+      try model.check(predictions, of: Array(tokens[window.tokens]), from: window.tokens.lowerBound)
+      let targets = Tensor(Array(tokens[window.scored]))
+      return Double(
+        predictions.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))
+    }
   }
 }

@@ -105,6 +105,13 @@ struct ModelCommandTests {
     // Four decimals, not all that a number has.
     let first = plain.output.prefix { $0 != "\n" }
     #expect(first.split(separator: ".").last?.count == 4, "\(plain.output)")
+    // Windows are independent of each other, so every digit stays.
+    for batch in ["1", "3", "50"] {
+      let other = try Program.run(
+        "perplexity", path, "--text", file.string, "--context", "32", "--stride", "16", "--json",
+        "--batch", batch)
+      #expect(other.output == run.output, "\(batch)")
+    }
     let piped = try Program.run(["perplexity", path, "--text", "-"], input: SmallModel.text)
     #expect(piped.output == plain.output, "\(piped.errors)")
   }

@@ -105,7 +105,9 @@ enum DecoderComparisons {
     let caches = (0..<texts).map { _ in model.makeCache() }
     func next(_ tokens: [[Int]], _ arithmetic: Arithmetic) -> [[Int]] {
       let parts = zip(tokens, caches).map { SequencePart(tokens: $0, cache: $1) }
-      return model.read(parts, as: arithmetic).logits.argmax(axis: 1).array(of: Int.self).map { [$0] }
+      return model.read(parts, as: arithmetic).logits.argmax(axis: 1).array(of: Int.self).map {
+        [$0]
+      }
     }
     var tokens = next((0..<texts).map { prompt(32, text: $0) }, .prompt)
     return timed(iterations: iterations) { tokens = next(tokens, .decode) }

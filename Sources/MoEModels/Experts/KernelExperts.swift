@@ -85,7 +85,8 @@ struct KernelExperts: ExpertBank {
     let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
     let values =
-      arithmetic == .decode ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: dtype) : nil
+      arithmetic == .decode
+      ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: dtype) : nil
     guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
       let target = unsafe result.freshElements
     else { return nil }

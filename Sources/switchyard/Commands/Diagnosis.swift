@@ -142,7 +142,7 @@ enum Diagnosis {
         description: "a product of the \(Engine.kernelVersion.name) kernels is off by \(error)")
     }
     let names = KernelVersion.available.map(\.name).joined(separator: ", ")
-    return "\(Engine.kernelVersion.name), of \(names)"
+    return "\(Engine.kernelVersion.name), of \(names); fingerprint \(Engine.fingerprint)"
   }
 
   private static func origin(_ package: String) -> String {

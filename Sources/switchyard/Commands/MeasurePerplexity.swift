@@ -23,6 +23,11 @@ struct MeasurePerplexity: ParsableCommand {
   @Option(help: "Tokens per window (default: the model's context length, at most 2048).")
   var context: Int?
   @Option(help: "Tokens between the starts of windows (default: the context).") var stride: Int?
+  @Option(
+    help:
+      "Windows that are read together, which changes no digit (default: as many as have 2048 tokens)."
+  )
+  var batch: Int?
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func validate() throws {
@@ -33,6 +38,7 @@ struct MeasurePerplexity: ParsableCommand {
       throw ValidationError(
         "--stride is \(stride ?? 0); it must be at least 1 and at most the context.")
     }
+    guard batch ?? 1 >= 1 else { throw ValidationError("--batch must be at least 1.") }
   }
 
   func run() throws {
@@ -45,6 +51,7 @@ struct MeasurePerplexity: ParsableCommand {
     let result = try Perplexity.measure(
       model, tokens: tokens, bytes: content.utf8.count,
       byteCounts: tokenizer.byteCounts(of: tokens), context: window, stride: stride ?? window,
+      batch: batch,
       progress: progress.show)
     progress.end()
     if json {

@@ -13,7 +13,8 @@ struct CompanyText {
   static let all: [CompanyText] = (0..<17).map { place in
     let random = { (salt: Int) in (place * 7_919 + salt * 104_729 + salt * salt * 31) % 307 }
     return CompanyText(
-      prompt: (0..<1 + place * 37 % 90).map { random($0) }, written: (0..<5).map { random(200 + $0) })
+      prompt: (0..<1 + place * 37 % 90).map { random($0) },
+      written: (0..<5).map { random(200 + $0) })
   }
 }
 
@@ -35,7 +36,8 @@ private final class Company {
   func read(_ places: [Int], parts: Int = .max) {
     for place in places { (bits[place], caches[place]) = (Bits(), model.makeCache()) }
     var start = 0
-    while case let rest = places.filter({ CompanyText.all[$0].prompt.count > start }), !rest.isEmpty {
+    while case let rest = places.filter({ CompanyText.all[$0].prompt.count > start }), !rest.isEmpty
+    {
       let found = pass(rest, .prompt) { Array($0.prompt.dropFirst(start).prefix(parts)) }
       for (place, scores) in zip(rest, found) { bits[place]?.prompt += scores }
       start = parts == .max ? .max : start + parts
@@ -48,7 +50,9 @@ private final class Company {
     for (place, scores) in zip(places, found) { bits[place]?.written.append(scores) }
   }
 
-  private func pass(_ places: [Int], _ arithmetic: Arithmetic, tokens: (CompanyText) -> [Int]) -> [[Float]] {
+  private func pass(
+    _ places: [Int], _ arithmetic: Arithmetic, tokens: (CompanyText) -> [Int]
+  ) -> [[Float]] {
     pass(places, arithmetic) { text, _ in tokens(text) }
   }
 
@@ -123,7 +127,9 @@ struct CompanyLawTests {
     for dtype in [DType.f32, .bf16] {
       let model = try CompanyModels.model(name, dtype)
       let texts = (0..<5).map { row in (0..<33).map { ($0 * 91 + row * 17) % 307 } }
-      let together = withoutGradients { model(Tensor(texts.flatMap(\.self), shape: [5, 33])).logits }
+      let together = withoutGradients {
+        model(Tensor(texts.flatMap(\.self), shape: [5, 33])).logits
+      }
       for (row, tokens) in texts.enumerated() {
         let cache = model.makeCache()
         let read = model.read(
@@ -131,7 +137,9 @@ struct CompanyLawTests {
         #expect(
           read.logits.cast(to: .f32).array(of: Float.self)
             == together[row].cast(to: .f32).array(of: Float.self), "\(dtype), row \(row)")
-        let last = withoutGradients { model(Tensor(tokens, shape: [1, 33]), lastOnly: true).logits }
+        let last = withoutGradients {
+          model(Tensor(tokens, shape: [1, 33]), lastOnly: true).logits
+        }
         #expect(
           last.cast(to: .f32).array(of: Float.self)
             == together[row].at(-1).cast(to: .f32).array(of: Float.self), "\(dtype), the last one")

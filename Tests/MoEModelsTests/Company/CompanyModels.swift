@@ -54,12 +54,14 @@ enum CompanyModels {
     let json = try ConfigurationObject(path)
     let family = try DecoderFamilies.family(of: json)
     let random = try MoEDecoder(
-      family.configuration(json), names: family.names, weights: RandomWeights(RandomSource(seed: 1)))
+      family.configuration(json), names: family.names, weights: RandomWeights(RandomSource(seed: 1))
+    )
     let tensors = random.parameters.map { parameter in
       let value = parameter.parameter.value
       let isSmall = value.rank == 1 && !parameter.name.contains("norm")
       let changed =
-        isSmall ? RandomSource(seed: 2).normal(value.shape) * 0.1
+        isSmall
+        ? RandomSource(seed: 2).normal(value.shape) * 0.1
         : value * (parameter.name.contains("norm") ? 1 : 12)
       return (parameter.name, changed.cast(to: dtype))
     }
