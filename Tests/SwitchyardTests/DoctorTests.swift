@@ -1,5 +1,6 @@
 import Foundation
 import MoECore
+import MoETensor
 import MoETestSupport
 import SystemPackage
 import Testing
@@ -9,6 +10,22 @@ struct DoctorTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
+
+  @Test("prints a fingerprint of the arithmetic: one for each version of the kernels, whatever the threads")
+  func fingerprint() throws {
+    func found(_ environment: [String: String]) throws -> Substring {
+      let run = try Program.run(["doctor", "--check", "kernels"], environment: environment)
+      #expect(run.exitCode == 0, "\(run)")
+      let value = run.output.split(separator: "fingerprint ").last?.prefix { $0.isHexDigit } ?? ""
+      #expect(value.count == 16, "\(run.output)")
+      return value
+    }
+    let usual = try found([:])
+    #expect(try found(["OMP_NUM_THREADS": "1"]) == usual)
+    #expect(usual == Engine.fingerprint)
+    let versions = try KernelVersion.available.map { try found(["SWITCHYARD_KERNELS": $0.name]) }
+    #expect(Set(versions).count == versions.count && versions.contains(usual))
+  }
 
   @Test(
     "leaves nothing in the temporary folder, and checks ranks without it where it cannot be written to"
