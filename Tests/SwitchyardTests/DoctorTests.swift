@@ -11,7 +11,7 @@ struct DoctorTests {
 
   init() throws { folder = try TemporaryFolder() }
 
-  @Test("prints a fingerprint of the arithmetic: one for each version of the kernels, whatever the threads")
+  @Test("prints a fingerprint: one for each version of the kernels, whatever the threads")
   func fingerprint() throws {
     func found(_ environment: [String: String]) throws -> Substring {
       let run = try Program.run(["doctor", "--check", "kernels"], environment: environment)

@@ -41,6 +41,7 @@ public enum TemporaryPaths {
   /// - Parameters:
   ///   - path: What to remove.
   ///   - replace: Puts something else there before anything is removed; if it fails, the old one is back.
+  /// - Throws: `FileError`, or what `replace` throws.
   package static func discard(_ path: FilePath, replace: () throws -> Void = {}) throws {
     let aside = path.temporarySibling
     try add(aside) {

@@ -28,7 +28,9 @@ struct GeneratedText {
     return (found.text, found.isFound)
   }
 
-  /// Ends the text; returns what was held back. The last bytes may complete a stop text, too.
+  /// Ends the text; returns what was held back.
+  ///
+  /// The last bytes may complete a stop text, too.
   mutating func finish(_ end: TextEnd) -> String {
     self.end = end
     guard end != .stop else { return "" }
