@@ -72,9 +72,8 @@ public struct Attention {
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ sequences: [CachedRows], _ layer: Int
   ) -> Tensor {
     let parts = sequences.map { sequence in
-      let all = sequence.cache.append(
-        key: k[sequence.rows], value: v[sequence.rows], layer: layer)
-      return AttentionSequence(rows: sequence.rows, keys: all.key, values: all.value)
+      let all = sequence.cache.append(key: k, value: v, sequence.rows, layer: layer)
+      return AttentionSequence(rows: sequence.rows, keys: all.keys, values: all.values)
     }
     return Tensor.attention(query: q, over: parts, window: window)
   }

@@ -2,23 +2,27 @@ public import MoETensor
 
 /// Keys and values of all layers for the positions of one sequence seen so far, so that each new token costs one step.
 public final class KeyValueCache {
-  private let keys: [GrowingTensor]
-  private let values: [GrowingTensor]
+  private let keys: [PositionStore]
+  private let values: [PositionStore]
   /// How each position's numbers were added up, which is fixed from then on.
   public private(set) var arithmetic: [Arithmetic] = []
 
   /// An empty cache for a model of this many layers.
   public init(layers: Int) {
-    keys = (0..<layers).map { _ in GrowingTensor(axis: 1) }
-    values = (0..<layers).map { _ in GrowingTensor(axis: 1) }
+    keys = (0..<layers).map { _ in PositionStore() }
+    values = (0..<layers).map { _ in PositionStore() }
   }
 
   /// Positions seen so far.
   public var count: Int { arithmetic.count }
 
-  /// Adds keys and values, shape `[positions, heads, width]`, and returns all of a layer, `[heads, positions, width]`.
-  func append(key: Tensor, value: Tensor, layer: Int) -> (key: Tensor, value: Tensor) {
-    (keys[layer].append(key.transposed(0, 1)), values[layer].append(value.transposed(0, 1)))
+  /// Adds some rows of keys and values, shape `[rows, heads, width]`, and returns all positions of a layer.
+  func append(
+    key: Tensor, value: Tensor, _ rows: Range<Int>, layer: Int
+  ) -> (keys: PositionStore, values: PositionStore) {
+    keys[layer].append(key, rows)
+    values[layer].append(value, rows)
+    return (keys[layer], values[layer])
   }
 
   /// Notes that all layers have seen more positions.

@@ -5,14 +5,19 @@ import MoECore
 package struct AttentionSequence {
   /// The queries of its last positions, among the rows of all sequences.
   package let rows: Range<Int>
-  /// Shape `[keyHeads, positions, width]`.
-  package let keys: Tensor
-  /// Shape `[keyHeads, positions, width]`.
-  package let values: Tensor
+  /// Shape `[keyHeads, capacity, width]`.
+  fileprivate let keys: Tensor
+  /// Shape `[keyHeads, capacity, width]`.
+  fileprivate let values: Tensor
+  fileprivate let positions: Int
 
-  /// Describes a sequence; it has at least as many positions as rows.
-  package init(rows: Range<Int>, keys: Tensor, values: Tensor) {
-    (self.rows, self.keys, self.values) = (rows, keys, values)
+  /// Describes a sequence, whose last positions are the rows.
+  package init(rows: Range<Int>, keys: PositionStore, values: PositionStore) {
+    guard let key = keys.elements, let value = values.elements,
+      keys.count == values.count, keys.count >= rows.count, key.shape == value.shape
+    else { programmerError("\(keys.count) keys and \(values.count) values for \(rows.count) rows") }
+    (self.keys, self.values) = (key, value)
+    (self.rows, positions) = (rows, keys.count)
   }
 }
 
@@ -36,7 +41,8 @@ extension Tensor {
     let answers = sequences.map { sequence in
       attention(
         query: query[sequence.rows].transposed(0, 1).expandingAxis(0),
-        key: sequence.keys.expandingAxis(0), value: sequence.values.expandingAxis(0),
+        key: sequence.keys.slice(axis: 1, 0..<sequence.positions).expandingAxis(0),
+        value: sequence.values.slice(axis: 1, 0..<sequence.positions).expandingAxis(0),
         mask: .latest(window: window))[0].transposed(0, 1)
     }
     return concatenated(answers, axis: 0)
@@ -78,23 +84,21 @@ extension Tensor {
   private static func work(
     _ sequence: AttentionSequence, _ query: Tensor, window: Int?, into result: Tensor
   ) -> ckernels_attention? {
-    let (shape, keyShape) = (query.shape, sequence.keys.shape)
+    let (shape, keyShape, keys) = (query.shape, sequence.keys.shape, sequence.positions)
     guard let q = unsafe query.hostElements, let y = unsafe result.freshElements,
-      let k = unsafe sequence.keys.stridedElements, let v = unsafe sequence.values.stridedElements,
-      unsafe k.strides[2] == 1, unsafe v.strides[2] == 1, keyShape == sequence.values.shape,
-      keyShape[2] == shape[2], shape[1].isMultiple(of: keyShape[0]),
-      keyShape[1] >= sequence.rows.count, keyShape[1] < Int(Int32.max)
+      let k = unsafe sequence.keys.hostElements, let v = unsafe sequence.values.hostElements,
+      keyShape[2] == shape[2], shape[1].isMultiple(of: keyShape[0]), keys < Int(Int32.max)
     else { return nil }
     let step = shape[1] * shape[2]
-    let offset = sequence.rows.lowerBound * step * query.dtype.byteSize
-    let visible = window.map { $0 >= keyShape[1] ? 0 : $0 } ?? 0
+    let (offset, head) = (sequence.rows.lowerBound * step * query.dtype.byteSize, keyShape[1] * shape[2])
     return unsafe ckernels_attention(
       sees_all: false, narrow: query.dtype == .bf16, batch: 1, heads: shape[1],
-      key_heads: keyShape[0], width: shape[2], queries: sequence.rows.count, keys: keyShape[1],
-      window: visible, scale: Float(1 / Double(shape[2]).squareRoot()), query: q + offset,
-      key: k.start, value: v.start, query_batch: 0, query_head: shape[2], query_step: step,
-      key_batch: 0, key_head: k.strides[0], key_step: k.strides[1], value_batch: 0,
-      value_head: v.strides[0], value_step: v.strides[1], result: y + offset, log_sums: nil)
+      key_heads: keyShape[0], width: shape[2], queries: sequence.rows.count, keys: keys,
+      window: window.map { $0 >= keys ? 0 : $0 } ?? 0,
+      scale: Float(1 / Double(shape[2]).squareRoot()), query: q + offset, key: k, value: v,
+      query_batch: 0, query_head: shape[2], query_step: step, key_batch: 0, key_head: head,
+      key_step: shape[2], value_batch: 0, value_head: head, value_step: shape[2],
+      result: y + offset, log_sums: nil)
   }
 
   func run() -> Tensor {
