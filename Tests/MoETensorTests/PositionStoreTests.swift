@@ -7,7 +7,8 @@ import Testing
 struct PositionStoreTests {
   private let source = RandomSource(seed: 1)
 
-  @Test("hold all rows, head by head, however many come at once", arguments: [DType.f32, .bf16, .f64])
+  @Test(
+    "hold all rows, head by head, however many come at once", arguments: [DType.f32, .bf16, .f64])
   func appending(dtype: DType) {
     let rows = source.normal([200, 3, 5]).cast(to: dtype)
     let store = PositionStore()

@@ -53,7 +53,9 @@ struct Bench: ParsableCommand {
       try TracingMeasurements.recording(
         made + [FilePath("Data/bible-moe")], rounds: rounds, in: folder)
     }
-    for shape in DecoderComparisons.shapes
+    // A dense model, on request: what texts gain together if they share all weights.
+    let dense = only.contains { $0.hasSuffix(DecoderComparisons.dense.name) }
+    for shape in DecoderComparisons.shapes + (dense ? [DecoderComparisons.dense] : [])
     where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)
     }

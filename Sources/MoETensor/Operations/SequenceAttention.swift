@@ -90,7 +90,9 @@ extension Tensor {
       keyShape[2] == shape[2], shape[1].isMultiple(of: keyShape[0]), keys < Int(Int32.max)
     else { return nil }
     let step = shape[1] * shape[2]
-    let (offset, head) = (sequence.rows.lowerBound * step * query.dtype.byteSize, keyShape[1] * shape[2])
+    let (offset, head) = (
+      sequence.rows.lowerBound * step * query.dtype.byteSize, keyShape[1] * shape[2]
+    )
     return unsafe ckernels_attention(
       sees_all: false, narrow: query.dtype == .bf16, batch: 1, heads: shape[1],
       key_heads: keyShape[0], width: shape[2], queries: sequence.rows.count, keys: keys,
