@@ -12,7 +12,7 @@ private let copyOperator = Operator("copy_")
 package final class PositionStore {
   /// Positions so far.
   package private(set) var count = 0
-  /// Shape `[heads, capacity, width]`; what follows the last position means nothing. `nil` while there is none.
+  /// Shape `[heads, capacity, width]`, where what follows the last position means nothing; `nil` while there is none.
   package private(set) var elements: Tensor?
 
   /// Creates an empty store.
