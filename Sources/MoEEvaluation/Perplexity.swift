@@ -57,7 +57,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ///   - context: The number of tokens per window, at most the model's context length.
   ///   - stride: The number of tokens between the starts of windows.
   ///   - batch: Windows that are read together, at least 1, which changes no digit; by default as many as have 2,048
-  ///     tokens.
+  ///     tokens, which is no more than one usual window; 1 in types other than f32 and bf16.
   ///   - progress: Receives the number of tokens processed so far.
   /// - Returns: The perplexity and related measures.
   /// - Throws: ``Failure``, or `NonFiniteScores` when the model's scores mean nothing.
@@ -89,11 +89,13 @@ public struct Perplexity: Hashable, Codable, Sendable {
         $0 + byteCounts[$1.scored].reduce(0, +)
       }
     let scoredBytes = bytes - unscored
+    // Other types go to libtorch, whose sums depend on the number of rows.
+    let usual = [.f32, .bf16].contains(model.dtype) ? max(1, 2_048 / context) : 1
     var sum = 0.0
     var rest = windows[...]
     while let first = rest.first {
       // Only the last windows are shorter than the others.
-      let group = rest.prefix(batch ?? max(1, 2_048 / context))
+      let group = rest.prefix(batch ?? usual)
         .prefix { $0.tokens.count == first.tokens.count }
       rest = rest.dropFirst(group.count)
       // One after another, so that the total does not depend on the groups.

@@ -52,6 +52,9 @@ public final class MoEDecoder {
     parameters = builder.parameters
   }
 
+  /// Type of the weights and of what is computed with them.
+  public var dtype: DType { embedding.value.dtype }
+
   /// Opens a model folder, `config.json` and safetensors, or a GGUF file.
   ///
   /// Weights are mapped, not read, unless another type is requested; models larger than memory can

@@ -103,6 +103,10 @@ struct GenerationTests {
       ("", "empty.txt", "empty"), ("\n\n", "blank.txt", "has no prompts"),
       ("{\"prompt\": \"a\"}\n{\"prompt\"\n", "broken.jsonl", "line 2 is not a JSON object"),
       ("{\"text\": \"a\"}\n", "key.jsonl", "line 1 has no 'prompt'"),
+      (
+        "{\"prompt\": \"a\", \"seed\": -1}\n", "seed.jsonl",
+        "line 1 has a 'seed' of another type"
+      ),
       ("{\"prompt\": 3}\n", "type.jsonl", "line 1 has a 'prompt' of another type"),
       (
         "{\"id\": \"a\", \"prompt\": \"a\"}\n{\"id\": \"a\", \"prompt\": \"b\"}\n", "twice.jsonl",
@@ -128,6 +132,7 @@ struct GenerationTests {
       (["--prompts", good, "--batch", "0"], "--batch must be at least 1"),
       (["--prompt", "a", "--chunk", "0"], "--chunk must be at least 1"),
       (["--prompt", "a", "--stop", ""], "--stop is empty"),
+      (["--prompts", good, "--json"], "JSON anyway"),
     ] {
       let found = try Program.run(["generate", path] + arguments)
       #expect(
@@ -153,6 +158,21 @@ struct GenerationTests {
     #expect(other.exitCode == 1 && other.errors.contains("the id '1' for another prompt"))
     #expect(try run(file, "--out", out.string, "--overwrite").exitCode == 0)
     #expect(try String(contentsOfFile: out.string, encoding: .utf8) == whole)
+    // What cannot be replaced by anything is kept.
+    let failed = try Program.run(
+      "generate", small.folder.file("none").string, "--prompts", file, "--out", out.string,
+      "--overwrite")
+    #expect(failed.exitCode == 1)
+    #expect(try String(contentsOfFile: out.string, encoding: .utf8) == whole)
+    // A file that is not ours is not emptied, nor is what is read.
+    for text in ["notes without a line end", "\(parts[0])\nnotes"] {
+      try AtomicFile.write(text, to: out)
+      let foreign = try run(file, "--out", out.string, "--resume")
+      #expect(foreign.exitCode == 1 && foreign.errors.contains("is no record"), "\(foreign)")
+      #expect(try String(contentsOfFile: out.string, encoding: .utf8) == text)
+    }
+    let read = try run(file, "--out", file, "--resume")
+    #expect(read.exitCode == 1 && read.errors.contains("is read by this command"), "\(read)")
     try AtomicFile.write("no record\n", to: out)
     let broken = try run(file, "--out", out.string, "--resume")
     #expect(broken.exitCode == 1 && broken.errors.contains("line 1 is no record"), "\(broken)")

@@ -1,7 +1,12 @@
+import CKernels
 import MoECore
 
 extension Engine {
-  /// A hash of fixed products, activations and attention in both arithmetics and both types of the kernels.
+  private static let activations = [
+    CKERNELS_SILU, CKERNELS_RELU, CKERNELS_GELU_TANH, CKERNELS_GELU, CKERNELS_TANH,
+  ]
+
+  /// A hash of fixed products, activations, rotation and attention in both arithmetics and both types of the kernels.
   ///
   /// Two machines with the same value computed all of them alike, bit for bit; with different values, texts and scores
   /// of the same model may differ in their last digits. It does not depend on the number of threads.
@@ -25,6 +30,11 @@ extension Engine {
         let (x, weight) = (numbers([19, 132], 1), numbers([37, 132], 2))
         for arithmetic in Arithmetic.allCases { add(x.linear(weight, as: arithmetic)) }
         add((x * 8).sigmoid())
+        for activation in activations {
+          if let result = (x * 8).activatedByKernel(activation, times: x) { add(result) }
+        }
+        let angles = numbers([19, 33], 7).cast(to: .f32)
+        add(x.reshaped([19, 2, 66]).rotatingHalves(cosine: angles.cos(), sine: angles.sin()))
         add(x.rmsNorm(weight: numbers([132], 3), epsilon: 1e-5))
         add(
           Tensor.attention(

@@ -42,7 +42,8 @@ struct KernelLinear {
       weight.size(1) == inputs, Tensor.suitKernels([x, weight] + (bias.map { [$0] } ?? [])),
       bias.map({ $0.shape == [weight.size(0)] }) ?? true
     else { return nil }
-    (self.x, self.weight, self.bias) = (x.contiguous(), weight, bias)
+    (self.x, self.weight) = (x.contiguous(), weight.contiguous())
+    self.bias = bias?.contiguous()
     (self.inputs, outputs, rows) = (inputs, weight.size(0), x.count / inputs)
   }
 

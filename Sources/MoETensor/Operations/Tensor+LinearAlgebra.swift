@@ -35,8 +35,9 @@ extension Tensor {
       return nil
     }
     let isRecorded = Tensor.recordsGradients([self, weight] + (bias.map { [$0] } ?? []))
+    // What somebody relies on cannot be forced.
     let way =
-      LinearWay.forced ?? (isRecorded ? nil : arithmetic?.way)
+      (isRecorded ? nil : arithmetic?.way) ?? LinearWay.forced
       ?? LinearWay.best(
         dtype, isRecorded: isRecorded, rows: count / inputs, inputs: inputs, outputs: weight.size(0)
       )

@@ -17,7 +17,8 @@ struct Generate: ParsableCommand {
       file has one prompt on a line; if its name ends in .jsonl, one object on a line with 'prompt', and \
       'id' and 'seed' if you like. The results are lines of JSON in the same order: id, prompt, text, \
       tokens, prompt_tokens, and end, which is end (the model ended it), stop, max_tokens or context. \
-      When a run is interrupted, finished texts are kept, and --resume makes the others.
+      When a run is interrupted, finished texts are kept, and --resume makes the others, which come after \
+      them, with the options of this call.
 
       Examples:
         switchyard generate runs/tiny --prompt "Once upon a time" --max-tokens 100 --temperature 0.8
@@ -28,7 +29,8 @@ struct Generate: ParsableCommand {
   @Option(help: "The text to continue; - reads it from standard input, without its last line end.")
   var prompt: String?
   @Option(
-    help: "File with prompts, one a line or JSONL; - reads them from standard input.",
+    help:
+      "File with prompts, one a line, or JSONL if its name ends in .jsonl; - reads lines from standard input.",
     completion: .file())
   var prompts: PathArgument?
   @Option(
@@ -42,7 +44,7 @@ struct Generate: ParsableCommand {
   @Option(help: "Maximum number of tokens to generate.") var maxTokens = 256
   @Option(
     help:
-      "End the text before this one; \\n and \\t stand for line end and tab. May be given several times."
+      "End the text before this one; \\n, \\t and \\\\ stand for line end, tab and backslash. May be given several times."
   ) var stop: [String] = []
   @Option(help: "0 always takes the most likely token; 1 follows the model; more is more random.")
   var temperature = 1.0
@@ -82,14 +84,33 @@ struct Generate: ParsableCommand {
     guard !resume || !files.overwrite else {
       throw ValidationError("--resume keeps what --overwrite replaces; choose one.")
     }
+    guard prompts == nil || !json else {
+      throw ValidationError("--json belongs to --prompt; the texts of --prompts are JSON anyway.")
+    }
     guard prompts != nil || json || !logProbabilities else {
       throw ValidationError("--log-probabilities needs --json or --prompts.")
     }
     for (name, value) in [("--max-tokens", maxTokens), ("--batch", batch), ("--chunk", chunk)]
     where value < 1 { throw ValidationError("\(name) must be at least 1.") }
     guard !stop.contains("") else { throw ValidationError("--stop is empty.") }
-    stop = stop.map { $0.replacing("\\n", with: "\n").replacing("\\t", with: "\t") }
+    stop = stop.map(Self.unescaped)
     do { _ = try settings() } catch { throw ValidationError("\(error).") }
+  }
+
+  /// Turns \\n, \\t and \\\\ into the characters that they stand for.
+  private static func unescaped(_ text: String) -> String {
+    var result = ""
+    var rest = text[...]
+    while let character = rest.popFirst() {
+      let meant: [Character: Character] = ["n": "\n", "t": "\t", "\\": "\\"]
+      if character == "\\", let next = rest.first, let other = meant[next] {
+        result.append(other)
+        rest.removeFirst()
+      } else {
+        result.append(character)
+      }
+    }
+    return result
   }
 
   func run() throws {
@@ -99,15 +120,19 @@ struct Generate: ParsableCommand {
   // MARK: Many prompts
 
   private func continueMany(_ path: FilePath) throws {
-    if !resume || out?.path.isMissing ?? true {
-      do { try files.check(out?.path, inputs: [path]) } catch let error as HintedError {
-        throw HintedError(cause: error.cause, hint: "\(error.hint), --resume continues it")
-      }
+    do {
+      // What is resumed is replaced by itself and more.
+      let rule = resume ? try OverwriteOption.parse(["--overwrite"]) : files
+      try rule.check(out?.path, inputs: [path])
+    } catch let error as HintedError {
+      throw HintedError(cause: error.cause, hint: "\(error.hint), --resume continues it")
     }
     let list = try PromptFile(path)
     guard !list.prompts.isEmpty else {
       throw TextError(path: path, problem: "has no prompts; write one on each line")
     }
+    let (model, tokenizer) = try arguments.open()
+    // Only now may a file be replaced.
     let records = try RecordFile(out?.path, resumes: resume)
     let missing = try list.prompts.filter { prompt in
       guard let record = records.earlier[prompt.id] else { return true }
@@ -119,7 +144,6 @@ struct Generate: ParsableCommand {
       return false
     }
     for line in list.emptyLines { Output.message("line \(line): there is no prompt") }
-    let (model, tokenizer) = try arguments.open()
     let run = PromptRun(missing, model, tokenizer, self, records)
     Interruption.deferFirst()
     let start = ContinuousClock.now
@@ -162,7 +186,8 @@ struct Generate: ParsableCommand {
         prompt: tokens, sampler: Sampler(try settings(), seed: seed), limit: maxTokens,
         context: context))
     var made = GeneratedText(
-      Prompt(id: "1", text: text, line: 1), promptTokens: tokens.count, tokenizer, stops: stop)
+      Prompt(id: "1", text: text, line: 1), promptTokens: tokens.count, tokenizer, stops: stop,
+      keepsLogProbabilities: logProbabilities)
     let start = ContinuousClock.now
     var first: ContinuousClock.Instant?
     var end = TextEnd.maxTokens

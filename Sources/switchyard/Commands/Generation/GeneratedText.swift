@@ -9,12 +9,16 @@ struct GeneratedText {
   private(set) var text = ""
   /// Why it ended.
   private(set) var end = TextEnd.maxTokens
-  private var logProbabilities: [Float] = []
+  private var logProbabilities: [Float]?
   private var stream: StreamingDecoder
   private var stops: StopTexts
 
-  init(_ prompt: Prompt, promptTokens: Int, _ tokenizer: Tokenizer, stops: [String]) {
+  init(
+    _ prompt: Prompt, promptTokens: Int, _ tokenizer: Tokenizer, stops: [String],
+    keepsLogProbabilities: Bool
+  ) {
     (self.prompt, self.promptTokens) = (prompt, promptTokens)
+    logProbabilities = keepsLogProbabilities ? [] : nil
     (stream, self.stops) = (tokenizer.streamingDecoder(), StopTexts(stops))
   }
 
@@ -22,7 +26,7 @@ struct GeneratedText {
   mutating func append(_ token: Int, _ logProbability: Float?) throws -> (text: String, stops: Bool)
   {
     tokens.append(token)
-    if let logProbability { logProbabilities.append(logProbability) }
+    if let logProbability { logProbabilities?.append(logProbability) }
     let found = stops.append(try stream.append(token))
     text += found.text
     return (found.text, found.isFound)
@@ -46,7 +50,7 @@ struct GeneratedText {
     TextRecord(
       id: prompt.id, prompt: prompt.text, text: text, tokens: tokens, end: end,
       promptTokens: promptTokens,
-      logProbabilities: logProbabilities.isEmpty ? nil : logProbabilities)
+      logProbabilities: logProbabilities)
   }
 }
 

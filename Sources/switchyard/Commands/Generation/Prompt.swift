@@ -26,7 +26,7 @@ struct PromptFile {
   /// - Throws: `DataError` that names the line, or a `FileError`.
   init(_ path: FilePath) throws {
     self.path = path
-    let isJSON = path.extension == "jsonl"
+    let isJSON = path.extension?.lowercased() == "jsonl"
     var lines = try readText(path).utf8.split(
       separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
     if lines.last?.isEmpty ?? false { lines.removeLast() }
@@ -45,7 +45,9 @@ struct PromptFile {
       if let earlier = places.updateValue(line, forKey: prompt.id) {
         throw DataError.invalidLine(
           path, line: line,
-          problem: "has the id '\(prompt.id)', as line \(earlier) has; give every prompt its own")
+          problem:
+            "has the id '\(prompt.id)', as line \(earlier) has; give every prompt its own (without one, it is the number of the line)"
+        )
       }
       prompts.append(prompt)
     }
@@ -61,7 +63,13 @@ struct PromptFile {
     init(from decoder: any Decoder) throws {
       let values = try decoder.container(keyedBy: CodingKeys.self)
       prompt = try values.decode(String.self, forKey: .prompt)
-      seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
+      do {
+        seed = try values.decodeIfPresent(UInt64.self, forKey: .seed)
+      } catch {
+        // Numbers that do not fit have an error that does not say where they are.
+        throw DecodingError.typeMismatch(
+          UInt64.self, .init(codingPath: [CodingKeys.seed], debugDescription: ""))
+      }
       // Numbers are names, too.
       id =
         try (try? values.decodeIfPresent(Int.self, forKey: .id)).flatMap { $0 }.map(String.init)
@@ -82,7 +90,8 @@ struct PromptFile {
     } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context)
     {
       let key = context.codingPath.last.map { "a '\($0.stringValue)'" } ?? "a value"
-      throw refused("has \(key) of another type; prompt and id are texts, seed is a number")
+      throw refused(
+        "has \(key) of another type; prompt and id are texts, seed is a whole number from 0 on")
     } catch {
       throw refused("is not a JSON object")
     }

@@ -54,24 +54,46 @@ final class PromptRun {
     defer { progress.end() }
     let total = order.count
     var done = 0
+    do {
+      try makeTexts { finished in
+        done += finished
+        progress.show(Progress("generating", completed: done, total: total))
+      }
+    } catch {
+      // The failure says more than a second one would.
+      try? writeFinished()
+      throw error
+    }
+    try writeFinished()
+  }
+
+  /// Makes texts until all have ended or the user interrupts.
+  private func makeTexts(ended: (Int) -> Void) throws {
     while !Interruption.isRequested {
       while batch.count < options.batch, let next = waiting.popFirst() {
         try add(next.prompt, next.tokens)
       }
       guard batch.count > 0 else { break }
+      var count = 0
       for (id, event) in batch.step() where texts[id] != nil {
-        if try handle(event, of: id) { done += 1 }
+        if try handle(event, of: id) { count += 1 }
       }
       try writeInOrder()
-      progress.show(Progress("generating", completed: done, total: total))
+      ended(count)
     }
-    // Interrupted: what is finished is kept, whatever is not finished before it.
-    for id in order { if let record = finished[id] ?? nil { try records.append(record) } }
+  }
+
+  /// Keeps what is finished when a run ends early, whatever is not finished before it.
+  private func writeFinished() throws {
+    for id in order {
+      if let record = finished.removeValue(forKey: id) ?? nil { try records.append(record) }
+    }
   }
 
   private func add(_ prompt: Prompt, _ tokens: [Int]) throws {
     texts[prompt.id] = GeneratedText(
-      prompt, promptTokens: tokens.count, tokenizer, stops: options.stop)
+      prompt, promptTokens: tokens.count, tokenizer, stops: options.stop,
+      keepsLogProbabilities: options.logProbabilities)
     read += tokens.count
     batch.add(
       TextRequest(
