@@ -31,6 +31,8 @@ static void experts_dot_inner(const ckernels_experts *work, size_t first, size_t
     for (size_t a = part.block->first; a < end; a += DOT_ROWS) {
       const size_t rows = end - a < DOT_ROWS ? end - a : DOT_ROWS;
       const void *x[DOT_ROWS];
+      // Vectors would load indices behind the last one, masked, which QEMU takes for an access.
+#pragma clang loop vectorize(disable)
       for (size_t i = 0; i < rows; ++i)
         x[i] = (const char *)work->x + (size_t)work->rows[a + i] * work->hidden * (work->narrow ? 2 : 4);
       dots(kind, part.count, work->up[expert], part.first, rows, x, work->hidden, up);
