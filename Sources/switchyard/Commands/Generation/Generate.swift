@@ -121,8 +121,9 @@ struct Generate: ParsableCommand {
 
   private func continueMany(_ path: FilePath) throws {
     do {
+      var rule = files
       // What is resumed is replaced by itself and more.
-      let rule = resume ? try OverwriteOption.parse(["--overwrite"]) : files
+      rule.overwrite = files.overwrite || resume
       try rule.check(out?.path, inputs: [path])
     } catch let error as HintedError {
       throw HintedError(cause: error.cause, hint: "\(error.hint), --resume continues it")
