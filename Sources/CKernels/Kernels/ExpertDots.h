@@ -12,8 +12,7 @@ typedef struct {
 
 INLINE expert_part part_of(const ckernels_experts *work, size_t piece, size_t outputs) {
   const size_t parts = (outputs + DOT_OUTPUTS - 1) / DOT_OUTPUTS, first = piece % parts * DOT_OUTPUTS;
-  const size_t left = outputs - first;
-  return (expert_part){work->blocks + piece / parts, first, left < DOT_OUTPUTS ? left : DOT_OUTPUTS};
+  return (expert_part){work->blocks + piece / parts, first, least(DOT_OUTPUTS, outputs - first)};
 }
 
 /// Adds biases `first` and following, if there are any.
@@ -29,7 +28,7 @@ static void experts_dot_inner(const ckernels_experts *work, size_t first, size_t
     const expert_part part = part_of(work, piece, work->inner);
     const size_t expert = part.block->expert, end = part.block->first + part.block->count;
     for (size_t a = part.block->first; a < end; a += DOT_ROWS) {
-      const size_t rows = end - a < DOT_ROWS ? end - a : DOT_ROWS;
+      const size_t rows = least(DOT_ROWS, end - a);
       const void *x[DOT_ROWS];
       // Vectors would load indices behind the last one, masked, which QEMU takes for an access.
 #pragma clang loop vectorize(disable)
@@ -56,7 +55,7 @@ static void experts_dot_answers(const ckernels_experts *work, size_t first, size
     const expert_part part = part_of(work, piece, work->hidden);
     const size_t expert = part.block->expert, end = part.block->first + part.block->count;
     for (size_t a = part.block->first; a < end; a += DOT_ROWS) {
-      const size_t rows = end - a < DOT_ROWS ? end - a : DOT_ROWS;
+      const size_t rows = least(DOT_ROWS, end - a);
       const void *x[DOT_ROWS];
       for (size_t i = 0; i < rows; ++i) x[i] = (const char *)work->values + (a + i) * work->inner * (work->narrow ? 2 : 4);
       dots(kind, part.count, work->down[expert], part.first, rows, x, work->inner, sums);

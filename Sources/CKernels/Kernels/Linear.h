@@ -13,8 +13,6 @@ static size_t linear_block_size(const ckernels_linear *work) {
   return ((work->rows + parts - 1) / parts + WIDTH - 1) / WIDTH * WIDTH;
 }
 
-INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
 static size_t linear_packed_count(const ckernels_linear *work) {
   return (work->rows + WIDTH - 1) / WIDTH * WIDTH * units(storage_of(work->narrow), work->inputs);
 }

@@ -8,9 +8,9 @@ static void linear_dots(const ckernels_linear *work, size_t first, size_t last) 
   const size_t row_bytes = work->inputs * (work->narrow ? 2 : 4);
   float sums[DOT_ROWS][DOT_OUTPUTS];
   for (size_t n = first; n < last; n += DOT_OUTPUTS) {
-    const size_t outputs = last - n < DOT_OUTPUTS ? last - n : DOT_OUTPUTS;
+    const size_t outputs = least(DOT_OUTPUTS, last - n);
     for (size_t start = 0; start < work->rows; start += DOT_ROWS) {
-      const size_t rows = work->rows - start < DOT_ROWS ? work->rows - start : DOT_ROWS;
+      const size_t rows = least(DOT_ROWS, work->rows - start);
       const void *x[DOT_ROWS];
       for (size_t i = 0; i < rows; ++i) x[i] = (const char *)work->x + (start + i) * row_bytes;
       dots(kind, outputs, work->weight, n, rows, x, work->inputs, sums);

@@ -37,6 +37,8 @@ typedef enum {
   WIDENED,
 } storage;
 
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 INLINE storage storage_of(bool narrow) { return !narrow ? F32 : MULTIPLIES_BF16 ? PAIRS : WIDENED; }
 
 /// The units of `count` numbers.
