@@ -5,6 +5,7 @@
 #define WIDTH 8
 #define FUSES 1
 #define MULTIPLIES_BF16 0
+#define MULTIPLIES_BYTES 0
 // 4 · 3 sums, 3 columns and a weight are 16 registers.
 #define TILE_ROWS 4
 #define TILE_VECTORS 3

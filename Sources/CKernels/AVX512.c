@@ -5,6 +5,7 @@
 #define WIDTH 16
 #define FUSES 1
 #define MULTIPLIES_BF16 0
+#define MULTIPLIES_BYTES 0
 // 8 · 3 sums, 3 columns and a weight leave four registers for addresses of neighbours.
 #define TILE_ROWS 8
 #define TILE_VECTORS 3

@@ -24,7 +24,10 @@ bool ckernels_table_runs_here(const ckernels_table *table) {
   const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (table == &ckernels_avx512) return wide;
-  if (table == &ckernels_avx512bf16) return wide && __builtin_cpu_supports("avx512bf16");
+  if (table == &ckernels_avx512bf16) {
+    return wide && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni") &&
+           __builtin_cpu_supports("avx512vbmi");
+  }
 #endif
   return true;
 }

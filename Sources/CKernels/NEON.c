@@ -5,6 +5,7 @@
 #define WIDTH 4
 #define FUSES 1
 #define MULTIPLIES_BF16 0
+#define MULTIPLIES_BYTES 0
 // 4 · 4 sums are enough for four units with a latency of four cycles.
 #define TILE_ROWS 4
 #define TILE_VECTORS 4

@@ -4,6 +4,7 @@
 #define WIDTH 4
 #define FUSES 0
 #define MULTIPLIES_BF16 0
+#define MULTIPLIES_BYTES 0
 #define TILE_ROWS 4
 #define TILE_VECTORS 2
 

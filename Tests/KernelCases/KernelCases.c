@@ -8,7 +8,7 @@
 static const kernel_case *const families[] = {
     linear_cases,    experts_cases,            experts_backward_cases, combine_cases,
     attention_cases, attention_backward_cases, row_cases,              recurrence_cases,
-    modulation_cases, element_cases,
+    modulation_cases, element_cases, quantized_cases,
 };
 
 /// The case with an index; the count of all cases goes to `count` if there is none.

@@ -81,6 +81,6 @@ static inline size_t trial_rounded_up(size_t count, size_t step) { return (count
 
 // The lists of cases; each ends with a case without a name.
 extern const kernel_case linear_cases[], experts_cases[], experts_backward_cases[], combine_cases[], attention_cases[], attention_backward_cases[], row_cases[],
-    recurrence_cases[], modulation_cases[], element_cases[];
+    recurrence_cases[], modulation_cases[], element_cases[], quantized_cases[];
 
 #endif

@@ -3,6 +3,8 @@
 // General matrix products first copy the weight into another layout, which for a few dozen rows
 // costs as much as the product itself. Here the rows are packed instead, and the weight is read in
 // place.
+#ifndef CKERNELS_LINEAR_H
+#define CKERNELS_LINEAR_H
 
 #include "CKernels.h"
 #include "Tile.h"
@@ -57,3 +59,5 @@ static void linear_outputs(const ckernels_linear *work, size_t first, size_t las
     for (size_t start = 0; start < work->rows; start += size)
       for (size_t n = from; n < least(from + group, end); n += WIDTH) linear_tile(work, start, n, end);
 }
+
+#endif

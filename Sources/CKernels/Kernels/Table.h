@@ -10,6 +10,9 @@
 #include "Linear.h"
 #include "LinearDots.h"
 #include "Modulation.h"
+#include "QuantizedDots.h"
+#include "QuantizedExperts.h"
+#include "QuantizedLinear.h"
 #include "Recurrent.h"
 #include "Rows.h"
 
@@ -30,6 +33,20 @@
       .experts_dot_inner = experts_dot_inner,                  \
       .experts_dot_answers = experts_dot_answers,              \
       .combine = combine,                                      \
+      .quantized_form = quantized_form,\
+      .quantized_form_bytes = quantized_form_bytes,\
+      .quantized_prepare = quantized_prepare,\
+      .quantized_dots = quantized_dots,\
+      .quantized_rows = quantized_rows,\
+      .quantized_linear_count = quantized_linear_count,\
+      .quantized_linear_pack = quantized_linear_pack,\
+      .quantized_linear_scratch = quantized_linear_scratch,\
+      .quantized_linear_outputs = quantized_linear_outputs,\
+      .quantized_experts_inner = quantized_experts_inner,\
+      .quantized_experts_prepare = quantized_experts_prepare,\
+      .quantized_experts_answers = quantized_experts_answers,\
+      .quantized_experts_scratch = quantized_experts_scratch,\
+      .quantized_experts_blocks = quantized_experts_blocks,\
       .attention_blocks = attention_blocks,                    \
       .attention_scratch = attention_scratch,                  \
       .attention_run = attention_run,                          \

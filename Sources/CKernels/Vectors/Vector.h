@@ -5,6 +5,7 @@
 //     WIDTH            elements of one register: 4, 8 or 16
 //     FUSES            whether a product and a sum are one instruction
 //     MULTIPLIES_BF16  whether one instruction multiplies pairs of bf16 numbers
+//     MULTIPLIES_BYTES whether one instruction multiplies groups of four bytes, and others move bytes and their bits
 //
 // Clang's vector types become the best instructions of the set, or plain ones if it has none.
 #ifndef CKERNELS_VECTOR_H

@@ -125,6 +125,110 @@ typedef struct {
   void *result;
 } ckernels_combination;
 
+// Packed weights ----------------------------------------------------------------------------------
+
+/// What the codes of a packed weight stand for.
+typedef enum {
+  /// code · scale + bias.
+  CKERNELS_AFFINE,
+  /// (code - 2^(bits - 1)) · scale.
+  CKERNELS_SYMMETRIC,
+  /// The 4-bit floating-point number (1 bit sign, 2 exponent, 1 mantissa), times the scale, a power of two.
+  CKERNELS_FP4,
+  /// One of 16 values that are denser near zero (IQ4_NL of GGUF), times the scale.
+  CKERNELS_NL4,
+} ckernels_kind;
+
+/// The type of scales and biases.
+typedef enum {
+  CKERNELS_SCALE_F32,
+  CKERNELS_SCALE_BF16,
+  CKERNELS_SCALE_F16,
+  /// A power of two: the exponent with 127 added, in a byte; the scales of FP4 have this type, and no others.
+  CKERNELS_SCALE_E8M0,
+} ckernels_scale;
+
+/// A matrix whose rows are little-endian streams of codes, with a scale for each group of inputs.
+///
+/// All scales and biases are finite.
+typedef struct {
+  ckernels_kind kind;
+  /// 2, 3, 4, 5, 6 or 8; kinds with a table have 4.
+  int bits;
+  /// A group is 2^5, 2^6 or 2^7 inputs; the last one of a row may be shorter.
+  int group_shift;
+  ckernels_scale scale_type;
+  /// Whether rows are rounded to 16 bits where they are multiplied with codes; otherwise to 8.
+  bool fine;
+  size_t inputs;
+  /// Bytes of a row's codes, and scales of a row.
+  size_t row_bytes, row_groups;
+  const uint8_t *codes;
+  /// [outputs, row_groups].
+  const void *scales;
+  /// [outputs, row_groups]; only for affine codes.
+  const void *biases;
+} ckernels_quantized;
+
+/// The number of forms in which rows are rounded.
+enum { CKERNELS_FORMS = 8 };
+
+/// Rows to be rounded to whole numbers, in a form that `quantized_form` names.
+typedef struct {
+  size_t inputs, form;
+  /// [rows, inputs].
+  const float *x;
+  /// `quantized_form_bytes` per row, written.
+  void *result;
+} ckernels_rounding;
+
+/// x · weightᵀ + bias, f32.
+typedef struct {
+  ckernels_quantized weight;
+  size_t rows, outputs;
+  /// [rows, inputs], read by `quantized_linear_pack`.
+  const float *x;
+  /// The rows in the weight's form, read by `quantized_dots`.
+  const void *forms;
+  /// [outputs]; NULL if there is none.
+  const float *bias;
+  /// `quantized_linear_count` elements, written by `quantized_linear_pack` and read by `quantized_linear_outputs`.
+  float *packed;
+  /// [rows, outputs], written.
+  float *result;
+} ckernels_quantized_linear;
+
+/// Outputs `first` and following of a block.
+typedef struct {
+  size_t block, first, count;
+} ckernels_piece;
+
+/// Experts without biases, applied to the rows routed to them; each projection of each expert has a width, a group and a
+/// kind of its own. f32.
+typedef struct {
+  ckernels_activation activation;
+  size_t hidden, inner;
+  /// One per expert; those of experts without rows are not read. NULL if experts have no gate.
+  const ckernels_quantized *gate;
+  const ckernels_quantized *up, *down;
+  /// [tokens, hidden], read by `quantized_experts_blocks`.
+  const float *x;
+  /// The same rows in every form that an expert's gate or up projection reads; other elements are not read.
+  const void *forms[CKERNELS_FORMS];
+  /// The token of each assignment, assignments sorted by expert.
+  const int32_t *rows;
+  const ckernels_block *blocks;
+  /// Parts of the inner values, then of the answers, for the functions that compute pieces.
+  const ckernels_piece *pieces;
+  /// [assignments, inner], written by `quantized_experts_inner`.
+  float *inner_values;
+  /// The same, rounded; `inner_form_bytes` per assignment, enough for every form.
+  void *inner_forms;
+  size_t inner_form_bytes;
+  /// [assignments, hidden], written.
+  float *answers;
+} ckernels_quantized_experts;
+
 // Attention ---------------------------------------------------------------------------------------
 
 /// Attention of the last `queries` of `keys` positions; f32 or bf16.
@@ -344,6 +448,37 @@ typedef struct {
   /// Computes pieces of the answers, once all inner values have been computed; every block has a piece for each
   /// `CKERNELS_DOT_OUTPUTS` numbers of an answer.
   void (*_Nonnull experts_dot_answers)(const ckernels_experts *work, size_t first, size_t last);
+  /// The form in which rows are multiplied with the codes of a weight.
+  size_t (*_Nonnull quantized_form)(const ckernels_quantized *weight);
+  /// Bytes of one row in a form.
+  size_t (*_Nonnull quantized_form_bytes)(size_t inputs, size_t form);
+  /// Rounds rows `first` to `last - 1`.
+  void (*_Nonnull quantized_prepare)(const ckernels_rounding *work, size_t first, size_t last);
+  /// Computes outputs `first` to `last - 1` from rounded rows: the sums of a row are the same for any number of rows.
+  void (*_Nonnull quantized_dots)(const ckernels_quantized_linear *work, size_t first, size_t last);
+  /// Unpacks rows `first` to `last - 1` of a weight: [last - first, inputs].
+  void (*_Nonnull quantized_rows)(const ckernels_quantized *weight, size_t first, size_t last, float *result);
+  /// The number of elements of `packed`.
+  size_t (*_Nonnull quantized_linear_count)(const ckernels_quantized_linear *work);
+  /// Packs rows width · first to width · last - 1, clipped to `rows`.
+  void (*_Nonnull quantized_linear_pack)(const ckernels_quantized_linear *work, size_t first, size_t last);
+  /// Bytes of scratch memory for one call of `quantized_linear_outputs`.
+  size_t (*_Nonnull quantized_linear_scratch)(const ckernels_quantized_linear *work);
+  /// Computes outputs width · first to width · last - 1, clipped to `outputs`, from packed rows; weights are rounded to
+  /// bf16 if the table multiplies it.
+  void (*_Nonnull quantized_linear_outputs)(const ckernels_quantized_linear *work, size_t first, size_t last,
+                                            void *scratch);
+  /// Computes pieces `first` to `last - 1` of the inner values from rounded rows.
+  void (*_Nonnull quantized_experts_inner)(const ckernels_quantized_experts *work, size_t first, size_t last);
+  /// Rounds the inner values of blocks `first` to `last - 1`, once they have been computed.
+  void (*_Nonnull quantized_experts_prepare)(const ckernels_quantized_experts *work, size_t first, size_t last);
+  /// Computes pieces `first` to `last - 1` of the answers from rounded inner values.
+  void (*_Nonnull quantized_experts_answers)(const ckernels_quantized_experts *work, size_t first, size_t last);
+  /// Bytes of scratch memory for one call of `quantized_experts_blocks`.
+  size_t (*_Nonnull quantized_experts_scratch)(const ckernels_quantized_experts *work);
+  /// Computes the answers of blocks `first` to `last - 1`, each of at most `lanes` rows.
+  void (*_Nonnull quantized_experts_blocks)(const ckernels_quantized_experts *work, size_t first, size_t last,
+                                            void *scratch);
   /// Computes tokens `first` to `last - 1`.
   void (*_Nonnull combine)(const ckernels_combination *work, size_t first, size_t last);
   /// The number of pieces of work.

@@ -1,0 +1,157 @@
+// Feed-forward experts whose every projection is packed in a way of its own.
+
+#include "Activation.h"
+#include "QuantizedDots.h"
+#include "QuantizedRows.h"
+
+// Few rows ----------------------------------------------------------------------------------------
+
+/// inner[assignment] = activation(gate · x) ⊙ (up · x), without a gate activation(up · x).
+static void quantized_experts_inner(const ckernels_quantized_experts *work, size_t first, size_t last) {
+  float gate[DOT_ROWS][DOT_OUTPUTS], up[DOT_ROWS][DOT_OUTPUTS];
+  for (const ckernels_piece *piece = work->pieces + first; piece < work->pieces + last; ++piece) {
+    const ckernels_block *block = work->blocks + piece->block;
+    const ckernels_quantized *u = work->up + block->expert, *g = work->gate ? work->gate + block->expert : NULL;
+    const size_t up_form = quantized_form(u), up_bytes = quantized_form_bytes(work->hidden, up_form);
+    const size_t gate_form = g ? quantized_form(g) : 0, gate_bytes = quantized_form_bytes(work->hidden, gate_form);
+    for (size_t n = piece->first; n < piece->first + piece->count; n += DOT_OUTPUTS) {
+      const size_t outputs = least(DOT_OUTPUTS, piece->first + piece->count - n), end = block->first + block->count;
+      for (size_t a = block->first; a < end; a += DOT_ROWS) {
+        const size_t rows = least(DOT_ROWS, end - a);
+        const uint8_t *forms[DOT_ROWS];
+        for (size_t i = 0; i < rows; ++i)
+          forms[i] = (const uint8_t *)work->forms[up_form] + (size_t)work->rows[a + i] * up_bytes;
+        quantized_products(u, outputs, n, rows, forms, up);
+        if (g) {
+          for (size_t i = 0; i < rows; ++i)
+            forms[i] = (const uint8_t *)work->forms[gate_form] + (size_t)work->rows[a + i] * gate_bytes;
+          quantized_products(g, outputs, n, rows, forms, gate);
+        }
+        for (size_t i = 0; i < rows; ++i)
+          for (size_t r = 0; r < outputs; r += WIDTH) {
+            const vector raised = load(up[i] + r);
+            const vector value =
+                g ? activated(work->activation, load(gate[i] + r)) * raised : activated(work->activation, raised);
+            store_part(work->inner_values + (a + i) * work->inner + n + r, outputs - r, value);
+          }
+      }
+    }
+  }
+}
+
+/// Rounds the inner values of blocks `first` to `last - 1`, each in the form that its expert's last projection reads.
+static void quantized_experts_prepare(const ckernels_quantized_experts *work, size_t first, size_t last) {
+  for (const ckernels_block *block = work->blocks + first; block < work->blocks + last; ++block) {
+    const size_t form = quantized_form(work->down + block->expert);
+    for (size_t a = block->first; a < block->first + block->count; ++a)
+      form_row_of(form, work->inner_values + a * work->inner, work->inner,
+                  (uint8_t *)work->inner_forms + a * work->inner_form_bytes);
+  }
+}
+
+static void quantized_experts_answers(const ckernels_quantized_experts *work, size_t first, size_t last) {
+  float sums[DOT_ROWS][DOT_OUTPUTS];
+  for (const ckernels_piece *piece = work->pieces + first; piece < work->pieces + last; ++piece) {
+    const ckernels_block *block = work->blocks + piece->block;
+    for (size_t n = piece->first; n < piece->first + piece->count; n += DOT_OUTPUTS) {
+      const size_t outputs = least(DOT_OUTPUTS, piece->first + piece->count - n), end = block->first + block->count;
+      for (size_t a = block->first; a < end; a += DOT_ROWS) {
+        const size_t rows = least(DOT_ROWS, end - a);
+        const uint8_t *forms[DOT_ROWS];
+        for (size_t i = 0; i < rows; ++i)
+          forms[i] = (const uint8_t *)work->inner_forms + (a + i) * work->inner_form_bytes;
+        quantized_products(work->down + block->expert, outputs, n, rows, forms, sums);
+        for (size_t i = 0; i < rows; ++i)
+          for (size_t r = 0; r < outputs; r += WIDTH)
+            store_part(work->answers + (a + i) * work->hidden + n + r, outputs - r, load(sums[i] + r));
+      }
+    }
+  }
+}
+
+// Many rows ---------------------------------------------------------------------------------------
+
+/// Scratch memory of one call: packed rows, packed inner values, and unpacked rows of two weights.
+typedef struct {
+  float *x, *inner, *up, *gate;
+} expert_scratch;
+
+static size_t quantized_experts_scratch(const ckernels_quantized_experts *work) {
+  const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
+  return ((hidden + inner) * LANES + 2 * WIDTH * (hidden > inner ? hidden : inner)) * sizeof(float);
+}
+
+INLINE expert_scratch scratch_of(const ckernels_quantized_experts *work, float *scratch) {
+  const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
+  float *up = scratch + (hidden + inner) * LANES;
+  return (expert_scratch){scratch, scratch + hidden * LANES, up, up + WIDTH * (hidden > inner ? hidden : inner)};
+}
+
+static void pack_floats_of_block(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
+                                 float *packed) {
+  for (int v = 0; v < vectors; ++v) {
+    const float *rows[WIDTH];
+    for (size_t i = 0; i < WIDTH; ++i) {
+      const size_t lane = (size_t)v * WIDTH + i;
+      rows[i] = lane < block->count ? work->x + (size_t)work->rows[block->first + lane] * work->hidden : NULL;
+    }
+    pack_floats(rows, work->hidden, packed + v * WIDTH, (size_t)vectors * WIDTH);
+  }
+}
+
+/// Stores `count` rows of inner values as the next product reads them.
+static void store_inner_floats(const float *values, size_t first, size_t count, size_t lanes, float *inner) {
+  if (!MULTIPLIES_BF16) {
+    __builtin_memcpy(inner + first * lanes, values, count * lanes * sizeof(float));
+    return;
+  }
+  for (size_t r = 0; r < count; r += 2)
+    for (size_t i = 0; i < lanes; i += WIDTH) {
+      const vector high = r + 1 < count ? load(values + (r + 1) * lanes + i) : all(0);
+      store(inner + (first + r) / 2 * lanes + i, paired(load(values + r * lanes + i), high));
+    }
+}
+
+static void quantized_inner_values(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
+                                   expert_scratch s) {
+  const size_t lanes = (size_t)vectors * WIDTH, depth = quantized_units(work->hidden);
+  float gate[WIDTH * LANES], up[WIDTH * LANES];
+  for (size_t n = 0; n < work->inner; n += WIDTH) {
+    const size_t rows = least(WIDTH, work->inner - n);
+    unpack_weights(work->up + block->expert, n, rows, s.up);
+    product(quantized_storage(), vectors, rows, s.up, depth, 1, s.x, depth, up, false);
+    if (work->gate) {
+      unpack_weights(work->gate + block->expert, n, rows, s.gate);
+      product(quantized_storage(), vectors, rows, s.gate, depth, 1, s.x, depth, gate, false);
+    }
+    for (size_t i = 0; i < rows * lanes; i += WIDTH) {
+      const vector u = load(up + i);
+      store(up + i, work->gate ? activated(work->activation, load(gate + i)) * u : activated(work->activation, u));
+    }
+    store_inner_floats(up, n, rows, lanes, s.inner);
+  }
+}
+
+static void quantized_answer_rows(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
+                                  expert_scratch s) {
+  const size_t depth = quantized_units(work->inner);
+  float sums[WIDTH * LANES];
+  for (size_t n = 0; n < work->hidden; n += WIDTH) {
+    const size_t rows = least(WIDTH, work->hidden - n);
+    unpack_weights(work->down + block->expert, n, rows, s.up);
+    product(quantized_storage(), vectors, rows, s.up, depth, 1, s.inner, depth, sums, false);
+    store_turned(sums, rows, vectors, block->count, false, work->answers, block->first * work->hidden + n,
+                 work->hidden);
+  }
+}
+
+static void quantized_experts_blocks(const ckernels_quantized_experts *work, size_t first, size_t last, void *scratch) {
+  const expert_scratch s = scratch_of(work, scratch);
+  for (size_t b = first; b < last; ++b) {
+    const ckernels_block *block = work->blocks + b;
+    const int vectors = (int)((block->count + WIDTH - 1) / WIDTH);
+    pack_floats_of_block(work, block, vectors, s.x);
+    quantized_inner_values(work, block, vectors, s);
+    quantized_answer_rows(work, block, vectors, s);
+  }
+}
