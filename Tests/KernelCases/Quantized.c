@@ -54,7 +54,8 @@ double quantized_size(const ckernels_quantized *w, size_t output, size_t input) 
 }
 
 double rounding_error(const ckernels_quantized *w, const double *row, size_t input) {
-  const size_t first = input / 32 * 32, end = trial_least(first + 32, w->inputs);
+  const size_t first = input >> w->group_shift << w->group_shift;
+  const size_t end = trial_least(first + ((size_t)1 << w->group_shift), w->inputs);
   double limit = 0;
   for (size_t i = first; i < end; ++i) limit = fmax(limit, fabs(row[i]));
   return limit / (w->fine ? 32512 : 127) * .51;

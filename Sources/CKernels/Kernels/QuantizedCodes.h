@@ -17,7 +17,7 @@ enum {
   PLANE = MULTIPLIES_BYTES ? 4 * WIDTH : 2 * WIDTH,
   /// The most planes of a chunk.
   CODE_PLANES = MULTIPLIES_BYTES ? 4 : 8,
-  /// Inputs of a block of rounded numbers; groups of a weight are multiples of it.
+  /// The smallest group.
   ROUND = 32,
   /// Bytes behind a chunk that may be read with it.
   CHUNK_SLACK = 8,

@@ -1,7 +1,7 @@
 // Dot products of a packed weight with few rows of rounded numbers: they read every code once, in place.
 //
 // Products of codes and numbers are whole, so their sums are exact; the sum of a chunk's products in each lane is
-// multiplied with the scales of its group of weights and of its block of numbers, and added up in f32. What a code
+// multiplied with the scales of its group, of the weight and of the numbers, and added up in f32. What a code
 // stands for besides, a bias or the zero of symmetric codes, is one more product per group.
 #ifndef CKERNELS_QUANTIZED_DOTS_H
 #define CKERNELS_QUANTIZED_DOTS_H
@@ -36,94 +36,163 @@ INLINE integers multiply_pairs(integers sum, plane codes, plane numbers) {
 }
 #endif
 
-/// The sums of products of a chunk's planes with the numbers of a row.
-INLINE integers chunk_products(int planes, bool fine, const plane *codes, const uint8_t *numbers) {
+/// Numbers of a register that are multiplied with a plane at once.
+INLINE plane plane_at(const uint8_t *from) {
+  plane p;
+  __builtin_memcpy(&p, from, sizeof p);
+  return p;
+}
+
+/// products[r] = the sums of products of a chunk's planes, of several rows of a weight, with the numbers of one row.
+INLINE void chunk_products(int planes, bool fine, int weights, plane (*codes)[CODE_PLANES], const uint8_t *numbers,
+                           integers *products) {
 #if MULTIPLIES_BYTES
-  __m512i sum = _mm512_setzero_si512();
+  __m512i sums[2];
 #pragma clang loop unroll(full)
-  for (int p = 0; p < planes; ++p) sum = _mm512_dpbusd_epi32(sum, codes[p], _mm512_loadu_si512(numbers + p * PLANE));
-  if (!fine) return (integers)sum;
-  sum = _mm512_slli_epi32(sum, 8);
+  for (int r = 0; r < weights; ++r) sums[r] = _mm512_setzero_si512();
 #pragma clang loop unroll(full)
-  for (int p = 0; p < planes; ++p)
-    sum = _mm512_dpbusd_epi32(sum, codes[p], _mm512_loadu_si512(numbers + (planes + p) * PLANE));
-  return (integers)sum;
+  for (int half = 0; half < (fine ? 2 : 1); ++half) {
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights && half; ++r) sums[r] = _mm512_slli_epi32(sums[r], 8);
+#pragma clang loop unroll(full)
+    for (int p = 0; p < planes; ++p) {
+      const plane x = plane_at(numbers + (half * planes + p) * PLANE);
+#pragma clang loop unroll(full)
+      for (int r = 0; r < weights; ++r) sums[r] = _mm512_dpbusd_epi32(sums[r], codes[r][p], x);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < weights; ++r) products[r] = (integers)sums[r];
 #else
   (void)fine;
-  integers sum = (integers)0;
+#pragma clang loop unroll(full)
+  for (int r = 0; r < weights; ++r) products[r] = (integers)0;
 #pragma clang loop unroll(full)
   for (int p = 0; p < planes; ++p) {
-    plane x;
-    __builtin_memcpy(&x, numbers + p * PLANE * 2, sizeof x);
-    sum = multiply_pairs(sum, codes[p], x);
+    const plane x = plane_at(numbers + p * PLANE * 2);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights; ++r) products[r] = multiply_pairs(products[r], codes[r][p], x);
   }
-  return sum;
 #endif
 }
 
-/// sums[i] = the lanes of the product of one row of the weight with row i of the numbers.
-INLINE void quantized_tile(int bits, bool fine, bool looks_up, int rows, const ckernels_quantized *w, size_t output,
-                           const uint8_t *const *forms, vector *to, size_t to_step) {
-  const int planes = planes_of(bits), shift = w->group_shift;
-  const size_t step = form_step(planes, fine), codes = chunk_codes(bits), bytes = chunk_bytes(bits);
-  const size_t groups = w->row_groups, numbers = form_numbers(planes, fine), first_group = output * groups;
+/// A weight, and what is computed from it once for many rows.
+typedef struct {
+  ckernels_quantized weight;
+  moves moves;
+  integers lanes;
+  const uint8_t *table;
+  /// Where a form's scales and sums of groups begin.
+  size_t scales_at, sums_at;
+  vector zero;
+} quantized_reader;
+
+INLINE quantized_reader reader_of(int bits, const ckernels_quantized *w) {
+  const form f = form_of(w);
+  return (quantized_reader){*w,          moves_of(bits), lane_starts(bits), table_of(w), form_scales_at(f, w->inputs),
+                            form_sums_at(f, w->inputs), all(-(float)zero_of(w))};
+}
+
+/// The scales of WIDTH groups: those of several rows of a weight, for a single row of numbers times its own, and for
+/// more rows of numbers where theirs are.
+typedef struct {
+  vector weights[2];
+  size_t numbers_at;
+} group_scales;
+
+/// Adds the products of the chunk at code `at`; of its bytes, `count` are there.
+INLINE void add_chunk(int bits, bool fine, bool looks_up, int weights, int rows, const quantized_reader *q,
+                      const uint8_t *from, size_t count, size_t at, group_scales scales, const uint8_t *const *forms,
+                      size_t place, vector (*sums)[QUANTIZED_ROWS]) {
+  const int planes = planes_of(bits), shift = q->weight.group_shift;
+  plane c[2][CODE_PLANES];
+  vector s[2];
+#pragma clang loop unroll(full)
+  for (int r = 0; r < weights; ++r) {
+    read_planes(bits, q->moves, from + r * q->weight.row_bytes, count, c[r]);
+    if (looks_up) look_up(q->table, planes, c[r]);
+    s[r] = lane_scales(scales.weights[r], q->lanes, at, bits, shift);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; ++i) {
+    integers products[2];
+    chunk_products(planes, fine, weights, c, forms[i] + place, products);
+    const vector step = rows > 1 ? lane_scales(load(forms[i] + scales.numbers_at), q->lanes, at, bits, shift) : all(1);
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights; ++r)
+      sums[r][i] = fused(__builtin_convertvector(products[r], vector), rows > 1 ? s[r] * step : s[r], sums[r][i]);
+  }
+}
+
+/// sums[r][i] = the lanes of the product of row output + r of the weight with row i of the numbers.
+INLINE void quantized_tile(int bits, bool fine, bool looks_up, int weights, int rows, const quantized_reader *q,
+                           size_t output, const uint8_t *const *forms, vector (*sums)[QUANTIZED_ROWS]) {
+  const ckernels_quantized *w = &q->weight;
+  const size_t step = form_step(planes_of(bits), fine), codes = chunk_codes(bits), bytes = chunk_bytes(bits);
+  const size_t groups = w->row_groups, register_codes = (size_t)WIDTH << w->group_shift;
+  // What is behind a chunk of codes that cross bytes is read with it.
+  const size_t slack = MULTIPLIES_BYTES || 16 % bits == 0 ? 0 : CHUNK_SLACK;
   const uint8_t *from = w->codes + output * w->row_bytes;
-  const uint8_t *table = table_of(w);
-  const moves m = moves_of(bits);
-  const integers lanes = lane_starts(bits);
-  vector sums[QUANTIZED_ROWS], scales = all(0);
-  size_t next = 0;  // where the scales of the next WIDTH groups begin
 #pragma clang loop unroll(full)
-  for (int i = 0; i < rows; ++i) sums[i] = all(0);
-  const size_t register_codes = (size_t)WIDTH << shift;
-  size_t chunk = 0;
-  for (size_t at = 0; at < w->inputs; at += codes, ++chunk) {
-    if (at >= next) {
-      scales = scales_of(w->scale_type, w->scales, first_group + (at >> shift), groups - (at >> shift));
-      next = at + register_codes;
+  for (int r = 0; r < weights; ++r)
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; ++i) sums[r][i] = all(0);
+  size_t place = 0, byte = 0;
+  for (size_t start = 0; start < w->inputs; start += register_codes) {
+    const size_t group = start >> w->group_shift, end = least(start + register_codes, w->inputs);
+    group_scales scales = {.numbers_at = q->scales_at + group * sizeof(float)};
+#pragma clang loop unroll(full)
+    for (int r = 0; r < weights; ++r) {
+      const size_t first = (output + r) * groups + group;
+      const vector own = scales_of(w->scale_type, w->scales, first, groups - group);
+      scales.weights[r] = rows > 1 ? own : own * load(forms[0] + scales.numbers_at);
+      // What codes stand for besides.
+      const vector b = w->kind == CKERNELS_AFFINE ? scales_of(w->scale_type, w->biases, first, groups - group) : q->zero * own;
+#pragma clang loop unroll(full)
+      for (int i = 0; i < rows; ++i)
+        sums[r][i] = fused(b, load(forms[i] + q->sums_at + group * sizeof(float)), sums[r][i]);
     }
-    plane c[CODE_PLANES];
-    read_planes(bits, m, from + chunk * bytes, w->row_bytes - chunk * bytes, c);
-    if (looks_up) look_up(table, planes, c);
-    const vector s = lane_scales(scales, lanes, at, bits, shift);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < rows; ++i) {
-      const uint8_t *x = forms[i] + chunk * step;
-      const integers products = chunk_products(planes, fine, c, x);
-      sums[i] = fused(__builtin_convertvector(products, vector), s * load(x + numbers), sums[i]);
-    }
+    size_t at = start;
+    for (; at + codes <= end && byte + bytes + slack <= w->row_bytes; at += codes, byte += bytes, place += step)
+      add_chunk(bits, fine, looks_up, weights, rows, q, from + byte, bytes + slack, at, scales, forms, place, sums);
+    for (; at < end; at += codes, byte += bytes, place += step)
+      add_chunk(bits, fine, looks_up, weights, rows, q, from + byte, w->row_bytes - byte, at, scales, forms, place,
+                sums);
   }
-  // What codes stand for besides.
-  const bool affine = w->kind == CKERNELS_AFFINE;
-  const vector zero = all(-(float)zero_of(w));
-  const size_t sums_at = form_sums_at(planes, fine, w->inputs, shift);
-  for (size_t g = 0; g < groups; g += WIDTH) {
-    const vector b = affine ? scales_of(w->scale_type, w->biases, first_group + g, groups - g)
-                            : zero * scales_of(w->scale_type, w->scales, first_group + g, groups - g);
+}
+
+/// Rows of a weight in a tile: they share the loads of numbers, as far as there are registers.
+INLINE int tile_weights(int bits, int rows) { return WIDTH == 16 || (planes_of(bits) <= 4 && rows <= 2) ? 2 : 1; }
+
+INLINE void quantized_rows_of(int bits, bool fine, bool looks_up, size_t outputs, int rows, const quantized_reader *q,
+                              size_t first, const uint8_t *const *forms, vector (*to)[DOT_OUTPUTS]) {
+  const int weights = tile_weights(bits, rows);
+  vector sums[2][QUANTIZED_ROWS];
+  size_t n = 0;
+  for (; n + weights <= outputs; n += weights) {
+    quantized_tile(bits, fine, looks_up, weights, rows, q, first + n, forms, sums);
 #pragma clang loop unroll(full)
-    for (int i = 0; i < rows; ++i) sums[i] = fused(b, load(forms[i] + sums_at + g * sizeof(float)), sums[i]);
+    for (int r = 0; r < weights; ++r)
+#pragma clang loop unroll(full)
+      for (int i = 0; i < rows; ++i) to[i][n + r] = sums[r][i];
   }
+  for (; n < outputs; ++n) {
+    quantized_tile(bits, fine, looks_up, 1, rows, q, first + n, forms, sums);
 #pragma clang loop unroll(full)
-  for (int i = 0; i < rows; ++i) to[i * to_step] = sums[i];
+    for (int i = 0; i < rows; ++i) to[i][n] = sums[0][i];
+  }
 }
 
 INLINE void quantized_tiles(int bits, bool fine, bool looks_up, size_t outputs, const ckernels_quantized *w,
                             size_t first, size_t rows, const uint8_t *const *forms, vector (*sums)[DOT_OUTPUTS]) {
+  const quantized_reader q = reader_of(bits, w);
   size_t i = 0;
 #if WIDTH == 16
-  for (; i + 8 <= rows; i += 8)
-    for (size_t r = 0; r < outputs; ++r)
-      quantized_tile(bits, fine, looks_up, 8, w, first + r, forms + i, sums[i] + r, DOT_OUTPUTS);
+  for (; i + 8 <= rows; i += 8) quantized_rows_of(bits, fine, looks_up, outputs, 8, &q, first, forms + i, sums + i);
 #endif
-  for (; i + 4 <= rows; i += 4)
-    for (size_t r = 0; r < outputs; ++r)
-      quantized_tile(bits, fine, looks_up, 4, w, first + r, forms + i, sums[i] + r, DOT_OUTPUTS);
-  for (; i + 2 <= rows; i += 2)
-    for (size_t r = 0; r < outputs; ++r)
-      quantized_tile(bits, fine, looks_up, 2, w, first + r, forms + i, sums[i] + r, DOT_OUTPUTS);
-  for (; i < rows; ++i)
-    for (size_t r = 0; r < outputs; ++r)
-      quantized_tile(bits, fine, looks_up, 1, w, first + r, forms + i, sums[i] + r, DOT_OUTPUTS);
+  for (; i + 4 <= rows; i += 4) quantized_rows_of(bits, fine, looks_up, outputs, 4, &q, first, forms + i, sums + i);
+  for (; i + 2 <= rows; i += 2) quantized_rows_of(bits, fine, looks_up, outputs, 2, &q, first, forms + i, sums + i);
+  for (; i < rows; ++i) quantized_rows_of(bits, fine, looks_up, outputs, 1, &q, first, forms + i, sums + i);
 }
 
 // One function per width and precision, so that the compiler may treat each by itself.

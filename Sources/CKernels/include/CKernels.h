@@ -171,7 +171,7 @@ typedef struct {
 } ckernels_quantized;
 
 /// The number of forms in which rows are rounded.
-enum { CKERNELS_FORMS = 8 };
+enum { CKERNELS_FORMS = 24 };
 
 /// Rows to be rounded to whole numbers, in a form that `quantized_form` names.
 typedef struct {
