@@ -125,6 +125,47 @@ static void rows(trial *t, unsigned options) {
   }
 }
 
+/// Rounds random rows, and expects the nearest of the values that a group has, within its range.
+static void compare_rounding(trial *t, int bits, int shift, ckernels_scale type, ckernels_kind kind, bool narrow,
+                             size_t inputs) {
+  const size_t outputs = 3;
+  trial_begin(t, "%d bits, groups of %d, scales %d, kind %d, narrow %d, %zu inputs", bits, 1 << shift, type, kind,
+              narrow, inputs);
+  void *weight = trial_numbers(t, narrow, outputs * inputs);
+  for (size_t k = 0; k < trial_least(inputs, 32); ++k) trial_set(narrow, weight, k, 0);
+  ckernels_packing work = {.kind = kind, .bits = bits, .group_shift = shift, .scale_type = type, .narrow = narrow,
+                           .inputs = inputs, .row_bytes = (inputs * (size_t)bits + 31) / 32 * 4, .weight = weight};
+  work.row_groups = (inputs + ((size_t)1 << shift) - 1) >> shift;
+  trial_seal(t);
+  const size_t size = type == CKERNELS_SCALE_F32 ? 4 : 2, scales = outputs * work.row_groups;
+  work.codes = trial_scratch(t, outputs * work.row_bytes);
+  work.scales = trial_scratch(t, scales * size);
+  if (kind == CKERNELS_AFFINE) work.biases = trial_scratch(t, scales * size);
+  trial_table(t)->quantized_round(&work, 1, outputs);
+  trial_table(t)->quantized_round(&work, 0, 1);
+  const ckernels_quantized w = {.kind = kind, .bits = bits, .group_shift = shift, .scale_type = type, .inputs = inputs,
+                                .row_bytes = work.row_bytes, .row_groups = work.row_groups, .codes = work.codes,
+                                .scales = work.scales, .biases = work.biases};
+  const double slack = type == CKERNELS_SCALE_F32 ? 1e-6 : 1.0 / 128;
+  for (size_t r = 0; r < outputs; ++r)
+    for (size_t k = 0; k < inputs; ++k) {
+      const double value = trial_number(narrow, weight, r * inputs + k), found = quantized_value(&w, r, k);
+      // Half a step of the whole range of -1 to 1; a symmetric code misses the upper end by up to a step.
+      const double range = kind == CKERNELS_AFFINE ? 2 : 2 * (1 + slack), steps = (1 << bits) - (kind == CKERNELS_AFFINE);
+      if (fabs(found - value) > range / steps * (kind == CKERNELS_AFFINE ? .5 : 1) + slack)
+        trial_fail(t, "weight[%zu][%zu] is %g, which became %g", r, k, value, found);
+      if (r == 0 && k < trial_least(inputs, 32) && inputs == 32 && found != 0) trial_fail(t, "zeros became %g", found);
+    }
+}
+
+static void rounding(trial *t, unsigned options) {
+  static const int widths[] = {2, 3, 4, 5, 6, 8};
+  static const size_t inputs[] = {64, 96, 32, 576, 100, 33, 128};
+  for (size_t i = 0; i < 6 * 3 * 3 * 2; ++i)
+    compare_rounding(t, widths[i % 6], 5 + (int)(i / 6 % 3), (ckernels_scale)(i / 18 % 3),
+                     i / 54 ? CKERNELS_SYMMETRIC : CKERNELS_AFFINE, options & NARROW, inputs[i % 7]);
+}
+
 // Experts -----------------------------------------------------------------------------------------
 
 typedef struct {
@@ -251,6 +292,8 @@ const kernel_case quantized_cases[] = {
     {"packed weights: few rows", linear, 0},
     {"packed weights: many rows", linear, MANY},
     {"packed weights: rows of numbers", rows, 0},
+    {"packed weights: rounding of f32", rounding, 0},
+    {"packed weights: rounding of bf16", rounding, NARROW},
     {"packed experts: few rows", experts, 0},
     {"packed experts: few rows, gate", experts, GATE},
     {"packed experts: many rows", experts, MANY},

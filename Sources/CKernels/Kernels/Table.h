@@ -13,6 +13,7 @@
 #include "QuantizedDots.h"
 #include "QuantizedExperts.h"
 #include "QuantizedLinear.h"
+#include "QuantizedRound.h"
 #include "Recurrent.h"
 #include "Rows.h"
 
@@ -38,6 +39,7 @@
       .quantized_prepare = quantized_prepare,\
       .quantized_dots = quantized_dots,\
       .quantized_rows = quantized_rows,\
+      .quantized_round = quantized_round,\
       .quantized_linear_count = quantized_linear_count,\
       .quantized_linear_pack = quantized_linear_pack,\
       .quantized_linear_scratch = quantized_linear_scratch,\

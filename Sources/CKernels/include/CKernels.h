@@ -170,6 +170,25 @@ typedef struct {
   const void *biases;
 } ckernels_quantized;
 
+/// A dense weight to be rounded to codes, each to the nearest.
+typedef struct {
+  /// Affine or symmetric.
+  ckernels_kind kind;
+  int bits, group_shift;
+  /// f32, bf16 or f16.
+  ckernels_scale scale_type;
+  /// Whether the weight is bf16, not f32; it is finite.
+  bool narrow;
+  /// Whether affine codes are those of MLX, bit by bit.
+  bool mlx;
+  size_t inputs, row_bytes, row_groups;
+  /// [outputs, inputs].
+  const void *weight;
+  /// Written, as `ckernels_quantized` describes them; `biases` is NULL for symmetric codes.
+  uint8_t *codes;
+  void *scales, *biases;
+} ckernels_packing;
+
 /// The number of forms in which rows are rounded.
 enum { CKERNELS_FORMS = 24 };
 
@@ -458,6 +477,8 @@ typedef struct {
   void (*_Nonnull quantized_dots)(const ckernels_quantized_linear *work, size_t first, size_t last);
   /// Unpacks rows `first` to `last - 1` of a weight: [last - first, inputs].
   void (*_Nonnull quantized_rows)(const ckernels_quantized *weight, size_t first, size_t last, float *result);
+  /// Rounds rows `first` to `last - 1` of a weight.
+  void (*_Nonnull quantized_round)(const ckernels_packing *work, size_t first, size_t last);
   /// The number of elements of `packed`.
   size_t (*_Nonnull quantized_linear_count)(const ckernels_quantized_linear *work);
   /// Packs rows width · first to width · last - 1, clipped to `rows`.
