@@ -26,7 +26,7 @@ extension MoEDecoder {
     withoutGradients {
       var search = FiniteSearch()
       let rows = tokens.count
-      let input = Tensor(tokens, shape: [1, rows]).moved(to: embedding.value.device)
+      let input = Tensor(tokens, shape: [1, rows]).moved(to: embedding.device)
       let output = run(input, in: wholeSequences(input, as: .prompt), false) {
         layer, hidden, context in
         if layer.place == 0 {
@@ -39,7 +39,7 @@ extension MoEDecoder {
         return output
       }
       search.look(at: output.logits, rows: rows, Self.head, weights: "")
-      return search.error(parameters, from: start, dtype: embedding.value.dtype)
+      return search.error(parameters, from: start, dtype: embedding.dtype)
     }
   }
 

@@ -41,7 +41,7 @@ extension MoEDecoder {
       Set(parts.map { ObjectIdentifier($0.cache) }).count == parts.count,
       "a cache that is used twice")
     let lengths = parts.map(\.tokens.count)
-    let device = embedding.value.device
+    let device = embedding.device
     let ids = parts.flatMap(\.tokens)
     let tokens = Tensor(ids, shape: [1, ids.count]).moved(to: device)
     let positions = parts.map { $0.cache.count..<$0.cache.count + $0.tokens.count }

@@ -16,7 +16,7 @@ public final class MoEDecoder {
   /// All weights by name, in the order in which the forward pass first uses them.
   public let parameters: [NamedParameter]
   /// Token vectors, `[vocabulary, hidden]`.
-  let embedding: Parameter
+  let embedding: any LinearWeight
   /// The layers, in order.
   let layers: [DecoderLayer]
   private let norm: Normalization
@@ -38,8 +38,9 @@ public final class MoEDecoder {
     let builder = DecoderBuilder(configuration, names: names, weights: weights, banks: banks)
     self.configuration = configuration
     let hidden = configuration.hiddenSize
-    embedding = try builder.weight(
-      "model.embed_tokens.weight", [configuration.vocabularySize, hidden])
+    embedding = try builder.linear(
+      "model.embed_tokens", configuration.vocabularySize, hidden
+    ).weight
     layers = try configuration.layers.indices.map { try builder.layer($0) }
     norm = try builder.normalization("model.norm", hidden)
     head =
@@ -53,7 +54,7 @@ public final class MoEDecoder {
   }
 
   /// Type of the weights and of what is computed with them.
-  public var dtype: DType { embedding.value.dtype }
+  public var dtype: DType { embedding.dtype }
 
   /// Opens a model folder, `config.json` and safetensors, or a GGUF file.
   ///
@@ -106,7 +107,7 @@ public final class MoEDecoder {
   ) -> LayerContext {
     let positions = tokens.size(1)
     return LayerContext(
-      angles: rotary.angles(0..<positions, on: embedding.value.device),
+      angles: rotary.angles(0..<positions, on: embedding.device),
       routing: RoutingContext(
         sequenceLengths: Array(repeating: positions, count: tokens.size(0)), random: random),
       arithmetic: arithmetic)
@@ -119,7 +120,7 @@ public final class MoEDecoder {
       hidden: Tensor, routed: MoELayer.Output?
     )
   ) rethrows -> Output {
-    var hidden = embedding.value.embedding(tokens)  // [batch, positions, hidden]
+    var hidden = embedding.rows(at: tokens)  // [batch, positions, hidden]
     var sparse: [MoELayer.Output] = []
     for layer in layers {
       let output = try apply(layer, hidden, context)

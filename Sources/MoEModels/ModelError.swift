@@ -22,6 +22,12 @@ public enum ModelError: Error, Hashable {
   case otherTokenizer(path: FilePath, tokens: Int, vocabulary: Int)
   /// A weight is not of a floating-point type.
   case wrongType(path: FilePath, name: String, found: DType)
+  /// A packed weight contradicts itself or the configuration; `problem` says how.
+  case wrongPackedWeight(path: FilePath, name: String, problem: String)
+  /// The weights of a model are to be packed, but they are already.
+  case alreadyPacked(path: FilePath)
+  /// A quantized checkpoint has a tensor that the model does not use.
+  case unknownWeight(path: FilePath, name: String)
 }
 
 extension ModelError: CustomStringConvertible {
@@ -45,6 +51,13 @@ extension ModelError: CustomStringConvertible {
       "\(path): the tokenizer knows \(tokens) tokens, but the model only \(vocabulary); use the tokenizer that belongs to the model"
     case .wrongType(let path, let name, let found):
       "\(path): the weight '\(name)' has the type \(found); weights must be f32, bf16, f16 or f64"
+    case .wrongPackedWeight(let path, let name, let problem):
+      "\(path): the quantized weight '\(name)': \(problem)".printable
+    case .alreadyPacked(let path):
+      "\(path): its weights are quantized already; quantize the model that it was made from"
+    case .unknownWeight(let path, let name):
+      "\(path): the tensor '\(name)' is not part of the model, or is stored twice; a quantized model must use every tensor once"
+        .printable
     }
   }
 

@@ -9,6 +9,14 @@ public protocol LinearWeight {
   var shape: [Int] { get }
   /// Type of the results for inputs that the layer computes with.
   var dtype: DType { get }
+  /// Where the numbers are.
+  var device: Device { get }
+
+  /// Rows of the matrix, as an embedding looks them up.
+  ///
+  /// - Parameter ids: Places of outputs, i64, any shape.
+  /// - Returns: Shape `[…, inputs]` after the shape of `ids`, in ``dtype``.
+  func rows(at ids: Tensor) -> Tensor
 
   /// Applies the matrix: `x · weightᵀ + bias`.
   ///
@@ -25,6 +33,12 @@ extension Parameter: LinearWeight {
   public var shape: [Int] { value.shape }
   /// Type of the value.
   public var dtype: DType { value.dtype }
+
+  /// Where the value is.
+  public var device: Device { value.device }
+
+  /// Rows of the value, a matrix; gradients flow to it.
+  public func rows(at ids: Tensor) -> Tensor { value.embedding(ids) }
 
   /// The product with the value, a matrix; gradients flow to both.
   public func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor {

@@ -545,6 +545,39 @@ const ckernels_table *_Nonnull ckernels_table_at(size_t index);
 /// Whether this processor has the instructions of a version.
 bool ckernels_table_runs_here(const ckernels_table *_Nonnull table);
 
+// Packed weights ----------------------------------------------------------------------------------
+
+/// Whether `count` scales or biases are finite; an exponent of a byte must be below 255.
+bool ckernels_scales_are_finite(ckernels_scale type, const void *_Nullable scales, size_t count);
+
+/// Where other formats have the codes of a weight, in words of 32 bits.
+typedef enum {
+  /// Each output is a column of words, and a little-endian stream down that column (GPTQ).
+  CKERNELS_LAYOUT_COLUMNS,
+  /// The same, but for every 32 codes the low bits come first, then the high ones ("planar" GPTQ).
+  CKERNELS_LAYOUT_PLANAR_COLUMNS,
+  /// Eight outputs share a word, in the order 0, 2, 4, 6, 1, 3, 5, 7; 4 bits (AWQ).
+  CKERNELS_LAYOUT_AWQ,
+  /// Rows of whole codes per word, the rest of a word unused (older compressed-tensors).
+  CKERNELS_LAYOUT_PADDED_ROWS,
+} ckernels_layout;
+
+/// Codes to be moved into rows that are streams.
+typedef struct {
+  ckernels_layout layout;
+  /// 2 to 8 bits, and as many or more of the result.
+  int bits, to_bits;
+  size_t inputs, outputs, row_bytes;
+  const uint32_t *words;
+  /// The input of each place in a row; NULL to keep their order.
+  const int64_t *order;
+  /// [outputs, row_bytes], written.
+  uint8_t *result;
+} ckernels_layout_work;
+
+/// Moves the codes of outputs `first` to `last - 1`.
+void ckernels_move_codes(const ckernels_layout_work *work, size_t first, size_t last);
+
 // Files -------------------------------------------------------------------------------------------
 
 /// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1:

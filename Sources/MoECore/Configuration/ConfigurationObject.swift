@@ -210,6 +210,14 @@ public struct ConfigurationObject {
     return ConfigurationObject(values, path: path, prefix: key + ".")
   }
 
+  /// An object inside this one.
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or absent or null.
+  public func object(_ key: String) throws(ConfigurationError) -> ConfigurationObject {
+    guard let object = try optionalObject(key) else { throw missing([key]) }
+    return object
+  }
+
   /// Refuses keys that are not in the list; for Switchyard's own files.
   ///
   /// - Throws: ``ConfigurationError`` that names an unknown key and the nearest known one.

@@ -54,11 +54,12 @@ public struct ExpertBanks: Sendable {
   /// Collects candidates, the preferred one first.
   public init(_ candidates: [Candidate]) { self.candidates = candidates }
 
-  /// The library's: the kernel for feed-forward networks where it applies.
+  /// The library's: the kernels for feed-forward networks, with dense or with packed weights, where they apply.
   public static let standard = ExpertBanks([
     { experts, _ in
       let networks = experts.compactMap { $0 as? FeedForward }
-      return networks.count == experts.count ? KernelExperts(networks) : nil
+      guard networks.count == experts.count else { return nil }
+      return KernelExperts(networks) ?? KernelPackedExperts(networks)
     }
   ])
 

@@ -105,15 +105,9 @@ private final class ExpertPass {
 
   /// Adds up the gradients of each token's rows.
   private func summed(_ rows: Tensor) -> Tensor {
-    let result = Tensor.uninitialized(
-      [dispatch.tokenCount, kernel.hidden], dtype: kernel.dtype)
-    let ones = Tensor.ones([dispatch.rows.count])
-    guard let target = unsafe result.freshElements, let factors = unsafe ones.hostElements else {
-      preconditionFailure("new tensors are not in memory")
-    }
-    defer { extendLifetime((result, ones)) }
-    unsafe kernel.combine(rows, byToken, factors, tokens: dispatch.tokenCount, into: target)
-    return result
+    byToken.combined(
+      rows, weights: Tensor.ones([dispatch.rows.count]), tokens: dispatch.tokenCount,
+      as: kernel.dtype)
   }
 }
 

@@ -82,15 +82,12 @@ struct KernelExperts: ExpertBank {
     _ blocks: [ckernels_block], _ pointers: ExpertPointers, kept: Kept?,
     as arithmetic: Arithmetic = .prompt
   ) -> Tensor? {
-    let result = Tensor.uninitialized([dispatch.tokenCount, hidden], dtype: dtype)
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
     let values =
       arithmetic == .decode
       ? Tensor.uninitialized([dispatch.rows.count, inner], dtype: dtype) : nil
-    guard let elements = unsafe x.hostElements, let factors = unsafe weights.hostElements,
-      let target = unsafe result.freshElements
-    else { return nil }
-    defer { extendLifetime((x, weights, result)) }
+    guard let elements = unsafe x.hostElements else { return nil }
+    defer { extendLifetime(x) }
     unsafe withWork(
       elements, dispatch, blocks, pointers, answers: answers, values: values, kept: kept
     ) {
@@ -99,8 +96,7 @@ struct KernelExperts: ExpertBank {
       case .decode: unsafe runDots($0, count: blocks.count)
       }
     }
-    unsafe combine(answers, byToken, factors, tokens: dispatch.tokenCount, into: target)
-    return result
+    return byToken.combined(answers, weights: weights, tokens: dispatch.tokenCount, as: dtype)
   }
 
   /// Products before the activation, kept for the backward pass; shape `[lanes, inner]` each.
@@ -167,27 +163,6 @@ struct KernelExperts: ExpertBank {
       start += count
     }
     return blocks
-  }
-
-  func combine(
-    _ answers: Tensor, _ byToken: Dispatch.ByToken, _ weights: UnsafeRawPointer, tokens: Int,
-    into result: UnsafeMutableRawPointer
-  ) {
-    defer { extendLifetime(answers) }
-    unsafe byToken.starts.withUnsafeBufferPointer { starts in
-      unsafe byToken.places.withUnsafeBufferPointer { places in
-        let work = unsafe ckernels_combination(
-          narrow: dtype == .bf16, width: hidden,
-          answers: answers.floats,
-          starts: starts.baseAddress, places: places.baseAddress,
-          weights: weights.assumingMemoryBound(to: Float.self), result: result)
-        Engine.parallel(tokens, grain: 16) { part in
-          unsafe withUnsafePointer(to: work) {
-            unsafe Engine.kernels.functions.combine($0, part.lowerBound, part.upperBound)
-          }
-        }
-      }
-    }
   }
 }
 
@@ -259,7 +234,7 @@ extension Dispatch {
 
 extension Activation {
   /// The kernels' name of the function, if they have it.
-  fileprivate var kernel: ckernels_activation? {
+  var kernel: ckernels_activation? {
     switch self {
     case .silu: CKERNELS_SILU
     case .relu: CKERNELS_RELU

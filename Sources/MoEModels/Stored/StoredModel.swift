@@ -18,6 +18,7 @@ public struct StoredModel {
 
   private enum Storage {
     case folder(DecoderTensors)
+    case packed(DecoderTensors, any PackedScheme)
     case gguf(LlamaGGUF)
   }
 
@@ -46,19 +47,57 @@ public struct StoredModel {
       var configuration = try family.configuration(json)
       if let tokens = try Self.endTokens(in: path) { configuration.endTokens = tokens }
       self.configuration = configuration
-      storage = .folder(DecoderTensors(try SafetensorsCheckpoint(path), of: names))
+      let tensors = DecoderTensors(try SafetensorsCheckpoint(path), of: names)
+      let scheme = try PackedSchemes.scheme(of: json)
+      storage = scheme.map { .packed(tensors, $0) } ?? .folder(tensors)
     }
   }
 
   /// The model with its weights.
   ///
   /// - Parameter dtype: Data type to compute in; `nil` for the one that the configuration names, else
-  ///   that of the checkpoint; f32 for a GGUF file.
+  ///   that of the checkpoint; f32 for a GGUF file, and for packed weights.
   /// - Returns: The model.
   /// - Throws: As ``init(_:)``.
   public func decoder(dtype: DType? = nil) throws -> MoEDecoder {
-    try MoEDecoder(
-      configuration, names: names, weights: weights(dtype: dtype ?? computedType()))
+    try decoder(as: WeightForm(dtype: dtype))
+  }
+
+  /// The model with its weights in some form.
+  ///
+  /// - Parameter form: Type and packing.
+  /// - Returns: The model.
+  /// - Throws: As ``init(_:)``; ``ModelError/alreadyPacked(path:)`` and ``WeightRoundingError`` for packing.
+  public func decoder(as form: WeightForm) throws -> MoEDecoder {
+    if let packing = form.packing {
+      guard !isPacked else { throw ModelError.alreadyPacked(path: path) }
+      let source = RoundedWeights(
+        store, packing, dtype: form.dtype ?? .f32, activations: form.activations)
+      return try MoEDecoder(configuration, names: names, weights: source)
+    }
+    guard case .packed(let tensors, let scheme) = storage else {
+      return try MoEDecoder(
+        configuration, names: names, weights: weights(dtype: form.dtype ?? computedType()))
+    }
+    let source = PackedCheckpoint(
+      tensors, scheme, dtype: form.dtype ?? .f32, activations: form.activations)
+    let model = try MoEDecoder(configuration, names: names, weights: source)
+    try source.checkAllUsed()
+    return model
+  }
+
+  /// Whether weights are stored as codes of a few bits, in a format for whole models.
+  public var isPacked: Bool {
+    if case .packed = storage { true } else { false }
+  }
+
+  /// The linear layers, by name without `.weight`, with outputs and inputs, in the order of the model.
+  ///
+  /// - Throws: As `MoEDecoder.init(_:names:weights:banks:)`.
+  public func linearModules() throws -> [(name: String, kind: ModuleKind, shape: [Int])] {
+    let source = LinearModules()
+    _ = try MoEDecoder(configuration, names: names, weights: source)
+    return source.modules.map { ($0.name, ModuleKind(of: $0.name, names: names), $0.shape) }
   }
 
   /// The tokenizer next to the weights, or inside the file.
@@ -90,7 +129,7 @@ public struct StoredModel {
 
   private var store: any TensorStore {
     switch storage {
-    case .folder(let tensors): tensors
+    case .folder(let tensors), .packed(let tensors, _): tensors
     case .gguf(let model): model
     }
   }
@@ -100,6 +139,7 @@ public struct StoredModel {
   private func computedType() throws -> DType {
     switch storage {
     case .folder(let tensors): try json.computedType() ?? tensors.checkpoint.firstType ?? .f32
+    case .packed: .f32
     case .gguf: .f32
     }
   }
@@ -138,6 +178,7 @@ public struct StoredModel {
           bytes: value.byteCount.bytes)
       }
       return (weights, source.unused)
+    case .packed(let tensors, _): return try packedInventory(tensors)
     case .gguf(let gguf):
       let source = CheckpointWeights(gguf, .headers)
       let model = try MoEDecoder(configuration, names: names, weights: source)

@@ -1,0 +1,130 @@
+import MoECore
+import MoETensor
+
+/// The `pack-quantized` format of compressed-tensors, which llm-compressor writes.
+///
+/// Rows are packed along the inputs. Older versions leave the bits of a word unused that hold no whole code; the number of
+/// words tells the two forms apart.
+/// - SeeAlso: [compressed-tensors](https://github.com/neuralmagic/compressed-tensors).
+struct CompressedScheme: PackedScheme {
+  static let title = "compressed-tensors"
+
+  /// The weights of one of the configuration's groups.
+  private struct Entry {
+    var bits: Int
+    var group: Int
+    var isSymmetric: Bool
+  }
+
+  private struct Target {
+    var rule: ModuleRule<Entry>?
+    var entry: Entry
+    var name: String
+  }
+
+  private let targets: [Target]
+
+  init(_ settings: ConfigurationObject) throws {
+    let format = try settings.optionalString("format") ?? ""
+    guard ["pack-quantized", "mixed-precision"].contains(format) else {
+      throw settings.invalid("format", "'pack-quantized'")
+    }
+    let groups = try settings.object("config_groups")
+    var targets: [Target] = []
+    for name in groups.values.keys.sorted() {
+      let group = try groups.object(name)
+      if let own = try group.optionalString("format"), own != "pack-quantized" {
+        throw group.invalid("format", "'pack-quantized'")
+      }
+      let entry = try Self.entry(try group.object("weights"))
+      for target in try group.optionalStrings("targets") ?? [] {
+        let rule =
+          target.hasPrefix("re:")
+          ? try ModuleRule(String(target.dropFirst(3)), entry, in: group, key: "targets") : nil
+        targets.append(Target(rule: rule, entry: entry, name: target))
+      }
+    }
+    self.targets = targets
+  }
+
+  private static func entry(_ weights: ConfigurationObject) throws -> Entry {
+    guard try weights.optionalString("type") ?? "int" == "int" else {
+      throw weights.invalid("type", "'int'")
+    }
+    let strategy = try weights.optionalString("strategy") ?? "group"
+    guard ["group", "channel"].contains(strategy) else {
+      throw weights.invalid("strategy", "'group' or 'channel'")
+    }
+    return Entry(
+      bits: try weights.int("num_bits", in: 1...16),
+      group: strategy == "group" ? try weights.int("group_size", in: 1...65_536) : -1,
+      isSymmetric: try weights.optionalBool("symmetric") ?? true)
+  }
+
+  /// The settings of a module: an exact name before expressions, those before the kind of module.
+  private func entry(_ module: String) -> Entry? {
+    (targets.first { $0.name == module } ?? targets.first { $0.rule?.matches(module) == true }
+      ?? targets.first { $0.name == "Linear" })?.entry
+  }
+
+  func weight(
+    _ module: String, _ shape: [Int], in tensors: PackedTensors
+  ) throws -> PackedWeight? {
+    guard tensors.has(module + ".weight_packed") else { return nil }
+    guard let entry = entry(module) else {
+      throw tensors.failure(module, "no group of config.json is for it, but it has packed weights")
+    }
+    let parts = try PackedParts(
+      module, in: tensors, bits: entry.bits, group: entry.group, shape: shape)
+    let codes = try codes(parts)
+    let scales = try tensors.take(
+      module + ".weight_scale", [shape[0], parts.groups], [.f16, .bf16, .f32])
+    try checkShape(parts)
+    let zeros = entry.isSymmetric ? nil : try zeros(parts)
+    guard !tensors.has(module + ".weight_g_idx") else {
+      throw tensors.failure(module, "it has its inputs in another order, which is not read in this format")
+    }
+    return try parts.weight(codes: codes, scales: scales, zeros: zeros, order: nil)
+  }
+
+  private func codes(_ parts: PackedParts) throws -> Tensor {
+    let (bits, shape, name) = (parts.bits, parts.shape, parts.module + ".weight_packed")
+    let dense = [shape[0], (shape[1] * bits + 31) / 32]
+    let padded = CodeLayout.paddedRows.shape(bits: bits, outputs: shape[0], inputs: shape[1])
+    let isPadded = parts.tensors.shape(name) == padded && dense != padded
+    let words = try parts.tensors.take(name, isPadded ? padded : dense, [.i32, .u32])
+    if isPadded {
+      return CodeLayout.paddedRows.rows(of: words, bits: bits, as: parts.storedBits, shape: shape)
+    }
+    guard bits == 7 else { return words }
+    // A stream per row is a stream down a column of the transposed words.
+    return CodeLayout.columns.rows(
+      of: words.transposed(0, 1).contiguous(), bits: bits, as: 8, shape: shape)
+  }
+
+  private func checkShape(_ parts: PackedParts) throws {
+    let name = parts.module + ".weight_shape"
+    guard parts.tensors.has(name) else { return }
+    let found = try parts.tensors.take(name, [2], [.i64, .i32]).cast(to: .i64)
+      .array(of: Int64.self).map(Int.init)
+    guard found == parts.shape else {
+      throw ModelError.wrongShape(
+        path: parts.tensors.store.path, name: parts.module, found: found, expected: parts.shape)
+    }
+  }
+
+  /// Zeros are packed along the outputs, with the same offset as codes.
+  private func zeros(_ parts: PackedParts) throws -> Tensor {
+    let (bits, outputs) = (parts.bits, parts.shape[0])
+    let name = parts.module + ".weight_zero_point"
+    guard 32 % bits == 0 else {
+      throw parts.tensors.failure(name, "zeros of \(bits) bits are not read in this format")
+    }
+    let words = try parts.tensors.take(
+      name, CodeLayout.columns.shape(bits: bits, outputs: parts.groups, inputs: outputs),
+      [.i32, .u32])
+    let rows = CodeLayout.columns.rows(
+      of: words, bits: bits, as: 8, shape: [parts.groups, outputs])
+    return rows.bytes(columns: outputs).transposed(0, 1).contiguous()
+  }
+}

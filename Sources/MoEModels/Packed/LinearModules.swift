@@ -1,0 +1,40 @@
+import MoETensor
+
+/// The linear layers of a model, found by building it without weights.
+final class LinearModules: WeightSource {
+  /// A linear layer.
+  struct Module: Hashable {
+    /// Its name, without `.weight`.
+    var name: String
+    /// Outputs and inputs.
+    var shape: [Int]
+  }
+
+  /// In the order in which a model asks for them.
+  private(set) var modules: [Module] = []
+  /// All other weights.
+  private(set) var others: [Module] = []
+
+  func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
+    others.append(Module(name: name, shape: shape))
+    return Parameter(Tensor.zeros(shape.map { _ in 0 }))
+  }
+
+  func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) -> any LinearWeight {
+    add(name, [outputs, inputs])
+    return Parameter(Tensor.zeros([0, 0]))
+  }
+
+  func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) -> [any LinearWeight] {
+    for expert in 0..<experts { add(block.name(expert, projection), shape) }
+    return (0..<experts).map { _ in Parameter(Tensor.zeros([0, 0])) }
+  }
+
+  private func add(_ name: String, _ shape: [Int]) {
+    modules.append(Module(name: String(name.dropLast(".weight".count)), shape: shape))
+  }
+}

@@ -1,0 +1,80 @@
+import MoECore
+import MoETensor
+
+extension StoredModel {
+  /// All weights of a quantized checkpoint by their headers, and the names of tensors that belong to none of them.
+  ///
+  /// - Throws: ``ModelError`` when a weight is missing.
+  func packedInventory(
+    _ tensors: DecoderTensors
+  ) throws -> (weights: [WeightHeader], unused: [String]) {
+    let source = LinearModules()
+    _ = try MoEDecoder(configuration, names: names, weights: source)
+    var parts = Dictionary(grouping: tensors.names) { Self.module(of: $0) }
+    var weights: [WeightHeader] = []
+    for other in source.others {
+      let header = try tensors.checked(other.name, other.shape)
+      let type = header.dtype ?? .f32
+      weights.append(
+        WeightHeader(
+          name: other.name, shape: other.shape, type: type.rawValue,
+          bytes: other.shape.reduce(type.byteSize, *)))
+      parts[Self.module(of: other.name)]?.removeAll { $0 == other.name }
+    }
+    for module in source.modules {
+      weights.append(try packedHeader(module, &parts, tensors))
+    }
+    let unused = parts.values.joined().filter { !$0.hasPrefix(NativeScheme.padding) }
+    return (weights, unused.filter { !Self.isStack($0) }.sorted())
+  }
+
+  /// A tensor's name without its last part.
+  private static func module(of name: String) -> String {
+    name.split(separator: ".").dropLast().joined(separator: ".")
+  }
+
+  private static func isStack(_ name: String) -> Bool { name.contains(".switch_mlp.") }
+
+  /// Names of tensors with codes, in the formats that are read.
+  private static let codeNames = ["weight_packed", "qweight", "weight"]
+
+  private func packedHeader(
+    _ module: LinearModules.Module, _ parts: inout [String: [String]], _ tensors: DecoderTensors
+  ) throws -> WeightHeader {
+    let (stored, count) = Self.storedModule(module.name, parts, configuration.experts)
+    let found = parts[stored] ?? []
+    guard
+      let codes = Self.codeNames.map({ stored + "." + $0 }).first(where: found.contains),
+      let header = tensors.header(named: codes)
+    else {
+      throw ModelError.missingWeight(path: path, name: module.name + ".weight")
+    }
+    if stored == module.name { parts[stored] = found.filter { $0.hasSuffix(".bias") } }
+    var bytes = 0
+    for name in found where !name.hasSuffix(".bias") {
+      let part = tensors.header(named: name)
+      bytes += (part?.shape ?? []).reduce(part?.dtype?.byteSize ?? 0, *) / count
+    }
+    let type = header.dtype ?? .f32
+    let elements = module.shape.reduce(1, *)
+    let width = header.shape.reduce(type.byteSize * 8, *) / count / elements
+    return WeightHeader(
+      name: module.name + ".weight", shape: module.shape,
+      type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes)
+  }
+
+  /// The module that holds an expert's codes: itself, or the stack of all experts.
+  private static func storedModule(
+    _ name: String, _ parts: [String: [String]], _ experts: Int
+  ) -> (name: String, count: Int) {
+    guard parts[name] == nil else { return (name, 1) }
+    var words = name.split(separator: ".").map(String.init)
+    guard let place = words.lastIndex(of: "experts"), place + 2 < words.count else {
+      return (name, 1)
+    }
+    let projections = ["w1": "gate_proj", "w3": "up_proj", "w2": "down_proj"]
+    words.replaceSubrange(
+      place..., with: ["switch_mlp", projections[words[place + 2]] ?? words[place + 2]])
+    return (words.joined(separator: "."), experts)
+  }
+}

@@ -1,0 +1,129 @@
+public import MoECore
+public import MoETensor
+
+/// In which form a model's weights are opened.
+public struct WeightForm {
+  /// The type to compute in; `nil` for the one that the model names, f32 for a model with packed weights.
+  public var dtype: DType?
+  /// How the numbers that packed weights meet are rounded in text generation.
+  public var activations: ActivationPrecision
+  /// Which dense weights are packed while they are read.
+  public var packing: WeightPacking?
+
+  /// Chooses a form.
+  public init(
+    dtype: DType? = nil, activations: ActivationPrecision = .automatic,
+    packing: WeightPacking? = nil
+  ) {
+    (self.dtype, self.activations, self.packing) = (dtype, activations, packing)
+  }
+}
+
+/// Which dense weights are packed while they are read, and how.
+public struct WeightPacking {
+  /// The format of a linear layer, by its name without `.weight`; layers without one stay dense.
+  public var formats: [String: PackedFormat]
+  /// The rule by which numbers become codes.
+  public var rounding: PackedRounding
+  /// Receives how far the work is.
+  public var progress: ProgressHandler
+
+  /// Collects formats.
+  public init(
+    _ formats: [String: PackedFormat], rounding: PackedRounding = .nearest,
+    progress: @escaping ProgressHandler = { _ in }
+  ) {
+    (self.formats, self.rounding, self.progress) = (formats, rounding, progress)
+  }
+}
+
+/// The weights of a dense checkpoint, of which some are packed while they are read.
+final class RoundedWeights: WeightSource {
+  private let stored: CheckpointWeights
+  private let dense: CheckpointWeights
+  private let packing: WeightPacking
+  private let activations: ActivationPrecision
+  private let dtype: DType
+  private var done = 0
+
+  init(
+    _ store: any TensorStore, _ packing: WeightPacking, dtype: DType,
+    activations: ActivationPrecision
+  ) {
+    stored = CheckpointWeights(store, .elements(nil))
+    dense = CheckpointWeights(store, .elements(dtype))
+    (self.packing, self.dtype, self.activations) = (packing, dtype, activations)
+  }
+
+  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    try dense.weight(name, shape, start: start)
+  }
+
+  func expertWeights(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [Parameter] {
+    try dense.expertWeights(projection, of: block, experts: experts, shape: shape)
+  }
+
+  func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) throws -> any LinearWeight {
+    guard let format = format(name) else {
+      return try dense.weight(name, [outputs, inputs], start: start)
+    }
+    return try packed(stored.weight(name, [outputs, inputs], start: start), name, format)
+  }
+
+  func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [any LinearWeight] {
+    let found = try stored.expertWeights(projection, of: block, experts: experts, shape: shape)
+    return try found.enumerated().map { expert, weight in
+      let name = block.name(expert, projection)
+      guard let format = format(name) else { return Parameter(weight.value.cast(to: dtype)) }
+      return try packed(weight, name, format)
+    }
+  }
+
+  private func format(_ name: String) -> PackedFormat? {
+    packing.formats[String(name.dropLast(".weight".count))]
+  }
+
+  private func packed(
+    _ weight: Parameter, _ name: String, _ format: PackedFormat
+  ) throws -> PackedWeight {
+    let result = try PackedWeight.rounded(
+      named: name, weight.value, to: format, packing.rounding, activations: activations,
+      dtype: dtype)
+    done += 1
+    packing.progress(
+      Progress("packing weights", completed: done, total: packing.formats.count))
+    return result
+  }
+}
+
+extension PackedWeight {
+  /// Rounds a weight of a model.
+  ///
+  /// - Throws: ``WeightRoundingError`` if it is not finite.
+  package static func rounded(
+    named name: String, _ weight: Tensor, to format: PackedFormat, _ rounding: PackedRounding,
+    activations: ActivationPrecision = .automatic, dtype: DType = .f32
+  ) throws -> PackedWeight {
+    do {
+      return try rounded(
+        weight, to: format, rounding, activations: activations, dtype: dtype)
+    } catch { throw WeightRoundingError(name: name) }
+  }
+}
+
+/// A weight cannot be rounded to codes.
+public struct WeightRoundingError: Error, Hashable, CustomStringConvertible {
+  /// Its name.
+  public var name: String
+
+  /// What is wrong, and what to change.
+  public var description: String {
+    "the weight '\(name.printable)' cannot be quantized: a number in it is infinite, or not a number, or too large for the type of its scales; keep the module at 16 bits"
+  }
+}
