@@ -64,6 +64,9 @@ let modules: [Module] = [
     name: "MoEModels",
     dependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoERouting", "CKernels", system],
     testDependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoERouting", system]),
+  Module(
+    name: "MoEQuantization", dependencies: ["MoECore", "MoETensor", "MoEModels", system],
+    testDependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoEModels", system]),
   Module(name: "MoEParallel", dependencies: [mpi]),
   Module(
     name: "MoEData",
@@ -143,7 +146,7 @@ let program: [Target] = [
     name: "switchyard",
     dependencies: [
       "MoECore", "MoETokenizers", "MoETracing", "MoEPlacement", "MoETensor", "MoEModels",
-      "MoEParallel", "MoEData", "MoEEvaluation", "MoETraining", "MoEReport", system, arguments,
+      "MoEQuantization", "MoEParallel", "MoEData", "MoEEvaluation", "MoETraining", "MoEReport", system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(

@@ -210,6 +210,20 @@ public struct ConfigurationObject {
     return ConfigurationObject(values, path: path, prefix: key + ".")
   }
 
+  /// A list of objects inside this one, or `nil` when the key is absent or null.
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key, when the value is another.
+  public func optionalObjects(_ key: String) throws(ConfigurationError) -> [ConfigurationObject]? {
+    guard let (key, value) = find([key]) else { return nil }
+    guard case .array(let items) = value else { throw invalid(key, value, "a list of objects") }
+    var result: [ConfigurationObject] = []
+    for (place, item) in items.enumerated() {
+      guard case .object(let values) = item else { throw invalid(key, value, "a list of objects") }
+      result.append(ConfigurationObject(values, path: path, prefix: "\(key)[\(place)]."))
+    }
+    return result
+  }
+
   /// An object inside this one.
   ///
   /// - Throws: ``ConfigurationError`` that names the key, when the value is another, or absent or null.

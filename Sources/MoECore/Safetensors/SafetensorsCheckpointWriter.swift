@@ -13,13 +13,14 @@ extension SafetensorsCheckpoint {
   ///   - folder: The folder, which must exist and contain no checkpoint: a mixture of old and new
   ///     files would be read without an error.
   ///   - shardLimit: The most data in one file; a larger tensor gets a separate file.
+  ///   - layout: The order of the tensors in a file.
   ///   - progress: Receives the number of bytes written so far.
   ///   - contents: Provides the elements of a tensor when it is about to be written.
   /// - Throws: ``FileError``, or what `contents` throws.
   public static func write(
     _ items: [SafetensorsItem], metadata: [String: String] = ["format": "pt"],
     into folder: FilePath, shardLimit: ByteCount = ByteCount(5_000_000_000),
-    progress: ProgressHandler = { _ in },
+    layout: SafetensorsWriter.Layout = .reference, progress: ProgressHandler = { _ in },
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
     for name in [singleName, indexName]
@@ -33,7 +34,9 @@ extension SafetensorsCheckpoint {
     for (number, shard) in shards.enumerated() {
       let name = shards.count == 1 ? singleName : shardName(number + 1, of: shards.count)
       for item in shard { weightMap[item.name] = name }
-      try SafetensorsWriter.write(shard, metadata: metadata, to: folder.appending(name)) { item in
+      try SafetensorsWriter.write(
+        shard, metadata: metadata, layout: layout, to: folder.appending(name)
+      ) { item in
         progress(Progress("writing tensors", completed: written, total: total))
         written += item.byteCount
         return try contents(item)

@@ -39,30 +39,41 @@ extension [UInt8]: ByteSource {
 
 /// Writes safetensors files atomically.
 public enum SafetensorsWriter {
+  /// The order of the tensors in a file, and where their data begin.
+  public enum Layout: Hashable, Sendable {
+    /// That of the reference implementation: by type, then by name.
+    case reference
+    /// The given order, with data that begin at a multiple of `page` bytes.
+    case asGiven(page: Int)
+  }
+
   /// Writes one file.
   ///
-  /// The output is identical to the reference implementation's: tensors in descending order of
-  /// element size, so that each is aligned to its type, then by type and name.
+  /// By default, the output is identical to the reference implementation's: tensors in descending order
+  /// of element size, so that each is aligned to its type, then by type and name.
   ///
   /// - Parameters:
   ///   - items: The tensors, in any order.
   ///   - metadata: Free text by key.
+  ///   - layout: The order of the tensors.
   ///   - path: The file, which is replaced if it exists.
   ///   - contents: Provides the elements of a tensor when it is about to be written.
   /// - Throws: ``FileError``, ``SafetensorsError`` for what the format cannot represent, or what
   ///   `contents` throws; the file is unchanged in that case.
   /// - Precondition: Names are unique and every tensor has as many bytes as announced.
   public static func write(
-    _ items: [SafetensorsItem], metadata: [String: String] = [:], to path: FilePath,
-    contents: (SafetensorsItem) throws -> any ByteSource
+    _ items: [SafetensorsItem], metadata: [String: String] = [:], layout: Layout = .reference,
+    to path: FilePath, contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
     for item in items
     where SafetensorsEntry.byteCount(shape: item.shape, dtype: item.dtype) == nil {
       throw SafetensorsError(
         path: path, reason: .shapeOverflow(tensor: item.name, shape: item.shape))
     }
-    let ordered = items.sorted(by: precedes)
-    let header = SafetensorsHeaderText(ordered, metadata: metadata).bytes
+    let ordered = layout == .reference ? items.sorted(by: precedes) : items
+    var page = 8
+    if case .asGiven(let size) = layout { page = size }
+    let header = SafetensorsHeaderText(ordered, metadata: metadata, page: page).bytes
     guard header.count <= SafetensorsHeader.maximumLength else {
       throw SafetensorsError(path: path, reason: .headerTooLong(bytes: UInt64(header.count)))
     }
@@ -104,8 +115,8 @@ extension SafetensorsWriter {
 package struct SafetensorsHeaderText {
   package let bytes: [UInt8]
 
-  /// Creates a header for tensors whose data are stored in this order.
-  package init(_ items: [SafetensorsItem], metadata: [String: String]) {
+  /// Creates a header for tensors whose data are stored in this order, from a multiple of `page` bytes on.
+  package init(_ items: [SafetensorsItem], metadata: [String: String], page: Int = 8) {
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map {
@@ -126,8 +137,9 @@ package struct SafetensorsHeaderText {
     }
     precondition(Set(items.map(\.name)).count == items.count, "tensor names must be unique")
     var json = Array("{\(fields.joined(separator: ","))}".utf8)
-    // Spaces align the data to the largest element size.
-    json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
+    // Spaces align the data, at least to the largest element size.
+    let left = (page - (json.count + 8) % page) % page
+    json.append(contentsOf: repeatElement(UInt8(ascii: " "), count: left))
     bytes = (0..<8).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) } + json
   }
 }

@@ -1,6 +1,6 @@
 public import MoECore
 import MoEData
-import MoEModels
+public import MoEModels
 import MoETensor
 public import MoETokenizers
 public import MoETracing
@@ -41,7 +41,7 @@ public struct TextRecording: Sendable {
   ///
   /// - Parameters:
   ///   - model: Path of the model or of its training run.
-  ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
+  ///   - form: In which form its weights are opened.
   ///   - path: The trace to write.
   ///   - progress: Told how far each text has been read.
   /// - Returns: The number of recorded tokens.
@@ -49,13 +49,13 @@ public struct TextRecording: Sendable {
   ///   text; `ModelError`, `ConfigurationError`,
   ///   `TokenizerError`, `TracingError` or `FileError`.
   public func record(
-    _ model: FilePath, dtype: DType? = nil, to path: FilePath,
-    progress: ProgressHandler = { _ in }
+    _ model: FilePath, as form: (StoredModel) throws -> WeightForm = { _ in WeightForm() },
+    to path: FilePath, progress: ProgressHandler = { _ in }
   ) throws -> Int {
     let stored = try StoredModel(model)
     return try record(
-      stored.decoder(dtype: dtype), stored.checkedTokenizer(), name: model.lastComponent?.string,
-      to: path, progress)
+      stored.decoder(as: form(stored)), stored.checkedTokenizer(),
+      name: model.lastComponent?.string, to: path, progress)
   }
 
   /// Records a model into a file that is gone afterwards.
@@ -65,7 +65,7 @@ public struct TextRecording: Sendable {
   ///   - dtype: Type to compute in; `nil` for that of the checkpoint.
   ///   - progress: Told how far each text has been read.
   ///   - body: What to do with the trace and the model's tokenizer.
-  /// - Throws: As ``record(_:dtype:to:progress:)``, and what the body throws.
+  /// - Throws: As ``record(_:as:to:progress:)``, and what the body throws.
   public func withTrace(
     of model: FilePath, dtype: DType? = nil, progress: ProgressHandler = { _ in },
     _ body: (RoutingTrace, Tokenizer) throws -> Void
@@ -86,7 +86,7 @@ public struct TextRecording: Sendable {
   ///   - dtype: Type to compute in; `nil` for that of the checkpoints.
   ///   - progress: Told how far each text has been read.
   ///   - body: What to do with the steps and their traces.
-  /// - Throws: As ``record(_:dtype:to:progress:)``, and what the body throws.
+  /// - Throws: As ``record(_:as:to:progress:)``, and what the body throws.
   public func withTraces(
     of models: [(step: Int, path: FilePath)], dtype: DType? = nil,
     progress: ProgressHandler = { _ in },
@@ -96,7 +96,8 @@ public struct TextRecording: Sendable {
     defer { folder.remove() }
     let traces = try models.map { step, model in
       let path = folder.path.appending("step-\(step).safetensors")
-      _ = try record(model, dtype: dtype, to: path, progress: progress)
+      _ = try record(
+        model, as: { _ in WeightForm(dtype: dtype) }, to: path, progress: progress)
       return (step: step, trace: try RoutingTrace(path))
     }
     try body(traces)

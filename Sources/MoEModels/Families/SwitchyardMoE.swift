@@ -34,7 +34,7 @@ public enum SwitchyardMoE: DecoderFamily {
   ///
   /// - Throws: `ConfigurationError` that names the key.
   public static func configuration(_ json: ConfigurationObject) throws -> DecoderConfiguration {
-    try json.refuseKeys(except: keys)
+    try json.refuseKeys(except: keys + PackedSchemes.keys)
     let common = try CommonKeys(json)
     let experts = try json.int("num_experts", in: CommonKeys.size)
     var result = try common.architecture(

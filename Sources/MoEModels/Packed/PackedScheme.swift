@@ -52,6 +52,9 @@ extension PackedScheme {
 
 /// The formats, in the order in which they are looked for.
 enum PackedSchemes {
+  /// The keys of `config.json` that describe packed weights.
+  static let keys = ["quantization", "quantization_config"]
+
   /// The scheme that a configuration names; `nil` for a model with dense weights.
   ///
   /// - Throws: `ConfigurationError` for a format that is not read.

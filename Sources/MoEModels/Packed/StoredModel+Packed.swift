@@ -1,5 +1,6 @@
-import MoECore
-import MoETensor
+package import MoECore
+package import MoETensor
+package import SystemPackage
 
 extension StoredModel {
   /// All weights of a quantized checkpoint by their headers, and the names of tensors that belong to none of them.
@@ -77,4 +78,38 @@ extension StoredModel {
       place..., with: ["switch_mlp", projections[words[place + 2]] ?? words[place + 2]])
     return (words.joined(separator: "."), experts)
   }
+}
+
+extension StoredModel {
+  /// All weights in their stored types, under the names of the family.
+  ///
+  /// - Throws: ``ModelError``.
+  package func storedWeights() throws -> [NamedParameter] {
+    try MoEDecoder(configuration, names: names, weights: storedSource()).parameters
+  }
+
+  /// The configuration of the same model with packed weights.
+  package func json(quantizedAs settings: JSONValue) -> JSONObject {
+    var values = json.values
+    values["quantization_config"] = settings
+    return values
+  }
+
+  /// Writes what belongs to a model beside its weights into a folder.
+  ///
+  /// - Throws: `FileError` or `GGUFError`.
+  package func writeCompanions(into folder: FilePath, configuration: String) throws {
+    let others =
+      ggufFile == nil ? try ModelLocation.companions(in: path, as: nil) : try tokenizerFiles()
+    for file in others where file.name != ModelLocation.configuration {
+      try file.write(into: folder)
+    }
+    try CompanionFile(name: ModelLocation.configuration, contents: .text(configuration))
+      .write(into: folder)
+  }
+}
+
+extension PackedFormat {
+  /// The entry of a module in `quantization_config`.
+  package var configuration: JSONValue { NativeScheme.entry(self) }
 }

@@ -93,7 +93,7 @@ final class RoundedWeights: WeightSource {
     _ weight: Parameter, _ name: String, _ format: PackedFormat
   ) throws -> PackedWeight {
     let result = try PackedWeight.rounded(
-      named: name, weight.value, to: format, packing.rounding, activations: activations,
+      weight.value, to: format, packing.rounding, named: name, activations: activations,
       dtype: dtype)
     done += 1
     packing.progress(
@@ -107,12 +107,12 @@ extension PackedWeight {
   ///
   /// - Throws: ``WeightRoundingError`` if it is not finite.
   package static func rounded(
-    named name: String, _ weight: Tensor, to format: PackedFormat, _ rounding: PackedRounding,
-    activations: ActivationPrecision = .automatic, dtype: DType = .f32
+    _ weight: Tensor, to format: PackedFormat, _ rounding: PackedRounding, named name: String,
+    scales: DType? = nil, activations: ActivationPrecision = .automatic, dtype: DType = .f32
   ) throws -> PackedWeight {
     do {
       return try rounded(
-        weight, to: format, rounding, activations: activations, dtype: dtype)
+        weight, to: format, rounding, scales: scales, activations: activations, dtype: dtype)
     } catch { throw WeightRoundingError(name: name) }
   }
 }

@@ -29,7 +29,7 @@ extension ModelLocation {
   /// Endings of the small files beside the weights of a model, whose own endings are others.
   private static let companionEndings: Set = ["json", "txt", "model", "jinja"]
 
-  private static func companions(in folder: FilePath, as dtype: DType?) throws -> [CompanionFile] {
+  static func companions(in folder: FilePath, as dtype: DType?) throws -> [CompanionFile] {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.string) else {
       throw FileError.permissionDenied(folder)
     }

@@ -127,6 +127,9 @@ public struct StoredModel {
     CheckpointWeights(store, .elements(dtype))
   }
 
+  /// The weights in the types in which they are stored.
+  func storedSource() -> any WeightSource { CheckpointWeights(store, .elements(nil)) }
+
   private var store: any TensorStore {
     switch storage {
     case .folder(let tensors), .packed(let tensors, _): tensors

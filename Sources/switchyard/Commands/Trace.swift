@@ -47,7 +47,8 @@ struct Trace: WritesFiles {
     defer { progress.end() }
     let tokens = try SettingError.renaming(TextOptions.flags) {
       try recording.record(
-        arguments.model.path, dtype: arguments.dtype?.dtype, to: out.path, progress: progress.show)
+        arguments.model.path, as: { try arguments.form(of: $0, progress) }, to: out.path,
+        progress: progress.show)
     }
     progress.end()
     if json {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import MoECore
 import MoEModels
+import MoEQuantization
+import MoETensor
 import MoETokenizers
 
 /// A language model and how to compute with it.
@@ -11,8 +13,17 @@ struct ModelArguments: ParsableArguments {
     completion: .file()) var model: PathArgument
   @Option(
     help:
-      "Type to compute in (default: the one that config.json names, or that of the weights; f32 for GGUF)."
+      "Type to compute in (default: the one that config.json names, or that of the weights; f32 for GGUF and for quantized weights)."
   ) var dtype: WeightType?
+  @Option(
+    help: ArgumentHelp(
+      "Quantize dense weights while they are read: bits of the experts, such as 4, or bits by kind, such as attention=8,experts=3, or a JSON file with rules; see 'switchyard help quantize'.",
+      valueName: "bits")
+  ) var quantize: String?
+  @Option(
+    help:
+      "How generation rounds the numbers that quantized weights meet: auto (16 bits, 8 for weights of 2 and 3), exact (16) or int8."
+  ) var activations = ActivationsName.auto
   @OptionGroup var engine: EngineOptions
 
   /// Opens the model and its tokenizer, which must belong together.
@@ -20,6 +31,44 @@ struct ModelArguments: ParsableArguments {
     engine.apply()
     Output.warn(ofFilesAt: model.path)
     let model = try StoredModel(model.path)
-    return (try model.decoder(dtype: dtype?.dtype), try model.checkedTokenizer())
+    let tokenizer = try model.checkedTokenizer()
+    let progress = ProgressLine()
+    defer { progress.end() }
+    return (try model.decoder(as: form(of: model, progress)), tokenizer)
+  }
+
+  /// In which form the weights are opened.
+  func form(of model: StoredModel, _ progress: ProgressLine) throws -> WeightForm {
+    let packing = try quantize.map { text in
+      let plan = try BitMap.named(by: text, flag: "--quantize").plan(for: model)
+      for note in plan.groupNotes { Output.message("note: \(note)") }
+      return WeightPacking(plan.formats, progress: progress.show)
+    }
+    return WeightForm(dtype: dtype?.dtype, activations: activations.precision, packing: packing)
+  }
+}
+
+/// How generation rounds the numbers that quantized weights meet.
+enum ActivationsName: String, CaseIterable, ExpressibleByArgument {
+  case auto, exact, int8
+
+  var precision: ActivationPrecision {
+    switch self {
+    case .auto: .automatic
+    case .exact: .exact
+    case .int8: .int8
+    }
+  }
+}
+
+extension BitMap {
+  /// Reads a map that an option gives: words, or a file.
+  ///
+  /// - Throws: `SettingError` with the option's name; as ``BitMap/init(_:)``.
+  static func named(by text: String, flag: String, group: Int = 64) throws -> BitMap {
+    if text.hasSuffix(".json"), let path = PathArgument(argument: text)?.path {
+      return try BitMap(path)
+    }
+    return try SettingError.renaming(["bits": flag]) { try BitMap(parsing: text, group: group) }
   }
 }
