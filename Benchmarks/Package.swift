@@ -20,6 +20,7 @@ let package = Package(
         .product(name: "MoETracing", package: "switchyard"),
         .product(name: "MoETraining", package: "switchyard"),
         .product(name: "MoEModels", package: "switchyard"),
+        .product(name: "MoEQuantization", package: "switchyard"),
         .product(name: "MoERouting", package: "switchyard"),
         .product(name: "MoEEvaluation", package: "switchyard"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

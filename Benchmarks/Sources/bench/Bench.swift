@@ -59,6 +59,7 @@ struct Bench: ParsableCommand {
     where isChosen(shape.name) || only.contains(where: { $0.hasSuffix(shape.name) }) {
       try decoders(shape, folder)
     }
+    try packed(folder)
     for shape in TrainingComparisons.shapes
     where isChosen("training step on 4×256 tokens, \(shape.name), f32") {
       let path = try DecoderComparisons.makeModel(shape, in: models.map { FilePath($0) } ?? folder)
@@ -104,6 +105,18 @@ struct Bench: ParsableCommand {
     try measure(
       try DecoderComparisons.all(shape, path: path), with: "transformers_peer.py", path: path)
     if models == nil { try FileManager.default.removeItem(atPath: path.string) }
+  }
+
+  /// Packed weights, one form after another.
+  private func packed(_ folder: FilePath) throws {
+    guard only.contains(where: { $0.hasPrefix("packed") }) else { return }
+    let path = try DecoderComparisons.makeModel(
+      DecoderComparisons.shapes[2], in: models.map { FilePath($0) } ?? folder)
+    for form in PackedComparisons.forms
+    where ["prompt of 512 tokens", "one more token"].contains(where: { isChosen("packed: \($0), \(form.name)") }) {
+      let chosen = try PackedComparisons.all(form, path: path).filter { isChosen($0.title) }
+      try measure(chosen, with: "llama_peer.py", path: path)
+    }
   }
 
   /// Compares with the peer, or runs alone for profiling.

@@ -92,14 +92,14 @@ enum DecoderComparisons {
     (0..<count).map { ($0 + 1_000 * text) * 7919 % 4096 }
   }
 
-  private static func prefill(_ model: MoEDecoder, iterations: Int) -> Measurement {
+  static func prefill(_ model: MoEDecoder, iterations: Int) -> Measurement {
     timed(iterations: iterations) {
       let part = SequencePart(tokens: prompt(512), cache: model.makeCache())
       precondition(model.read([part], as: .prompt).logits.count > 0)
     }
   }
 
-  private static func decode(
+  static func decode(
     _ model: MoEDecoder, texts: Int = 1, iterations: Int
   ) -> Measurement {
     let caches = (0..<texts).map { _ in model.makeCache() }

@@ -138,6 +138,8 @@ INLINE void quantized_tile(int bits, bool fine, bool looks_up, int weights, int 
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; ++i) sums[r][i] = all(0);
   size_t place = 0, byte = 0;
+  // Prefetchers do not follow rows that take turns, so what comes next is asked for in the order of memory.
+  const uint8_t *next = from + DOT_AHEAD;
   for (size_t start = 0; start < w->inputs; start += register_codes) {
     const size_t group = start >> w->group_shift, end = least(start + register_codes, w->inputs);
     group_scales scales = {.numbers_at = q->scales_at + group * sizeof(float)};
@@ -153,8 +155,11 @@ INLINE void quantized_tile(int bits, bool fine, bool looks_up, int weights, int 
         sums[r][i] = fused(b, load(forms[i] + q->sums_at + group * sizeof(float)), sums[r][i]);
     }
     size_t at = start;
-    for (; at + codes <= end && byte + bytes + slack <= w->row_bytes; at += codes, byte += bytes, place += step)
+    for (; at + codes <= end && byte + bytes + slack <= w->row_bytes; at += codes, byte += bytes, place += step) {
+#pragma clang loop unroll(full)
+      for (int r = 0; r < weights; ++r, next += bytes) __builtin_prefetch(next);
       add_chunk(bits, fine, looks_up, weights, rows, q, from + byte, bytes + slack, at, scales, forms, place, sums);
+    }
     for (; at < end; at += codes, byte += bytes, place += step)
       add_chunk(bits, fine, looks_up, weights, rows, q, from + byte, w->row_bytes - byte, at, scales, forms, place,
                 sums);

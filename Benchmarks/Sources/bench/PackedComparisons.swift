@@ -1,0 +1,41 @@
+import MoECore
+import MoEModels
+import MoEQuantization
+import SystemPackage
+
+/// Language models whose weights are packed while they are read.
+enum PackedComparisons {
+  /// A way to pack the model of 1.32 B weights.
+  struct Form {
+    var name: String
+    /// Bits by kind of module, as `--quantize` takes them.
+    var bits: String
+    /// The peer's file.
+    var peer: String
+  }
+
+  /// Uniform widths for comparisons with peers; routers stay as they are.
+  static let forms = [8, 6, 5, 4, 3, 2].map { bits in
+    Form(
+      name: "\(bits) bits", bits: "\(bits),attention=\(bits),head=\(bits),embedding=\(bits)",
+      peer: bits == 8 ? "q8_0" : "q4_0")
+  } + [
+    Form(name: "experts 3 bits, others 4", bits: "3,attention=4,head=4,embedding=4", peer: "q4_0"),
+    Form(name: "experts 2 bits, others 4", bits: "2,attention=4,head=4,embedding=4", peer: "q4_0"),
+  ]
+
+  /// Comparisons with a peer that reads the same model from files of its own.
+  static func all(_ form: Form, path: FilePath) throws -> [Comparison] {
+    let stored = try StoredModel(path)
+    let packing = WeightPacking(try BitMap(parsing: form.bits).plan(for: stored).formats)
+    let model = try stored.decoder(as: WeightForm(packing: packing))
+    return [
+      Comparison(
+        title: "packed: prompt of 512 tokens, \(form.name)", peerName: "prefill:\(form.peer)",
+        iterations: 3, run: { DecoderComparisons.prefill(model, iterations: $0) }),
+      Comparison(
+        title: "packed: one more token, \(form.name)", peerName: "decode:\(form.peer)",
+        iterations: 32, run: { DecoderComparisons.decode(model, iterations: $0) }),
+    ]
+  }
+}
