@@ -1,3 +1,4 @@
+import Foundation
 import MoECore
 import MoEModels
 import MoEQuantization
@@ -24,11 +25,21 @@ enum PackedComparisons {
     Form(name: "experts 2 bits, others 4", bits: "2,attention=4,head=4,embedding=4", peer: "q4_0"),
   ]
 
+  /// Writes the packed model beside the dense one, unless it is there.
+  static func packed(_ form: Form, _ path: FilePath) throws -> FilePath {
+    let name = form.bits.map { $0.isLetter || $0.isNumber ? "\($0)" : "-" }.joined()
+    let folder = path.removingLastComponent().appending("\(path.lastComponent?.string ?? "")-\(name)")
+    guard !FileManager.default.fileExists(atPath: folder.string) else { return folder }
+    let stored = try StoredModel(path)
+    try ModelQuantizer(
+      stored, BitMap(parsing: form.bits).plan(for: stored), RoundToNearest(), named: "rtn"
+    ).write(to: folder)
+    return folder
+  }
+
   /// Comparisons with a peer that reads the same model from files of its own.
   static func all(_ form: Form, path: FilePath) throws -> [Comparison] {
-    let stored = try StoredModel(path)
-    let packing = WeightPacking(try BitMap(parsing: form.bits).plan(for: stored).formats)
-    let model = try stored.decoder(as: WeightForm(packing: packing))
+    let model = try MoEDecoder.open(try packed(form, path))
     return [
       Comparison(
         title: "packed: prompt of 512 tokens, \(form.name)", peerName: "prefill:\(form.peer)",
