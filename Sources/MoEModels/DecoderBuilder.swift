@@ -7,6 +7,7 @@ import MoETensor
 /// checkpoints.
 final class DecoderBuilder {
   private(set) var parameters: [NamedParameter] = []
+  private(set) var packed: [NamedPackedWeight] = []
   private let configuration: DecoderConfiguration
   private let names: WeightNames
   private let weights: any WeightSource
@@ -61,10 +62,9 @@ final class DecoderBuilder {
       network: network)
   }
 
-  /// Lists a dense weight; others are not trained.
   private func list(_ weight: any LinearWeight, _ name: String) {
-    guard let parameter = weight as? Parameter else { return }
-    parameters.append(NamedParameter(name, parameter))
+    if let parameter = weight as? Parameter { parameters.append(NamedParameter(name, parameter)) }
+    if let weight = weight as? PackedWeight { packed.append(NamedPackedWeight(name, weight)) }
   }
 
   func linear(
@@ -124,7 +124,7 @@ final class DecoderBuilder {
     guard let router = configuration.router else {
       throw SettingError(key: "router", value: "absent", expected: "a rule for the sparse layers")
     }
-    let gate = try linear(prefix + ".gate", router.gateColumns(experts: experts), hidden)
+    let gate = try gate(prefix + ".gate", router.gateColumns(experts: experts), hidden)
     let bias =
       router.usesSelectionBias
       ? try weight(prefix + ".gate.e_score_correction_bias", [experts], start: .zeros) : nil
@@ -141,6 +141,13 @@ final class DecoderBuilder {
       gate: gate, router: router, selectionBias: bias,
       experts: banks.bank(of: routed, outputs: hidden), shared: shared,
       sharedGate: sharedGate)
+  }
+
+  /// A router's scores decide, so they are not rounded more than need be.
+  private func gate(_ name: String, _ outputs: Int, _ inputs: Int) throws -> Linear {
+    let linear = try linear(name, outputs, inputs)
+    guard let packed = linear.weight as? PackedWeight else { return linear }
+    return Linear(weight: packed.precise(), bias: linear.bias)
   }
 
   private func routedExperts(_ prefix: String) throws -> [FeedForward] {

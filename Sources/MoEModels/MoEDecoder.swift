@@ -13,8 +13,10 @@ public import SystemPackage
 public final class MoEDecoder {
   /// The architecture.
   public let configuration: DecoderConfiguration
-  /// All weights by name, in the order in which the forward pass first uses them.
+  /// All dense weights by name, in the order in which the forward pass first uses them.
   public let parameters: [NamedParameter]
+  /// All packed weights by name, in that order.
+  public let packedWeights: [NamedPackedWeight]
   /// Token vectors, `[vocabulary, hidden]`.
   let embedding: any LinearWeight
   /// The layers, in order.
@@ -50,7 +52,7 @@ public final class MoEDecoder {
     rotary = RotaryEmbedding(
       width: configuration.headSize, base: configuration.rotaryBase,
       scaling: configuration.rotaryScaling)
-    parameters = builder.parameters
+    (parameters, packedWeights) = (builder.parameters, builder.packed)
   }
 
   /// Type of the weights and of what is computed with them.

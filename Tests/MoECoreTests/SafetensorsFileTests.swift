@@ -6,6 +6,21 @@ import Testing
 
 @Suite("Safetensors files")
 struct SafetensorsFileTests {
+  @Test("have no metadata when it is null, as MLX writes it")
+  func nullMetadata() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("null.safetensors")
+    let json = #"{"__metadata__":null,"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+    try AtomicFile.write(SafetensorsCorpus.file(json, data: Array(repeating: 7, count: 8)), to: path)
+    let file = try SafetensorsFile(path)
+    #expect(file.header.metadata.isEmpty && file.header.entries.map(\.name) == ["a"])
+    for broken in ["nul", "nulls", "none"] {
+      let text = json.replacing("null", with: broken)
+      try AtomicFile.write(SafetensorsCorpus.file(text, data: Array(repeating: 7, count: 8)), to: path)
+      #expect(throws: SafetensorsError.self) { try SafetensorsFile(path) }
+    }
+  }
+
   @Test("are read")
   func readsValid() throws {
     let folder = try TemporaryFolder()

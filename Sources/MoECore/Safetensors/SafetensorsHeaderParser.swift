@@ -70,8 +70,13 @@ struct SafetensorsHeaderParser {
     return Tensor(name: name, dtype: dtype, shape: shape, begin: offsets[0], end: offsets[1])
   }
 
+  /// Texts by key, or null for none, as MLX writes it.
   private mutating func stringsByKey() throws -> [String: String] {
     var result: [String: String] = [:]
+    if next() == UInt8(ascii: "n") {
+      for letter in "null".unicodeScalars { try take(letter, skippingSpace: false) }
+      return result
+    }
     try object { parser, key in
       let value = try parser.string()
       guard result.updateValue(value, forKey: key) == nil else {

@@ -117,9 +117,6 @@ struct CompressedScheme: PackedScheme {
   private func zeros(_ parts: PackedParts) throws -> Tensor {
     let (bits, outputs) = (parts.bits, parts.shape[0])
     let name = parts.module + ".weight_zero_point"
-    guard 32 % bits == 0 else {
-      throw parts.tensors.failure(name, "zeros of \(bits) bits are not read in this format")
-    }
     let words = try parts.tensors.take(
       name, CodeLayout.columns.shape(bits: bits, outputs: parts.groups, inputs: outputs),
       [.i32, .u32])

@@ -71,8 +71,7 @@ struct GPTQScheme: PackedScheme {
     let parts = try PackedParts(
       module, in: tensors, bits: entry.bits, group: entry.group, shape: shape)
     let layout: CodeLayout =
-      [5, 6, 7].contains(entry.bits) || version == .planar && entry.bits == 3
-      ? .planarColumns : .columns
+      version == .planar ? .planarColumns : .columns
     guard layout == .columns || shape.allSatisfy({ $0.isMultiple(of: 32) }) else {
       throw tensors.failure(module, "planar weights must have multiples of 32 outputs and inputs; it has \(shape)")
     }

@@ -19,7 +19,7 @@ extension PackedWeight: LinearWeight {
       return x.linear(dequantized().cast(to: x.dtype), bias: bias)
     }
     let rows = x.count / shape[1]
-    let chosen = arithmetic ?? (rows <= Self.mostDotRows ? .decode : .prompt)
+    let chosen = isPrecise ? .decode : arithmetic ?? (rows <= Self.mostDotRows ? .decode : .prompt)
     let numbers = ordered(x.cast(to: .f32)).contiguous(), offsets = bias?.cast(to: .f32).contiguous()
     let result =
       switch chosen {

@@ -22,6 +22,8 @@ public struct PackedWeight {
   /// The type that products compute with, and what a model's other numbers have.
   public let dtype: DType
   private let scaleType: ckernels_scale
+  /// Whether prompts are multiplied with rounded numbers, too, and not with weights in bf16.
+  private(set) var isPrecise = false
 
   /// Wraps stored tensors without copying them, if they are contiguous on the CPU.
   ///
@@ -91,13 +93,10 @@ public struct PackedWeight {
       codes.byteCount.bytes + scales.byteCount.bytes + (biases?.byteCount.bytes ?? 0))
   }
 
-  /// The same weight with other precision of what it meets, or another type of a model's other numbers.
-  public func with(activations: ActivationPrecision, dtype: DType) -> PackedWeight {
-    guard
-      let copy = try? PackedWeight(
-        format, shape: shape, codes: codes, scales: scales, biases: biases, order: order,
-        activations: activations, dtype: dtype)
-    else { preconditionFailure("a packed weight does not fit itself") }
+  /// The same weight for a layer that decides, as a router does: prompts do not round it to bf16 either.
+  public func precise() -> PackedWeight {
+    var copy = self
+    copy.isPrecise = true
     return copy
   }
 

@@ -87,7 +87,20 @@ struct CompanyLawTests {
     "have the same bits alone, in batches, in parts and after a neighbour left",
     arguments: CompanyModels.names, [DType.f32, .bf16])
   func laws(name: String, dtype: DType) throws {
-    let model = try CompanyModels.model(name, dtype)
+    try expectLaws(try CompanyModels.model(name, dtype))
+  }
+
+  @Test(
+    "have the same bits with packed weights of any width",
+    arguments: ["olmoe", "mixtral-window", "qwen2_moe", CompanyModels.names.last ?? ""],
+    ActivationPrecision.allCases)
+  func packedLaws(name: String, activations: ActivationPrecision) throws {
+    for dtype in [DType.f32, .bf16] where dtype == .f32 || activations == .automatic {
+      try expectLaws(try CompanyModels.model(name, dtype, packed: activations))
+    }
+  }
+
+  private func expectLaws(_ model: MoEDecoder) throws {
     let expected = Self.alone(model, Array(0..<17))
     func expectSame(_ company: Company, _ situation: String) {
       for (place, bits) in company.bits {
@@ -153,16 +166,18 @@ struct CompanyLawTests {
     await #expect(processExitsWith: .success) {
       for name in ["olmoe", "mixtral-window", "qwen2_moe"] {
         for dtype in [DType.f32, .bf16] {
-          let model = try CompanyModels.model(name, dtype)
-          var found: [[Int: Bits]] = []
-          for count in [1, 2] {
-            Engine.threadCount = count
-            let company = Company(model)
-            company.read([3, 5, 8])
-            for _ in 0..<5 { company.write([3, 5, 8]) }
-            found.append(company.bits)
+          for packed in [nil, ActivationPrecision.automatic] {
+            let model = try CompanyModels.model(name, dtype, packed: packed)
+            var found: [[Int: Bits]] = []
+            for count in [1, 2] {
+              Engine.threadCount = count
+              let company = Company(model)
+              company.read([3, 5, 8])
+              for _ in 0..<5 { company.write([3, 5, 8]) }
+              found.append(company.bits)
+            }
+            guard found[0] == found[1] else { fatalError("\(name), \(dtype)") }
           }
-          guard found[0] == found[1] else { fatalError("\(name), \(dtype)") }
         }
       }
     }

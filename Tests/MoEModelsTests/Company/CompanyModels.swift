@@ -46,7 +46,21 @@ enum CompanyModels {
     ),
   ]
 
-  static func model(_ name: String, _ dtype: DType) throws -> MoEDecoder {
+  /// A width for every linear layer, all of them in a model; rows of 72 have a short last group.
+  private static func packing(_ model: StoredModel) throws -> WeightPacking {
+    var formats: [String: PackedFormat] = [:]
+    for (place, module) in try model.linearModules().enumerated() where place % 7 > 0 {
+      formats[module.name] = PackedFormat(
+        place % 5 == 0 ? .symmetric : .affine, bits: PackedFormat.widths[place % 6],
+        group: PackedFormat.groups[place % 3])
+    }
+    return WeightPacking(formats)
+  }
+
+  /// - Parameter packed: How numbers that packed weights meet are rounded; `nil` for dense weights.
+  static func model(
+    _ name: String, _ dtype: DType, packed: ActivationPrecision? = nil
+  ) throws -> MoEDecoder {
     let folder = try TemporaryFolder()
     let path = folder.file("config.json")
     try AtomicFile.write(
@@ -67,7 +81,10 @@ enum CompanyModels {
     }
     try SafetensorsFile.write(
       Dictionary(uniqueKeysWithValues: tensors), to: folder.file("model.safetensors"))
-    return try MoEDecoder.open(folder.path, dtype: dtype)
+    guard let packed else { return try MoEDecoder.open(folder.path, dtype: dtype) }
+    let stored = try StoredModel(folder.path)
+    return try stored.decoder(
+      as: WeightForm(dtype: dtype, activations: packed, packing: packing(stored)))
   }
 
   private static func configuration(_ name: String) throws -> [String: Any] {
