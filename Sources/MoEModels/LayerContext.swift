@@ -11,6 +11,8 @@ struct LayerContext {
   let arithmetic: Arithmetic?
   /// The sequences whose rows follow each other in a batch of one; none if each row of the batch is a whole sequence.
   var sequences: [CachedRows] = []
+  /// Experts that tokens use instead of their own choice, by layer.
+  var chosen: [Int: [Int]] = [:]
 }
 
 /// The rows of a sequence in one pass, and where its keys and values are kept.

@@ -28,12 +28,14 @@ extension MoEDecoder {
   ///   - arithmetic: How sums are ordered: the same for a position whatever it is read with.
   ///   - lastOnly: Whether only the last token of each part is scored.
   ///   - random: The random numbers of random routers.
+  ///   - chosen: Experts that tokens use instead of their own choice, by layer; see `RoutingContext.chosen`.
   ///   - observer: Notified which experts the tokens chose, if given.
   /// - Returns: The logits, `[tokens of all parts, vocabulary]`, or `[parts, vocabulary]` of the last ones, and what the
   ///   sparse layers did.
   public func read(
     _ parts: [SequencePart], as arithmetic: Arithmetic, lastOnly: Bool = true,
-    random: RandomSource? = nil, observer: (any RoutingObserver)? = nil
+    random: RandomSource? = nil, chosen: [Int: [Int]] = [:],
+    observer: (any RoutingObserver)? = nil
   ) -> Output {
     precondition(
       !parts.isEmpty && parts.allSatisfy { !$0.tokens.isEmpty }, "a sequence without tokens")
@@ -51,7 +53,7 @@ extension MoEDecoder {
     let context = LayerContext(
       angles: rotary.angles(positions, on: device),
       routing: RoutingContext(sequenceLengths: lengths, random: random), arithmetic: arithmetic,
-      sequences: sequences)
+      sequences: sequences, chosen: chosen)
     var output = withoutGradients { run(tokens, in: context, lastOnly) { $0($1, in: $2) } }
     output.logits = output.logits[0]
     for part in parts { part.cache.complete(part.tokens.count, as: arithmetic) }

@@ -83,7 +83,7 @@ public final class MoEDecoder {
 
   /// Scores the next token at every position of a batch of whole sequences.
   ///
-  /// Without gradients, a sequence has the same bits as from ``read(_:as:lastOnly:random:observer:)`` as a prompt.
+  /// Without gradients, a sequence has the same bits as from ``read(_:as:lastOnly:random:chosen:observer:)`` as a prompt.
   ///
   /// - Parameters:
   ///   - tokens: Token ids, i64, shape `[batch, positions]`.
@@ -180,7 +180,9 @@ struct DecoderLayer {
     case .dense(let dense): return (attended + dense(normalized, as: context.arithmetic), nil)
     case .sparse(let sparse):
       let tokens = normalized.reshaped([-1, x.size(2)])  // [batch · positions, hidden]
-      let output = sparse(tokens, in: context.routing, as: context.arithmetic)
+      var routing = context.routing
+      routing.chosen = context.chosen[place]
+      let output = sparse(tokens, in: routing, as: context.arithmetic)
       return (attended + output.hidden.reshaped(x.shape), output)
     }
   }

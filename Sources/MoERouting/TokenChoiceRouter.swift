@@ -123,7 +123,8 @@ public struct TokenChoiceRouter: Router, Hashable {
     let scores =
       scoring == .softmax
       ? logits.softmax(axis: 1, dtype: .f32) : logits.cast(to: .f32).sigmoid()  // [tokens, experts]
-    let chosen = choose(scores, bias: context.selectionBias)
+    let chosen = context.chosen ?? choose(scores, bias: context.selectionBias)
+    precondition(chosen.count == tokens * k, "\(chosen.count) experts for \(tokens) tokens")
     let indices = Tensor(chosen, shape: [tokens, k]).moved(to: logits.device)
     var weights = scores.gather(indices, axis: 1)  // [tokens, k]
     if renormalizes {

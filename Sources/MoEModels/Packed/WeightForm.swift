@@ -9,13 +9,17 @@ public struct WeightForm {
   public var activations: ActivationPrecision
   /// Which dense weights are packed while they are read.
   public var packing: WeightPacking?
+  /// What to put in the place of a packed weight, by its name: to watch its products, or to compute others.
+  public var transform: ((_ name: String, PackedWeight) -> any LinearWeight)?
 
   /// Chooses a form.
   public init(
     dtype: DType? = nil, activations: ActivationPrecision = .automatic,
-    packing: WeightPacking? = nil
+    packing: WeightPacking? = nil,
+    transform: ((_ name: String, PackedWeight) -> any LinearWeight)? = nil
   ) {
     (self.dtype, self.activations, self.packing) = (dtype, activations, packing)
+    self.transform = transform
   }
 }
 

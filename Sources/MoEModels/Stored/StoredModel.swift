@@ -73,7 +73,7 @@ public struct StoredModel {
       guard !isPacked else { throw ModelError.alreadyPacked(path: path) }
       let source = RoundedWeights(
         store, packing, dtype: form.dtype ?? .f32, activations: form.activations)
-      return try MoEDecoder(configuration, names: names, weights: source)
+      return try decoder(source, form)
     }
     guard case .packed(let tensors, let scheme) = storage else {
       return try MoEDecoder(
@@ -81,9 +81,14 @@ public struct StoredModel {
     }
     let source = PackedCheckpoint(
       tensors, scheme, dtype: form.dtype ?? .f32, activations: form.activations)
-    let model = try MoEDecoder(configuration, names: names, weights: source)
+    let model = try decoder(source, form)
     try source.checkAllUsed()
     return model
+  }
+
+  private func decoder(_ source: any WeightSource, _ form: WeightForm) throws -> MoEDecoder {
+    let weights = form.transform.map { TransformedWeights(source, $0) } ?? source
+    return try MoEDecoder(configuration, names: names, weights: weights)
   }
 
   /// Whether weights are stored as codes of a few bits, in a format for whole models.

@@ -1,0 +1,54 @@
+import MoECore
+import MoETensor
+
+/// Keeps some rows of the inputs of every packed weight while a model reads.
+final class ObservedInputs {
+  /// Rows that are kept of each module.
+  private let limit: Int
+  private(set) var weights: [(name: String, weight: PackedWeight)] = []
+  private var rows: [String: [Tensor]] = [:]
+  private var counts: [String: Int] = [:]
+
+  init(limit: Int) { self.limit = limit }
+
+  /// The weight, watched.
+  func observed(_ name: String, _ weight: PackedWeight) -> any LinearWeight {
+    weights.append((name, weight))
+    return ObservedWeight(weight) { [unowned self] in keep($0, of: name) }
+  }
+
+  private func keep(_ x: Tensor, of name: String) {
+    let missing = limit - counts[name, default: 0]
+    guard missing > 0, x.count > 0 else { return }
+    let all = x.reshaped([-1, x.size(x.rank - 1)])
+    let part = all[0..<min(missing, all.size(0))].cast(to: .f32)
+    rows[name, default: []].append(part.copied())
+    counts[name, default: 0] += part.size(0)
+  }
+
+  /// The kept rows of a module, `[rows, inputs]`; `nil` if it never ran.
+  func inputs(of name: String) -> Tensor? {
+    rows[name].map { Tensor.concatenated($0, axis: 0) }
+  }
+}
+
+/// A packed weight that shows what it is multiplied with.
+private struct ObservedWeight: LinearWeight {
+  let packed: PackedWeight
+  let see: (Tensor) -> Void
+
+  init(_ packed: PackedWeight, _ see: @escaping (Tensor) -> Void) {
+    (self.packed, self.see) = (packed, see)
+  }
+
+  var shape: [Int] { packed.shape }
+  var dtype: DType { packed.dtype }
+  var device: Device { packed.device }
+
+  func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor {
+    see(x)
+    return packed.product(x, bias: bias, as: arithmetic)
+  }
+
+  func rows(at ids: Tensor) -> Tensor { packed.rows(at: ids) }
+}
