@@ -260,8 +260,16 @@ public struct QuantizationPlan {
     })
   }
 
-  /// What to tell about groups that do not divide rows, one line for each kind of change.
-  public var groupNotes: [String] {
+  /// What to tell about the plan, one line each: groups that do not divide rows, and routers with few bits.
+  public var notes: [String] {
+    let routers = modules.filter { $0.kind == .router && $0.format.map { $0.bits < 8 } ?? false }
+    guard let router = routers.first, let format = router.format else { return groupNotes }
+    return groupNotes + [
+      "\(NumberText.counted(routers.count, "router")) get \(format.bits) bits, which changes the experts that tokens choose; 'switchyard verify' shows how many"
+    ]
+  }
+
+  private var groupNotes: [String] {
     var counts: [String: Int] = [:]
     for module in modules {
       guard let asked = module.askedGroup, let format = module.format else { continue }

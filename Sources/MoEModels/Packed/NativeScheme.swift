@@ -71,6 +71,8 @@ struct NativeScheme: PackedScheme {
     return try tensors.weight(module, format, shape, codes: codes, scales: scales, biases: biases)
   }
 
+  func bits(_ module: String) -> Int? { formats[module]?.bits }
+
   func checkAllUsed(in tensors: PackedTensors) throws {
     if let module = formats.keys.sorted().first(where: { !tensors.used.contains($0 + ".weight") }) {
       throw tensors.failure(module, "config.json has a width for it, but the model has no such module")

@@ -32,6 +32,9 @@ protocol PackedScheme {
     in tensors: PackedTensors
   ) throws -> [any LinearWeight]?
 
+  /// The width that the configuration names for a module; `nil` where shapes say it.
+  func bits(_ module: String) -> Int?
+
   /// Rejects settings for modules that the checkpoint does not have, when all weights have been read.
   func checkAllUsed(in tensors: PackedTensors) throws
 
@@ -44,6 +47,8 @@ extension PackedScheme {
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, _ shape: [Int],
     in tensors: PackedTensors
   ) throws -> [any LinearWeight]? { nil }
+
+  func bits(_ module: String) -> Int? { nil }
 
   func checkAllUsed(in tensors: PackedTensors) throws {}
 

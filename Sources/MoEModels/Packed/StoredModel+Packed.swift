@@ -7,7 +7,7 @@ extension StoredModel {
   ///
   /// - Throws: ``ModelError`` when a weight is missing.
   func packedInventory(
-    _ tensors: DecoderTensors
+    _ tensors: DecoderTensors, _ scheme: any PackedScheme
   ) throws -> (weights: [WeightHeader], unused: [String]) {
     let source = LinearModules()
     _ = try MoEDecoder(configuration, names: names, weights: source)
@@ -23,7 +23,7 @@ extension StoredModel {
       parts[Self.module(of: other.name)]?.removeAll { $0 == other.name }
     }
     for module in source.modules {
-      weights.append(try packedHeader(module, &parts, tensors))
+      weights.append(try packedHeader(module, &parts, tensors, scheme))
     }
     let unused = parts.values.joined().filter { !$0.hasPrefix(NativeScheme.padding) }
     return (weights, unused.filter { !Self.isStack($0) }.sorted())
@@ -40,7 +40,8 @@ extension StoredModel {
   private static let codeNames = ["weight_packed", "qweight", "weight"]
 
   private func packedHeader(
-    _ module: LinearModules.Module, _ parts: inout [String: [String]], _ tensors: DecoderTensors
+    _ module: LinearModules.Module, _ parts: inout [String: [String]], _ tensors: DecoderTensors,
+    _ scheme: any PackedScheme
   ) throws -> WeightHeader {
     let (stored, count) = Self.storedModule(module.name, parts, configuration.experts)
     let found = parts[stored] ?? []
@@ -58,7 +59,7 @@ extension StoredModel {
     }
     let type = header.dtype ?? .f32
     let elements = module.shape.reduce(1, *)
-    let width = header.shape.reduce(type.byteSize * 8, *) / count / elements
+    let width = scheme.bits(module.name) ?? header.shape.reduce(type.byteSize * 8, *) / count / elements
     return WeightHeader(
       name: module.name + ".weight", shape: module.shape,
       type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes)

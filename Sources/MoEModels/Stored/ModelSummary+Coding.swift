@@ -1,6 +1,6 @@
 extension ModelSummary: Codable {
   private enum CodingKeys: String, CodingKey {
-    case family, parameters, activeParameters, facts, bytesByType, bytes, warnings
+    case family, parameters, activeParameters, facts, bytesByType, bytes, modules, warnings
   }
 
   /// Reads a summary from one JSON object.
@@ -10,6 +10,7 @@ extension ModelSummary: Codable {
     parameters = try values.decode(Int.self, forKey: .parameters)
     activeParameters = try values.decode(Int.self, forKey: .activeParameters)
     bytesByType = try values.decode([String: Int].self, forKey: .bytesByType)
+    modules = try values.decodeIfPresent([ModuleShare].self, forKey: .modules)
     warnings = try values.decode([String].self, forKey: .warnings)
     let facts = try values.decodeIfPresent([Fact].self, forKey: .facts)
     details = try facts.map(Details.facts) ?? .decoder(DecoderDetails(from: decoder))
@@ -22,6 +23,7 @@ extension ModelSummary: Codable {
     try values.encode(parameters, forKey: .parameters)
     try values.encode(activeParameters, forKey: .activeParameters)
     try values.encode(bytesByType, forKey: .bytesByType)
+    try values.encodeIfPresent(modules, forKey: .modules)
     try values.encode(warnings, forKey: .warnings)
     switch details {
     case .facts(let facts): try values.encode(facts, forKey: .facts)

@@ -9,7 +9,8 @@ extension ModelSummary {
     ]
     let types = bytesByType.sorted { $0.key < $1.key }
       .map { "\($0.key) \(ByteCount($0.value))" }.joined(separator: ", ")
-    let rows = head + facts + [Fact(name: "weights", value: types)] + tokenizer
+    let shares = modules.map { ModuleShare.text($0).map { Fact(name: $0.name, value: $0.value) } }
+    let rows = head + facts + [Fact(name: "weights", value: types)] + (shares ?? []) + tokenizer
     return (rows + warnings.map { Fact(name: "warning", value: $0) }).map(line)
       .joined(separator: "\n")
   }

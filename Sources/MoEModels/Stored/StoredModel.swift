@@ -186,7 +186,7 @@ public struct StoredModel {
           bytes: value.byteCount.bytes)
       }
       return (weights, source.unused)
-    case .packed(let tensors, _): return try packedInventory(tensors)
+    case .packed(let tensors, let scheme): return try packedInventory(tensors, scheme)
     case .gguf(let gguf):
       let source = CheckpointWeights(gguf, .headers)
       let model = try MoEDecoder(configuration, names: names, weights: source)

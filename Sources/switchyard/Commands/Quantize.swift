@@ -49,6 +49,7 @@ struct Quantize: ParsableCommand {
     guard PackedFormat.groups.contains(groupSize) else {
       throw ValidationError("--group-size is \(groupSize); it must be 32, 64 or 128.")
     }
+    try BitMap.check(bits, flag: "--bits")
     guard scales != .f64 else { throw ValidationError("--scales must be f32, bf16 or f16.") }
   }
 
@@ -75,7 +76,7 @@ struct Quantize: ParsableCommand {
     guard !stored.isPacked else { throw ModelError.alreadyPacked(path: stored.path) }
     let plan = try BitMap.named(by: bits, flag: "--bits", group: groupSize).plan(for: stored)
     var report = Report(
-      method: method.rawValue, kinds: kinds(plan), notes: plan.groupNotes, bytes: nil,
+      method: method.rawValue, kinds: kinds(plan), notes: plan.notes, bytes: nil,
       out: out?.path.string)
     if let out, !dryRun {
       let progress = ProgressLine()

@@ -26,6 +26,10 @@ struct ModelArguments: ParsableArguments {
   ) var activations = ActivationsName.auto
   @OptionGroup var engine: EngineOptions
 
+  func validate() throws {
+    if let quantize { try BitMap.check(quantize, flag: "--quantize") }
+  }
+
   /// Opens the model and its tokenizer, which must belong together.
   func open() throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
     engine.apply()
@@ -41,7 +45,7 @@ struct ModelArguments: ParsableArguments {
   func form(of model: StoredModel, _ progress: ProgressLine) throws -> WeightForm {
     let packing = try quantize.map { text in
       let plan = try BitMap.named(by: text, flag: "--quantize").plan(for: model)
-      for note in plan.groupNotes { Output.message("note: \(note)") }
+      for note in plan.notes { Output.message("note: \(note)") }
       return WeightPacking(plan.formats, progress: progress.show)
     }
     return WeightForm(dtype: dtype?.dtype, activations: activations.precision, packing: packing)
@@ -62,6 +66,12 @@ enum ActivationsName: String, CaseIterable, ExpressibleByArgument {
 }
 
 extension BitMap {
+  /// Refuses words that mean nothing as wrong usage; a file is read later.
+  static func check(_ text: String, flag: String) throws {
+    guard !text.hasSuffix(".json") else { return }
+    do { _ = try named(by: text, flag: flag) } catch { throw ValidationError("\(error).") }
+  }
+
   /// Reads a map that an option gives: words, or a file.
   ///
   /// - Throws: `SettingError` with the option's name; as ``BitMap/init(_:)``.

@@ -1,0 +1,169 @@
+import Foundation
+import MoECore
+import MoETensor
+import MoETestSupport
+import SystemPackage
+import Testing
+
+@testable import MoEModels
+
+/// Quantized models that contradict themselves: one message with what is wrong and where.
+@Suite("Broken quantized checkpoints")
+struct PackedRefusalTests {
+  /// A copy of a fixture with other settings or tensors.
+  private struct Copy {
+    let folder: TemporaryFolder
+    var json: JSONObject
+    var tensors: [String: Tensor]
+
+    init(_ name: String) throws {
+      let path = Fixtures.path("packed").appending(name)
+      folder = try TemporaryFolder()
+      json = try ConfigurationObject(path.appending("config.json")).values
+      let checkpoint = try SafetensorsCheckpoint(path)
+      tensors = Dictionary(
+        uniqueKeysWithValues: try checkpoint.entries.map {
+          ($0.name, try checkpoint.tensor(named: $0.name))
+        })
+    }
+
+    /// Changes a setting of `quantization` or `quantization_config`.
+    mutating func set(_ key: String, _ value: JSONValue?) {
+      for name in PackedSchemes.keys {
+        guard case .object(var settings) = json[name] else { continue }
+        settings[key] = value
+        json[name] = .object(settings)
+      }
+    }
+
+    /// What opening it says; empty if it opens.
+    func message() throws -> String {
+      try AtomicFile.write(JSONText.pretty(json), to: folder.file("config.json"))
+      try SafetensorsFile.write(tensors, to: folder.file("model.safetensors"))
+      do {
+        _ = try MoEDecoder.open(folder.path)
+        return ""
+      } catch { return "\(error)" }
+    }
+  }
+
+  private func message(
+    _ name: String, _ change: (inout Copy) throws -> Void
+  ) throws -> String {
+    var copy = try Copy(name)
+    try change(&copy)
+    return try copy.message()
+  }
+
+  private let attention = "model.layers.0.self_attn.q_proj"
+  private let stack = "model.layers.0.mlp.switch_mlp.up_proj"
+
+  @Test("of MLX are refused with the module")
+  func mlx() throws {
+    let cases: [(String, (inout Copy) throws -> Void)] = [
+      ("'model.layers.7.mlp.gate': config.json has a width for it", {
+        $0.set("model.layers.7.mlp.gate", ["bits": 8, "group_size": 64])
+      }),
+      ("'\(attention)': config.json says false for it, but it has scales", {
+        $0.set("model.layers.0.self_attn.q_proj", false)
+      }),
+      ("'\(stack)': config.json says 3 bits in groups of 64, but its shapes are those of 4 bits", {
+        $0.set("model.layers.0.mlp.switch_mlp.up_proj", ["bits": 3, "group_size": 64])
+      }),
+      ("'lm_head': config.json says that it is quantized, but it has no scales", {
+        $0.set("lm_head", ["bits": 4, "group_size": 64])
+      }),
+      ("the weight '\(attention).biases' is missing", {
+        $0.tensors["model.layers.0.self_attn.q_proj.biases"] = nil
+      }),
+      ("the tensor 'model.layers.0.extra.weight' is not part of the model", {
+        $0.tensors["model.layers.0.extra.weight"] = Tensor.ones([2])
+      }),
+      ("'\(attention)': one of its scales is infinite or not a number", {
+        let scales = $0.tensors["model.layers.0.self_attn.q_proj.scales"] ?? Tensor.ones([1])
+        $0.tensors["model.layers.0.self_attn.q_proj.scales"] = scales * Double.infinity
+      }),
+      ("it has the type f32; expected u32", {
+        $0.tensors["model.layers.0.self_attn.q_proj.weight"] = Tensor.ones([64, 16])
+      }),
+      ("quantization.mode is 'nvfp4'; it must be 'affine' or 'mxfp4'", { $0.set("mode", "nvfp4") }),
+      ("quantization.bits is 0", { $0.set("bits", 0) }),
+      ("quantization.model.layers.0.mlp.gate is a string", { _ in }),
+    ]
+    for (expected, change) in cases.dropLast() {
+      let found = try message("mlx-olmoe", change)
+      #expect(found.contains(expected), "\(found)")
+    }
+  }
+
+  @Test("of other programs are refused with the module")
+  func others() throws {
+    let cases: [(String, String, (inout Copy) throws -> Void)] = [
+      ("gptq-v1-4", "its zeros are neither all 8 nor all 7", { $0.set("sym", true) }),
+      ("gptq-v1-4", "has the shape [8, 64], but the configuration says [16, 64]", { $0.set("bits", 8) }),
+      ("gptq-v1-4", "quantization_config.checkpoint_format is 'marlin'", {
+        $0.set("checkpoint_format", "marlin")
+      }),
+      ("gptq-v1-4", "9 bits; widths from 2 to 8 are read", { $0.set("bits", 9) }),
+      ("gptq-v1-4", "its groups have 20 inputs", { $0.set("group_size", 20) }),
+      ("gptq-v1-4", "quantization_config.pack_dtype is 'int16'", { $0.set("pack_dtype", "int16") }),
+      ("gptq-v1-4", "config.json leaves it as it was, but it has packed weights", {
+        $0.set("dynamic", .object(["-:.*q_proj": .object([:])]))
+      }),
+      ("gptq-v1-4", "named by a regular expression", {
+        $0.set("dynamic", .object(["(": .object([:])]))
+      }),
+      ("gptq-ordered", "do not all have 32 inputs", {
+        $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.zeros([64], dtype: .i32)
+      }),
+      ("gptq-ordered", "a group beyond the 2", {
+        $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.full(5, [64], dtype: .i32)
+      }),
+      ("gptq-planar-5", "quantization_config.quant_method is 'hqq'", { $0.set("quant_method", "hqq") }),
+      ("awq", "quantization_config.version is 'gemv'", { $0.set("version", "gemv") }),
+      ("awq", "quantization_config.bits is 8; it must be 4", { $0.set("bits", 8) }),
+      ("compressed-4", "quantization_config.format is 'float-quantized'", {
+        $0.set("format", "float-quantized")
+      }),
+      ("compressed-4", "but the configuration says", {
+        $0.tensors["model.layers.0.self_attn.q_proj.weight_shape"] = Tensor([64, 63] as [Int64])
+      }),
+      ("compressed-4", "no group of config.json is for it", {
+        $0.set("config_groups", .object([:]))
+      }),
+    ]
+    for (name, expected, change) in cases {
+      let found = try message(name, change)
+      #expect(found.contains(expected), "\(name): \(found)")
+    }
+  }
+
+  @Test("with biases of zeros for layers without one are read, with others refused")
+  func idleBiases() throws {
+    let name = "model.layers.0.self_attn.q_proj.bias"
+    #expect(try message("gptq-v1-4") { $0.tensors[name] = Tensor.zeros([64], dtype: .f16) } == "")
+    #expect(
+      try message("gptq-v1-4") { $0.tensors[name] = Tensor.ones([64], dtype: .f16) }.contains(name))
+  }
+
+  /// Settings that are broken at random give settings or an error, nothing else.
+  @Test("with settings changed at random are read or refused", arguments: ["mlx-olmoe", "gptq-planar-5"])
+  func mutants(name: String) throws {
+    let path = Fixtures.path("packed").appending(name).appending("config.json")
+    let json = try ConfigurationObject(path).values
+    var settings = JSONObject()
+    for key in PackedSchemes.keys { settings[key] = json[key] }
+    let bytes = Array(try JSONText.pretty(settings).utf8)
+    var generator = SeededGenerator(seed: 20_261_129)
+    var (accepted, refused) = (0, 0)
+    for _ in 0..<20_000 {
+      do {
+        let object = try ConfigurationObject(
+          parsing: mutated(bytes, with: jsonBytes, using: &generator), in: path)
+        _ = try PackedSchemes.scheme(of: object)
+        accepted += 1
+      } catch is ConfigurationError { refused += 1 }
+    }
+    #expect(accepted > 100 && refused > 1_000, "\(accepted) accepted, \(refused) refused")
+  }
+}
