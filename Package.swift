@@ -146,7 +146,8 @@ let program: [Target] = [
     name: "switchyard",
     dependencies: [
       "MoECore", "MoETokenizers", "MoETracing", "MoEPlacement", "MoETensor", "MoEModels",
-      "MoEQuantization", "MoEParallel", "MoEData", "MoEEvaluation", "MoETraining", "MoEReport", system, arguments,
+      "MoEQuantization", "MoEParallel", "MoEData", "MoEEvaluation", "MoETraining", "MoEReport",
+      system, arguments,
     ],
     swiftSettings: strict),
   .testTarget(

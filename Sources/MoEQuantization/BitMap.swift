@@ -81,7 +81,8 @@ public struct BitMap: Hashable, Sendable {
       }
       guard let kind = ModuleKind(rawValue: String(parts[0])), Self.kinds.contains(kind) else {
         let names = Self.kinds.map(\.rawValue).joined(separator: ", ")
-        throw Self.error(text, "KIND=BITS with one of \(names); '\(parts[0].description.printable)' is none")
+        throw Self.error(
+          text, "KIND=BITS with one of \(names); '\(parts[0].description.printable)' is none")
       }
       guard own.updateValue(choice, forKey: kind) == nil else {
         throw Self.error(text, "one number for each kind; '\(kind.rawValue)' has two")
@@ -100,7 +101,9 @@ public struct BitMap: Hashable, Sendable {
     if isSymmetric { rest.removeLast() }
     let parts = rest.split(separator: "g", maxSplits: 1, omittingEmptySubsequences: false)
     let choice = parts.first.flatMap { Int($0) }.flatMap { bits -> Choice? in
-      guard parts.count == 2 else { return Choice(bits: bits, group: group, isSymmetric: isSymmetric) }
+      guard parts.count == 2 else {
+        return Choice(bits: bits, group: group, isSymmetric: isSymmetric)
+      }
       return Int(parts[1]).map { Choice(bits: bits, group: $0, isSymmetric: isSymmetric) }
     }
     guard let choice, choice.isPossible else {
@@ -180,7 +183,8 @@ public struct BitMap: Hashable, Sendable {
     if let unused = rules.indices.first(where: { !matched.contains($0) }) {
       throw SettingError(
         key: "rules", value: "'\(rules[unused].pattern.printable)' in \(source.printable)",
-        expected: "an expression that matches a module before other rules do; no module is left for it")
+        expected:
+          "an expression that matches a module before other rules do; no module is left for it")
     }
     return plan
   }
@@ -250,14 +254,17 @@ public struct QuantizationPlan {
 
   /// The formats by name.
   public var formats: [String: PackedFormat] {
-    Dictionary(uniqueKeysWithValues: modules.compactMap { module in module.format.map { (module.name, $0) } })
+    Dictionary(
+      uniqueKeysWithValues: modules.compactMap { module in module.format.map { (module.name, $0) } }
+    )
   }
 
   /// Bytes of all packed layers, with scales of 16 bits.
   public var packedBytes: ByteCount {
-    ByteCount(modules.reduce(0) { sum, module in
-      sum + (module.format?.bytes(shape: module.shape) ?? 0)
-    })
+    ByteCount(
+      modules.reduce(0) { sum, module in
+        sum + (module.format?.bytes(shape: module.shape) ?? 0)
+      })
   }
 
   /// What to tell about the plan, one line each: groups that do not divide rows, and routers with few bits.
@@ -265,7 +272,7 @@ public struct QuantizationPlan {
     let routers = modules.filter { $0.kind == .router && $0.format.map { $0.bits < 8 } ?? false }
     guard let router = routers.first, let format = router.format else { return groupNotes }
     return groupNotes + [
-      "\(NumberText.counted(routers.count, "router")) get \(format.bits) bits, which changes the experts that tokens choose; 'switchyard verify' shows how many"
+      "\(NumberText.counted(routers.count, "router")) get \(format.bits) bits, which changes the experts that tokens choose; compare the models to see how many"
     ]
   }
 
@@ -276,16 +283,20 @@ public struct QuantizationPlan {
       let inputs = module.shape[1]
       let change =
         format.group == asked
-        ? "the last group of a row has \(inputs % asked) inputs" : "groups of \(format.group) instead"
+        ? "the last group of a row has \(inputs % asked) inputs"
+        : "groups of \(format.group) instead"
       counts["groups of \(asked) do not divide \(inputs) inputs: \(change)", default: 0] += 1
     }
-    return counts.sorted { $0.key < $1.key }.map { "\($0.key) (\(NumberText.counted($0.value, "module")))" }
+    return counts.sorted { $0.key < $1.key }.map {
+      "\($0.key) (\(NumberText.counted($0.value, "module")))"
+    }
   }
 }
 
 extension PackedFormat {
   /// Bytes of a weight with scales of some size.
   public func bytes(shape: [Int], scale: Int = 2) -> Int {
-    shape[0] * (rowBytes(inputs: shape[1]) + rowGroups(inputs: shape[1]) * scale * (hasBiases ? 2 : 1))
+    shape[0]
+      * (rowBytes(inputs: shape[1]) + rowGroups(inputs: shape[1]) * scale * (hasBiases ? 2 : 1))
   }
 }

@@ -23,7 +23,8 @@ public struct ModelQuantizer {
   ///   - name: The method's name, for the record in `config.json`.
   /// - Throws: ``MoEModels/ModelError/alreadyPacked(path:)``.
   public init(
-    _ model: StoredModel, _ plan: QuantizationPlan, _ method: any QuantizationMethod, named name: String
+    _ model: StoredModel, _ plan: QuantizationPlan, _ method: any QuantizationMethod,
+    named name: String
   ) throws {
     guard !model.isPacked else { throw ModelError.alreadyPacked(path: model.path) }
     (self.model, self.plan, self.method, methodName) = (model, plan, method, name)
@@ -41,7 +42,8 @@ public struct ModelQuantizer {
     to folder: FilePath, progress: @escaping ProgressHandler = { _ in }
   ) throws -> ByteCount {
     let weights = try model.storedWeights()
-    let layout = PackedLayout(weights.map { ($0.name, $0.parameter.value) }, plan, scales: scaleType)
+    let layout = PackedLayout(
+      weights.map { ($0.name, $0.parameter.value) }, plan, scales: scaleType)
     let configuration = try JSONText.pretty(model.json(quantizedAs: settings))
     var packed: (module: String, weight: PackedWeight)?
     let byName = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.parameter.value) })

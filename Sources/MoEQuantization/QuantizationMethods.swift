@@ -13,6 +13,7 @@ public protocol QuantizationMethod: Sendable {
   ///   - name: Its name, with `.weight`.
   ///   - weight: A matrix in its stored type.
   ///   - format: The format to pack it in.
+  /// - Returns: The packed weight.
   /// - Throws: ``MoEModels/WeightRoundingError`` for numbers that cannot be packed.
   func pack(_ name: String, _ weight: Tensor, to format: PackedFormat) throws -> PackedWeight
 }

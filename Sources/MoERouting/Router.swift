@@ -65,8 +65,9 @@ public struct RoutingContext {
   public var selectionBias: Tensor?
   /// The source of random numbers; without it, rules add no noise.
   public var random: RandomSource?
-  /// The experts of each token, `chosen[token · k + slot]`, for rules by which tokens choose, in place of the best; their
-  /// weights are those of the scores. To compare models without differences in what they choose.
+  /// The experts of each token in place of the best, `chosen[token · k + slot]`, for rules by which tokens choose.
+  ///
+  /// Their weights are those of the scores. So models can be compared without differences in what they choose.
   public var chosen: [Int]?
 
   /// Collects the inputs of a rule.

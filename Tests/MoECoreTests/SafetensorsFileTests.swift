@@ -11,12 +11,14 @@ struct SafetensorsFileTests {
     let folder = try TemporaryFolder()
     let path = folder.file("null.safetensors")
     let json = #"{"__metadata__":null,"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
-    try AtomicFile.write(SafetensorsCorpus.file(json, data: Array(repeating: 7, count: 8)), to: path)
+    try AtomicFile.write(
+      SafetensorsCorpus.file(json, data: Array(repeating: 7, count: 8)), to: path)
     let file = try SafetensorsFile(path)
     #expect(file.header.metadata.isEmpty && file.header.entries.map(\.name) == ["a"])
     for broken in ["nul", "nulls", "none"] {
       let text = json.replacing("null", with: broken)
-      try AtomicFile.write(SafetensorsCorpus.file(text, data: Array(repeating: 7, count: 8)), to: path)
+      try AtomicFile.write(
+        SafetensorsCorpus.file(text, data: Array(repeating: 7, count: 8)), to: path)
       #expect(throws: SafetensorsError.self) { try SafetensorsFile(path) }
     }
   }

@@ -11,7 +11,9 @@ struct PackedWeightTests {
 
   private static let formats: [PackedFormat] = PackedFormat.widths.flatMap { bits in
     PackedFormat.groups.flatMap { group in
-      [PackedFormat.Codes.affine, .symmetric].compactMap { PackedFormat($0, bits: bits, group: group) }
+      [PackedFormat.Codes.affine, .symmetric].compactMap {
+        PackedFormat($0, bits: bits, group: group)
+      }
     }
   }
 

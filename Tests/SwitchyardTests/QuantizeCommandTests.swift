@@ -28,7 +28,9 @@ struct QuantizeCommandTests {
     defer { try? FileManager.default.removeItem(atPath: out) }
     func text(_ arguments: [String]) throws -> String {
       let run = try Program.run(
-        ["generate"] + arguments + ["--prompt", "The gate", "--temperature", "0", "--max-tokens", "24"])
+        ["generate"] + arguments + [
+          "--prompt", "The gate", "--temperature", "0", "--max-tokens", "24",
+        ])
       #expect(run.exitCode == 0, "\(run.errors)")
       return run.output
     }
@@ -63,13 +65,17 @@ struct QuantizeCommandTests {
   @Test("refuse bits that mean nothing as wrong usage, and rules for modules that do not exist")
   func wrongBits() throws {
     for (bits, part) in [("7", "'7'"), ("experts=4,expert=3", "'expert'"), ("4g48", "4g48")] {
-      for arguments in [["quantize", path, "--bits", bits, "--dry-run"], ["generate", path, "--prompt", "a", "--quantize", bits]] {
+      for arguments in [
+        ["quantize", path, "--bits", bits, "--dry-run"],
+        ["generate", path, "--prompt", "a", "--quantize", bits],
+      ] {
         let run = try Program.run(arguments)
         #expect(run.exitCode == 64 && run.errors.contains(part), "\(run.errors)")
       }
     }
     let file = try small.folder.write(
-      Array(#"{"default": 4, "rules": [{"match": ".*experts[.]9[.].*", "bits": 8}]}"#.utf8), to: "map.json")
+      Array(#"{"default": 4, "rules": [{"match": ".*experts[.]9[.].*", "bits": 8}]}"#.utf8),
+      to: "map.json")
     let run = try Program.run(["quantize", path, "--bits", file.string, "--dry-run"])
     #expect(run.exitCode == 1 && run.errors.contains("experts[.]9"), "\(run.errors)")
   }
@@ -93,7 +99,8 @@ struct QuantizeCommandTests {
   func verify() throws {
     let text = try small.folder.write(Array(SmallModel.text.utf8), to: "text.txt").string
     func run(_ more: String...) throws -> Program.Run {
-      try Program.run(["verify", path] + more + ["--text", text, "--tokens", "100", "--generate", "8"])
+      try Program.run(
+        ["verify", path] + more + ["--text", text, "--tokens", "100", "--generate", "8"])
     }
     let same = try run(path, "--bits", "--json")
     #expect(same.exitCode == 0, "\(same.errors)")

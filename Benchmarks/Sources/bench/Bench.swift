@@ -113,7 +113,9 @@ struct Bench: ParsableCommand {
     let path = try DecoderComparisons.makeModel(
       DecoderComparisons.shapes[2], in: models.map { FilePath($0) } ?? folder)
     for form in PackedComparisons.forms
-    where ["prompt of 512 tokens", "one more token"].contains(where: { isChosen("packed: \($0), \(form.name)") }) {
+    where ["prompt of 512 tokens", "one more token"].contains(where: {
+      isChosen("packed: \($0), \(form.name)")
+    }) {
       let chosen = try PackedComparisons.all(form, path: path).filter { isChosen($0.title) }
       try measure(chosen, with: "llama_peer.py", path: path)
     }

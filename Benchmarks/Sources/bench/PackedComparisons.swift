@@ -16,19 +16,23 @@ enum PackedComparisons {
   }
 
   /// Uniform widths for comparisons with peers; routers stay as they are.
-  static let forms = [8, 6, 5, 4, 3, 2].map { bits in
-    Form(
-      name: "\(bits) bits", bits: "\(bits),attention=\(bits),head=\(bits),embedding=\(bits)",
-      peer: bits == 8 ? "q8_0" : "q4_0")
-  } + [
-    Form(name: "experts 3 bits, others 4", bits: "3,attention=4,head=4,embedding=4", peer: "q4_0"),
-    Form(name: "experts 2 bits, others 4", bits: "2,attention=4,head=4,embedding=4", peer: "q4_0"),
-  ]
+  static let forms =
+    [8, 6, 5, 4, 3, 2].map { bits in
+      Form(
+        name: "\(bits) bits", bits: "\(bits),attention=\(bits),head=\(bits),embedding=\(bits)",
+        peer: bits == 8 ? "q8_0" : "q4_0")
+    } + [
+      Form(
+        name: "experts 3 bits, others 4", bits: "3,attention=4,head=4,embedding=4", peer: "q4_0"),
+      Form(
+        name: "experts 2 bits, others 4", bits: "2,attention=4,head=4,embedding=4", peer: "q4_0"),
+    ]
 
   /// Writes the packed model beside the dense one, unless it is there.
   static func packed(_ form: Form, _ path: FilePath) throws -> FilePath {
     let name = form.bits.map { $0.isLetter || $0.isNumber ? "\($0)" : "-" }.joined()
-    let folder = path.removingLastComponent().appending("\(path.lastComponent?.string ?? "")-\(name)")
+    let folder = path.removingLastComponent().appending(
+      "\(path.lastComponent?.string ?? "")-\(name)")
     guard !FileManager.default.fileExists(atPath: folder.string) else { return folder }
     let stored = try StoredModel(path)
     try ModelQuantizer(

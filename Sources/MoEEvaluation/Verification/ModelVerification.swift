@@ -118,7 +118,8 @@ public struct ModelVerification {
         found[format] ?? .init(format: format, modules: 0, one: 0, few: 0, many: 0)
       let expected = x.cast(to: .f64).linear(module.weight.dequantized().cast(to: .f64))
       func error(_ rows: Int, _ arithmetic: Arithmetic) -> Double {
-        Self.error(module.weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
+        Self.error(
+          module.weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
       }
       entry.modules += 1
       entry.one = max(entry.one, error(1, .decode))
@@ -254,7 +255,9 @@ public struct ModelVerification {
 
   /// Whether prompts and single tokens have the same bits in both models, as they run.
   private func bits() throws -> Bool {
-    let models = [try first.decoder(as: WeightForm(dtype: form.dtype)), try second.decoder(as: form)]
+    let models = [
+      try first.decoder(as: WeightForm(dtype: form.dtype)), try second.decoder(as: form),
+    ]
     guard models[0].dtype == models[1].dtype else { return false }
     let count = min(context, tokens.count), written = min(decodedTokens, count)
     let found = models.map { model in

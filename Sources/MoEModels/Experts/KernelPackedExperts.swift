@@ -103,9 +103,10 @@ struct KernelPackedExperts: ExpertBank {
     let rounded = Set(busy.flatMap { weights.raisingForms[$0] }).map {
       (form: $0, rows: RoundedRows(x, rows: tokens, inputs: hidden, form: $0))
     }
-    let bytes = busy.map {
-      unsafe kernels.quantized_form_bytes(inner, weights.loweringForms[$0])
-    }.max() ?? 0
+    let bytes =
+      busy.map {
+        unsafe kernels.quantized_form_bytes(inner, weights.loweringForms[$0])
+      }.max() ?? 0
     let inside = Tensor.uninitialized([assignments * bytes], dtype: .u8)
     defer { extendLifetime((x, answers, values, inside, rounded, weights)) }
     unsafe dispatch.rows.withUnsafeBufferPointer { rows in
@@ -115,13 +116,15 @@ struct KernelPackedExperts: ExpertBank {
         unsafe work.inner_values = values.freshFloats
         unsafe work.inner_forms = inside.freshElements
         unsafe work.inner_form_bytes = bytes
-        unsafe run(&work, pieces(blocks, inner, weights.raisingBytes), kernels.quantized_experts_inner)
+        unsafe run(
+          &work, pieces(blocks, inner, weights.raisingBytes), kernels.quantized_experts_inner)
         unsafe withUnsafePointer(to: work) { work in
           Engine.parallel(blocks.count, grain: 16) { part in
             unsafe kernels.quantized_experts_prepare(work, part.lowerBound, part.upperBound)
           }
         }
-        unsafe run(&work, pieces(blocks, hidden, weights.loweringBytes), kernels.quantized_experts_answers)
+        unsafe run(
+          &work, pieces(blocks, hidden, weights.loweringBytes), kernels.quantized_experts_answers)
       }
     }
     return answers

@@ -82,7 +82,8 @@ struct CompressedScheme: PackedScheme {
     try checkShape(parts)
     let zeros = entry.isSymmetric ? nil : try zeros(parts)
     guard !tensors.has(module + ".weight_g_idx") else {
-      throw tensors.failure(module, "it has its inputs in another order, which is not read in this format")
+      throw tensors.failure(
+        module, "it has its inputs in another order, which is not read in this format")
     }
     return try parts.weight(codes: codes, scales: scales, zeros: zeros, order: nil)
   }

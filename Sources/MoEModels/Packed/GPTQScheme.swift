@@ -73,7 +73,8 @@ struct GPTQScheme: PackedScheme {
     let layout: CodeLayout =
       version == .planar ? .planarColumns : .columns
     guard layout == .columns || shape.allSatisfy({ $0.isMultiple(of: 32) }) else {
-      throw tensors.failure(module, "planar weights must have multiples of 32 outputs and inputs; it has \(shape)")
+      throw tensors.failure(
+        module, "planar weights must have multiples of 32 outputs and inputs; it has \(shape)")
     }
     let words = try tensors.take(
       module + ".qweight",

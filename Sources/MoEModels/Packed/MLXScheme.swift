@@ -140,7 +140,8 @@ struct MLXScheme: PackedScheme {
     for (module, entry) in entries.sorted(by: { $0.key < $1.key }) {
       if case .dense = entry { continue }
       guard !tensors.used.contains(module + ".weight") else { continue }
-      throw tensors.failure(module, "config.json has a width for it, but the model has no such module")
+      throw tensors.failure(
+        module, "config.json has a width for it, but the model has no such module")
     }
   }
 }

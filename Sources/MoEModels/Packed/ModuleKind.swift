@@ -24,7 +24,8 @@ public enum ModuleKind: String, Hashable, Codable, Sendable, CaseIterable {
   ///   - names: How the family names its sparse layers.
   public init(of name: String, names: WeightNames) {
     let parts = name.split(separator: ".").map(String.init)
-    let module = ["weight", "bias", "scales", "biases"].contains(parts.last) ? parts.dropLast() : parts[...]
+    let module =
+      ["weight", "bias", "scales", "biases"].contains(parts.last) ? parts.dropLast() : parts[...]
     let last = module.last ?? ""
     if name.hasSuffix(".bias") || last.contains("norm") || last == "e_score_correction_bias" {
       self = .other

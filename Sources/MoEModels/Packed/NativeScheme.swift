@@ -39,11 +39,13 @@ struct NativeScheme: PackedScheme {
       throw entry.invalid(
         "codes", "one of \(PackedFormat.Codes.allCases.map(\.rawValue).joined(separator: ", "))")
     }
-    let bits = try entry.int("bits", in: 1...16), group = try entry.int("group_size", in: 1...65_536)
+    let bits = try entry.int("bits", in: 1...16),
+      group = try entry.int("group_size", in: 1...65_536)
     guard let format = PackedFormat(codes, bits: bits, group: group) else {
       throw entry.invalid(
         "bits",
-        "2, 3, 4, 5, 6 or 8, with a 'group_size' of 32, 64 or 128 (it is \(group)); 4 for mxfp4 and iq4nl")
+        "2, 3, 4, 5, 6 or 8, with a 'group_size' of 32, 64 or 128 (it is \(group)); 4 for mxfp4 and iq4nl"
+      )
     }
     return format
   }
@@ -75,7 +77,8 @@ struct NativeScheme: PackedScheme {
 
   func checkAllUsed(in tensors: PackedTensors) throws {
     if let module = formats.keys.sorted().first(where: { !tensors.used.contains($0 + ".weight") }) {
-      throw tensors.failure(module, "config.json has a width for it, but the model has no such module")
+      throw tensors.failure(
+        module, "config.json has a width for it, but the model has no such module")
     }
   }
 

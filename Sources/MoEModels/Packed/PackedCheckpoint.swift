@@ -41,7 +41,8 @@ final class PackedCheckpoint: WeightSource {
   func expertLinears(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
   ) throws -> [any LinearWeight] {
-    if let stacked = try scheme.experts(projection, of: block, experts: experts, shape, in: tensors) {
+    if let stacked = try scheme.experts(projection, of: block, experts: experts, shape, in: tensors)
+    {
       return stacked
     }
     let found = try (0..<experts).map { try packed(block.name($0, projection), shape) }

@@ -20,7 +20,8 @@ struct PackedParts {
       throw tensors.failure(module, "it has \(bits) bits; widths from 2 to 8 are read")
     }
     guard group == -1 || group >= 32 && group.isMultiple(of: 32) else {
-      throw tensors.failure(module, "its groups have \(group) inputs; expected a multiple of 32, or -1")
+      throw tensors.failure(
+        module, "its groups have \(group) inputs; expected a multiple of 32, or -1")
     }
   }
 
@@ -38,16 +39,19 @@ struct PackedParts {
   /// The order of inputs that brings each group's together; `nil` if they are in order.
   ///
   /// - Parameter groups: The group of each input.
+  /// - Returns: The input of each place.
   /// - Throws: ``ModelError`` if groups have other sizes than the format says.
   func order(_ groups: Tensor) throws -> Tensor? {
     let places = groups.cast(to: .i64).array(of: Int64.self).map(Int.init)
     if places.enumerated().allSatisfy({ $1 == $0 / group }) { return nil }
     guard places.allSatisfy({ 0..<self.groups ~= $0 }) else {
-      throw tensors.failure(module, "an input belongs to a group beyond the \(self.groups) that there are")
+      throw tensors.failure(
+        module, "an input belongs to a group beyond the \(self.groups) that there are")
     }
     let order = places.indices.sorted { (places[$0], $0) < (places[$1], $1) }
     guard order.enumerated().allSatisfy({ places[$1] == $0 / group }) else {
-      throw tensors.failure(module, "its groups do not all have \(group) inputs, so they cannot be run")
+      throw tensors.failure(
+        module, "its groups do not all have \(group) inputs, so they cannot be run")
     }
     return Tensor(order.map(Int64.init))
   }
@@ -59,6 +63,7 @@ struct PackedParts {
   ///   - scales: `[outputs, groups]`.
   ///   - zeros: The code of zero, u8 `[outputs, groups]`; `nil` for the middle of all codes.
   ///   - order: The input of each place, if they are not in order.
+  /// - Returns: The packed weight.
   /// - Throws: ``ModelError``.
   func weight(
     codes: Tensor, scales: Tensor, zeros: Tensor?, order: Tensor?

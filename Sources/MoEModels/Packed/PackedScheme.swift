@@ -13,6 +13,7 @@ protocol PackedScheme {
   ///   - module: The layer's name, without `.weight`.
   ///   - shape: Outputs and inputs.
   ///   - tensors: The checkpoint.
+  /// - Returns: The weight.
   /// - Throws: ``ModelError`` if what is stored contradicts the configuration.
   func weight(
     _ module: String, _ shape: [Int], in tensors: PackedTensors
@@ -26,6 +27,7 @@ protocol PackedScheme {
   ///   - experts: Number of experts.
   ///   - shape: Outputs and inputs of one expert's matrix.
   ///   - tensors: The checkpoint.
+  /// - Returns: One weight per expert.
   /// - Throws: ``ModelError`` if what is stored contradicts the configuration.
   func experts(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, _ shape: [Int],
@@ -81,7 +83,8 @@ enum PackedSchemes {
     default:
       throw settings.invalid(
         "quant_method",
-        "switchyard, gptq, awq or compressed-tensors, or absent beside MLX's 'bits' and 'group_size'")
+        "switchyard, gptq, awq or compressed-tensors, or absent beside MLX's 'bits' and 'group_size'"
+      )
     }
   }
 }

@@ -25,7 +25,8 @@ public struct VerificationPage {
         "\(NumberText.counted(fidelity.divergence.positions, "position")); divergences are in nats per position",
       sections: [
         Page.Section("Quantization: what fewer bits did", [.table(quantization)] + overlap),
-        Page.Section("Runtime and kernel: how exactly it is computed", [.table(runtime), .table(kernel)]),
+        Page.Section(
+          "Runtime and kernel: how exactly it is computed", [.table(runtime), .table(kernel)]),
       ], footer: Page.allNumbers)
   }
 
@@ -53,7 +54,8 @@ public struct VerificationPage {
       xTitle: "sparse layer", yTitle: "share")
     let note =
       report.quantization.replaysRouting
-      ? "The second model used the experts of the first." : "1 means that all tokens choose the same experts."
+      ? "The second model used the experts of the first."
+      : "1 means that all tokens choose the same experts."
     return [.figures([chart.figure("Experts that both choose, by layer", note: note)])]
   }
 

@@ -20,7 +20,8 @@ extension PackedWeight: LinearWeight {
     }
     let rows = x.count / shape[1]
     let chosen = isPrecise ? .decode : arithmetic ?? (rows <= Self.mostDotRows ? .decode : .prompt)
-    let numbers = ordered(x.cast(to: .f32)).contiguous(), offsets = bias?.cast(to: .f32).contiguous()
+    let numbers = ordered(x.cast(to: .f32)).contiguous(),
+      offsets = bias?.cast(to: .f32).contiguous()
     let result =
       switch chosen {
       case .decode: dots(numbers, rows: rows, offsets)
@@ -47,7 +48,8 @@ extension PackedWeight: LinearWeight {
         programmerError("a packed weight is not on the CPU")
       }
       let outputs = shape[0]
-      require(places.allSatisfy { 0..<outputs ~= Int($0) }, "rows beyond the \(outputs) of a weight")
+      require(
+        places.allSatisfy { 0..<outputs ~= Int($0) }, "rows beyond the \(outputs) of a weight")
       Engine.parallel(places.count, grain: Tensor.rowGrain(width: inputs)) { part in
         for place in part {
           let row = Int(places[place])
@@ -100,7 +102,8 @@ extension PackedWeight: LinearWeight {
       }
       let tiles = (shape[0] + width - 1) / width
       // A thread unpacks a run of outputs at a time.
-      let runs = min(tiles, 4 * Engine.threadCount, rows * shape[0] * shape[1] / Self.smallestPart + 1)
+      let runs = min(
+        tiles, 4 * Engine.threadCount, rows * shape[0] * shape[1] / Self.smallestPart + 1)
       let scratch = unsafe kernels.quantized_linear_scratch(work)
       unsafe Engine.parallelPieces(runs, scratch: scratch) { run, memory in
         unsafe kernels.quantized_linear_outputs(

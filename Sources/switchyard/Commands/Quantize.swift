@@ -29,15 +29,18 @@ struct Quantize: ParsableCommand {
       """)
 
   @Argument(
-    help: "Folder of a model or of its training run, or a GGUF file; its weights must not be quantized yet.",
+    help:
+      "Folder of a model or of its training run, or a GGUF file; its weights must not be quantized yet.",
     completion: .file()) var model: PathArgument
   @Option(help: "A new folder for the result.", completion: .directory) var out: PathArgument?
-  @Option(help: "Bits of the experts, bits by kind of module, or a JSON file with rules.") var bits = "4"
+  @Option(help: "Bits of the experts, bits by kind of module, or a JSON file with rules.")
+  var bits = "4"
   @Option(help: "Inputs that share a scale: 32, 64 or 128.") var groupSize = 64
   @Option(help: "How numbers become codes.") var method = QuantizationMethodName.rtn
   @Option(help: "The rule of rtn: nearest, or mlx for the codes of MLX, bit by bit.") var rounding =
     RoundingName.nearest
-  @Option(help: "Type of scales: f32, bf16 or f16 (default: that of the weights).") var scales: WeightType?
+  @Option(help: "Type of scales: f32, bf16 or f16 (default: that of the weights).") var scales:
+    WeightType?
   @Flag(help: "Show the plan and its size, and write nothing.") var dryRun = false
   @Flag(help: "Print one JSON object instead of text.") var json = false
   @OptionGroup var engine: EngineOptions
@@ -94,13 +97,16 @@ struct Quantize: ParsableCommand {
       let format = module.format.map { "\($0)" } ?? "as it is"
       let weights = module.shape.reduce(1, *)
       let bytes = module.format?.bytes(shape: module.shape) ?? 0
-      if let place = found.firstIndex(where: { $0.kind == module.kind.rawValue && $0.format == format }) {
+      if let place = found.firstIndex(where: {
+        $0.kind == module.kind.rawValue && $0.format == format
+      }) {
         found[place].modules += 1
         found[place].weights += weights
         found[place].bytes += bytes
       } else {
         found.append(
-          .init(kind: module.kind.rawValue, format: format, modules: 1, weights: weights, bytes: bytes))
+          .init(
+            kind: module.kind.rawValue, format: format, modules: 1, weights: weights, bytes: bytes))
       }
     }
     return found

@@ -29,7 +29,8 @@ struct Verify: WritesFiles {
       """)
 
   @OptionGroup var arguments: ModelArguments
-  @Argument(help: "The model that is judged: another folder, run or GGUF file.", completion: .file())
+  @Argument(
+    help: "The model that is judged: another folder, run or GGUF file.", completion: .file())
   var other: PathArgument?
   @Option(help: "File with the text, UTF-8.", completion: .file()) var text: PathArgument
   @Option(help: "Tokens of the text that are compared.") var tokens = 2_048
@@ -39,9 +40,15 @@ struct Verify: WritesFiles {
   @Flag(help: "Demand that all scores are equal bit by bit, as the models run.") var bits = false
   @Option(help: "replay makes the second model use the experts that the first chose.")
   var routing = RoutingName.own
-  @Option(help: "Largest relative error of the kernels that passes (default: 1e-4; 0.03 where numbers have 8 bits).")
+  @Option(
+    help:
+      "Largest relative error of the kernels that passes (default: 1e-4; 0.03 where numbers have 8 bits)."
+  )
   var maxKernelError: Double?
-  @Option(help: "Largest mean divergence of the runtime that passes (default: 1e-5; 0.01 where numbers have 8 bits).")
+  @Option(
+    help:
+      "Largest mean divergence of the runtime that passes (default: 1e-5; 0.01 where numbers have 8 bits)."
+  )
   var maxRuntimeDivergence: Double?
   @Option(help: "Largest mean divergence of the second model that passes (default: no limit).")
   var maxDivergence: Double?
@@ -80,7 +87,8 @@ struct Verify: WritesFiles {
     defer { progress.end() }
     let ids = try first.checkedTokenizer().encode(content)
     var verification = ModelVerification(
-      first, second, as: try arguments.form(of: second, progress), tokens: Array(ids.prefix(tokens)))
+      first, second, as: try arguments.form(of: second, progress), tokens: Array(ids.prefix(tokens))
+    )
     verification.context = min(
       context, first.configuration.contextLength, second.configuration.contextLength)
     verification.decodedTokens = min(decode, verification.context)
@@ -107,7 +115,8 @@ struct Verify: WritesFiles {
     // Numbers of 8 bits have errors of their own.
     let coarse =
       arguments.activations == .int8
-      || arguments.activations == .auto && report.kernel.contains { $0.format.first.map { "23".contains($0) } ?? false }
+      || arguments.activations == .auto
+        && report.kernel.contains { $0.format.first.map { "23".contains($0) } ?? false }
     return VerificationLimits(
       kernelError: maxKernelError ?? (coarse ? 0.03 : 1e-4),
       runtimeDivergence: maxRuntimeDivergence ?? (coarse ? 0.01 : 1e-5), divergence: maxDivergence)
@@ -141,8 +150,11 @@ struct Verify: WritesFiles {
     Output.line(
       "perplexity       \(NumberText.fixed(fidelity.firstPerplexity, 4)), then \(NumberText.fixed(fidelity.secondPerplexity, 4)): \(NumberText.fixed(fidelity.perplexityRatio, 4)) times"
     )
-    Output.line("greedy text      \(fidelity.greedyTokens) of \(fidelity.greedyLimit) tokens are equal")
-    if let same = report.sameBits { Output.line("bits             \(same ? "equal" : "not equal")") }
+    Output.line(
+      "greedy text      \(fidelity.greedyTokens) of \(fidelity.greedyLimit) tokens are equal")
+    if let same = report.sameBits {
+      Output.line("bits             \(same ? "equal" : "not equal")")
+    }
     if let html { Output.line("figures in \(html.path)") }
   }
 

@@ -57,7 +57,7 @@ enum CompanyModels {
     return WeightPacking(formats)
   }
 
-  /// - Parameter packed: How numbers that packed weights meet are rounded; `nil` for dense weights.
+  /// A model with random weights; with packed ones if it is said how the numbers that they meet are rounded.
   static func model(
     _ name: String, _ dtype: DType, packed: ActivationPrecision? = nil
   ) throws -> MoEDecoder {

@@ -51,8 +51,12 @@ struct PackedFormatTests {
           let biases = try file.tensor(named: key + ".biases")
           let ours = try PackedWeight.rounded(weight, to: format, .mlx)
           #expect(ours.codes.array(of: UInt32.self) == codes.array(of: UInt32.self), "\(key)")
-          #expect(ours.scales.cast(to: .f32).array(of: Float.self) == scales.cast(to: .f32).array(of: Float.self), "\(key)")
-          #expect(ours.biases?.cast(to: .f32).array(of: Float.self) == biases.cast(to: .f32).array(of: Float.self), "\(key)")
+          #expect(
+            ours.scales.cast(to: .f32).array(of: Float.self)
+              == scales.cast(to: .f32).array(of: Float.self), "\(key)")
+          #expect(
+            ours.biases?.cast(to: .f32).array(of: Float.self)
+              == biases.cast(to: .f32).array(of: Float.self), "\(key)")
           let stored = try PackedWeight(
             format, shape: [6, 128], codes: codes, scales: scales, biases: biases)
           let values = try file.tensor(named: key + ".values")
@@ -94,9 +98,10 @@ struct PackedFormatTests {
       var tokens: [Int] = []
       for _ in 0..<64 {
         tokens.append(scores.argmax(axis: 1).array(of: Int.self)[0])
-        scores = model.read(
-          [SequencePart(tokens: [tokens[tokens.count - 1]], cache: cache)], as: .decode
-        ).logits
+        scores =
+          model.read(
+            [SequencePart(tokens: [tokens[tokens.count - 1]], cache: cache)], as: .decode
+          ).logits
       }
       #expect(tokens == text.tokens)
     }

@@ -61,31 +61,55 @@ struct PackedRefusalTests {
   @Test("of MLX are refused with the module")
   func mlx() throws {
     let cases: [(String, (inout Copy) throws -> Void)] = [
-      ("'model.layers.7.mlp.gate': config.json has a width for it", {
-        $0.set("model.layers.7.mlp.gate", ["bits": 8, "group_size": 64])
-      }),
-      ("'\(attention)': config.json says false for it, but it has scales", {
-        $0.set("model.layers.0.self_attn.q_proj", false)
-      }),
-      ("'\(stack)': config.json says 3 bits in groups of 64, but its shapes are those of 4 bits", {
-        $0.set("model.layers.0.mlp.switch_mlp.up_proj", ["bits": 3, "group_size": 64])
-      }),
-      ("'lm_head': config.json says that it is quantized, but it has no scales", {
-        $0.set("lm_head", ["bits": 4, "group_size": 64])
-      }),
-      ("the weight '\(attention).biases' is missing", {
-        $0.tensors["model.layers.0.self_attn.q_proj.biases"] = nil
-      }),
-      ("the tensor 'model.layers.0.extra.weight' is not part of the model", {
-        $0.tensors["model.layers.0.extra.weight"] = Tensor.ones([2])
-      }),
-      ("'\(attention)': one of its scales is infinite or not a number", {
-        let scales = $0.tensors["model.layers.0.self_attn.q_proj.scales"] ?? Tensor.ones([1])
-        $0.tensors["model.layers.0.self_attn.q_proj.scales"] = scales * Double.infinity
-      }),
-      ("it has the type f32; expected u32", {
-        $0.tensors["model.layers.0.self_attn.q_proj.weight"] = Tensor.ones([64, 16])
-      }),
+      (
+        "'model.layers.7.mlp.gate': config.json has a width for it",
+        {
+          $0.set("model.layers.7.mlp.gate", ["bits": 8, "group_size": 64])
+        }
+      ),
+      (
+        "'\(attention)': config.json says false for it, but it has scales",
+        {
+          $0.set("model.layers.0.self_attn.q_proj", false)
+        }
+      ),
+      (
+        "'\(stack)': config.json says 3 bits in groups of 64, but its shapes are those of 4 bits",
+        {
+          $0.set("model.layers.0.mlp.switch_mlp.up_proj", ["bits": 3, "group_size": 64])
+        }
+      ),
+      (
+        "'lm_head': config.json says that it is quantized, but it has no scales",
+        {
+          $0.set("lm_head", ["bits": 4, "group_size": 64])
+        }
+      ),
+      (
+        "the weight '\(attention).biases' is missing",
+        {
+          $0.tensors["model.layers.0.self_attn.q_proj.biases"] = nil
+        }
+      ),
+      (
+        "the tensor 'model.layers.0.extra.weight' is not part of the model",
+        {
+          $0.tensors["model.layers.0.extra.weight"] = Tensor.ones([2])
+        }
+      ),
+      (
+        "'\(attention)': one of its scales is infinite or not a number",
+        {
+          let scales = $0.tensors["model.layers.0.self_attn.q_proj.scales"] ?? Tensor.ones([1])
+          $0.tensors["model.layers.0.self_attn.q_proj.scales"] = scales * Double.infinity
+        }
+      ),
+      (
+        "it has the type f32; expected u32",
+        {
+          $0.tensors["model.layers.0.self_attn.q_proj.weight"] = Tensor.ones([64, 16])
+        }
+      ),
       ("quantization.mode is 'nvfp4'; it must be 'affine' or 'mxfp4'", { $0.set("mode", "nvfp4") }),
       ("quantization.bits is 0", { $0.set("bits", 0) }),
       ("quantization.model.layers.0.mlp.gate is a string", { _ in }),
@@ -100,37 +124,67 @@ struct PackedRefusalTests {
   func others() throws {
     let cases: [(String, String, (inout Copy) throws -> Void)] = [
       ("gptq-v1-4", "its zeros are neither all 8 nor all 7", { $0.set("sym", true) }),
-      ("gptq-v1-4", "has the shape [8, 64], but the configuration says [16, 64]", { $0.set("bits", 8) }),
-      ("gptq-v1-4", "quantization_config.checkpoint_format is 'marlin'", {
-        $0.set("checkpoint_format", "marlin")
-      }),
+      (
+        "gptq-v1-4", "has the shape [8, 64], but the configuration says [16, 64]",
+        { $0.set("bits", 8) }
+      ),
+      (
+        "gptq-v1-4", "quantization_config.checkpoint_format is 'marlin'",
+        {
+          $0.set("checkpoint_format", "marlin")
+        }
+      ),
       ("gptq-v1-4", "9 bits; widths from 2 to 8 are read", { $0.set("bits", 9) }),
       ("gptq-v1-4", "its groups have 20 inputs", { $0.set("group_size", 20) }),
       ("gptq-v1-4", "quantization_config.pack_dtype is 'int16'", { $0.set("pack_dtype", "int16") }),
-      ("gptq-v1-4", "config.json leaves it as it was, but it has packed weights", {
-        $0.set("dynamic", .object(["-:.*q_proj": .object([:])]))
-      }),
-      ("gptq-v1-4", "named by a regular expression", {
-        $0.set("dynamic", .object(["(": .object([:])]))
-      }),
-      ("gptq-ordered", "do not all have 32 inputs", {
-        $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.zeros([64], dtype: .i32)
-      }),
-      ("gptq-ordered", "a group beyond the 2", {
-        $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.full(5, [64], dtype: .i32)
-      }),
-      ("gptq-planar-5", "quantization_config.quant_method is 'hqq'", { $0.set("quant_method", "hqq") }),
+      (
+        "gptq-v1-4", "config.json leaves it as it was, but it has packed weights",
+        {
+          $0.set("dynamic", .object(["-:.*q_proj": .object([:])]))
+        }
+      ),
+      (
+        "gptq-v1-4", "named by a regular expression",
+        {
+          $0.set("dynamic", .object(["(": .object([:])]))
+        }
+      ),
+      (
+        "gptq-ordered", "do not all have 32 inputs",
+        {
+          $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.zeros([64], dtype: .i32)
+        }
+      ),
+      (
+        "gptq-ordered", "a group beyond the 2",
+        {
+          $0.tensors["model.layers.0.self_attn.q_proj.g_idx"] = Tensor.full(5, [64], dtype: .i32)
+        }
+      ),
+      (
+        "gptq-planar-5", "quantization_config.quant_method is 'hqq'",
+        { $0.set("quant_method", "hqq") }
+      ),
       ("awq", "quantization_config.version is 'gemv'", { $0.set("version", "gemv") }),
       ("awq", "quantization_config.bits is 8; it must be 4", { $0.set("bits", 8) }),
-      ("compressed-4", "quantization_config.format is 'float-quantized'", {
-        $0.set("format", "float-quantized")
-      }),
-      ("compressed-4", "but the configuration says", {
-        $0.tensors["model.layers.0.self_attn.q_proj.weight_shape"] = Tensor([64, 63] as [Int64])
-      }),
-      ("compressed-4", "no group of config.json is for it", {
-        $0.set("config_groups", .object([:]))
-      }),
+      (
+        "compressed-4", "quantization_config.format is 'float-quantized'",
+        {
+          $0.set("format", "float-quantized")
+        }
+      ),
+      (
+        "compressed-4", "but the configuration says",
+        {
+          $0.tensors["model.layers.0.self_attn.q_proj.weight_shape"] = Tensor([64, 63] as [Int64])
+        }
+      ),
+      (
+        "compressed-4", "no group of config.json is for it",
+        {
+          $0.set("config_groups", .object([:]))
+        }
+      ),
     ]
     for (name, expected, change) in cases {
       let found = try message(name, change)
@@ -147,7 +201,9 @@ struct PackedRefusalTests {
   }
 
   /// Settings that are broken at random give settings or an error, nothing else.
-  @Test("with settings changed at random are read or refused", arguments: ["mlx-olmoe", "gptq-planar-5"])
+  @Test(
+    "with settings changed at random are read or refused",
+    arguments: ["mlx-olmoe", "gptq-planar-5"])
   func mutants(name: String) throws {
     let path = Fixtures.path("packed").appending(name).appending("config.json")
     let json = try ConfigurationObject(path).values

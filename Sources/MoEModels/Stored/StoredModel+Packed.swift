@@ -59,7 +59,8 @@ extension StoredModel {
     }
     let type = header.dtype ?? .f32
     let elements = module.shape.reduce(1, *)
-    let width = scheme.bits(module.name) ?? header.shape.reduce(type.byteSize * 8, *) / count / elements
+    let width =
+      scheme.bits(module.name) ?? header.shape.reduce(type.byteSize * 8, *) / count / elements
     return WeightHeader(
       name: module.name + ".weight", shape: module.shape,
       type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes)
