@@ -264,6 +264,7 @@ struct HelpTests {
     ("tokenizer train", "no/model --size 300 --out no/tokenizer.json"),
     ("tokenizer tokens", "no/model --tokenizer no/model --out no/a.safetensors"),
     ("checkpoint rewrite", "no/model --out no/out"),
+    ("quantize", "no/model --out no/out"), ("verify", "no/model no/other --text no/text"),
     ("upcycle", "no/model --experts 2 --k 1 --out no/out"), ("demo", "--source no/source"),
   ]
 
