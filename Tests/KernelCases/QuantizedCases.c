@@ -275,7 +275,9 @@ static void compare_experts(trial *t, unsigned options, size_t choice, size_t hi
   work.answers = trial_results(t, false, r.assignments * hidden);
   if (options & MANY) {
     void *scratch = trial_scratch(t, trial_table(t)->quantized_experts_scratch(&work));
-    for (size_t b = r.blocks; b-- > 0;) trial_table(t)->quantized_experts_blocks(&work, b, b + 1, scratch);
+    const size_t middle = r.blocks / 2;
+    trial_table(t)->quantized_experts_blocks(&work, middle, r.blocks, scratch);
+    trial_table(t)->quantized_experts_blocks(&work, 0, middle, scratch);
   } else {
     run_few_experts(t, &work, &r);
   }

@@ -219,6 +219,15 @@ INLINE vector scales_of(ckernels_scale type, const void *from, size_t at, size_t
   }
 }
 
+/// One scale or bias.
+INLINE float scale_at(ckernels_scale type, const void *from, size_t at) {
+  switch (type) {
+    case CKERNELS_SCALE_F32: return ((const float *)from)[at];
+    case CKERNELS_SCALE_BF16: return bf16_value(((const uint16_t *)from)[at]);
+    default: return scales_of(type, from, at, 1)[0];
+  }
+}
+
 /// The scale of each lane's codes in the chunk that begins at code `at`, from a register with the scales of WIDTH groups.
 INLINE vector lane_scales(vector scales, integers lane_start, size_t at, int bits, int shift) {
 #if WIDTH == 16

@@ -71,24 +71,36 @@ static void quantized_experts_answers(const ckernels_quantized_experts *work, si
 
 // Many rows ---------------------------------------------------------------------------------------
 
-/// Scratch memory of one call: packed rows, packed inner values, and unpacked rows of two weights.
+/// Blocks of an expert that are computed together, so that its weights are unpacked once for all of them.
+enum { EXPERT_BLOCKS = 4 };
+
+/// Consecutive blocks of one expert.
+typedef struct {
+  const ckernels_quantized_experts *work;
+  const ckernels_block *first;
+  size_t count;
+} expert_run;
+
+/// Scratch memory of one call: packed rows and inner values of each block, and unpacked rows of two weights.
 typedef struct {
   float *x, *inner, *up, *gate;
 } expert_scratch;
 
 static size_t quantized_experts_scratch(const ckernels_quantized_experts *work) {
   const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
-  return ((hidden + inner) * LANES + 2 * WIDTH * (hidden > inner ? hidden : inner)) * sizeof(float);
+  return ((hidden + inner) * LANES * EXPERT_BLOCKS + 2 * WIDTH * (hidden > inner ? hidden : inner)) * sizeof(float);
 }
 
 INLINE expert_scratch scratch_of(const ckernels_quantized_experts *work, float *scratch) {
   const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
-  float *up = scratch + (hidden + inner) * LANES;
-  return (expert_scratch){scratch, scratch + hidden * LANES, up, up + WIDTH * (hidden > inner ? hidden : inner)};
+  float *after = scratch + hidden * LANES * EXPERT_BLOCKS, *up = after + inner * LANES * EXPERT_BLOCKS;
+  return (expert_scratch){scratch, after, up, up + WIDTH * (hidden > inner ? hidden : inner)};
 }
 
-static void pack_floats_of_block(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
-                                 float *packed) {
+INLINE int vectors_of(const ckernels_block *block) { return (int)((block->count + WIDTH - 1) / WIDTH); }
+
+static void pack_floats_of_block(const ckernels_quantized_experts *work, const ckernels_block *block, float *packed) {
+  const int vectors = vectors_of(block);
   for (int v = 0; v < vectors; ++v) {
     const float *rows[WIDTH];
     for (size_t i = 0; i < WIDTH; ++i) {
@@ -112,46 +124,59 @@ static void store_inner_floats(const float *values, size_t first, size_t count, 
     }
 }
 
-static void quantized_inner_values(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
-                                   expert_scratch s) {
+/// Inner values `n` and following of one block, from unpacked rows of the weights.
+static void inner_values_of_block(const ckernels_quantized_experts *work, int vectors, size_t n, size_t rows,
+                                  expert_scratch s, const float *x, float *inner) {
   const size_t lanes = (size_t)vectors * WIDTH, depth = quantized_units(work->hidden);
   float gate[WIDTH * LANES], up[WIDTH * LANES];
+  product(quantized_storage(), vectors, rows, s.up, depth, 1, x, depth, up, false);
+  if (work->gate) product(quantized_storage(), vectors, rows, s.gate, depth, 1, x, depth, gate, false);
+  for (size_t i = 0; i < rows * lanes; i += WIDTH) {
+    const vector u = load(up + i);
+    store(up + i, work->gate ? activated(work->activation, load(gate + i)) * u : activated(work->activation, u));
+  }
+  store_inner_floats(up, n, rows, lanes, inner);
+}
+
+static void quantized_inner_values(expert_run run, expert_scratch s) {
+  const ckernels_quantized_experts *work = run.work;
+  const size_t x_step = quantized_units(work->hidden) * LANES, inner_step = quantized_units(work->inner) * LANES;
   for (size_t n = 0; n < work->inner; n += WIDTH) {
     const size_t rows = least(WIDTH, work->inner - n);
-    unpack_weights(work->up + block->expert, n, rows, s.up);
-    product(quantized_storage(), vectors, rows, s.up, depth, 1, s.x, depth, up, false);
-    if (work->gate) {
-      unpack_weights(work->gate + block->expert, n, rows, s.gate);
-      product(quantized_storage(), vectors, rows, s.gate, depth, 1, s.x, depth, gate, false);
-    }
-    for (size_t i = 0; i < rows * lanes; i += WIDTH) {
-      const vector u = load(up + i);
-      store(up + i, work->gate ? activated(work->activation, load(gate + i)) * u : activated(work->activation, u));
-    }
-    store_inner_floats(up, n, rows, lanes, s.inner);
+    unpack_weights(work->up + run.first->expert, n, rows, s.up);
+    if (work->gate) unpack_weights(work->gate + run.first->expert, n, rows, s.gate);
+    for (size_t b = 0; b < run.count; ++b)
+      inner_values_of_block(work, vectors_of(run.first + b), n, rows, s, s.x + b * x_step, s.inner + b * inner_step);
   }
 }
 
-static void quantized_answer_rows(const ckernels_quantized_experts *work, const ckernels_block *block, int vectors,
-                                  expert_scratch s) {
+static void quantized_answer_rows(expert_run run, expert_scratch s) {
+  const ckernels_quantized_experts *work = run.work;
   const size_t depth = quantized_units(work->inner);
   float sums[WIDTH * LANES];
   for (size_t n = 0; n < work->hidden; n += WIDTH) {
     const size_t rows = least(WIDTH, work->hidden - n);
-    unpack_weights(work->down + block->expert, n, rows, s.up);
-    product(quantized_storage(), vectors, rows, s.up, depth, 1, s.inner, depth, sums, false);
-    store_turned(sums, rows, vectors, block->count, false, work->answers, block->first * work->hidden + n,
-                 work->hidden);
+    unpack_weights(work->down + run.first->expert, n, rows, s.up);
+    for (size_t b = 0; b < run.count; ++b) {
+      const ckernels_block *block = run.first + b;
+      const int vectors = vectors_of(block);
+      product(quantized_storage(), vectors, rows, s.up, depth, 1, s.inner + b * depth * LANES, depth, sums, false);
+      store_turned(sums, rows, vectors, block->count, false, work->answers, block->first * work->hidden + n,
+                   work->hidden);
+    }
   }
 }
 
 static void quantized_experts_blocks(const ckernels_quantized_experts *work, size_t first, size_t last, void *scratch) {
   const expert_scratch s = scratch_of(work, scratch);
-  for (size_t b = first; b < last; ++b) {
-    const ckernels_block *block = work->blocks + b;
-    const int vectors = (int)((block->count + WIDTH - 1) / WIDTH);
-    pack_floats_of_block(work, block, vectors, s.x);
-    quantized_inner_values(work, block, vectors, s);
-    quantized_answer_rows(work, block, vectors, s);
+  for (size_t b = first; b < last;) {
+    expert_run run = {work, work->blocks + b, 1};
+    while (run.count < EXPERT_BLOCKS && b + run.count < last && run.first[run.count].expert == run.first->expert)
+      ++run.count;
+    for (size_t i = 0; i < run.count; ++i)
+      pack_floats_of_block(work, run.first + i, s.x + i * quantized_units(work->hidden) * LANES);
+    quantized_inner_values(run, s);
+    quantized_answer_rows(run, s);
+    b += run.count;
   }
 }

@@ -22,9 +22,8 @@ INLINE word_bits codes_at(int bits, const uint8_t *row, size_t at) {
 
 /// The scale and the bias of one group.
 INLINE void group_of(const ckernels_quantized *w, size_t group, float *scale, float *bias) {
-  const vector s = scales_of(w->scale_type, w->scales, group, 1);
-  *scale = s[0];
-  *bias = w->kind == CKERNELS_AFFINE ? scales_of(w->scale_type, w->biases, group, 1)[0] : 0;
+  *scale = scale_at(w->scale_type, w->scales, group);
+  *bias = w->kind == CKERNELS_AFFINE ? scale_at(w->scale_type, w->biases, group) : 0;
 }
 
 /// code · scale + bias, each rounded once; (code - zero) · scale for symmetric codes.

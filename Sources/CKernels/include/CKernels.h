@@ -497,7 +497,8 @@ typedef struct {
   void (*_Nonnull quantized_experts_answers)(const ckernels_quantized_experts *work, size_t first, size_t last);
   /// Bytes of scratch memory for one call of `quantized_experts_blocks`.
   size_t (*_Nonnull quantized_experts_scratch)(const ckernels_quantized_experts *work);
-  /// Computes the answers of blocks `first` to `last - 1`, each of at most `lanes` rows.
+  /// Computes the answers of blocks `first` to `last - 1`, each of at most `lanes` rows; those of one expert share the
+  /// work of unpacking its weights.
   void (*_Nonnull quantized_experts_blocks)(const ckernels_quantized_experts *work, size_t first, size_t last,
                                             void *scratch);
   /// Computes tokens `first` to `last - 1`.

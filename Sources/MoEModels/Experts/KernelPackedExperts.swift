@@ -83,14 +83,29 @@ struct KernelPackedExperts: ExpertBank {
       unsafe blocks.withUnsafeBufferPointer { list in
         var work = unsafe work(x, rows.baseAddress, list.baseAddress, answers)
         let scratch = unsafe Engine.kernels.functions.quantized_experts_scratch(&work)
+        let runs = Self.runs(blocks)
         unsafe withUnsafePointer(to: work) { work in
-          unsafe Engine.parallelPieces(blocks.count, scratch: scratch) {
-            unsafe Engine.kernels.functions.quantized_experts_blocks(work, $0, $0 + 1, $1)
+          unsafe Engine.parallelPieces(runs.count, scratch: scratch) {
+            unsafe Engine.kernels.functions.quantized_experts_blocks(
+              work, runs[$0].lowerBound, runs[$0].upperBound, $1)
           }
         }
       }
     }
     return answers
+  }
+
+  /// Blocks that a kernel computes together, up to four of one expert, the longest runs first.
+  private static func runs(_ blocks: [ckernels_block]) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for (place, block) in blocks.enumerated() {
+      if let last = runs.last, last.count < 4, blocks[last.lowerBound].expert == block.expert {
+        runs[runs.count - 1] = last.lowerBound..<place + 1
+      } else {
+        runs.append(place..<place + 1)
+      }
+    }
+    return runs.sorted { ($1.count, $0.lowerBound) < ($0.count, $1.lowerBound) }
   }
 
   /// Few rows: all threads together on every expert.
