@@ -83,7 +83,7 @@ struct GGUFFileTests {
     #expect(try reason("duplicate key") == .duplicateKey("u32"))
     #expect(try reason("duplicate tensor") == .duplicateTensor("b"))
     #expect(try reason("truth 2") == .invalidTruth(key: "x", value: 2))
-    #expect(try reason("type Q4_K") == .unsupportedType(tensor: "a", type: "Q4_K"))
+    #expect(try reason("type IQ2_XXS") == .unsupportedType(tensor: "a", type: "IQ2_XXS"))
     #expect(try reason("lists 10,000 deep") == .nestedTooDeeply(key: "deep"))
     #expect(try reason("overlap") == .overlap(tensor: "b", offset: 32, previousEnd: 36))
     #expect(try reason("offset 1") == .misaligned(tensor: "a", offset: 1, alignment: 32))

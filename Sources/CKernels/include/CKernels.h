@@ -581,11 +581,22 @@ void ckernels_move_codes(const ckernels_layout_work *work, size_t first, size_t 
 
 // Files -------------------------------------------------------------------------------------------
 
-/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0: 18, Q4_1:
-/// 20), as f32.
+/// `count` blocks of 32 elements as GGUF files store them (Q8_0: 34 bytes each, Q4_0 and IQ4_NL: 18, Q4_1: 20, Q5_0: 22,
+/// Q5_1: 24, MXFP4: 17), as f32.
 void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_0(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q4_1(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q5_0(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q5_1(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_iq4_nl(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_mxfp4(const uint8_t *blocks, float *values, size_t count);
+
+/// `count` blocks of 256 elements (Q2_K: 84 bytes each, Q3_K: 110, Q4_K: 144, Q5_K: 176, Q6_K: 210), as f32.
+void ckernels_gguf_q2_k(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q3_k(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q4_k(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q5_k(const uint8_t *blocks, float *values, size_t count);
+void ckernels_gguf_q6_k(const uint8_t *blocks, float *values, size_t count);
 
 #pragma clang diagnostic pop
 

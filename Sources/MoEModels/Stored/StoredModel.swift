@@ -19,7 +19,7 @@ public struct StoredModel {
   private enum Storage {
     case folder(DecoderTensors)
     case packed(DecoderTensors, any PackedScheme)
-    case gguf(LlamaGGUF)
+    case gguf(GGUFModel)
   }
 
   /// Opens a folder with `config.json` and safetensors, a GGUF file, or the result of a training run.
@@ -35,11 +35,12 @@ public struct StoredModel {
     let path = location.path
     self.path = path
     if GGUFFile.isGGUF(path) {
-      let model = try LlamaGGUF(try GGUFFile(path))
+      let model = try GGUFModel(try GGUFFile(path))
       storage = .gguf(model)
-      names = Llama.names
+      names = model.family.names
       json = model.configuration
-      configuration = try Llama.configuration(json)
+      configuration = try model.family.configuration(json)
+      try model.check(configuration)
     } else {
       json = try ConfigurationObject(path.appending(ModelLocation.configuration))
       let family = try DecoderFamilies.family(of: json)
@@ -158,7 +159,7 @@ public struct StoredModel {
   /// The type to compute in, or the type of most weights of a GGUF file; f32 for one with quantized blocks.
   func storedType() throws -> DType {
     guard case .gguf(let model) = storage else { return try computedType() }
-    return model.entry(named: "model.layers.0.self_attn.q_proj.weight")?.type.dtype ?? .f32
+    return model.header(named: "model.layers.0.self_attn.q_proj.weight")?.dtype ?? .f32
   }
 
   /// What is known about one weight without reading it.
@@ -191,10 +192,10 @@ public struct StoredModel {
       let source = CheckpointWeights(gguf, .headers)
       let model = try MoEDecoder(configuration, names: names, weights: source)
       let weights = model.parameters.compactMap { named in
-        gguf.entry(named: named.name).map {
+        gguf.weight(named: named.name).map {
           WeightHeader(
-            name: named.name, shape: $0.shape, type: $0.type.description.lowercased(),
-            bytes: $0.range.count)
+            name: named.name, shape: $0.shape, type: $0.tensor.type.description.lowercased(),
+            bytes: $0.bytes)
         }
       }
       return (weights, source.unused)

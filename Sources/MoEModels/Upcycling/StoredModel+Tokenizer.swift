@@ -8,7 +8,7 @@ extension StoredModel {
   /// - Throws: `GGUFError` if a GGUF file has an unsupported tokenizer.
   func tokenizerFiles() throws -> [CompanionFile] {
     if let file = ggufFile {
-      guard file.metadata["tokenizer.ggml.model"] != nil else { return [] }
+      guard GGUFTokenizer.exists(in: file) else { return [] }
       let text = try GGUFTokenizer(file).json()
       return [CompanionFile(name: "tokenizer.json", contents: .text(text))]
     }

@@ -38,6 +38,14 @@ package struct GGUFTokenizer {
     self.types = types
   }
 
+  /// Whether a file holds a tokenizer.
+  package static func exists(in file: GGUFFile) -> Bool {
+    switch file.metadata[prefix + "model"] {
+    case nil, .text("none"), .text("no_vocab"): false
+    default: true
+    }
+  }
+
   /// The contents of a `tokenizer.json`.
   package func json() throws(GGUFError) -> String {
     let key = Self.prefix + "model"
@@ -50,42 +58,24 @@ package struct GGUFTokenizer {
 
   // MARK: Byte-level BPE
 
-  /// The `tokenizer.json` equivalents of llama.cpp's named pre-tokenizers.
-  private func cutting() throws(GGUFError) -> (normalizer: String, preTokenizer: String) {
+  /// The rule that cuts texts; files without a name have the one of the name `default`.
+  private func cutting() throws(GGUFError) -> GGUFCutting {
     let key = Self.prefix + "pre"
-    let name = try file.optionalText(key) ?? "default"
-    switch name {
-    case "default", "gpt-2", "gpt2", "olmo", "phi-2", "mpt":
-      return ("null", Self.byteLevel(splits: true))
-    case "smollm", "starcoder", "refact", "command-r", "codeshell":
-      return ("null", Self.sequence([Self.digits, Self.byteLevel(splits: true)]))
-    case "llama-bpe", "llama3", "llama-v3":
-      return ("null", Self.sequence([Self.split(.llama3), Self.byteLevel(splits: false)]))
-    case "qwen2", "deepseek-r1-qwen":
-      return (
-        #"{"type": "NFC"}"#,
-        Self.sequence([Self.split(.qwen2), Self.byteLevel(splits: false)])
-      )
-    case "deepseek-coder": return ("null", Self.deepSeekCoder)
-    case "deepseek-v3": return ("null", Self.deepSeekV3)
-    default:
-      throw file.invalid(
-        key,
-        "default, gpt-2, smollm, llama-bpe, qwen2, deepseek-coder, deepseek-v3 or another name for one of their rules"
-      )
-    }
+    if let rule = GGUFCutting(named: try file.optionalText(key) ?? "default") { return rule }
+    let names = GGUFCutting.allCases.flatMap(\.names).joined(separator: ", ")
+    throw file.invalid(key, "one of \(names), the rules that are known")
   }
 
   private func bytePair() throws(GGUFError) -> String {
     let merges = try file.list(Self.prefix + "merges").texts()
-    let (normalizer, preTokenizer) = try cutting()
-    let isLlama3 = preTokenizer.contains(SplitPattern.llama3.rawValue.jsonQuoted)
+    let rule = try cutting()
     return try document(
-      normalizer: normalizer, preTokenizer: preTokenizer, decoder: Self.byteLevel(splits: true),
+      normalizer: rule.normalizer, preTokenizer: rule.preTokenizer,
+      decoder: GGUFCutting.byteLevel(splits: true),
       model: """
-        "unk_token": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": \(isLlama3),
+        "unk_token": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": \(rule == .llama3),
         """,
-      merges: merges.map(\.jsonQuoted), addsBegin: isLlama3)
+      merges: merges.map(\.jsonQuoted), addsBegin: rule == .llama3)
   }
 
   // MARK: Sentencepiece
@@ -227,32 +217,5 @@ package struct GGUFTokenizer {
   private func marker(_ name: String, isAdded: Bool) throws(GGUFError) -> Int? {
     guard try file.optionalTruth("\(Self.prefix)add_\(name)_token") ?? isAdded else { return nil }
     return try file.integer("\(Self.prefix)\(name)_token_id", in: 0...tokens.count - 1)
-  }
-
-  private static func byteLevel(splits: Bool) -> String {
-    #"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": \#(splits)}"#
-  }
-
-  private static let digits = #"{"type": "Digits", "individual_digits": true}"#
-
-  private static let deepSeekCoder = sequence(
-    [#"[\r\n]"#, #"\s?\p{L}+"#, #"\s?\p{P}+"#, "[一-龥ࠀ-一가-\u{D7FF}]+"].map(split)
-      + [digits, byteLevel(splits: false)])
-
-  private static let deepSeekV3 = sequence(
-    [#"\p{N}{1,3}"#, "[一-龥぀-ゟ゠-ヿ]+", SplitPattern.deepSeek.rawValue].map(split)
-      + [byteLevel(splits: false)])
-
-  private static func split(_ pattern: SplitPattern) -> String { split(pattern.rawValue) }
-
-  private static func split(_ expression: String) -> String {
-    """
-    {"type": "Split", "pattern": {"Regex": \(expression.jsonQuoted)}, "behavior": "Isolated", \
-    "invert": false}
-    """
-  }
-
-  private static func sequence(_ steps: [String]) -> String {
-    #"{"type": "Sequence", "pretokenizers": [\#(steps.joined(separator: ", "))]}"#
   }
 }

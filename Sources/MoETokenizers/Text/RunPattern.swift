@@ -1,5 +1,5 @@
 /// A regular expression that matches a run of characters of one class, such as `\s?\p{L}+`, `[\r\n]`,
-/// `\p{N}{1,3}` or `\s+$`.
+/// `\p{N}{1,3}`, `[0-9]{3}` or `\s+$`.
 ///
 /// Tokenizers combine several of these. Unlike a ``SplitPattern``, which a file must spell as
 /// published, they are read from their spelling, because the lists of letters are long and differ.
@@ -11,8 +11,8 @@ struct RunPattern: Sendable {
 
   let lead: Lead
   let members: CharacterClass
-  /// Maximum number of characters in the run.
-  let longest: Int
+  /// The number of characters in a run; longer runs are cut.
+  let lengths: ClosedRange<Int>
   /// Whether the run must reach the end of the piece, or of a line in it.
   let isAtEnd: Bool
 
@@ -20,10 +20,10 @@ struct RunPattern: Sendable {
   init?(expression: String) {
     var rest = Substring(expression).unicodeScalars
     lead = Self.lead(&rest)
-    guard let members = CharacterClass(&rest), let longest = Self.longest(&rest) else {
+    guard let members = CharacterClass(&rest), let lengths = Self.lengths(&rest) else {
       return nil
     }
-    (self.members, self.longest) = (members, longest)
+    (self.members, self.lengths) = (members, lengths)
     isAtEnd = rest.first == "$"
     if isAtEnd {
       // Only where no shorter run could match, which would make the search quadratic.
@@ -42,21 +42,20 @@ struct RunPattern: Sendable {
     return .none
   }
 
-  /// Reads `+`, `{1,n}` or nothing.
-  private static func longest(_ rest: inout Substring.UnicodeScalarView) -> Int? {
+  /// Reads `+`, `{1,n}`, `{n}` or nothing.
+  private static func lengths(_ rest: inout Substring.UnicodeScalarView) -> ClosedRange<Int>? {
     if rest.first == "+" {
       rest.removeFirst()
-      return .max
+      return 1...Int.max
     }
-    guard rest.first == "{" else { return 1 }
+    guard rest.first == "{" else { return 1...1 }
     guard let close = rest.firstIndex(of: "}") else { return nil }
     let bounds = String(rest[..<close].dropFirst()).split(
       separator: ",", omittingEmptySubsequences: false)
     rest = rest[rest.index(after: close)...]
-    guard bounds.count == 2, bounds[0] == "1", let most = Int(bounds[1]), 1...1_000 ~= most else {
-      return nil
-    }
-    return most
+    guard let last = bounds.last, let most = Int(last), 1...1_000 ~= most else { return nil }
+    if bounds.count == 1 { return most...most }
+    return bounds.count == 2 && bounds[0] == "1" ? 1...most : nil
   }
 
   // MARK: Matching
@@ -67,11 +66,17 @@ struct RunPattern: Sendable {
   ) -> Int? {
     if isAtEnd { return trailingSpace(text, start, limit, classes) }
     if let begin = afterLead(text, start, limit, classes) {
-      let end = runEnd(text, begin, limit, classes)
-      if end > begin { return end }
+      if let end = match(text, begin, limit, classes) { return end }
     }
-    let end = runEnd(text, start, limit, classes)
-    return end > start ? end : nil
+    return match(text, start, limit, classes)
+  }
+
+  /// The end of the run at `start`; `nil` if it is too short.
+  private func match(
+    _ text: Span<UInt8>, _ start: Int, _ limit: Int, _ classes: ScalarClasses
+  ) -> Int? {
+    let (end, count) = run(text, start, limit, classes)
+    return count >= lengths.lowerBound ? end : nil
   }
 
   /// Bytes at `position`, where nothing matches, in which no later match begins either: without
@@ -96,14 +101,20 @@ struct RunPattern: Sendable {
   private func runEnd(
     _ text: Span<UInt8>, _ start: Int, _ limit: Int, _ classes: ScalarClasses
   ) -> Int {
+    run(text, start, limit, classes).end
+  }
+
+  private func run(
+    _ text: Span<UInt8>, _ start: Int, _ limit: Int, _ classes: ScalarClasses
+  ) -> (end: Int, count: Int) {
     var (position, count) = (start, 0)
-    while position < limit, count < longest {
+    while position < limit, count < lengths.upperBound {
       let (value, length) = text.scalar(at: position, limit: limit)
       guard members.contains(value, classes: classes(value)) else { break }
       position += length
       count += 1
     }
-    return position
+    return (position, count)
   }
 
   /// White space up to the end, or else to before its last line break.

@@ -126,12 +126,13 @@ extension RunPattern {
       members.contains(UInt32(byte), classes: classes(UInt32(byte)))
     }
     if cut == .afterLine {
-      if lead == .none, longest == 1, holds(UInt8(ascii: "\n")) { return .separates }
+      if lead == .none, lengths == 1...1, holds(UInt8(ascii: "\n")) { return .separates }
       return lead == .whiteSpace || holds(UInt8(ascii: "\n")) ? .crosses : .ignores
     }
     if holds(UInt8(ascii: " ")) { return .crosses }
     let letters = Array(UInt8(ascii: "a")...UInt8(ascii: "z"))
-    let holdsLetters = longest == .max && letters.allSatisfy { holds($0) && holds($0 & 0xDF) }
+    let holdsLetters =
+      lengths.upperBound == .max && letters.allSatisfy { holds($0) && holds($0 & 0xDF) }
     return holdsLetters ? .separates : .ignores
   }
 }

@@ -17,9 +17,8 @@ struct Upcycle: ParsableCommand {
       --noise adds random numbers to each expert's weights, so that copies differ from the start; 0.01 means \
       1 % of the weights' usual size. Answers then change a little.
 
-      The dense model is a folder of the Llama family or a GGUF file with F32, F16, BF16, Q8_0, Q4_0 or Q4_1 \
-      tensors. The result is a Hugging Face folder: a Mixtral model where all layers become sparse, else one \
-      of Switchyard's own family. At the end both models read a short text, and the largest difference of \
+      The dense model is a folder of the Llama family or a GGUF file of one. The result is a Hugging Face \
+      folder: a Mixtral model where all layers become sparse, else one of Switchyard's own family. At the end both models read a short text, and the largest difference of \
       their logits is printed; without noise, one that rounding does not explain is an error.
 
       Examples:

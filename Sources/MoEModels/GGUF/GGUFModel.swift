@@ -1,0 +1,126 @@
+import MoECore
+import MoETensor
+import SystemPackage
+
+/// A model in a GGUF file, with the names and layout of Hugging Face checkpoints.
+///
+/// Experts that are stacked in the file are weights of their own here, and are decoded one by one.
+final class GGUFModel {
+  let file: GGUFFile
+  /// The family of the model.
+  let family: any DecoderFamily.Type
+  /// The equivalent of `config.json`.
+  let configuration: ConfigurationObject
+  private let metadata: GGUFMetadata
+  /// The weights by their names in checkpoints.
+  private let weights: [String: Weight]
+
+  /// Where a weight is stored.
+  struct Weight {
+    var tensor: GGUFTensor
+    /// Which part along the first dimension; `nil` for the whole.
+    var part: Int?
+    /// The shape in checkpoints.
+    var shape: [Int]
+
+    /// Bytes in the file.
+    var bytes: Int { part == nil ? tensor.range.count : tensor.range.count / tensor.shape[0] }
+  }
+
+  /// Reads metadata and names.
+  ///
+  /// - Throws: `GGUFError` if the file has another architecture or needs unsupported features.
+  init(_ file: GGUFFile) throws(GGUFError) {
+    self.file = file
+    let architecture = try GGUFArchitecture.architecture(of: file)
+    metadata = try GGUFMetadata(file, architecture)
+    configuration = ConfigurationObject(metadata.keys, path: file.path)
+    family = architecture.family
+    let names = GGUFNames(family.names)
+    var weights: [String: Weight] = [:]
+    for tensor in file.tensors {
+      for (name, weight) in try Self.weights(tensor, names, file, experts: metadata.experts) {
+        weights[name] = weight
+      }
+    }
+    self.weights = weights
+  }
+
+  private static func weights(
+    _ tensor: GGUFTensor, _ names: GGUFNames, _ file: GGUFFile, experts: Int
+  ) throws(GGUFError) -> [(String, Weight)] {
+    guard let place = names.place(of: tensor.name) else { throw unused(tensor, in: file) }
+    switch place {
+    case .one(let name): return [(name, Weight(tensor: tensor, shape: tensor.shape))]
+    case .row(let name):
+      let shape = tensor.shape.count == 1 ? [1] + tensor.shape : tensor.shape
+      return [(name, Weight(tensor: tensor, shape: shape))]
+    case .stack:
+      guard experts > 0 else { throw unused(tensor, in: file) }
+      guard tensor.shape.count == 3, tensor.shape[0] == experts else {
+        throw file.wrongShape(
+          tensor, "it must have three dimensions, the last of \(experts) experts")
+      }
+      let shape = Array(tensor.shape.dropFirst())
+      return place.names(experts: experts).enumerated().map {
+        ($1, Weight(tensor: tensor, part: $0, shape: shape))
+      }
+    }
+  }
+
+  private static func unused(_ tensor: GGUFTensor, in file: GGUFFile) -> GGUFError {
+    file.error(.unsupported("the tensor '\(tensor.name)' in a model of its architecture"))
+  }
+
+  /// Checks that a decoder uses every tensor, and finds all that it needs.
+  ///
+  /// - Throws: `GGUFError` or ``ModelError``.
+  func check(_ configuration: DecoderConfiguration) throws {
+    let source = CheckpointWeights(self, .headers)
+    _ = try MoEDecoder(configuration, names: family.names, weights: source)
+    guard let name = source.unused.first, let weight = weights[name] else { return }
+    throw Self.unused(weight.tensor, in: file)
+  }
+
+  /// Where a weight is stored.
+  func weight(named name: String) -> Weight? { weights[name] }
+}
+
+extension GGUFModel: TensorStore {
+  /// The names of all weights, in alphabetical order.
+  var names: [String] { weights.keys.sorted() }
+
+  /// The file.
+  var path: FilePath { file.path }
+
+  /// The header of a weight; its type is `nil` for quantized blocks.
+  func header(named name: String) -> TensorHeader? {
+    weights[name].map { TensorHeader(shape: $0.shape, dtype: $0.tensor.type.dtype) }
+  }
+
+  /// A weight in the layout of a checkpoint.
+  func tensor(named name: String) throws -> Tensor {
+    guard let weight = weights[name] else { throw file.error(.noSuchTensor(name)) }
+    let stored = weight.tensor.name
+    let elements =
+      try weight.part.map { try file.part($0, of: stored) } ?? file.elements(of: stored)
+    let shaped = elements.shape == weight.shape ? elements : elements.reshaped(weight.shape)
+    guard metadata.architecture.rotatesNeighbours else { return shaped }
+    return switch name.split(separator: ".").dropLast().last {
+    case "q_proj": Self.halved(shaped, heads: metadata.heads)
+    case "k_proj": Self.halved(shaped, heads: metadata.keyHeads)
+    default: shaped
+    }
+  }
+
+  /// Undoes the row permutation that the format's converter applies to queries and keys.
+  ///
+  /// llama.cpp rotates adjacent rows of a head, transformers rows that are half a head apart.
+  private static func halved(_ x: Tensor, heads: Int) -> Tensor {
+    let rows = x.size(0)
+    // The caller rejects other shapes.
+    guard rows.isMultiple(of: 2 * heads) else { return x }
+    return x.reshaped([heads, rows / heads / 2, 2, -1]).transposed(1, 2).contiguous()
+      .reshaped(x.shape)
+  }
+}
