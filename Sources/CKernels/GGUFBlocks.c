@@ -1,27 +1,12 @@
 // Converts blocks of 32 or 256 elements, as GGUF files store them, to f32. Products and sums round once
 // each, as in the format's reference implementation.
 
-#include "CKernels.h"
-
 #include <string.h>
 
-#pragma STDC FP_CONTRACT OFF
+#include "CKernels.h"
+#include "GGUFScales.h"
 
-static float f16_value(const uint8_t *bytes) {
-  uint32_t half = (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
-  uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 31, mantissa = half & 1023;
-  uint32_t bits;
-  float value;
-  if (exponent == 0) {  // a multiple of the smallest number, 2⁻²⁴
-    value = (float)mantissa * 0x1p-24f;
-    memcpy(&bits, &value, sizeof bits);
-    bits |= sign;
-  } else {
-    bits = sign | (exponent == 31 ? 255 : exponent + 112) << 23 | mantissa << 13;
-  }
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
+#pragma STDC FP_CONTRACT OFF
 
 void ckernels_gguf_q8_0(const uint8_t *blocks, float *values, size_t count) {
   for (size_t b = 0; b < count; ++b, blocks += 34, values += 32) {
@@ -133,17 +118,6 @@ void ckernels_gguf_q3_k(const uint8_t *blocks, float *values, size_t count) {
         values[16 * g + i] = group_scale * (float)code;
       }
     }
-  }
-}
-
-/// The 6-bit scale and minimum of group `g` of 8, of a Q4_K or Q5_K block.
-static void scale_and_minimum(const uint8_t *bytes, int g, int *scale, int *minimum) {
-  if (g < 4) {
-    *scale = bytes[g] & 63;
-    *minimum = bytes[4 + g] & 63;
-  } else {
-    *scale = (bytes[4 + g] & 15) | (bytes[g - 4] >> 6) << 4;
-    *minimum = (bytes[4 + g] >> 4) | (bytes[g] >> 6) << 4;
   }
 }
 

@@ -42,6 +42,31 @@ struct GGUFBlockTests {
     #expect(parts.flatMap { $0.array(of: Float.self).map(\.bitPattern) } == wanted)
   }
 
+  /// Packed weights are finite, so blocks with other scales are refused.
+  @Test(
+    "become packed weights with the same numbers where their groups allow it",
+    arguments: GGUFTensorType.allCases.filter { $0.packedFormat != nil })
+  func packed(type: GGUFTensorType) throws {
+    let folder = try TemporaryFolder()
+    let wanted = try expected.tensor(named: "\(type)/values").array(of: Float.self)
+    let blocks = wanted.count / type.blockSize
+    let file = try file(
+      type, [UInt64(type.blockSize) * 2, UInt64(blocks / 4), 2], in: folder)
+    let half = wanted.count / 2
+    for part in 0..<2 {
+      let values = Array(wanted[part * half..<(part + 1) * half])
+      guard values.allSatisfy(\.isFinite) else {
+        #expect(throws: PackedWeightError.self) { try file.packed("x", part: part) }
+        continue
+      }
+      let weight = try #require(try file.packed("x", part: part))
+      #expect(weight.shape == [blocks / 4, type.blockSize * 2])
+      // -0 and 0 are equal here: a code for 0 has no sign.
+      #expect(weight.dequantized().array(of: Float.self) == values)
+    }
+    #expect(try file.packed("x") == nil)
+  }
+
   @Test("are named as in the format")
   func names() {
     let names = GGUFTensorType.allCases.filter { $0.dtype == nil }.map(\.description)

@@ -598,6 +598,24 @@ void ckernels_gguf_q4_k(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q5_k(const uint8_t *blocks, float *values, size_t count);
 void ckernels_gguf_q6_k(const uint8_t *blocks, float *values, size_t count);
 
+/// Types of blocks whose codes and scales a packed weight can hold as they are.
+typedef enum {
+  CKERNELS_GGUF_Q4_0,
+  CKERNELS_GGUF_Q4_1,
+  CKERNELS_GGUF_Q5_0,
+  CKERNELS_GGUF_Q5_1,
+  CKERNELS_GGUF_Q8_0,
+  CKERNELS_GGUF_Q4_K,
+  CKERNELS_GGUF_Q5_K,
+  CKERNELS_GGUF_IQ4_NL,
+  CKERNELS_GGUF_MXFP4,
+} ckernels_gguf;
+
+/// Moves `count` blocks into streams of codes, 32 codes in 4 bytes per bit, with a scale per 32 codes, and a bias for the
+/// types that end in 1 or K. Scales and biases are f16, of the types that end in K f32, exponents of MXFP4 bytes.
+void ckernels_gguf_pack(ckernels_gguf type, const uint8_t *blocks, size_t count, uint8_t *codes, void *scales,
+                        void *_Nullable biases);
+
 #pragma clang diagnostic pop
 
 #endif

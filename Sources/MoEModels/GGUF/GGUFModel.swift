@@ -105,12 +105,33 @@ extension GGUFModel: TensorStore {
     let elements =
       try weight.part.map { try file.part($0, of: stored) } ?? file.elements(of: stored)
     let shaped = elements.shape == weight.shape ? elements : elements.reshaped(weight.shape)
-    guard metadata.architecture.rotatesNeighbours else { return shaped }
+    return turnedHeads(of: name).map { Self.halved(shaped, heads: $0) } ?? shaped
+  }
+
+  /// The heads of a weight whose rows the format's converter permutes; `nil` for other weights.
+  private func turnedHeads(of name: String) -> Int? {
+    guard metadata.architecture.rotatesNeighbours else { return nil }
     return switch name.split(separator: ".").dropLast().last {
-    case "q_proj": Self.halved(shaped, heads: metadata.heads)
-    case "k_proj": Self.halved(shaped, heads: metadata.keyHeads)
-    default: shaped
+    case "q_proj": metadata.heads
+    case "k_proj": metadata.keyHeads
+    default: nil
     }
+  }
+
+  /// A weight in blocks as a packed weight with the same numbers; `nil` if its type cannot be packed without a change.
+  func packed(
+    _ name: String, activations: ActivationPrecision, dtype: DType
+  ) throws -> PackedWeight? {
+    guard let weight = weights[name], weight.shape.count == 2,
+      let packed = try file.packed(
+        weight.tensor.name, part: weight.part, activations: activations, dtype: dtype)
+    else { return nil }
+    guard let heads = turnedHeads(of: name) else { return packed }
+    return try PackedWeight(
+      packed.format, shape: packed.shape, codes: Self.halved(packed.codes, heads: heads),
+      scales: Self.halved(packed.scales, heads: heads),
+      biases: packed.biases.map { Self.halved($0, heads: heads) }, activations: activations,
+      dtype: dtype)
   }
 
   /// Undoes the row permutation that the format's converter applies to queries and keys.

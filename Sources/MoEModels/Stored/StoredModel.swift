@@ -76,6 +76,10 @@ public struct StoredModel {
         store, packing, dtype: form.dtype ?? .f32, activations: form.activations)
       return try decoder(source, form)
     }
+    if case .gguf(let model) = storage {
+      return try decoder(
+        PackedGGUF(model, dtype: form.dtype ?? .f32, activations: form.activations), form)
+    }
     guard case .packed(let tensors, let scheme) = storage else {
       return try MoEDecoder(
         configuration, names: names, weights: weights(dtype: form.dtype ?? computedType()))

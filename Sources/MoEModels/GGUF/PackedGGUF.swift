@@ -1,0 +1,54 @@
+import MoECore
+import MoETensor
+
+/// The weights of a GGUF file, of which those in blocks stay packed where that changes no number.
+final class PackedGGUF: WeightSource {
+  private let model: GGUFModel
+  private let dense: CheckpointWeights
+  private let activations: ActivationPrecision
+  private let dtype: DType
+
+  init(_ model: GGUFModel, dtype: DType, activations: ActivationPrecision) {
+    (self.model, self.dtype, self.activations) = (model, dtype, activations)
+    dense = CheckpointWeights(model, .elements(dtype))
+  }
+
+  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
+    try dense.weight(name, shape, start: start)
+  }
+
+  func expertWeights(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [Parameter] {
+    try dense.expertWeights(projection, of: block, experts: experts, shape: shape)
+  }
+
+  func linear(
+    _ name: String, outputs: Int, inputs: Int, start: WeightStart
+  ) throws -> any LinearWeight {
+    guard let packed = try packed(name, [outputs, inputs]) else {
+      return try dense.weight(name, [outputs, inputs], start: start)
+    }
+    return packed
+  }
+
+  func expertLinears(
+    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
+  ) throws -> [any LinearWeight] {
+    try (0..<experts).map {
+      try linear(
+        block.name($0, projection), outputs: shape[0], inputs: shape[1],
+        start: block.start(projection))
+    }
+  }
+
+  private func packed(_ name: String, _ shape: [Int]) throws -> PackedWeight? {
+    // Wrong shapes and missing names are reported by the dense way.
+    guard model.weight(named: name)?.shape == shape else { return nil }
+    do {
+      return try model.packed(name, activations: activations, dtype: dtype)
+    } catch let error as PackedWeightError {
+      throw ModelError.wrongPackedWeight(path: model.path, name: name, problem: "\(error)")
+    }
+  }
+}
