@@ -38,6 +38,8 @@ public struct BitMap: Hashable, Sendable {
   }
 
   private var kinds: [ModuleKind: Choice]
+  /// Kinds that were named, of which a model must have modules.
+  private var named: Set<ModuleKind> = []
   private var rules: [Rule] = []
   /// The text or file that it was read from, for messages.
   private var source: String
@@ -90,7 +92,7 @@ public struct BitMap: Hashable, Sendable {
     }
     let base = general ?? Choice(bits: 8, group: group)
     kinds = Self.usual(base).merging(own) { $1 }
-    source = text
+    (named, source) = (Set(own.keys), text)
   }
 
   private static func choice(
@@ -121,34 +123,40 @@ public struct BitMap: Hashable, Sendable {
 
   /// Reads a map from a file.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - group: The group where none is written.
   /// - Throws: `ConfigurationError` that names the key, or a `FileError`.
-  public init(_ path: FilePath) throws {
+  public init(_ path: FilePath, group: Int = 64) throws {
     let json = try ConfigurationObject(path)
     try json.refuseKeys(except: ["default", "rules"] + Self.kinds.map(\.rawValue))
-    let general = try Self.choice("default", in: json) ?? Choice(bits: 8)
+    let usual = Choice(bits: 8, group: group)
+    let general = try Self.choice("default", in: json, usual) ?? usual
     kinds = Self.usual(general)
     for kind in Self.kinds {
-      if let choice = try Self.choice(kind.rawValue, in: json) { kinds[kind] = choice }
+      guard let choice = try Self.choice(kind.rawValue, in: json, usual) else { continue }
+      kinds[kind] = choice
+      named.insert(kind)
     }
     source = path.string
     for rule in try json.optionalObjects("rules") ?? [] {
       try rule.refuseKeys(except: ["match", "bits", "group", "symmetric"])
       let pattern = try rule.optionalString("match") ?? ""
-      guard !pattern.isEmpty, (try? Regex(pattern)) != nil else {
+      guard !pattern.isEmpty else {
         throw rule.invalid("match", "a regular expression for names of modules")
       }
+      // Refuses what is no expression, or has no end.
+      _ = try ModuleRule(pattern, 0, in: rule, key: "match")
       rules.append(Rule(pattern: pattern, choice: try Self.choice(rule, general)))
     }
   }
 
   private static func choice(
-    _ key: String, in json: ConfigurationObject
+    _ key: String, in json: ConfigurationObject, _ usual: Choice
   ) throws -> Choice? {
     guard json.has(key) else { return nil }
-    if case .object = json.value(key) {
-      return try choice(json.object(key), Choice(bits: 8))
-    }
-    let choice = Choice(bits: try json.int(key, in: 2...16))
+    if case .object = json.value(key) { return try choice(json.object(key), usual) }
+    let choice = Choice(bits: try json.int(key, in: 2...16), group: usual.group)
     guard choice.isPossible else { throw json.invalid(key, "2, 3, 4, 5, 6, 8 or 16") }
     return choice
   }
@@ -168,9 +176,17 @@ public struct BitMap: Hashable, Sendable {
   ///
   /// - Parameter model: The model.
   /// - Returns: A format for every layer that is packed, and the layers whose rows the asked group does not divide.
-  /// - Throws: `SettingError` for a rule that no layer matches, and what the model throws.
+  /// - Throws: `SettingError` for a rule or a kind that no layer is of, and what the model throws.
   public func plan(for model: StoredModel) throws -> QuantizationPlan {
     let modules = try model.linearModules()
+    let missing = named.subtracting(modules.map(\.kind))
+    if let kind = Self.kinds.first(where: missing.contains) {
+      let reason = kind == .head ? ", because its head is the embedding" : ""
+      throw SettingError(
+        key: "bits", value: "'\(source.printable)'",
+        expected:
+          "for kinds that the model has; it has no module of the kind '\(kind.rawValue)'\(reason)")
+    }
     var plan = QuantizationPlan()
     let expressions = try rules.map { (try Regex($0.pattern), $0.choice) }
     var matched = Set<Int>()

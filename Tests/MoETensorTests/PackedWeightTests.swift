@@ -124,4 +124,26 @@ struct PackedWeightTests {
     #expect(PackedFormat(.mxfp4, bits: 4, group: 64) == nil)
     #expect(PackedFormat.group(128, for: 96) == 32 && PackedFormat.group(64, for: 100) == 64)
   }
+
+  @Test(
+    "are not made of numbers that are not finite, wherever they are, or too large for their scales")
+  func roundingRefuses() throws {
+    for codes in [PackedFormat.Codes.affine, .symmetric] {
+      let format = try #require(PackedFormat(codes, bits: 4, group: 32))
+      for value in [Float.nan, .infinity, -.infinity] {
+        for place in [0, 4, 15, 16, 31, 40] {
+          var numbers = (0..<64).map { Float($0 % 7) - 3 }
+          numbers[place] = value
+          #expect(throws: PackedWeightError.self, "\(value) at \(place)") {
+            try PackedWeight.rounded(Tensor(numbers, shape: [1, 64]), to: format, scales: .f16)
+          }
+        }
+      }
+      let large = Tensor([Float](repeating: -1e6, count: 64), shape: [1, 64])
+      #expect(throws: PackedWeightError.self) {
+        try PackedWeight.rounded(large, to: format, scales: .f16)
+      }
+      #expect(throws: Never.self) { try PackedWeight.rounded(large, to: format, scales: .bf16) }
+    }
+  }
 }

@@ -14,7 +14,7 @@ typedef struct {
   float scale, bias;
 } group_rule;
 
-/// Rounds as values of the type in which scales are stored.
+/// Rounds as values of the type in which scales are stored; infinity if they are too large for it.
 INLINE float as_stored(ckernels_scale type, float value) {
   if (type == CKERNELS_SCALE_BF16) return bf16_value(bf16_bits(value));
   if (type != CKERNELS_SCALE_F16) return value;
@@ -23,7 +23,8 @@ INLINE float as_stored(ckernels_scale type, float value) {
   int exponent;
   frexpf(size, &exponent);
   const float unit = ldexpf(1, exponent - 11 > -24 ? exponent - 11 : -24);
-  return copysignf(fminf(rintf(size / unit) * unit, 65504), value);
+  const float rounded_size = rintf(size / unit) * unit;
+  return rounded_size <= 65504 ? copysignf(rounded_size, value) : value * INFINITY;
 }
 
 INLINE void store_scale(ckernels_scale type, void *to, size_t at, float value) {
@@ -79,10 +80,11 @@ INLINE uint64_t packed_codes(int bits, const uint8_t *codes) {
 /// One group of up to 128 numbers; `to` has room for codes of 128.
 INLINE void round_group(int bits, const ckernels_packing *work, const float *values, size_t count, size_t group,
                         uint8_t *to) {
-  vector lows = all(INFINITY), highs = all(-INFINITY);
+  vector lows = all(INFINITY), highs = all(-INFINITY), check = all(0);
   for (size_t i = 0; i < count; i += WIDTH) {
     const vector v = load_part(values + i, count - i);
     const mask there = low_lanes(count - i);
+    check = check + v * 0;  // NaN for ever, if a number is not finite
     lows = smaller(lows, chosen(there, v, all(INFINITY)));
     highs = larger(highs, chosen(there, v, all(-INFINITY)));
   }
@@ -93,9 +95,12 @@ INLINE void round_group(int bits, const ckernels_packing *work, const float *val
   }
   const int zero = work->kind == CKERNELS_SYMMETRIC ? 1 << (bits - 1) : 0;
   const float most = (float)((1 << bits) - 1);
-  const group_rule rule = zero        ? symmetric_rule(work->scale_type, low, high, bits)
+  const float nothing = sum_of(check);
+  const group_rule found = zero        ? symmetric_rule(work->scale_type, low, high, bits)
                           : work->mlx ? mlx_rule(low, high, most)
                                       : affine_rule(work->scale_type, low, high, most);
+  // The caller refuses scales that are not finite.
+  const group_rule rule = {found.scale + nothing, found.bias + nothing};
   store_scale(work->scale_type, work->scales, group, rule.scale);
   if (work->biases) store_scale(work->scale_type, work->biases, group, rule.bias);
   const float divisor = rule.scale == 0 ? 1 : rule.scale;

@@ -35,6 +35,8 @@ public struct ModelVerification {
     case otherVocabulary(first: Int, second: Int)
     /// The text is too short.
     case textTooShort(tokens: Int)
+    /// A model reads too few tokens together.
+    case contextTooShort
     /// Routing cannot be replayed.
     case noReplay
 
@@ -45,6 +47,8 @@ public struct ModelVerification {
         "the models have vocabularies of \(first) and \(second) tokens; compare models with the same tokenizer"
       case .textTooShort(let tokens):
         "the text has \(NumberText.counted(tokens, "token")); at least 8 are needed"
+      case .contextTooShort:
+        "one of the models reads fewer than 2 tokens together, so that none can be scored"
       case .noReplay:
         "routing can be replayed only where tokens choose a fixed number of experts, in two models with the same layers and experts"
       }
@@ -71,6 +75,7 @@ public struct ModelVerification {
     let sizes = (first.configuration.vocabularySize, second.configuration.vocabularySize)
     guard sizes.0 == sizes.1 else { throw Failure.otherVocabulary(first: sizes.0, second: sizes.1) }
     guard tokens.count >= 8 else { throw Failure.textTooShort(tokens: tokens.count) }
+    guard context >= 2 else { throw Failure.contextTooShort }
     if replaysRouting { try checkReplay() }
     let kernel = try withoutGradients { try kernels(progress) }
     let runtime = kernel.isEmpty ? nil : try runtime(progress)
@@ -114,17 +119,22 @@ public struct ModelVerification {
         Progress("comparing products", completed: place, total: inputs.weights.count))
       guard let x = inputs.inputs(of: module.name) else { continue }
       let format = "\(module.weight.format)"
+      // Prompts do not round routers to bf16.
+      let weight = module.name.hasSuffix("gate.weight") ? module.weight.precise() : module.weight
       var entry =
-        found[format] ?? .init(format: format, modules: 0, one: 0, few: 0, many: 0)
+        found[format]
+        ?? .init(
+          format: format, roundedBits: weight.roundedBits, modules: 0, one: 0, few: 0, many: 0)
       let expected = x.cast(to: .f64).linear(module.weight.dequantized().cast(to: .f64))
       func error(_ rows: Int, _ arithmetic: Arithmetic) -> Double {
         Self.error(
-          module.weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
+          weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
       }
       entry.modules += 1
-      entry.one = max(entry.one, error(1, .decode))
-      entry.few = max(entry.few, error(min(4, x.size(0)), .decode))
-      entry.many = max(entry.many, error(x.size(0), .prompt))
+      let worst = VerificationReport.worst
+      entry.one = worst(entry.one, error(1, .decode))
+      entry.few = worst(entry.few, error(min(4, x.size(0)), .decode))
+      entry.many = worst(entry.many, error(x.size(0), .prompt))
       found[format] = entry
     }
     return found.values.sorted { $0.format < $1.format }
@@ -174,7 +184,9 @@ public struct ModelVerification {
   ) throws -> VerificationReport.Fidelity {
     var divergences: [Double] = []
     var (agreed, losses) = (0, (0.0, 0.0))
-    var overlap = [Double](repeating: 0, count: model.configuration.sparseLayers.count)
+    // Replayed experts are the same, which says nothing.
+    let layers = replaysRouting ? 0 : model.configuration.sparseLayers.count
+    var overlap = [Double](repeating: 0, count: layers)
     var scored = 0
     for window in windows() {
       progress(Progress("comparing scores", completed: window.lowerBound, total: tokens.count))
@@ -187,17 +199,23 @@ public struct ModelVerification {
       losses.0 += Divergences.loss(a.logits, Array(tokens[window]))
       losses.1 += Divergences.loss(b.logits, Array(tokens[window]))
       scored += window.count - 1
-      for (layer, pair) in zip(a.sparse, b.sparse).enumerated() {
-        overlap[layer] += Self.overlap(pair.0.routing, pair.1.routing) * Double(window.count)
+      for (layer, pair) in zip(a.sparse, b.sparse).enumerated() where layer < overlap.count {
+        guard let share = Self.overlap(pair.0.routing, pair.1.routing) else {
+          overlap = []
+          break
+        }
+        overlap[layer] += share * Double(window.count)
       }
     }
     let positions = Double(divergences.count)
-    let texts = generated(reference, model, progress)
+    // Texts that differ choose experts of their own, so they are not compared with replayed ones.
+    let limit = replaysRouting ? 0 : generatedTokens
+    let texts = limit > 0 ? generated(reference, model, progress) : 0
     return .init(
       divergence: .init(divergences), top1Agreement: Double(agreed) / positions,
       routerOverlap: overlap.map { $0 / positions }, firstPerplexity: perplexity(losses.0, scored),
       secondPerplexity: perplexity(losses.1, scored), greedyTokens: texts,
-      greedyLimit: generatedTokens, replaysRouting: replaysRouting)
+      greedyLimit: limit, replaysRouting: replaysRouting)
   }
 
   private func perplexity(_ loss: Double, _ count: Int) -> Double {
@@ -215,11 +233,11 @@ public struct ModelVerification {
     return chosen
   }
 
-  /// The share of a token's experts that are the same in both, mean over tokens.
-  private static func overlap(_ first: Routing, _ second: Routing) -> Double {
+  /// The share of a token's experts that are the same in both, mean over tokens; `nil` where experts choose.
+  private static func overlap(_ first: Routing, _ second: Routing) -> Double? {
     guard case .byToken(let a, let k) = first.choice, case .byToken(let b, k) = second.choice,
       a.count == b.count, !a.isEmpty
-    else { return 0 }
+    else { return nil }
     let same = stride(from: 0, to: a.count, by: k).reduce(0) { sum, start in
       sum + Set(a[start..<start + k]).intersection(b[start..<start + k]).count
     }
@@ -256,7 +274,8 @@ public struct ModelVerification {
   /// Whether prompts and single tokens have the same bits in both models, as they run.
   private func bits() throws -> Bool {
     let models = [
-      try first.decoder(as: WeightForm(dtype: form.dtype)), try second.decoder(as: form),
+      try first.decoder(as: WeightForm(dtype: form.dtype, activations: form.activations)),
+      try second.decoder(as: form),
     ]
     guard models[0].dtype == models[1].dtype else { return false }
     let count = min(context, tokens.count), written = min(decodedTokens, count)

@@ -8,6 +8,8 @@ public struct VerificationReport: Hashable, Codable, Sendable {
   public struct Kernel: Hashable, Codable, Sendable {
     /// The format.
     public var format: String
+    /// Bits to which the numbers that it meets are rounded as text is generated.
+    public var roundedBits: Int
     /// Modules with inputs.
     public var modules: Int
     /// As text generation computes one row, and four rows.
@@ -64,22 +66,30 @@ public struct VerificationReport: Hashable, Codable, Sendable {
   /// Whether all scores of both models are equal bit by bit, as they run; `nil` if that was not asked.
   public var sameBits: Bool?
 
-  /// The largest error of all kernels, by the way of text generation.
-  public var kernelError: Double { kernel.flatMap { [$0.one, $0.few] }.max() ?? 0 }
+  /// The larger of two; NaN if either is.
+  static func worst(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : max(a, b) }
 }
 
 /// The largest figures that pass; `nil` does not judge one.
 public struct VerificationLimits: Hashable, Sendable {
-  /// Relative error of packed products, by the way of text generation.
+  /// Relative error of packed products as text is generated, where numbers are rounded to 16 bits.
   public var kernelError: Double?
+  /// The same where they are rounded to 8 bits.
+  public var coarseKernelError: Double?
+  /// Relative error of packed products as prompts are read.
+  public var promptError: Double?
   /// Mean divergence of the packed model from its own numbers.
   public var runtimeDivergence: Double?
   /// Mean divergence of the second model from the first.
   public var divergence: Double?
 
   /// Chooses limits.
-  public init(kernelError: Double?, runtimeDivergence: Double?, divergence: Double?) {
-    (self.kernelError, self.runtimeDivergence) = (kernelError, runtimeDivergence)
+  public init(
+    kernelError: Double?, coarseKernelError: Double?, promptError: Double?,
+    runtimeDivergence: Double?, divergence: Double?
+  ) {
+    (self.kernelError, self.coarseKernelError) = (kernelError, coarseKernelError)
+    (self.promptError, self.runtimeDivergence) = (promptError, runtimeDivergence)
     self.divergence = divergence
   }
 
@@ -92,7 +102,13 @@ public struct VerificationLimits: Hashable, Sendable {
       failures.append(
         "\(name) is \(NumberText.short(value)), above the limit of \(NumberText.short(limit))")
     }
-    judge("kernel: the error of packed products", report.kernelError, kernelError)
+    for row in report.kernel {
+      judge(
+        "kernel: the error of products with \(row.format)",
+        VerificationReport.worst(row.one, row.few),
+        row.roundedBits == 8 ? coarseKernelError : kernelError)
+      judge("kernel: the error of prompts with \(row.format)", row.many, promptError)
+    }
     judge("runtime: the mean divergence", report.runtime?.mean, runtimeDivergence)
     judge("quantization: the mean divergence", report.quantization.divergence.mean, divergence)
     if report.sameBits == false { failures.append("bits: the scores of the models are not equal") }

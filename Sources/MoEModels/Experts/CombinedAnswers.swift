@@ -10,11 +10,14 @@ extension Dispatch.ByToken {
   ///   - answers: f32, on the CPU, `[assignments, width]`, in the order of experts.
   ///   - weights: One f32 weight per element of ``places``; `nil` for the router's.
   ///   - tokens: Number of tokens.
-  ///   - dtype: f32 or bf16.
+  ///   - dtype: The type of the sums; those that the kernel does not write are converted.
   /// - Returns: Shape `[tokens, width]`.
   func combined(
     _ answers: Tensor, weights: Tensor? = nil, tokens: Int, as dtype: DType
   ) -> Tensor {
+    guard dtype == .f32 || dtype == .bf16 else {
+      return combined(answers, weights: weights, tokens: tokens, as: .f32).cast(to: dtype)
+    }
     let width = answers.size(1)
     let factors = (weights ?? self.weights).cast(to: .f32).contiguous()
     let result = Tensor.uninitialized([tokens, width], dtype: dtype)

@@ -36,6 +36,9 @@ struct CompressedScheme: PackedScheme {
       if let own = try group.optionalString("format"), own != "pack-quantized" {
         throw group.invalid("format", "'pack-quantized'")
       }
+      for key in ["input_activations", "output_activations"] where group.has(key) {
+        throw group.invalid(key, "null: activations are not quantized as a file says")
+      }
       let entry = try Self.entry(try group.object("weights"))
       for target in try group.optionalStrings("targets") ?? [] {
         let rule =

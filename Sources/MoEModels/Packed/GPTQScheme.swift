@@ -28,6 +28,11 @@ struct GPTQScheme: PackedScheme {
 
   init(_ settings: ConfigurationObject) throws {
     base = try Self.entry(settings, or: nil)
+    if let newer = try settings.optionalString("format"),
+      let older = try settings.optionalString("checkpoint_format"), newer != older
+    {
+      throw settings.invalid("format", "'\(older)', as checkpoint_format is, or absent")
+    }
     let key = settings.has("checkpoint_format") ? "checkpoint_format" : "format"
     let name = try settings.optionalString(key) ?? Version.first.rawValue
     guard let version = Version(rawValue: name) else {

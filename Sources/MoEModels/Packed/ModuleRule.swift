@@ -1,23 +1,42 @@
-import MoECore
+package import MoECore
 
 /// A setting for the modules whose name a regular expression matches from its beginning, as Python's `re.match` does.
-struct ModuleRule<Value> {
+package struct ModuleRule<Value> {
   /// The setting.
-  let value: Value
+  package let value: Value
   private let expression: Regex<AnyRegexOutput>
 
   /// Reads an expression.
   ///
-  /// - Throws: `ConfigurationError` that names the key, if it is no regular expression.
-  init(
+  /// - Throws: `ConfigurationError` that names the key, if it is no regular expression, or one whose search might not end.
+  package init(
     _ pattern: String, _ value: Value, in settings: ConfigurationObject, key: String
   ) throws {
-    do { expression = try Regex(pattern) } catch {
-      throw settings.invalid(key, "named by a regular expression")
+    guard let expression = Self.isBounded(pattern) ? try? Regex(pattern) : nil else {
+      throw settings.invalid(
+        key,
+        "a regular expression of at most 500 characters without repeated groups, and with at most 4 of * and +; '\(String(pattern.prefix(80)).printable)' is not"
+      )
     }
-    self.value = value
+    (self.expression, self.value) = (expression, value)
+  }
+
+  /// Whether a search takes a time that is known: repeated groups may make it endless.
+  private static func isBounded(_ pattern: String) -> Bool {
+    var (repeats, previous) = (0, Character(" "))
+    for character in pattern {
+      if "*+{".contains(character), previous != "\\" {
+        guard previous != ")" else { return false }
+        repeats += 1
+      }
+      // A backslash that is itself escaped escapes nothing.
+      previous = previous == "\\" && character == "\\" ? " " : character
+    }
+    return repeats <= 4 && pattern.utf8.count <= 500
   }
 
   /// Whether the rule is for a module.
-  func matches(_ module: String) -> Bool { (try? expression.prefixMatch(in: module)) != nil }
+  package func matches(_ module: String) -> Bool {
+    (try? expression.prefixMatch(in: module)) != nil
+  }
 }

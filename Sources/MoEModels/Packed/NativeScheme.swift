@@ -86,6 +86,10 @@ struct NativeScheme: PackedScheme {
   static let padding = "padding."
 
   func mayIgnore(_ name: String, in tensors: PackedTensors) throws -> Bool {
-    name.hasPrefix(Self.padding)
+    guard name.hasPrefix(Self.padding), Int(name.dropFirst(Self.padding.count)) != nil,
+      let header = tensors.store.header(named: name), header.dtype == .u8,
+      header.shape.reduce(1, *) < 4096
+    else { return false }
+    return try tensors.store.tensor(named: name).array(of: UInt8.self).allSatisfy { $0 == 0 }
   }
 }

@@ -45,6 +45,7 @@ public struct WeightPacking {
 final class RoundedWeights: WeightSource {
   private let stored: CheckpointWeights
   private let dense: CheckpointWeights
+  private let store: any TensorStore
   private let packing: WeightPacking
   private let activations: ActivationPrecision
   private let dtype: DType
@@ -56,6 +57,7 @@ final class RoundedWeights: WeightSource {
   ) {
     stored = CheckpointWeights(store, .elements(nil))
     dense = CheckpointWeights(store, .elements(dtype))
+    self.store = store
     (self.packing, self.dtype, self.activations) = (packing, dtype, activations)
   }
 
@@ -87,6 +89,11 @@ final class RoundedWeights: WeightSource {
       guard let format = format(name) else { return Parameter(weight.value.cast(to: dtype)) }
       return try packed(weight, name, format)
     }
+  }
+
+  /// Rejects tensors that the model did not ask for.
+  func checkAllUsed() throws {
+    try CheckpointWeights.refuse(Set(stored.unused).intersection(dense.unused), in: store)
   }
 
   private func format(_ name: String) -> PackedFormat? {

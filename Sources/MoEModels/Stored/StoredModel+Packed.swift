@@ -87,7 +87,10 @@ extension StoredModel {
   ///
   /// - Throws: ``ModelError``.
   package func storedWeights() throws -> [NamedParameter] {
-    try MoEDecoder(configuration, names: names, weights: storedSource()).parameters
+    let source = storedSource()
+    let model = try MoEDecoder(configuration, names: names, weights: source)
+    try refuseUnused(by: source)
+    return model.parameters
   }
 
   /// The configuration of the same model with packed weights.

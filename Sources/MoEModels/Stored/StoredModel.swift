@@ -74,7 +74,9 @@ public struct StoredModel {
       guard !isPacked else { throw ModelError.alreadyPacked(path: path) }
       let source = RoundedWeights(
         store, packing, dtype: form.dtype ?? .f32, activations: form.activations)
-      return try decoder(source, form)
+      let model = try decoder(source, form)
+      try source.checkAllUsed()
+      return model
     }
     if case .gguf(let model) = storage {
       return try decoder(
@@ -96,9 +98,13 @@ public struct StoredModel {
     return try MoEDecoder(configuration, names: names, weights: weights)
   }
 
-  /// Whether weights are stored as codes of a few bits, in a format for whole models.
+  /// Whether weights are stored as codes of a few bits.
   public var isPacked: Bool {
-    if case .packed = storage { true } else { false }
+    switch storage {
+    case .folder: false
+    case .packed: true
+    case .gguf(let model): model.file.tensors.contains { $0.type.dtype == nil }
+    }
   }
 
   /// The linear layers, by name without `.weight`, with outputs and inputs, in the order of the model.
@@ -138,7 +144,12 @@ public struct StoredModel {
   }
 
   /// The weights in the types in which they are stored.
-  func storedSource() -> any WeightSource { CheckpointWeights(store, .elements(nil)) }
+  func storedSource() -> CheckpointWeights { CheckpointWeights(store, .elements(nil)) }
+
+  /// Rejects tensors that a source was not asked for.
+  func refuseUnused(by source: CheckpointWeights) throws {
+    try CheckpointWeights.refuse(Set(source.unused), in: store)
+  }
 
   private var store: any TensorStore {
     switch storage {
@@ -161,7 +172,7 @@ public struct StoredModel {
   func tensor(named name: String) throws -> Tensor { try store.tensor(named: name) }
 
   /// The type to compute in, or the type of most weights of a GGUF file; f32 for one with quantized blocks.
-  func storedType() throws -> DType {
+  package func storedType() throws -> DType {
     guard case .gguf(let model) = storage else { return try computedType() }
     return model.header(named: "model.layers.0.self_attn.q_proj.weight")?.dtype ?? .f32
   }

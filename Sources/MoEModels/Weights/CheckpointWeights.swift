@@ -37,6 +37,14 @@ public final class CheckpointWeights: WeightSource {
   /// Names of tensors that are not used by the model.
   public var unused: [String] { store.names.filter { !used.contains($0) } }
 
+  /// Rejects tensors that no model asked for, except what some programs write though it follows from the configuration.
+  ///
+  /// - Throws: ``ModelError/unknownWeight(path:name:)``.
+  static func refuse(_ unused: Set<String>, in store: any TensorStore) throws(ModelError) {
+    let idle = unused.filter { $0 != "lm_head.weight" && !$0.hasSuffix(".rotary_emb.inv_freq") }
+    if let name = idle.min() { throw .unknownWeight(path: store.path, name: name) }
+  }
+
   /// A weight of the checkpoint.
   public func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
     let tensor = try tensor(name, shape)

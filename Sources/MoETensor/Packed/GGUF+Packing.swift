@@ -57,7 +57,8 @@ extension GGUFTensorType {
       unsafe ckernels_gguf_pack(
         kernel, start + part.lowerBound * bytes, part.count,
         (target + part.lowerBound * codeBytes).assumingMemoryBound(to: UInt8.self),
-        factors + part.lowerBound * scaleBytes, unsafe offsets.map { unsafe $0 + part.lowerBound * scaleBytes })
+        factors + part.lowerBound * scaleBytes,
+        unsafe offsets.map { unsafe $0 + part.lowerBound * scaleBytes })
     }
   }
 }

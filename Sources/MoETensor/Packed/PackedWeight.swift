@@ -87,6 +87,9 @@ public struct PackedWeight {
   /// Where the weight is.
   public var device: Device { codes.device }
 
+  /// Bits to which the numbers that it meets are rounded in text generation.
+  public var roundedBits: Int { activations.isFine(bits: format.bits) ? 16 : 8 }
+
   /// Bytes of all parts.
   public var byteCount: ByteCount {
     ByteCount(

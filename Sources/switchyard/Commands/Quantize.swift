@@ -77,26 +77,37 @@ struct Quantize: ParsableCommand {
     Output.warn(ofFilesAt: model.path)
     let stored = try StoredModel(model.path)
     guard !stored.isPacked else { throw ModelError.alreadyPacked(path: stored.path) }
-    let plan = try BitMap.named(by: bits, flag: "--bits", group: groupSize).plan(for: stored)
+    let plan = try SettingError.renaming(["bits": "--bits"]) {
+      try BitMap.named(by: bits, flag: "--bits", group: groupSize).plan(for: stored)
+    }
+    guard rounding == .nearest || plan.modules.allSatisfy({ $0.format?.codes != .symmetric }) else {
+      throw SettingError(
+        key: "--rounding", value: "mlx",
+        expected: "nearest for symmetric codes, which MLX does not have")
+    }
+    let type = try stored.storedType()
     var report = Report(
-      method: method.rawValue, kinds: kinds(plan), notes: plan.notes, bytes: nil,
+      method: method.rawValue, kinds: kinds(plan, stored: type), notes: plan.notes, bytes: nil,
       out: out?.path.string)
     if let out, !dryRun {
       let progress = ProgressLine()
       defer { progress.end() }
       report.bytes = try ModelQuantizer(
-        stored, plan, RoundToNearest(rounding.rule, scales: scales?.dtype), named: method.rawValue
+        stored, plan, RoundToNearest(rounding.rule, scales: scales?.dtype),
+        named: rounding == .nearest ? method.rawValue : "\(method.rawValue)-\(rounding.rawValue)"
       ).write(to: out.path, progress: progress.show).bytes
     }
     try json ? Output.json(report) : show(report)
   }
 
-  private func kinds(_ plan: QuantizationPlan) -> [Report.Kind] {
+  private func kinds(_ plan: QuantizationPlan, stored: DType) -> [Report.Kind] {
+    let scale = (scales?.dtype ?? stored).byteSize
     var found: [Report.Kind] = []
     for module in plan.modules {
       let format = module.format.map { "\($0)" } ?? "as it is"
       let weights = module.shape.reduce(1, *)
-      let bytes = module.format?.bytes(shape: module.shape) ?? 0
+      let bytes =
+        module.format?.bytes(shape: module.shape, scale: scale) ?? weights * stored.byteSize
       if let place = found.firstIndex(where: {
         $0.kind == module.kind.rawValue && $0.format == format
       }) {
@@ -116,11 +127,12 @@ struct Quantize: ParsableCommand {
     let rows = report.kinds.map { kind in
       [
         kind.kind, kind.format, "\(kind.modules)", NumberText.amount(kind.weights),
-        kind.bytes > 0 ? "\(ByteCount(kind.bytes))" : "-",
+        "\(ByteCount(kind.bytes))",
       ]
     }
     Output.line(
       TextTable(header: ["kind", "format", "modules", "weights", "bytes"], rows: rows).text)
+    Output.line("in all  \(ByteCount(report.kinds.reduce(0) { $0 + $1.bytes }))")
     for note in report.notes { Output.line("note: \(note)") }
     if let bytes = report.bytes, let out = report.out {
       Output.line("\(ByteCount(bytes)) of weights in \(out)")

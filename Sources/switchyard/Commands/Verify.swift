@@ -42,16 +42,17 @@ struct Verify: WritesFiles {
   var routing = RoutingName.own
   @Option(
     help:
-      "Largest relative error of the kernels that passes (default: 1e-4; 0.03 where numbers have 8 bits)."
+      "Largest relative error of products of one and few rows that passes (default: 1e-4; 0.03 where numbers have 8 bits)."
   )
   var maxKernelError: Double?
+  @Option(help: "Largest relative error of products of many rows that passes.") var maxPromptError =
+    0.02
   @Option(
     help:
       "Largest mean divergence of the runtime that passes (default: 1e-5; 0.01 where numbers have 8 bits)."
   )
   var maxRuntimeDivergence: Double?
-  @Option(help: "Largest mean divergence of the second model that passes (default: no limit).")
-  var maxDivergence: Double?
+  @Option(help: "Largest mean divergence of the second model that passes.") var maxDivergence = 0.1
   @Option(help: "Write an HTML page.", completion: .file()) var html: PathArgument?
   @OptionGroup var files: OverwriteOption
   @Flag(help: "Print one JSON object instead of text.") var json = false
@@ -72,7 +73,8 @@ struct Verify: WritesFiles {
 
   /// What `--json` prints.
   private struct Answer: Encodable {
-    var report: VerificationReport
+    /// Absent if a figure is not a number, which JSON cannot hold; then it is among the failures.
+    var report: VerificationReport?
     var failures: [String]
   }
 
@@ -103,7 +105,12 @@ struct Verify: WritesFiles {
         report, first: name(first.path), second: other == nil ? "quantized" : name(second.path)
       ).page.write(to: html.path)
     }
-    try json ? Output.json(Answer(report: report, failures: failures)) : show(report)
+    if json {
+      let isNumber = (try? JSONText.pretty(report)) != nil
+      try Output.json(Answer(report: isNumber ? report : nil, failures: failures))
+    } else {
+      show(report)
+    }
     if !failures.isEmpty {
       throw VerificationFailed(description: failures.joined(separator: "; "))
     }
@@ -112,14 +119,12 @@ struct Verify: WritesFiles {
   private func name(_ path: FilePath) -> String { path.lastComponent?.string ?? path.string }
 
   private func limits(_ report: VerificationReport) -> VerificationLimits {
-    // Numbers of 8 bits have errors of their own.
-    let coarse =
-      arguments.activations == .int8
-      || arguments.activations == .auto
-        && report.kernel.contains { $0.format.first.map { "23".contains($0) } ?? false }
+    let isCoarse = report.kernel.contains { $0.roundedBits == 8 }
     return VerificationLimits(
-      kernelError: maxKernelError ?? (coarse ? 0.03 : 1e-4),
-      runtimeDivergence: maxRuntimeDivergence ?? (coarse ? 0.01 : 1e-5), divergence: maxDivergence)
+      kernelError: maxKernelError ?? 1e-4, coarseKernelError: maxKernelError ?? 0.03,
+      promptError: maxPromptError,
+      runtimeDivergence: maxRuntimeDivergence ?? (isCoarse ? 0.01 : 1e-5), divergence: maxDivergence
+    )
   }
 
   private func show(_ report: VerificationReport) {
@@ -144,14 +149,17 @@ struct Verify: WritesFiles {
     if let least = fidelity.routerOverlap.min() {
       let mean = fidelity.routerOverlap.reduce(0, +) / Double(fidelity.routerOverlap.count)
       Output.line(
-        "same experts     \(NumberText.percent(mean)), \(NumberText.percent(least)) in the worst layer\(fidelity.replaysRouting ? "; routing was replayed" : "")"
+        "same experts     \(NumberText.percent(mean)), \(NumberText.percent(least)) in the worst layer"
       )
     }
     Output.line(
       "perplexity       \(NumberText.fixed(fidelity.firstPerplexity, 4)), then \(NumberText.fixed(fidelity.secondPerplexity, 4)): \(NumberText.fixed(fidelity.perplexityRatio, 4)) times"
     )
-    Output.line(
-      "greedy text      \(fidelity.greedyTokens) of \(fidelity.greedyLimit) tokens are equal")
+    if fidelity.replaysRouting { Output.line("routing          the experts of the first model") }
+    if fidelity.greedyLimit > 0 {
+      Output.line(
+        "greedy text      \(fidelity.greedyTokens) of \(fidelity.greedyLimit) tokens are equal")
+    }
     if let same = report.sameBits {
       Output.line("bits             \(same ? "equal" : "not equal")")
     }

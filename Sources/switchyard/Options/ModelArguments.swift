@@ -44,7 +44,9 @@ struct ModelArguments: ParsableArguments {
   /// In which form the weights are opened.
   func form(of model: StoredModel, _ progress: ProgressLine) throws -> WeightForm {
     let packing = try quantize.map { text in
-      let plan = try BitMap.named(by: text, flag: "--quantize").plan(for: model)
+      let plan = try SettingError.renaming(["bits": "--quantize"]) {
+        try BitMap.named(by: text, flag: "--quantize").plan(for: model)
+      }
       for note in plan.notes { Output.message("note: \(note)") }
       return WeightPacking(plan.formats, progress: progress.show)
     }
@@ -77,7 +79,7 @@ extension BitMap {
   /// - Throws: `SettingError` with the option's name; as ``BitMap/init(_:)``.
   static func named(by text: String, flag: String, group: Int = 64) throws -> BitMap {
     if text.hasSuffix(".json"), let path = PathArgument(argument: text)?.path {
-      return try BitMap(path)
+      return try BitMap(path, group: group)
     }
     return try SettingError.renaming(["bits": flag]) { try BitMap(parsing: text, group: group) }
   }

@@ -76,4 +76,20 @@ struct PackedModelTests {
     let size = expected.abs().array(of: Float.self).max() ?? 1
     #expect(difference / size < 0.1 && difference > 0)
   }
+
+  @Test("compute in every type", arguments: [DType.f64, .f32, .bf16, .f16])
+  func types(dtype: DType) throws {
+    let stored = try StoredModel(Fixtures.path("decoders").appending("olmoe"))
+    let format = try #require(PackedFormat(.affine, bits: 8, group: 32))
+    let formats = Dictionary(
+      uniqueKeysWithValues: try stored.linearModules().map { ($0.name, format) })
+    func logits(_ dtype: DType) throws -> Tensor {
+      let model = try stored.decoder(
+        as: WeightForm(dtype: dtype, packing: WeightPacking(formats)))
+      return scores(model, [1, 2, 3, 4], .decode).cast(to: .f64)
+    }
+    let expected = try logits(.f32)
+    let difference = (try logits(dtype) - expected).abs().array(of: Double.self).max()
+    #expect(difference ?? .nan < 0.2 * (expected.abs().array(of: Double.self).max() ?? 0))
+  }
 }

@@ -112,9 +112,12 @@ struct PackedRefusalTests {
       ),
       ("quantization.mode is 'nvfp4'; it must be 'affine' or 'mxfp4'", { $0.set("mode", "nvfp4") }),
       ("quantization.bits is 0", { $0.set("bits", 0) }),
-      ("quantization.model.layers.0.mlp.gate is a string", { _ in }),
+      (
+        "model.layers.0.mlp.gate is 'wide'; it must be an object",
+        { $0.set("model.layers.0.mlp.gate", "wide") }
+      ),
     ]
-    for (expected, change) in cases.dropLast() {
+    for (expected, change) in cases {
       let found = try message("mlx-olmoe", change)
       #expect(found.contains(expected), "\(found)")
     }
@@ -144,10 +147,18 @@ struct PackedRefusalTests {
         }
       ),
       (
-        "gptq-v1-4", "named by a regular expression",
+        "gptq-v1-4", "it must be a regular expression",
         {
           $0.set("dynamic", .object(["(": .object([:])]))
         }
+      ),
+      (
+        "gptq-v1-4", "without repeated groups",
+        { $0.set("dynamic", .object(["+:(.*)*(.*)*x$": .object([:])])) }
+      ),
+      (
+        "gptq-v1-4", "quantization_config.format is 'gptq_v2'",
+        { $0.set("format", "gptq_v2") }
       ),
       (
         "gptq-ordered", "do not all have 32 inputs",

@@ -103,7 +103,7 @@ struct UpcyclingTests {
     let path = Fixtures.path("gguf").appending("llama.gguf")
     let report = try upcycle(plan(4, 2), from: path)
     #expect(report.family == "switchyard_moe" && report.sparseLayers == [0, 1])
-    let (dense, model) = (try MoEDecoder.open(path), try MoEDecoder.open(folder.file("moe")))
+    let (dense, model) = (try StoredModel(path).unpacked(), try MoEDecoder.open(folder.file("moe")))
     expectClose(model(tokens).logits, dense(tokens).logits, .logits)
     let text = "the table, 2026"
     #expect(try Tokenizer(folder.file("moe")).encode(text) == Tokenizer(path).encode(text))
