@@ -1,21 +1,58 @@
 """The same work as PackedComparisons.swift, done by llama.cpp or by ik_llama.cpp, whichever Python has.
 
 The protocol of torch_peer.py; "path" is the folder of the dense model, beside which make_gguf.py has written
-NAME-TYPE.gguf, and "benchmark" is WORK:TYPE.
+NAME-TYPE.gguf, and NAME-TYPE-llama.gguf for ik_llama.cpp; "benchmark" is WORK:TYPE.
 """
 
+import ctypes
 import importlib.metadata
+import importlib.util
 import json
+import pathlib
 import statistics
 import sys
 import time
 
 try:
-    import llama_cpp as library
+    import llama_cpp
+
     name = "llama-cpp-python " + importlib.metadata.version("llama-cpp-python")
+
+    suffix = ""
+
+    def load(path, threads):
+        return llama_cpp.Llama(model_path=path, n_ctx=1024, n_batch=512, n_ubatch=512, n_threads=threads,
+                               n_threads_batch=threads, verbose=False)
 except ImportError:
-    import ik_llama_cpp as library
+    # Its libraries do not find each other.
+    libraries = pathlib.Path(importlib.util.find_spec("ik_llama_cpp").origin).parent / "lib"
+    for library in ("libggml.so", "libllama.so"):
+        ctypes.CDLL(str(libraries / library), mode=ctypes.RTLD_GLOBAL)
+    import ik_llama_cpp
+    from ik_llama_cpp import _ctypes_api, _internals
+
     name = "ik-llama-cpp-python " + importlib.metadata.version("ik-llama-cpp-python")
+
+    class Session:
+        """The part of llama_cpp.Llama that is used here."""
+
+        def __init__(self, path, threads):
+            self.model = ik_llama_cpp.IkLlama(path, n_ctx=1024, n_threads=threads, verbose=False)
+            self.count = 0
+
+        def reset(self):
+            self.model._context.kv_cache_clear()
+            self.count = 0
+
+        def eval(self, tokens):
+            batch = _internals.make_batch_range(tokens, pos_start=self.count)
+            if self.model._context.decode(batch) != 0:
+                raise RuntimeError("the batch was refused")
+            _ctypes_api.llama_batch_free(batch)
+            self.count += len(tokens)
+
+    load = Session
+    suffix = "-llama"
 
 models = {}
 
@@ -25,12 +62,10 @@ def prompt(count, text=0):
 
 
 def opened(request):
-    path = f"{request['path']}-{request['benchmark'].split(':')[1]}.gguf"
+    path = f"{request['path']}-{request['benchmark'].split(':')[1]}{suffix}.gguf"
     if path not in models:
         models.clear()
-        models[path] = library.Llama(
-            model_path=path, n_ctx=1024, n_batch=512, n_ubatch=512, n_threads=request["threads"],
-            n_threads_batch=request["threads"], verbose=False)
+        models[path] = load(path, request["threads"])
     return models[path]
 
 

@@ -1,6 +1,8 @@
 """Writes a model folder of the family OLMoE as a GGUF file with one type for all matrices, for llama_peer.py.
 
-    python make_gguf.py MODEL_FOLDER OUT.gguf q8_0|q4_0
+    python make_gguf.py MODEL_FOLDER OUT.gguf q8_0|q4_0 [llama]
+
+ik_llama.cpp does not know OLMoE; `llama` writes the same matrices as a Mixtral, which has no norms of queries and keys.
 """
 
 import json
@@ -29,13 +31,13 @@ def tensors(folder):
     return header, read
 
 
-def main(folder, out, kind):
+def main(folder, out, kind, architecture="olmoe"):
     folder = pathlib.Path(folder)
     config = json.loads((folder / "config.json").read_text())
     header, read = tensors(folder)
     kinds = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0,
              "bf16": gguf.GGMLQuantizationType.BF16}
-    writer = gguf.GGUFWriter(out, "olmoe")
+    writer = gguf.GGUFWriter(out, architecture)
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -48,6 +50,7 @@ def main(folder, out, kind):
     writer.add_expert_used_count(config["num_experts_per_tok"])
     writer.add_vocab_size(config["vocab_size"])
     writer.add_tokenizer_model("none")
+    writer.add_rope_dimension_count(config["hidden_size"] // config["num_attention_heads"])
 
     def add(name, values, matrix=True):
         if not matrix:
@@ -62,7 +65,8 @@ def main(folder, out, kind):
         for a, b in [("input_layernorm", "attn_norm"), ("post_attention_layernorm", "ffn_norm"),
                      ("self_attn.q_norm", "attn_q_norm"), ("self_attn.k_norm", "attn_k_norm"),
                      ("mlp.gate", "ffn_gate_inp")]:
-            add(new + b + ".weight", read(old + a + ".weight"), matrix=False)
+            if architecture == "olmoe" or "attn_q_norm" != b != "attn_k_norm":
+                add(new + b + ".weight", read(old + a + ".weight"), matrix=False)
         for a, b in [("q_proj", "attn_q"), ("k_proj", "attn_k"), ("v_proj", "attn_v"), ("o_proj", "attn_output")]:
             add(new + b + ".weight", read(old + "self_attn." + a + ".weight"))
         for a, b in [("gate_proj", "ffn_gate_exps"), ("up_proj", "ffn_up_exps"), ("down_proj", "ffn_down_exps")]:
