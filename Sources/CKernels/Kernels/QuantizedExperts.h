@@ -6,36 +6,48 @@
 
 // Few rows ----------------------------------------------------------------------------------------
 
-/// inner[assignment] = activation(gate · x) ⊙ (up · x), without a gate activation(up · x).
+enum {
+  /// Outputs of one matrix that are computed before the other one's turn: memory is read in long stretches.
+  EXPERT_OUTPUTS = 4 * DOT_OUTPUTS,
+};
+
+/// Products of rows of one matrix with up to DOT_ROWS rows.
+typedef float expert_products[EXPERT_OUTPUTS / DOT_OUTPUTS][DOT_ROWS][DOT_OUTPUTS];
+
+/// The products of outputs `first` to `last - 1` of a weight with assignments `a` and following.
+static void raised_products(const ckernels_quantized_experts *work, const ckernels_quantized *w, size_t first,
+                            size_t last, size_t a, size_t rows, expert_products to) {
+  const size_t form = quantized_form(w), bytes = quantized_form_bytes(work->hidden, form);
+  const uint8_t *forms[DOT_ROWS];
+  for (size_t i = 0; i < rows; ++i) forms[i] = (const uint8_t *)work->forms[form] + (size_t)work->rows[a + i] * bytes;
+  for (size_t n = first; n < last; n += DOT_OUTPUTS)
+    quantized_products(w, least(DOT_OUTPUTS, last - n), n, rows, forms, to[(n - first) / DOT_OUTPUTS]);
+}
+
+/// inner[assignment] = activation(gate · x) ⊙ (up · x), without a gate activation(up · x), for outputs `first` to
+/// `last - 1` and assignments `a` and following.
+static void raise_rows(const ckernels_quantized_experts *work, size_t expert, size_t first, size_t last, size_t a,
+                       size_t rows) {
+  expert_products gate, up;
+  raised_products(work, work->up + expert, first, last, a, rows, up);
+  if (work->gate) raised_products(work, work->gate + expert, first, last, a, rows, gate);
+  for (size_t i = 0; i < rows; ++i)
+    for (size_t r = 0; r < last - first; r += WIDTH) {
+      const size_t part = r / DOT_OUTPUTS, place = r % DOT_OUTPUTS;
+      const vector raised = load(up[part][i] + place);
+      const vector value = work->gate ? activated(work->activation, load(gate[part][i] + place)) * raised
+                                      : activated(work->activation, raised);
+      store_part(work->inner_values + (a + i) * work->inner + first + r, last - first - r, value);
+    }
+}
+
 static void quantized_experts_inner(const ckernels_quantized_experts *work, size_t first, size_t last) {
-  float gate[DOT_ROWS][DOT_OUTPUTS], up[DOT_ROWS][DOT_OUTPUTS];
   for (const ckernels_piece *piece = work->pieces + first; piece < work->pieces + last; ++piece) {
     const ckernels_block *block = work->blocks + piece->block;
-    const ckernels_quantized *u = work->up + block->expert, *g = work->gate ? work->gate + block->expert : NULL;
-    const size_t up_form = quantized_form(u), up_bytes = quantized_form_bytes(work->hidden, up_form);
-    const size_t gate_form = g ? quantized_form(g) : 0, gate_bytes = quantized_form_bytes(work->hidden, gate_form);
-    for (size_t n = piece->first; n < piece->first + piece->count; n += DOT_OUTPUTS) {
-      const size_t outputs = least(DOT_OUTPUTS, piece->first + piece->count - n), end = block->first + block->count;
-      for (size_t a = block->first; a < end; a += DOT_ROWS) {
-        const size_t rows = least(DOT_ROWS, end - a);
-        const uint8_t *forms[DOT_ROWS];
-        for (size_t i = 0; i < rows; ++i)
-          forms[i] = (const uint8_t *)work->forms[up_form] + (size_t)work->rows[a + i] * up_bytes;
-        quantized_products(u, outputs, n, rows, forms, up);
-        if (g) {
-          for (size_t i = 0; i < rows; ++i)
-            forms[i] = (const uint8_t *)work->forms[gate_form] + (size_t)work->rows[a + i] * gate_bytes;
-          quantized_products(g, outputs, n, rows, forms, gate);
-        }
-        for (size_t i = 0; i < rows; ++i)
-          for (size_t r = 0; r < outputs; r += WIDTH) {
-            const vector raised = load(up[i] + r);
-            const vector value =
-                g ? activated(work->activation, load(gate[i] + r)) * raised : activated(work->activation, raised);
-            store_part(work->inner_values + (a + i) * work->inner + n + r, outputs - r, value);
-          }
-      }
-    }
+    const size_t outputs = piece->first + piece->count, end = block->first + block->count;
+    for (size_t n = piece->first; n < outputs; n += EXPERT_OUTPUTS)
+      for (size_t a = block->first; a < end; a += DOT_ROWS)
+        raise_rows(work, block->expert, n, least(n + EXPERT_OUTPUTS, outputs), a, least(DOT_ROWS, end - a));
   }
 }
 

@@ -18,9 +18,9 @@ struct KernelPackedExperts: ExpertBank {
   private let slices: SlicedExperts
 
   /// Bytes of codes in a piece of work.
-  private static let pieceBytes = 8 << 10
+  private static let pieceBytes = 64 << 10
   /// The fewest pieces for which an extra thread pays off.
-  private static let pieceGrain = 4
+  private static let pieceGrain = 1
 
   /// Checks whether the kernels support these experts: packed weights of equal shapes, no biases, and an activation that
   /// they know.
