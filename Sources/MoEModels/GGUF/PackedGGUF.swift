@@ -2,25 +2,15 @@ import MoECore
 import MoETensor
 
 /// The weights of a GGUF file, of which those in blocks stay packed where that changes no number.
-final class PackedGGUF: WeightSource {
+final class PackedGGUF: PartlyPackedSource {
   private let model: GGUFModel
-  private let dense: CheckpointWeights
+  let dense: CheckpointWeights
   private let activations: ActivationPrecision
   private let dtype: DType
 
   init(_ model: GGUFModel, dtype: DType, activations: ActivationPrecision) {
     (self.model, self.dtype, self.activations) = (model, dtype, activations)
     dense = CheckpointWeights(model, .elements(dtype))
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    try dense.weight(name, shape, start: start)
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try dense.expertWeights(projection, of: block, experts: experts, shape: shape)
   }
 
   func linear(

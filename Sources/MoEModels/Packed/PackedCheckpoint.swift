@@ -5,10 +5,10 @@ import MoETensor
 ///
 /// Every tensor of the checkpoint must be used, once: what a model does not ask for may be a weight that it should have
 /// asked for under another name.
-final class PackedCheckpoint: WeightSource {
+final class PackedCheckpoint: PartlyPackedSource {
   private let scheme: any PackedScheme
   private let tensors: PackedTensors
-  private let dense: CheckpointWeights
+  let dense: CheckpointWeights
 
   init(
     _ store: any TensorStore, _ scheme: any PackedScheme, dtype: DType,
@@ -17,16 +17,6 @@ final class PackedCheckpoint: WeightSource {
     self.scheme = scheme
     tensors = PackedTensors(store, activations: activations, dtype: dtype)
     dense = CheckpointWeights(store, .elements(dtype))
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    try dense.weight(name, shape, start: start)
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try dense.expertWeights(projection, of: block, experts: experts, shape: shape)
   }
 
   func linear(

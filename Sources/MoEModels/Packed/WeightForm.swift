@@ -42,9 +42,9 @@ public struct WeightPacking {
 }
 
 /// The weights of a dense checkpoint, of which some are packed while they are read.
-final class RoundedWeights: WeightSource {
+final class RoundedWeights: PartlyPackedSource {
   private let stored: CheckpointWeights
-  private let dense: CheckpointWeights
+  let dense: CheckpointWeights
   private let store: any TensorStore
   private let packing: WeightPacking
   private let activations: ActivationPrecision
@@ -59,16 +59,6 @@ final class RoundedWeights: WeightSource {
     dense = CheckpointWeights(store, .elements(dtype))
     self.store = store
     (self.packing, self.dtype, self.activations) = (packing, dtype, activations)
-  }
-
-  func weight(_ name: String, _ shape: [Int], start: WeightStart) throws -> Parameter {
-    try dense.weight(name, shape, start: start)
-  }
-
-  func expertWeights(
-    _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) throws -> [Parameter] {
-    try dense.expertWeights(projection, of: block, experts: experts, shape: shape)
   }
 
   func linear(
