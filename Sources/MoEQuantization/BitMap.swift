@@ -174,11 +174,10 @@ public struct BitMap: Hashable, Sendable {
 
   /// The formats of a model's linear layers.
   ///
-  /// - Parameter model: The model.
+  /// - Parameter modules: The layers.
   /// - Returns: A format for every layer that is packed, and the layers whose rows the asked group does not divide.
-  /// - Throws: `SettingError` for a rule or a kind that no layer is of, and what the model throws.
-  public func plan(for model: StoredModel) throws -> QuantizationPlan {
-    let modules = try model.linearModules()
+  /// - Throws: `SettingError` for a rule or a kind that no layer is of.
+  public func plan(for modules: [LinearModule]) throws -> QuantizationPlan {
     let missing = named.subtracting(modules.map(\.kind))
     if let kind = Self.kinds.first(where: missing.contains) {
       let reason = kind == .head ? ", because its head is the embedding" : ""

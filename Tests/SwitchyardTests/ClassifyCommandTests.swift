@@ -52,6 +52,48 @@ struct ClassifyCommandTests {
     #expect(report.exitCode == 0 && report.output.contains("good"), "\(report.errors)")
   }
 
+  /// The probabilities of an answer.
+  private func probabilities(_ arguments: String...) throws -> [Double] {
+    let run = try Program.run(["classify", model, "the team won by 3 goals", "--json"] + arguments)
+    let object = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+    let found = try #require(object?["probabilities"] as? [String: Double], "\(run.errors)")
+    return found.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  @Test("answers with quantized weights")
+  func quantized() throws {
+    let rows = (0..<80).map {
+      $0.isMultiple(of: 2) ? "good,fine work \($0) done" : "bad,it broke \($0) again"
+    }
+    _ = try folder.write(Array((["label,text"] + rows).joined(separator: "\n").utf8), to: "t.csv")
+    let config = """
+      {"task": "classification",
+       "encoder": {"model_type": "bert", "hidden_size": 40, "num_hidden_layers": 2,
+                   "num_attention_heads": 2, "intermediate_size": 72},
+       "tokenizer": {"size": 600}, "head": {"width": 48, "expert_size": 40},
+       "data": {"format": "table", "train": "t.csv", "test": "t.csv"},
+       "training": {"steps": 3, "batch_size": 8}, "optimizer": {"learning_rate": 0.001}}
+      """
+    let path = try folder.write(Array(config.utf8), to: "config.json")
+    let training = try Program.run(
+      "train", path.string, "--out", folder.file("out").string, "--threads", "1")
+    #expect(training.exitCode == 0, "\(training.errors)")
+
+    let dense = try probabilities()
+    func distance(_ found: [Double]) -> Double { zip(found, dense).map { abs($0 - $1) }.max() ?? 1 }
+    let (eight, two) = (try probabilities("--quantize", "8"), try probabilities("--quantize", "2"))
+    #expect(distance(eight) > 0 && distance(eight) < 0.01 && distance(two) > distance(eight))
+    let mixed = try probabilities("--quantize", "attention=3,dense=2,shared=6,router=8,experts=4g32s")
+    #expect(distance(mixed) > 0 && mixed != two)
+    for (map, code, word) in [
+      ("9", 64, "2, 3, 4, 5, 6, 8 or 16"), ("head=4", 1, "no module of the kind 'head'"),
+    ] {
+      let run = try Program.run("classify", model, "a", "--quantize", map)
+      #expect(run.exitCode == code && run.errors.contains(word), "\(run.errors)")
+      #expect(run.output.isEmpty)
+    }
+  }
+
   @Test("answers for a text, for a file, and about labelled texts")
   func answers() throws {
     let training = try train()

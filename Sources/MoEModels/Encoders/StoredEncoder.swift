@@ -69,15 +69,25 @@ extension SafetensorsCheckpoint {
   /// - Parameters:
   ///   - dtype: The type to compute in.
   ///   - device: The device to compute on.
-  ///   - prefix: The prefix of the names; `nil` to detect those that transformers writes.
+  /// - Returns: A source under the encoder's own names.
+  func encoderWeights(dtype: DType?, on device: Device = .cpu) -> MappedWeights {
+    let first = "embeddings.word_embeddings.weight"
+    let prefix = ["", "bert.", "distilbert."].first { contains($0 + first) } ?? ""
+    return encoderWeights(CheckpointWeights(self, dtype: dtype), prefix: prefix, on: device)
+  }
+
+  /// The weights of an encoder among those of this checkpoint.
+  ///
+  /// - Parameters:
+  ///   - source: Reads this checkpoint.
+  ///   - prefix: The prefix of the names.
+  ///   - device: The device to compute on.
   /// - Returns: A source under the encoder's own names.
   func encoderWeights(
-    dtype: DType?, on device: Device = .cpu, prefix: String? = nil
+    _ source: any WeightSource, prefix: String, on device: Device = .cpu
   ) -> MappedWeights {
-    let first = "embeddings.word_embeddings.weight"
-    let prefix = prefix ?? ["", "bert.", "distilbert."].first { contains($0 + first) } ?? ""
-    return MappedWeights(
-      CheckpointWeights(self, dtype: dtype),
+    MappedWeights(
+      source,
       renaming: { [self] name in
         let name = prefix + name
         let old = name.replacing("LayerNorm.weight", with: "LayerNorm.gamma")

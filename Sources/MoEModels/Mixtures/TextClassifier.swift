@@ -37,16 +37,57 @@ public final class TextClassifier {
 
   /// Opens a model folder, or the result of a training run.
   ///
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - form: Type and packing.
+  /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`; ``WeightRoundingError`` for
+  ///   packing.
+  public static func open(_ path: FilePath, as form: WeightForm) throws -> TextClassifier {
+    let path = try ModelLocation(path).path
+    let checkpoint = try SafetensorsCheckpoint(path)
+    let dtype = form.dtype ?? .f32
+    let source: any WeightSource =
+      if let packing = form.packing {
+        RoundedWeights(checkpoint, packing, dtype: dtype, activations: form.activations)
+      } else {
+        CheckpointWeights(checkpoint, dtype: dtype)
+      }
+    return try TextClassifier(
+      configuration(path), weights: source,
+      encoder: checkpoint.encoderWeights(source, prefix: encoderPrefix))
+  }
+
+  /// Opens a model folder, or the result of a training run.
+  ///
   /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`.
   public static func open(_ path: FilePath, dtype: DType = .f32) throws -> TextClassifier {
-    let path = try ModelLocation(path).path
-    let configuration = try ClassifierConfiguration(
-      ConfigurationObject(path.appending("config.json")))
-    let checkpoint = try SafetensorsCheckpoint(path)
-    let encoder = try configuration.encoder.encoder(
-      weights: checkpoint.encoderWeights(dtype: dtype, prefix: encoderPrefix))
-    return try TextClassifier(
-      configuration, encoder: encoder, weights: CheckpointWeights(checkpoint, dtype: dtype))
+    try open(path, as: WeightForm(dtype: dtype))
+  }
+
+  private static func configuration(_ path: FilePath) throws -> ClassifierConfiguration {
+    try ClassifierConfiguration(
+      ConfigurationObject(path.appending(ModelLocation.configuration)))
+  }
+
+  private convenience init(
+    _ configuration: ClassifierConfiguration, weights: some WeightSource,
+    encoder: some WeightSource
+  ) throws {
+    try self.init(
+      configuration, encoder: configuration.encoder.encoder(weights: encoder), weights: weights)
+  }
+
+  /// The linear layers of a model folder, in the order of the model.
+  ///
+  /// - Throws: ``ModelError``, `ConfigurationError` or `FileError`.
+  public static func linearModules(of path: FilePath) throws -> [LinearModule] {
+    let source = LinearModules()
+    _ = try TextClassifier(
+      configuration(ModelLocation(path).path), weights: source,
+      encoder: MappedWeights(source, renaming: { encoderPrefix + $0 }))
+    return source.modules.map {
+      LinearModule(name: $0.name, kind: ModuleKind(ofClassifier: $0.name), shape: $0.shape)
+    }
   }
 
   /// Converts texts to this model's tokens, with the tokenizer of a folder.

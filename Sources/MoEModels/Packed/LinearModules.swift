@@ -1,5 +1,15 @@
 import MoETensor
 
+/// A linear layer of a model, whose weight can be packed.
+public struct LinearModule: Hashable, Sendable {
+  /// Its name, without `.weight`.
+  public var name: String
+  /// What it does.
+  public var kind: ModuleKind
+  /// Outputs and inputs.
+  public var shape: [Int]
+}
+
 /// The linear layers of a model, found by building it without weights.
 final class LinearModules: WeightSource {
   /// A linear layer.

@@ -107,13 +107,15 @@ public struct StoredModel {
     }
   }
 
-  /// The linear layers, by name without `.weight`, with outputs and inputs, in the order of the model.
+  /// The linear layers, in the order of the model.
   ///
   /// - Throws: As `MoEDecoder.init(_:names:weights:banks:)`.
-  public func linearModules() throws -> [(name: String, kind: ModuleKind, shape: [Int])] {
+  public func linearModules() throws -> [LinearModule] {
     let source = LinearModules()
     _ = try MoEDecoder(configuration, names: names, weights: source)
-    return source.modules.map { ($0.name, ModuleKind(of: $0.name, names: names), $0.shape) }
+    return source.modules.map {
+      LinearModule(name: $0.name, kind: ModuleKind(of: $0.name, names: names), shape: $0.shape)
+    }
   }
 
   /// The tokenizer next to the weights, or inside the file.

@@ -16,6 +16,7 @@ struct Classify: ParsableCommand {
         switchyard classify runs/hecto-agnews "Shares fell after the results."
         switchyard classify runs/hecto-stsb/model "A man sings." --pair "A person is singing."
         switchyard classify runs/hecto-agnews/model --file news.txt --json
+        switchyard classify runs/hecto-agnews "Shares fell after the results." --quantize 4
       """)
 
   @Argument(help: "Folder of a model or of its training run.", completion: .directory) var model:
@@ -25,6 +26,7 @@ struct Classify: ParsableCommand {
   @Option(help: "A file with one text per line; - is standard input.", completion: .file())
   var file: PathArgument?
   @Flag(help: "Print one JSON object per text.") var json = false
+  @OptionGroup var quantization: QuantizationOptions
   @OptionGroup var engine: EngineOptions
 
   func validate() throws {
@@ -56,7 +58,8 @@ struct Classify: ParsableCommand {
     engine.apply()
     Output.warn(ofFilesAt: model.path)
     let location = try ModelLocation(model.path)
-    let classifier = try location.open(as: TextClassifiers.self)
+    try location.check(is: TextClassifiers.self)
+    let classifier = try classifier(location.path)
     let preparation = try classifier.preparation(location.path)
     let pairs = classifier.configuration.readsPairs
     let texts = try texts()
@@ -86,6 +89,13 @@ struct Classify: ParsableCommand {
         path: file?.path ?? "text", problem: "holds no text: all its lines are blank or unreadable")
     }
     report(skipped)
+  }
+
+  private func classifier(_ path: FilePath) throws -> TextClassifier {
+    let progress = ProgressLine()
+    defer { progress.end() }
+    let form = try quantization.form(progress) { try TextClassifier.linearModules(of: path) }
+    return try TextClassifier.open(path, as: form)
   }
 
   /// Says which lines have no text that the model could read, such as control characters alone.

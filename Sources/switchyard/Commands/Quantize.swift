@@ -78,7 +78,7 @@ struct Quantize: ParsableCommand {
     let stored = try StoredModel(model.path)
     guard !stored.isPacked else { throw ModelError.alreadyPacked(path: stored.path) }
     let plan = try SettingError.renaming(["bits": "--bits"]) {
-      try BitMap.named(by: bits, flag: "--bits", group: groupSize).plan(for: stored)
+      try BitMap.named(by: bits, flag: "--bits", group: groupSize).plan(for: stored.linearModules())
     }
     guard rounding == .nearest || plan.modules.allSatisfy({ $0.format?.codes != .symmetric }) else {
       throw SettingError(

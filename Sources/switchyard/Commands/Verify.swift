@@ -62,7 +62,7 @@ struct Verify: WritesFiles {
   }
 
   func validate() throws {
-    guard other != nil || arguments.quantize != nil else {
+    guard other != nil || arguments.quantization.quantize != nil else {
       throw ValidationError("name another model, or give --quantize.")
     }
     for (name, value, least) in [

@@ -15,20 +15,8 @@ struct ModelArguments: ParsableArguments {
     help:
       "Type to compute in (default: the one that config.json names, or that of the weights; f32 for GGUF and for quantized weights)."
   ) var dtype: WeightType?
-  @Option(
-    help: ArgumentHelp(
-      "Quantize dense weights while they are read: bits of the experts, such as 4, or bits by kind, such as attention=8,experts=3, or a JSON file with rules; see 'switchyard help quantize'.",
-      valueName: "bits")
-  ) var quantize: String?
-  @Option(
-    help:
-      "How generation rounds the numbers that quantized weights meet: auto (16 bits, 8 for weights of 2 and 3), exact (16) or int8."
-  ) var activations = ActivationsName.auto
+  @OptionGroup var quantization: QuantizationOptions
   @OptionGroup var engine: EngineOptions
-
-  func validate() throws {
-    if let quantize { try BitMap.check(quantize, flag: "--quantize") }
-  }
 
   /// Opens the model and its tokenizer, which must belong together.
   func open() throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
@@ -43,14 +31,44 @@ struct ModelArguments: ParsableArguments {
 
   /// In which form the weights are opened.
   func form(of model: StoredModel, _ progress: ProgressLine) throws -> WeightForm {
+    try quantization.form(dtype: dtype?.dtype, progress) { try model.linearModules() }
+  }
+}
+
+/// Which weights are quantized while they are read, and how their products are computed.
+struct QuantizationOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Quantize dense weights while they are read: bits of the experts, such as 4, or bits by kind, such as attention=8,experts=3, or a JSON file with rules; see 'switchyard help quantize'.",
+      valueName: "bits")
+  ) var quantize: String?
+  @Option(
+    help:
+      "How generation rounds the numbers that quantized weights meet: auto (16 bits, 8 for weights of 2 and 3), exact (16) or int8."
+  ) var activations = ActivationsName.auto
+
+  func validate() throws {
+    if let quantize { try BitMap.check(quantize, flag: "--quantize") }
+  }
+
+  /// In which form the weights of a model are opened.
+  ///
+  /// - Parameters:
+  ///   - dtype: The type to compute in.
+  ///   - progress: Shows how far packing is.
+  ///   - modules: The model's linear layers.
+  /// - Throws: `SettingError` if the option does not fit the model.
+  func form(
+    dtype: DType? = nil, _ progress: ProgressLine, modules: () throws -> [LinearModule]
+  ) throws -> WeightForm {
     let packing = try quantize.map { text in
       let plan = try SettingError.renaming(["bits": "--quantize"]) {
-        try BitMap.named(by: text, flag: "--quantize").plan(for: model)
+        try BitMap.named(by: text, flag: "--quantize").plan(for: modules())
       }
       for note in plan.notes { Output.message("note: \(note)") }
       return WeightPacking(plan.formats, progress: progress.show)
     }
-    return WeightForm(dtype: dtype?.dtype, activations: activations.precision, packing: packing)
+    return WeightForm(dtype: dtype, activations: activations.precision, packing: packing)
   }
 }
 
