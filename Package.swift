@@ -154,7 +154,8 @@ let program: [Target] = [
     name: "SwitchyardTests",
     dependencies: [
       "switchyard", "MoETestSupport", "MoECore", "MoETokenizers", "MoETracing", "MoEPlacement",
-      "MoETensor", "MoEModels", "MoEData", "MoEEvaluation", "MoEReport", system,
+      "MoETensor", "MoEModels", "MoEQuantization", "MoEData", "MoEEvaluation", "MoEReport",
+      system,
     ],
     swiftSettings: strict),
   .target(

@@ -41,6 +41,22 @@ public struct Perplexity: Hashable, Codable, Sendable {
     }
   }
 
+  /// Checks what can be known before a model's weights are read.
+  ///
+  /// - Throws: ``Failure``.
+  public static func check(
+    _ configuration: DecoderConfiguration, tokens: [Int], context: Int, stride: Int
+  ) throws(Failure) {
+    let (limit, vocabulary) = (configuration.contextLength, configuration.vocabularySize)
+    guard tokens.count >= 2 else { throw Failure.textTooShort(tokens: tokens.count) }
+    guard context >= 2, context <= limit, stride >= 1, stride <= context else {
+      throw Failure.invalidWindow(context: context, stride: stride, limit: limit)
+    }
+    if let token = tokens.first(where: { !(0..<vocabulary ~= $0) }) {
+      throw Failure.tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
+    }
+  }
+
   /// Measures a model on a text, window by window.
   ///
   /// Windows of `context` tokens begin every `stride` tokens; each scores the tokens that no
@@ -70,16 +86,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ) throws -> Perplexity {
     precondition(
       byteCounts.count == tokens.count, "\(byteCounts.count) lengths of \(tokens.count) tokens")
-    let (limit, vocabulary) = (
-      model.configuration.contextLength, model.configuration.vocabularySize
-    )
-    guard tokens.count >= 2 else { throw Failure.textTooShort(tokens: tokens.count) }
-    guard context >= 2, context <= limit, stride >= 1, stride <= context else {
-      throw Failure.invalidWindow(context: context, stride: stride, limit: limit)
-    }
-    if let token = tokens.first(where: { !(0..<vocabulary ~= $0) }) {
-      throw Failure.tokenOutsideVocabulary(token: token, vocabulary: vocabulary)
-    }
+    try check(model.configuration, tokens: tokens, context: context, stride: stride)
     precondition(batch ?? 1 >= 1, "\(batch ?? 0) windows together")
     let windows = Self.windows(of: tokens.count, context: context, stride: stride)
     let scored = windows.reduce(0) { $0 + $1.scored.count }

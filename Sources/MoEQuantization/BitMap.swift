@@ -133,8 +133,9 @@ public struct BitMap: Hashable, Sendable {
     let usual = Choice(bits: 8, group: group)
     let general = try Self.choice("default", in: json, usual) ?? usual
     kinds = Self.usual(general)
+    let base = Choice(bits: 8, group: general.group)
     for kind in Self.kinds {
-      guard let choice = try Self.choice(kind.rawValue, in: json, usual) else { continue }
+      guard let choice = try Self.choice(kind.rawValue, in: json, base) else { continue }
       kinds[kind] = choice
       named.insert(kind)
     }
@@ -272,14 +273,6 @@ public struct QuantizationPlan {
     Dictionary(
       uniqueKeysWithValues: modules.compactMap { module in module.format.map { (module.name, $0) } }
     )
-  }
-
-  /// Bytes of all packed layers, with scales of 16 bits.
-  public var packedBytes: ByteCount {
-    ByteCount(
-      modules.reduce(0) { sum, module in
-        sum + (module.format?.bytes(shape: module.shape) ?? 0)
-      })
   }
 
   /// What to tell about the plan, one line each: groups that do not divide rows, and routers with few bits.

@@ -21,35 +21,65 @@ public struct ModelQuantizer {
   ///   - plan: The format of each layer.
   ///   - method: How weights are packed.
   ///   - name: The method's name, for the record in `config.json`.
-  /// - Throws: ``MoEModels/ModelError/alreadyPacked(path:)``.
+  /// - Throws: ``MoEModels/ModelError/alreadyPacked(path:)``, or ``NothingToPack`` for a plan that leaves all weights as
+  ///   they are.
   public init(
     _ model: StoredModel, _ plan: QuantizationPlan, _ method: any QuantizationMethod,
     named name: String
   ) throws {
     guard !model.isPacked else { throw ModelError.alreadyPacked(path: model.path) }
+    guard !plan.formats.isEmpty else { throw NothingToPack() }
     (self.model, self.plan, self.method, methodName) = (model, plan, method, name)
   }
+
+  /// What the files hold.
+  public struct Contents: Hashable, Sendable {
+    /// Bytes of each weight by its name, with scales and biases.
+    public var weights: [String: Int]
+    /// Bytes of the gaps between them.
+    public var gaps: Int
+    /// Bytes of all.
+    public var bytes: ByteCount { ByteCount(weights.values.reduce(gaps, +)) }
+  }
+
+  /// What the files will hold, from the headers of the weights.
+  ///
+  /// - Throws: ``MoEModels/ModelError``.
+  public func contents() throws -> Contents { layout(of: try model.storedWeights()).contents }
+
+  private func layout(
+    of weights: [NamedParameter], shardLimit: ByteCount = Self.shardLimit
+  ) -> PackedLayout {
+    PackedLayout(
+      weights.map { ($0.name, $0.parameter.value) }, plan, scales: method.scales,
+      shardLimit: shardLimit)
+  }
+
+  /// The most bytes of one file, unless one expert has more.
+  public static let shardLimit = ByteCount(5_000_000_000)
 
   /// Writes the folder, which appears with all its files or not at all.
   ///
   /// - Parameters:
   ///   - folder: A new folder.
+  ///   - shardLimit: The most bytes of one file; an expert is never divided.
   ///   - progress: Receives the number of bytes written.
-  /// - Returns: Bytes of the tensors.
+  /// - Returns: What the files hold.
   /// - Throws: `FileError`, or what packing throws.
   @discardableResult
   public func write(
-    to folder: FilePath, progress: @escaping ProgressHandler = { _ in }
-  ) throws -> ByteCount {
+    to folder: FilePath, shardLimit: ByteCount = Self.shardLimit,
+    progress: @escaping ProgressHandler = { _ in }
+  ) throws -> Contents {
     let weights = try model.storedWeights()
-    let layout = PackedLayout(
-      weights.map { ($0.name, $0.parameter.value) }, plan, scales: scaleType)
+    let layout = layout(of: weights, shardLimit: shardLimit)
     let configuration = try JSONText.pretty(model.json(quantizedAs: settings))
     var packed: (module: String, weight: PackedWeight)?
     let byName = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.parameter.value) })
     try AtomicDirectory.write(to: folder) { folder in
       try SafetensorsCheckpoint.write(
-        layout.items, into: folder, layout: .asGiven(page: PackedLayout.page), progress: progress
+        shards: layout.shards, into: folder, layout: .asGiven(page: PackedLayout.page),
+        progress: progress
       ) { item in
         switch layout.sources[item.name] {
         case .padding, nil: return [UInt8](repeating: 0, count: item.byteCount)
@@ -64,7 +94,7 @@ public struct ModelQuantizer {
       }
       try model.writeCompanions(into: folder, configuration: configuration)
     }
-    return ByteCount(layout.items.reduce(0) { $0 + $1.byteCount })
+    return layout.contents
   }
 
   private func pack(
@@ -77,8 +107,6 @@ public struct ModelQuantizer {
     return try method.pack(name, weight, to: format)
   }
 
-  private var scaleType: DType? { (method as? RoundToNearest)?.scales }
-
   /// The entry of `config.json`.
   private var settings: JSONValue {
     var modules = JSONObject()
@@ -89,6 +117,14 @@ public struct ModelQuantizer {
       "quant_method": .string("switchyard"), "version": .number(1), "method": .string(methodName),
       "modules": .object(modules),
     ])
+  }
+}
+
+/// A plan leaves all weights as they are.
+public struct NothingToPack: Error, Hashable, CustomStringConvertible {
+  /// What is wrong and what to change.
+  public var description: String {
+    "these bits leave every weight as it is; name fewer than 16 for a kind of modules that the model has"
   }
 }
 
@@ -115,75 +151,91 @@ private struct PackedLayout {
     case padding
   }
 
-  private(set) var items: [SafetensorsItem] = []
+  /// The tensors of each file.
+  private(set) var shards: [[SafetensorsItem]] = [[]]
   private(set) var sources: [String: Source] = [:]
+  private(set) var contents = ModelQuantizer.Contents(weights: [:], gaps: 0)
+  private let scales: DType?
+  private let shardLimit: ByteCount
+  /// Bytes of the last file.
   private var bytes = 0
   private var paddings = 0
 
   /// Dense weights in their order, then the experts, each with all its projections.
-  init(_ weights: [(name: String, value: Tensor)], _ plan: QuantizationPlan, scales: DType?) {
+  init(
+    _ weights: [(name: String, value: Tensor)], _ plan: QuantizationPlan, scales: DType?,
+    shardLimit: ByteCount
+  ) {
+    (self.scales, self.shardLimit) = (scales, shardLimit)
     let modules = Dictionary(uniqueKeysWithValues: plan.modules.map { ($0.name + ".weight", $0) })
-    var experts: [(expert: String, names: [String])] = []
+    var experts: [[(item: SafetensorsItem, source: Source)]] = []
     var places: [String: Int] = [:]
-    let values = Dictionary(uniqueKeysWithValues: weights.map { ($0.name, $0.value) })
     for (name, value) in weights {
+      let items = items(name, value, modules[name])
+      contents.weights[name] = items.reduce(0) { $0 + $1.item.byteCount }
       guard let module = modules[name], module.kind == .experts else {
-        add(name, value, modules[name], scales)
+        place(items)
         continue
       }
       let expert = module.name.split(separator: ".").dropLast().joined(separator: ".")
       if let place = places[expert] {
-        experts[place].names.append(name)
+        experts[place] += items
       } else {
         places[expert] = experts.count
-        experts.append((expert, [name]))
+        experts.append(items)
       }
     }
-    for expert in experts {
-      pad()
-      for name in expert.names {
-        if let value = values[name] { add(name, value, modules[name], scales) }
-      }
-    }
+    for expert in experts { place(expert, onPage: true) }
   }
 
-  private mutating func add(
-    _ name: String, _ value: Tensor, _ module: QuantizationPlan.Module?, _ scales: DType?
-  ) {
+  private func items(
+    _ name: String, _ value: Tensor, _ module: QuantizationPlan.Module?
+  ) -> [(item: SafetensorsItem, source: Source)] {
     guard let module, let format = module.format else {
-      append(SafetensorsItem(name: name, dtype: value.dtype, shape: value.shape), .dense(name))
-      return
+      return [(SafetensorsItem(name: name, dtype: value.dtype, shape: value.shape), .dense(name))]
     }
     let (outputs, inputs) = (module.shape[0], module.shape[1])
-    let type = scales ?? value.dtype, groups = [outputs, format.rowGroups(inputs: inputs)]
-    for part in Part.allCases where part != .biases || format.hasBiases {
+    let type = scales ?? PackedWeight.scaleType(for: value.dtype)
+    let groups = [outputs, format.rowGroups(inputs: inputs)]
+    return Part.allCases.filter { $0 != .biases || format.hasBiases }.map { part in
       let isCodes = part == .weight
-      append(
-        SafetensorsItem(
-          name: "\(module.name).\(part.rawValue)", dtype: isCodes ? .u32 : type,
-          shape: isCodes ? [outputs, format.rowBytes(inputs: inputs) / 4] : groups),
-        .part(module, part))
+      let item = SafetensorsItem(
+        name: "\(module.name).\(part.rawValue)", dtype: isCodes ? .u32 : type,
+        shape: isCodes ? [outputs, format.rowBytes(inputs: inputs) / 4] : groups)
+      return (item, .part(module, part))
     }
   }
 
-  private mutating func pad() {
-    let count = (Self.page - bytes % Self.page) % Self.page
+  /// Adds tensors that belong together: to the last file, or to a new one if that would grow above the limit.
+  private mutating func place(
+    _ items: [(item: SafetensorsItem, source: Source)], onPage: Bool = false
+  ) {
+    let size = items.reduce(0) { $0 + $1.item.byteCount }
+    if bytes > 0, bytes + size > shardLimit.bytes {
+      shards.append([])
+      bytes = 0
+    }
+    if onPage { pad() }
+    for (item, source) in items {
+      // As other programs expect.
+      pad(to: item.dtype.byteSize)
+      append(item, source)
+    }
+  }
+
+  /// Makes the next tensor begin at a multiple of some bytes.
+  private mutating func pad(to step: Int = page) {
+    let count = (step - bytes % step) % step
     guard count > 0 else { return }
-    append(
-      SafetensorsItem(name: "padding.\(paddings)", dtype: .u8, shape: [count]), .padding)
+    let item = SafetensorsItem(name: "padding.\(paddings)", dtype: .u8, shape: [count])
     paddings += 1
+    contents.gaps += count
+    append(item, .padding)
   }
 
   private mutating func append(_ item: SafetensorsItem, _ source: Source) {
-    // Every tensor begins at a multiple of its element's size, as other programs expect.
-    let step = item.dtype.byteSize, gap = (step - bytes % step) % step
-    if gap > 0 {
-      items.append(SafetensorsItem(name: "padding.\(paddings)", dtype: .u8, shape: [gap]))
-      sources["padding.\(paddings)"] = .padding
-      paddings += 1
-    }
-    items.append(item)
+    shards[shards.count - 1].append(item)
     sources[item.name] = source
-    bytes += gap + item.byteCount
+    bytes += item.byteCount
   }
 }

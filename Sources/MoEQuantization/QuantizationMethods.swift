@@ -7,6 +7,9 @@ public protocol QuantizationMethod: Sendable {
   /// One line for help.
   static var help: String { get }
 
+  /// Type of the scales and biases of every weight; `nil` for `PackedWeight.scaleType(for:)`.
+  var scales: DType? { get }
+
   /// Packs one weight.
   ///
   /// - Parameters:
@@ -25,7 +28,7 @@ public struct RoundToNearest: QuantizationMethod {
 
   /// The rule.
   public var rounding: PackedRounding
-  /// Type of scales and biases; `nil` for that of the weight.
+  /// Type of scales and biases; `nil` for `PackedWeight.scaleType(for:)`.
   public var scales: DType?
 
   /// Chooses a rule.
@@ -33,7 +36,7 @@ public struct RoundToNearest: QuantizationMethod {
     (self.rounding, self.scales) = (rounding, scales)
   }
 
-  /// Rounds a weight.
+  /// Rounds a weight; one of a symmetric format always to the nearest code, because MLX has no such rule.
   ///
   /// - Throws: ``MoEModels/WeightRoundingError`` if it is not finite.
   public func pack(

@@ -83,7 +83,8 @@ struct ClassifyCommandTests {
     func distance(_ found: [Double]) -> Double { zip(found, dense).map { abs($0 - $1) }.max() ?? 1 }
     let (eight, two) = (try probabilities("--quantize", "8"), try probabilities("--quantize", "2"))
     #expect(distance(eight) > 0 && distance(eight) < 0.01 && distance(two) > distance(eight))
-    let mixed = try probabilities("--quantize", "attention=3,dense=2,shared=6,router=8,experts=4g32s")
+    let mixed = try probabilities(
+      "--quantize", "attention=3,dense=2,shared=6,router=8,experts=4g32s")
     #expect(distance(mixed) > 0 && mixed != two)
     for (map, code, word) in [
       ("9", 64, "2, 3, 4, 5, 6, 8 or 16"), ("head=4", 1, "no module of the kind 'head'"),

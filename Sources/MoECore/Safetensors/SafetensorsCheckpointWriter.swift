@@ -23,12 +23,31 @@ extension SafetensorsCheckpoint {
     layout: SafetensorsWriter.Layout = .reference, progress: ProgressHandler = { _ in },
     contents: (SafetensorsItem) throws -> any ByteSource
   ) throws {
+    try write(
+      shards: sharded(items, limit: shardLimit), metadata: metadata, into: folder, layout: layout,
+      progress: progress, contents: contents)
+  }
+
+  /// Writes tensors into an existing folder, one file for each shard.
+  ///
+  /// - Parameters:
+  ///   - shards: The tensors of each file, at least one file.
+  ///   - metadata: Free text by key, written into every file.
+  ///   - folder: The folder, which must exist and contain no checkpoint.
+  ///   - layout: The order of the tensors in a file.
+  ///   - progress: Receives the number of bytes written so far.
+  ///   - contents: Provides the elements of a tensor when it is about to be written.
+  /// - Throws: ``FileError``, or what `contents` throws.
+  public static func write(
+    shards: [[SafetensorsItem]], metadata: [String: String] = ["format": "pt"],
+    into folder: FilePath, layout: SafetensorsWriter.Layout, progress: ProgressHandler = { _ in },
+    contents: (SafetensorsItem) throws -> any ByteSource
+  ) throws {
     for name in [singleName, indexName]
     where folder.appending(name).exists {
       throw FileError.alreadyExists(folder.appending(name))
     }
-    let shards = sharded(items, limit: shardLimit)
-    let total = items.reduce(0) { $0 + $1.byteCount }
+    let total = shards.joined().reduce(0) { $0 + $1.byteCount }
     var written = 0
     var weightMap: [String: String] = [:]
     for (number, shard) in shards.enumerated() {

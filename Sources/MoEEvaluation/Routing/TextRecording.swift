@@ -53,9 +53,12 @@ public struct TextRecording: Sendable {
     to path: FilePath, progress: ProgressHandler = { _ in }
   ) throws -> Int {
     let stored = try StoredModel(model)
+    let (window, tokenizer) = (try window(for: stored.configuration), try stored.checkedTokenizer())
+    let form = try form(stored)
+    let name = model.lastComponent?.string
     return try record(
-      stored.decoder(as: form(stored)), stored.checkedTokenizer(),
-      name: model.lastComponent?.string, to: path, progress)
+      stored.decoder(as: form), tokenizer, window,
+      name: form.packing == nil ? name : name.map { "\($0), quantized" }, to: path, progress)
   }
 
   /// Records a model into a file that is gone afterwards.
@@ -73,10 +76,9 @@ public struct TextRecording: Sendable {
     let folder = try ScratchFolder()
     defer { folder.remove() }
     let path = folder.path.appending("trace.safetensors")
-    let stored = try StoredModel(model)
-    let (decoder, tokenizer) = (try stored.decoder(dtype: dtype), try stored.checkedTokenizer())
-    _ = try record(decoder, tokenizer, name: model.lastComponent?.string, to: path, progress)
-    try body(RoutingTrace(path), tokenizer)
+    _ = try record(
+      model, as: { _ in WeightForm(dtype: dtype) }, to: path, progress: progress)
+    try body(RoutingTrace(path), try StoredModel(model).checkedTokenizer())
   }
 
   /// Records the models of several steps of a training into files that are gone afterwards.
@@ -104,10 +106,9 @@ public struct TextRecording: Sendable {
   }
 
   private func record(
-    _ model: MoEDecoder, _ tokenizer: Tokenizer, name: String?, to path: FilePath,
+    _ model: MoEDecoder, _ tokenizer: Tokenizer, _ window: Int, name: String?, to path: FilePath,
     _ progress: ProgressHandler
   ) throws -> Int {
-    let window = try window(for: model)
     let recorder = TraceRecorder(
       path, model: name, source: "switchyard trace", sources: texts.map(\.textName),
       weights: weights)
@@ -118,7 +119,7 @@ public struct TextRecording: Sendable {
         recorder.beginSequence(source: source, promptLength: part.count)
         try read(part, from: count, model, tokenizer, recorder)
         count += part.count
-        let done = max(text.fractionTaken, share(of: count))
+        let done = max(text.fractionTaken, fraction(of: count))
         progress(Progress("tracing", completed: Int(done * 1_000), total: 1_000))
       }
     }
@@ -126,11 +127,11 @@ public struct TextRecording: Sendable {
     return recorder.tokenCount
   }
 
-  /// The recorded share of the tokens of a text that are wanted; 0 if all are.
-  private func share(of count: Int) -> Double { tokens.map { Double(count) / Double($0) } ?? 0 }
+  /// The recorded fraction of the tokens of a text that are wanted; 0 if all are.
+  private func fraction(of count: Int) -> Double { tokens.map { Double(count) / Double($0) } ?? 0 }
 
-  private func window(for model: MoEDecoder) throws(SettingError) -> Int {
-    let limit = model.configuration.contextLength
+  private func window(for configuration: DecoderConfiguration) throws(SettingError) -> Int {
+    let limit = configuration.contextLength
     let window = window ?? max(1, min(Self.usualWindow, limit - min(generated, limit)))
     guard generated <= limit, window <= limit - generated else {
       throw SettingError(

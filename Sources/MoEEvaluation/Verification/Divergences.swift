@@ -5,13 +5,15 @@ extension VerificationReport.Divergence {
   /// Sums up divergences of single positions.
   init(_ values: [Double]) {
     let sorted = values.sorted()
-    func percentile(_ share: Double) -> Double {
-      sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(share * Double(sorted.count)))]
+    // As many positions as a percentile needs to differ from the largest.
+    func percentile(_ fraction: Double, of least: Int) -> Double? {
+      guard sorted.count >= least else { return nil }
+      return sorted[Int((fraction * Double(sorted.count)).rounded(.up)) - 1]
     }
     let mean = values.isEmpty ? 0 : values.reduce(0, +) / Double(values.count)
     self.init(
-      positions: values.count, mean: mean, percentile99: percentile(0.99),
-      percentile999: percentile(0.999), largest: sorted.last ?? 0)
+      positions: values.count, mean: mean, percentile99: percentile(0.99, of: 100),
+      percentile999: percentile(0.999, of: 1_000), largest: sorted.last ?? 0)
   }
 }
 
@@ -29,7 +31,7 @@ enum Divergences {
     return (p.exp() * (p - q)).sum(axis: 1).array(of: Double.self).map { $0 < 0 ? 0 : $0 }
   }
 
-  /// The share of equal most likely tokens.
+  /// The number of positions with equal most likely tokens.
   static func agreement(_ first: Tensor, _ second: Tensor) -> Int {
     zip(first.argmax(axis: 1).array(of: Int.self), second.argmax(axis: 1).array(of: Int.self))
       .count { $0 == $1 }
@@ -38,8 +40,8 @@ enum Divergences {
   /// The sum of -log p of the tokens that follow, over all positions but the last.
   static func loss(_ logits: Tensor, _ tokens: [Int]) -> Double {
     let last = tokens.count - 1
-    let shares = logits[0..<last].cast(to: .f64).logSoftmax(axis: 1)
+    let scores = logits[0..<last].cast(to: .f64).logSoftmax(axis: 1)
     let next = Tensor(tokens.dropFirst().map(Int64.init), shape: [last, 1])
-    return -shares.gather(next, axis: 1).array(of: Double.self).reduce(0, +)
+    return -scores.gather(next, axis: 1).array(of: Double.self).reduce(0, +)
   }
 }

@@ -18,12 +18,12 @@ public struct ModelVerification {
   public let form: WeightForm
   /// Tokens that are compared, read in windows of ``context``.
   public var tokens: [Int]
-  /// Tokens of a window.
-  public var context = 256
-  /// Tokens that are read one by one to compare the packed model with its own numbers.
-  public var decodedTokens = 64
-  /// Tokens that both generate greedily.
-  public var generatedTokens = 64
+  /// Tokens of a window, at most what both models read together.
+  public var context: Int
+  /// Tokens that are read one by one to compare the packed model with its own numbers, at most ``context``.
+  public var decodedTokens: Int
+  /// Tokens that both generate greedily after a prompt of ``promptLength``.
+  public var generatedTokens: Int
   /// Whether all scores must be equal bit by bit, which is checked in addition.
   public var comparesBits = false
   /// Whether the second model uses the experts that the first chose.
@@ -35,8 +35,12 @@ public struct ModelVerification {
     case otherVocabulary(first: Int, second: Int)
     /// The text is too short.
     case textTooShort(tokens: Int)
+    /// A number of tokens does not fit a model's context.
+    case outsideContext(name: String, tokens: Int, range: ClosedRange<Int>)
     /// A model reads too few tokens together.
     case contextTooShort
+    /// The texts of the models would be cut differently.
+    case otherTokenizer
     /// Routing cannot be replayed.
     case noReplay
 
@@ -47,6 +51,10 @@ public struct ModelVerification {
         "the models have vocabularies of \(first) and \(second) tokens; compare models with the same tokenizer"
       case .textTooShort(let tokens):
         "the text has \(NumberText.counted(tokens, "token")); at least 8 are needed"
+      case .outsideContext(let name, let tokens, let range):
+        "\(name) is \(tokens); for the context of these models, it must be in \(range.lowerBound)…\(range.upperBound)"
+      case .otherTokenizer:
+        "the models' tokenizers cut the text differently; compare models with the same tokenizer"
       case .contextTooShort:
         "one of the models reads fewer than 2 tokens together, so that none can be scored"
       case .noReplay:
@@ -64,7 +72,21 @@ public struct ModelVerification {
   ///   - tokens: Tokens of a text.
   public init(_ first: StoredModel, _ second: StoredModel, as form: WeightForm, tokens: [Int]) {
     (self.first, self.second, self.form, self.tokens) = (first, second, form, tokens)
+    let limit = Self.contextLength(first, second)
+    context = min(256, limit)
+    decodedTokens = min(64, context)
+    generatedTokens = max(0, min(64, limit - Self.promptLength))
   }
+
+  /// Tokens that both models read together at most.
+  public static func contextLength(_ first: StoredModel, _ second: StoredModel) -> Int {
+    min(first.configuration.contextLength, second.configuration.contextLength)
+  }
+
+  /// Tokens of the text that greedy texts continue.
+  public static let promptLength = 32
+  /// Texts that are read together.
+  private static let company = 4
 
   /// Compares the models.
   ///
@@ -72,21 +94,38 @@ public struct ModelVerification {
   /// - Returns: All figures.
   /// - Throws: ``Failure``, and errors from opening the models.
   public func run(progress: ProgressHandler = { _ in }) throws -> VerificationReport {
+    try check()
+    let kernel = try withoutGradients { try kernels(progress) }
+    let runtime = kernel.isEmpty ? nil : try withoutGradients { try self.runtime(progress) }
+    let reference = try first.decoder(as: WeightForm(dtype: .f32, transform: Self.unpacked))
+    let quantization = try fidelity(reference, try second.decoder(as: unpackedForm), progress)
+    return VerificationReport(
+      kernel: kernel, runtime: runtime, quantization: quantization,
+      sameBits: comparesBits ? try bits(progress) : nil)
+  }
+
+  private func check() throws {
     let sizes = (first.configuration.vocabularySize, second.configuration.vocabularySize)
     guard sizes.0 == sizes.1 else { throw Failure.otherVocabulary(first: sizes.0, second: sizes.1) }
     guard tokens.count >= 8 else { throw Failure.textTooShort(tokens: tokens.count) }
-    guard context >= 2 else { throw Failure.contextTooShort }
+    let limit = Self.contextLength(first, second)
+    guard limit >= 2 else { throw Failure.contextTooShort }
+    for (name, value, range) in [
+      ("the context", context, 2...limit),
+      ("the number of decoded tokens", decodedTokens, 1...context),
+      ("the number of generated tokens", generatedTokens, 0...max(0, limit - Self.promptLength)),
+    ] where !range.contains(value) {
+      throw Failure.outsideContext(name: name, tokens: value, range: range)
+    }
     if replaysRouting { try checkReplay() }
-    let kernel = try withoutGradients { try kernels(progress) }
-    let runtime = kernel.isEmpty ? nil : try runtime(progress)
-    let reference = try first.decoder(as: WeightForm(dtype: .f32, transform: Self.unpacked))
+  }
+
+  /// The second model with its packed weights unpacked, in f32.
+  private var unpackedForm: WeightForm {
     var exact = form
     exact.dtype = .f32
     exact.transform = Self.unpacked
-    let quantization = try fidelity(reference, try second.decoder(as: exact), progress)
-    return VerificationReport(
-      kernel: kernel, runtime: runtime, quantization: quantization,
-      sameBits: comparesBits ? try bits() : nil)
+    return exact
   }
 
   private static func unpacked(_ name: String, _ weight: PackedWeight) -> any LinearWeight {
@@ -111,33 +150,52 @@ public struct ModelVerification {
     var watched = form
     watched.transform = inputs.observed
     let model = try second.decoder(as: watched)
-    guard !inputs.weights.isEmpty else { return [] }
-    _ = model.read([part(of: model, 0..<min(context, tokens.count))], as: .prompt)
+    for window in windows() where !inputs.isComplete {
+      progress(Progress("collecting inputs", completed: window.lowerBound, total: tokens.count))
+      _ = model.read([part(of: model, window)], as: .prompt)
+    }
+    let kinds = Dictionary(
+      uniqueKeysWithValues: try second.linearModules().map { ($0.name + ".weight", $0.kind) })
     var found: [String: VerificationReport.Kernel] = [:]
     for (place, module) in inputs.weights.enumerated() {
-      progress(
-        Progress("comparing products", completed: place, total: inputs.weights.count))
-      guard let x = inputs.inputs(of: module.name) else { continue }
-      let format = "\(module.weight.format)"
+      progress(Progress("comparing products", completed: place, total: inputs.weights.count))
+      let kind = kinds[module.name] ?? .other
       // Prompts do not round routers to bf16.
-      let weight = module.name.hasSuffix("gate.weight") ? module.weight.precise() : module.weight
+      let weight = kind == .router ? module.weight.precise() : module.weight
+      let format = "\(weight.format)"
       var entry =
         found[format]
         ?? .init(
-          format: format, roundedBits: weight.roundedBits, modules: 0, one: 0, few: 0, many: 0)
-      let expected = x.cast(to: .f64).linear(module.weight.dequantized().cast(to: .f64))
-      func error(_ rows: Int, _ arithmetic: Arithmetic) -> Double {
-        Self.error(
-          weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
-      }
-      entry.modules += 1
-      let worst = VerificationReport.worst
-      entry.one = worst(entry.one, error(1, .decode))
-      entry.few = worst(entry.few, error(min(4, x.size(0)), .decode))
-      entry.many = worst(entry.many, error(x.size(0), .prompt))
+          format: format, roundedBits: weight.roundedBits, modules: 0, allModules: 0,
+          rows: Self.observedRows, one: 0, few: 0, many: 0)
+      entry.allModules += 1
+      if kind == .embedding { entry.add(lookups(in: weight)) }
+      if let x = inputs.inputs(of: module.name) { entry.add(Self.errors(of: weight, x)) }
       found[format] = entry
     }
     return found.values.sorted { $0.format < $1.format }
+  }
+
+  /// The errors of a weight's products with one row, four and all.
+  private static func errors(
+    of weight: PackedWeight, _ x: Tensor
+  ) -> (rows: Int, one: Double, few: Double, many: Double) {
+    let expected = x.cast(to: .f64).linear(weight.dequantized().cast(to: .f64))
+    func error(_ rows: Int, _ arithmetic: Arithmetic) -> Double {
+      Self.error(weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
+    }
+    let rows = x.size(0)
+    return (rows, error(1, .decode), error(min(4, rows), .decode), error(rows, .prompt))
+  }
+
+  /// The errors of the rows of an embedding, which are looked up.
+  private func lookups(
+    in weight: PackedWeight
+  ) -> (rows: Int, one: Double, few: Double, many: Double) {
+    let ids = Tensor(tokens.prefix(Self.observedRows).map(Int64.init))
+    let expected = weight.dequantized().cast(to: .f64).selecting(ids)
+    let error = Self.error(weight.rows(at: ids), expected)
+    return (Self.observedRows, error, error, error)
   }
 
   /// The length of the difference over that of the result.
@@ -150,22 +208,51 @@ public struct ModelVerification {
 
   // MARK: Runtime
 
-  private func runtime(_ progress: ProgressHandler) throws -> VerificationReport.Divergence {
-    var form = form
-    form.dtype = form.dtype ?? .f32
-    let model = try second.decoder(as: form)
-    var unpacked = form
-    unpacked.transform = Self.unpacked
-    let exact = try second.decoder(as: unpacked)
-    let caches = (model.makeCache(), exact.makeCache())
-    let count = min(decodedTokens, tokens.count)
-    return VerificationReport.Divergence(
-      tokens.prefix(count).enumerated().flatMap { place, token in
-        progress(Progress("reading token by token", completed: place, total: count))
-        let found = model.read([SequencePart(tokens: [token], cache: caches.0)], as: .decode)
-        let expected = exact.read([SequencePart(tokens: [token], cache: caches.1)], as: .decode)
-        return Divergences.between(expected.logits, found.logits)
-      })
+  private func runtime(_ progress: ProgressHandler) throws -> VerificationReport.Runtime {
+    var packed = form
+    packed.dtype = form.dtype ?? .f32
+    let model = try second.decoder(as: packed), exact = try second.decoder(as: unpackedForm)
+    let starts = (0..<Self.company).map { $0 * tokens.count / Self.company }
+    let most = min(decodedTokens, (tokens.count + Self.company - 1) / Self.company)
+    return VerificationReport.Runtime(
+      decode: .init(steps(model, exact, from: [0], min(decodedTokens, tokens.count), progress)),
+      company: .init(steps(model, exact, from: starts, most, progress)),
+      prompt: .init(prompts(model, exact, progress)))
+  }
+
+  /// Divergences where texts are read together, a token of each at a time.
+  private func steps(
+    _ model: MoEDecoder, _ exact: MoEDecoder, from starts: [Int], _ count: Int,
+    _ progress: ProgressHandler
+  ) -> [Double] {
+    let caches = starts.map { _ in (packed: model.makeCache(), exact: exact.makeCache()) }
+    return (0..<count).flatMap { place in
+      progress(Progress("reading token by token", completed: place, total: count))
+      let active = starts.indices.filter { starts[$0] + place < tokens.count }
+      func logits(_ model: MoEDecoder, _ cache: (Int) -> KeyValueCache) -> Tensor {
+        model.read(
+          active.map { SequencePart(tokens: [tokens[starts[$0] + place]], cache: cache($0)) },
+          as: .decode
+        ).logits
+      }
+      return Divergences.between(
+        logits(exact) { caches[$0].exact }, logits(model) { caches[$0].packed })
+    }
+  }
+
+  /// Divergences where windows are read as prompts, in company, up to as many tokens as one window has.
+  private func prompts(
+    _ model: MoEDecoder, _ exact: MoEDecoder, _ progress: ProgressHandler
+  ) -> [Double] {
+    let size = max(2, min(context, tokens.count) / Self.company)
+    let parts = stride(from: 0, to: tokens.count, by: size).prefix(Self.company).map {
+      $0..<min($0 + size, tokens.count)
+    }
+    progress(Progress("reading prompts", completed: 0, total: 1))
+    func logits(_ model: MoEDecoder) -> Tensor {
+      model.read(parts.map { part(of: model, $0) }, as: .prompt, lastOnly: false).logits
+    }
+    return Divergences.between(logits(exact), logits(model))
   }
 
   // MARK: Quantization
@@ -184,9 +271,7 @@ public struct ModelVerification {
   ) throws -> VerificationReport.Fidelity {
     var divergences: [Double] = []
     var (agreed, losses) = (0, (0.0, 0.0))
-    // Replayed experts are the same, which says nothing.
-    let layers = replaysRouting ? 0 : model.configuration.sparseLayers.count
-    var overlap = [Double](repeating: 0, count: layers)
+    var overlap = [Double](repeating: 0, count: model.configuration.sparseLayers.count)
     var scored = 0
     for window in windows() {
       progress(Progress("comparing scores", completed: window.lowerBound, total: tokens.count))
@@ -200,22 +285,23 @@ public struct ModelVerification {
       losses.1 += Divergences.loss(b.logits, Array(tokens[window]))
       scored += window.count - 1
       for (layer, pair) in zip(a.sparse, b.sparse).enumerated() where layer < overlap.count {
-        guard let share = Self.overlap(pair.0.routing, pair.1.routing) else {
+        guard let same = Self.overlap(pair.0.routing, pair.1.routing) else {
           overlap = []
           break
         }
-        overlap[layer] += share * Double(window.count)
+        overlap[layer] += same * Double(window.count)
       }
     }
     let positions = Double(divergences.count)
     // Texts that differ choose experts of their own, so they are not compared with replayed ones.
     let limit = replaysRouting ? 0 : generatedTokens
     let texts = limit > 0 ? generated(reference, model, progress) : 0
+    let perplexities = (perplexity(losses.0, scored), perplexity(losses.1, scored))
     return .init(
       divergence: .init(divergences), top1Agreement: Double(agreed) / positions,
-      routerOverlap: overlap.map { $0 / positions }, firstPerplexity: perplexity(losses.0, scored),
-      secondPerplexity: perplexity(losses.1, scored), greedyTokens: texts,
-      greedyLimit: limit, replaysRouting: replaysRouting)
+      routerOverlap: overlap.map { $0 / positions }, firstPerplexity: perplexities.0,
+      secondPerplexity: perplexities.1, greedyTokens: texts, greedyLimit: limit,
+      replaysRouting: replaysRouting, perplexityRatio: perplexities.1 / perplexities.0)
   }
 
   private func perplexity(_ loss: Double, _ count: Int) -> Double {
@@ -233,7 +319,7 @@ public struct ModelVerification {
     return chosen
   }
 
-  /// The share of a token's experts that are the same in both, mean over tokens; `nil` where experts choose.
+  /// The fraction of a token's experts that are the same in both, mean over tokens; `nil` where experts choose.
   private static func overlap(_ first: Routing, _ second: Routing) -> Double? {
     guard case .byToken(let a, let k) = first.choice, case .byToken(let b, k) = second.choice,
       a.count == b.count, !a.isEmpty
@@ -248,7 +334,7 @@ public struct ModelVerification {
   private func generated(
     _ first: MoEDecoder, _ second: MoEDecoder, _ progress: ProgressHandler
   ) -> Int {
-    let prompt = Array(tokens.prefix(min(32, tokens.count)))
+    let prompt = Array(tokens.prefix(Self.promptLength))
     func next(_ model: MoEDecoder, _ part: SequencePart, _ arithmetic: Arithmetic) -> Int {
       model.read([part], as: arithmetic).logits.argmax(axis: 1).array(of: Int.self)[0]
     }
@@ -272,21 +358,36 @@ public struct ModelVerification {
   // MARK: Bits
 
   /// Whether prompts and single tokens have the same bits in both models, as they run.
-  private func bits() throws -> Bool {
+  private func bits(_ progress: ProgressHandler) throws -> Bool {
     let models = [
       try first.decoder(as: WeightForm(dtype: form.dtype, activations: form.activations)),
       try second.decoder(as: form),
     ]
     guard models[0].dtype == models[1].dtype else { return false }
-    let count = min(context, tokens.count), written = min(decodedTokens, count)
-    let found = models.map { model in
-      let cache = model.makeCache()
-      let single = tokens.prefix(written).map {
-        model.read([SequencePart(tokens: [$0], cache: cache)], as: .decode).logits
-      }
-      let prompt = model.read([part(of: model, 0..<count)], as: .prompt, lastOnly: false).logits
-      return (single + [prompt]).map { $0.cast(to: .f32).array(of: Float.self).map(\.bitPattern) }
+    func isEqual(_ logits: (MoEDecoder) -> Tensor) -> Bool {
+      let found = models.map { logits($0).cast(to: .f32).array(of: Float.self).map(\.bitPattern) }
+      return found[0] == found[1]
     }
-    return found[0] == found[1]
+    let caches = models.map { $0.makeCache() }
+    for token in tokens.prefix(decodedTokens) {
+      let steps = zip(models, caches).map { model, cache in
+        model.read([SequencePart(tokens: [token], cache: cache)], as: .decode).logits
+      }
+      guard isEqual({ $0 === models[0] ? steps[0] : steps[1] }) else { return false }
+    }
+    return windows().allSatisfy { window in
+      progress(Progress("comparing bits", completed: window.lowerBound, total: tokens.count))
+      return isEqual { $0.read([part(of: $0, window)], as: .prompt, lastOnly: false).logits }
+    }
+  }
+}
+
+extension VerificationReport.Kernel {
+  /// Adds the errors of one more module, or of another use of it.
+  fileprivate mutating func add(_ errors: (rows: Int, one: Double, few: Double, many: Double)) {
+    let worst = VerificationReport.worst
+    modules = min(modules + 1, allModules)
+    rows = min(rows, errors.rows)
+    (one, few, many) = (worst(one, errors.one), worst(few, errors.few), worst(many, errors.many))
   }
 }

@@ -26,9 +26,22 @@ final class ObservedInputs {
     counts[name, default: 0] += part.size(0)
   }
 
-  /// The kept rows of a module, `[rows, inputs]`; `nil` if it never ran.
+  /// Whether all modules have as many rows as are kept.
+  var isComplete: Bool { weights.allSatisfy { counts[$0.name, default: 0] == limit } }
+
+  /// Rows of a module, `[rows, inputs]`: its own, and where those are too few, such as those of an expert that tokens
+  /// rarely choose, others' of the same width; `nil` if there are none.
   func inputs(of name: String) -> Tensor? {
-    rows[name].map { Tensor.concatenated($0, axis: 0) }
+    guard let width = weights.first(where: { $0.name == name })?.weight.shape[1] else { return nil }
+    var found = rows[name] ?? []
+    var missing = limit - counts[name, default: 0]
+    for (other, weight) in weights where missing > 0 && other != name && weight.shape[1] == width {
+      for part in rows[other] ?? [] where missing > 0 {
+        found.append(part[0..<min(missing, part.size(0))])
+        missing -= found[found.count - 1].size(0)
+      }
+    }
+    return found.isEmpty ? nil : Tensor.concatenated(found, axis: 0)
   }
 }
 

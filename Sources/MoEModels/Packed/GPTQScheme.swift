@@ -117,6 +117,12 @@ struct GPTQScheme: PackedScheme {
           "config.json says that it is symmetric, but its zeros are neither all \(middle) nor all \(middle - 1)"
         )
       }
+      let stored = first == middle ? Version.second : .first
+      if version != .planar, stored != version {
+        tensors.note(
+          "config.json says '\(version.rawValue)', but its symmetric zeros are those of '\(stored.rawValue)', and are read so"
+        )
+      }
       codes = codes.map { _ in middle }
     } else if version == .first {
       let mask = UInt8((1 << entry.bits) - 1)

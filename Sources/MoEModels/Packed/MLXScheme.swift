@@ -118,21 +118,14 @@ struct MLXScheme: PackedScheme {
   private func read(
     _ module: String, _ format: PackedFormat, _ shapes: [[Int]], in tensors: PackedTensors
   ) throws -> [PackedWeight] {
-    let (outputs, inputs) = (shapes[0][0], shapes[0][1])
     let isStacked = tensors.shape(module + ".weight")?.count == 3
-    let front = isStacked ? [shapes.count] : []
-    let words = front + [outputs, format.rowBytes(inputs: inputs) / 4]
-    let groups = front + [outputs, format.rowGroups(inputs: inputs)]
-    let types: Set<DType> = format.codes == .mxfp4 ? [.u8] : [.f32, .bf16, .f16]
-    let codes = try tensors.take(module + ".weight", words, [.u32])
-    let scales = try tensors.take(module + ".scales", groups, types)
-    let biases =
-      format.hasBiases ? try tensors.take(module + ".biases", groups, [scales.dtype]) : nil
+    let parts = try tensors.parts(
+      module, format, shapes[0], front: isStacked ? [shapes.count] : [])
     return try shapes.indices.map { place in
       func part(_ tensor: Tensor) -> Tensor { isStacked ? tensor[place] : tensor }
       return try tensors.weight(
-        module, format, shapes[place], codes: part(codes), scales: part(scales),
-        biases: biases.map(part))
+        module, format, shapes[place], codes: part(parts.codes), scales: part(parts.scales),
+        biases: parts.biases.map(part))
     }
   }
 

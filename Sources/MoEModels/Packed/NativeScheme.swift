@@ -63,14 +63,9 @@ struct NativeScheme: PackedScheme {
     _ module: String, _ shape: [Int], in tensors: PackedTensors
   ) throws -> PackedWeight? {
     guard let format = formats[module] else { return nil }
-    let words = format.rowBytes(inputs: shape[1]) / 4
-    let groups = [shape[0], format.rowGroups(inputs: shape[1])]
-    let codes = try tensors.take(module + ".weight", [shape[0], words], [.u32])
-    let types: Set<DType> = format.codes == .mxfp4 ? [.u8] : [.f32, .bf16, .f16]
-    let scales = try tensors.take(module + ".scales", groups, types)
-    let biases =
-      format.hasBiases ? try tensors.take(module + ".biases", groups, [scales.dtype]) : nil
-    return try tensors.weight(module, format, shape, codes: codes, scales: scales, biases: biases)
+    let parts = try tensors.parts(module, format, shape)
+    return try tensors.weight(
+      module, format, shape, codes: parts.codes, scales: parts.scales, biases: parts.biases)
   }
 
   func bits(_ module: String) -> Int? { formats[module]?.bits }

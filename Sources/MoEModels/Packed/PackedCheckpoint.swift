@@ -55,6 +55,13 @@ final class PackedCheckpoint: PartlyPackedSource {
     try scheme.weight(String(name.dropLast(".weight".count)), shape, in: tensors)
   }
 
+  /// What is remarkable about the weights that were read.
+  var notes: [String] {
+    tensors.notes.sorted { $0.key < $1.key }.map {
+      "\($0.key) (\(NumberText.counted($0.value, "module")))"
+    }
+  }
+
   /// Rejects tensors and settings that the model did not ask for.
   ///
   /// - Throws: ``ModelError``.

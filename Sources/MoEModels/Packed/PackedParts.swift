@@ -33,7 +33,7 @@ struct PackedParts {
 
   /// The group of the packed weight: larger ones are cut into several with equal scales.
   private var storedGroup: Int {
-    [128, 64, 32].first { group.isMultiple(of: $0) && (group > $0 || group == $0) } ?? 32
+    [128, 64, 32].first(where: group.isMultiple) ?? 32
   }
 
   /// The order of inputs that brings each group's together; `nil` if they are in order.

@@ -96,6 +96,8 @@ final class PackedTensors {
   let activations: ActivationPrecision
   let dtype: DType
   private(set) var used: Set<String> = []
+  /// What is remarkable about modules, with the number of those.
+  private(set) var notes: [String: Int] = [:]
 
   init(_ store: any TensorStore, activations: ActivationPrecision, dtype: DType) {
     (self.store, self.activations, self.dtype) = (store, activations, dtype)
@@ -126,7 +128,30 @@ final class PackedTensors {
     return try store.tensor(named: name)
   }
 
+  /// The parts of a packed weight as MLX names them: `weight`, `scales` and, for affine codes, `biases`.
+  ///
+  /// - Parameters:
+  ///   - module: The module that has them.
+  ///   - shape: Outputs and inputs.
+  ///   - front: Dimensions before those of one matrix.
+  /// - Throws: ``ModelError``.
+  func parts(
+    _ module: String, _ format: PackedFormat, _ shape: [Int], front: [Int] = []
+  ) throws -> (codes: Tensor, scales: Tensor, biases: Tensor?) {
+    let (outputs, inputs) = (shape[0], shape[1])
+    let words = front + [outputs, format.rowBytes(inputs: inputs) / 4]
+    let groups = front + [outputs, format.rowGroups(inputs: inputs)]
+    let types: Set<DType> = format.codes == .mxfp4 ? [.u8] : [.f32, .bf16, .f16]
+    let codes = try take(module + ".weight", words, [.u32])
+    let scales = try take(module + ".scales", groups, types)
+    let biases = format.hasBiases ? try take(module + ".biases", groups, [scales.dtype]) : nil
+    return (codes, scales, biases)
+  }
+
   func use(_ name: String) { used.insert(name) }
+
+  /// Notes something about one more module.
+  func note(_ text: String) { notes[text, default: 0] += 1 }
 
   /// A packed weight of parts that have been read.
   ///

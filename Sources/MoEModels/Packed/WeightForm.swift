@@ -11,15 +11,18 @@ public struct WeightForm {
   public var packing: WeightPacking?
   /// What to put in the place of a packed weight, by its name: to watch its products, or to compute others.
   public var transform: ((_ name: String, PackedWeight) -> any LinearWeight)?
+  /// Receives what is remarkable about packed weights: where a file contradicts its configuration, and how it was read.
+  public var note: (String) -> Void
 
   /// Chooses a form.
   public init(
     dtype: DType? = nil, activations: ActivationPrecision = .automatic,
     packing: WeightPacking? = nil,
-    transform: ((_ name: String, PackedWeight) -> any LinearWeight)? = nil
+    transform: ((_ name: String, PackedWeight) -> any LinearWeight)? = nil,
+    note: @escaping (String) -> Void = { _ in }
   ) {
     (self.dtype, self.activations, self.packing) = (dtype, activations, packing)
-    self.transform = transform
+    (self.transform, self.note) = (transform, note)
   }
 }
 
@@ -111,10 +114,13 @@ extension PackedWeight {
     _ weight: Tensor, to format: PackedFormat, _ rounding: PackedRounding, named name: String,
     scales: DType? = nil, activations: ActivationPrecision = .automatic, dtype: DType = .f32
   ) throws -> PackedWeight {
-    do {
+    do throws(PackedWeightError) {
       return try rounded(
         weight, to: format, rounding, scales: scales, activations: activations, dtype: dtype)
-    } catch { throw WeightRoundingError(name: name) }
+    } catch {
+      guard case .notFinite = error else { throw error }
+      throw WeightRoundingError(name: name)
+    }
   }
 }
 

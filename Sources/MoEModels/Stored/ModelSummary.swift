@@ -34,7 +34,7 @@ public struct ModelSummary: Hashable, Sendable {
   public var bytesByType: [String: Int]
   /// Properties of this kind of model.
   public var details: Details
-  /// Shares of the kinds of modules in a language model with quantized weights; `nil` for others.
+  /// What the kinds of modules of a language model take; `nil` for others.
   public var modules: [ModuleShare]?
   /// Problems of a model that can be opened nevertheless.
   public var warnings: [String]

@@ -53,9 +53,14 @@ extension StoredModel {
     }
     if stored == module.name { parts[stored] = found.filter { $0.hasSuffix(".bias") } }
     var bytes = 0
+    var groups: Int?
     for name in found where !name.hasSuffix(".bias") {
-      let part = tensors.header(named: name)
-      bytes += (part?.shape ?? []).reduce(part?.dtype?.byteSize ?? 0, *) / count
+      guard let part = tensors.header(named: name) else { continue }
+      let elements = part.shape.reduce(1, *) / count
+      bytes += elements * (part.dtype?.byteSize ?? 0)
+      if name.hasSuffix(".scales") || name.hasSuffix(".weight_scale") {
+        groups = max(1, elements / module.shape[0])
+      }
     }
     let type = header.dtype ?? .f32
     let elements = module.shape.reduce(1, *)
@@ -63,7 +68,8 @@ extension StoredModel {
       scheme.bits(module.name) ?? header.shape.reduce(type.byteSize * 8, *) / count / elements
     return WeightHeader(
       name: module.name + ".weight", shape: module.shape,
-      type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes)
+      type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes,
+      group: groups.map { (module.shape[1] + $0 - 1) / $0 })
   }
 
   /// The module that holds an expert's codes: itself, or the stack of all experts.

@@ -90,6 +90,7 @@ public struct StoredModel {
       tensors, scheme, dtype: form.dtype ?? .f32, activations: form.activations)
     let model = try decoder(source, form)
     try source.checkAllUsed()
+    source.notes.forEach(form.note)
     return model
   }
 
@@ -186,7 +187,10 @@ public struct StoredModel {
     /// Name of the type, in the file format's spelling.
     var type: String
     var bytes: Int
+    /// Inputs that share a scale, in packed weights.
+    var group: Int?
     var count: Int { shape.reduce(1, *) }
+    var format: String { type + (group.map { ", groups of \($0)" } ?? "") }
   }
 
   /// All weights of the architecture, and the names of tensors that are not part of it.

@@ -4,30 +4,59 @@ public import MoEEvaluation
 /// The page about two models that were compared.
 public struct VerificationPage {
   private let report: VerificationReport
+  private let judgements: [VerificationLimits.Judgement]
   private let names: (first: String, second: String)
+  private let text: String
 
   /// Prepares the page.
   ///
   /// - Parameters:
   ///   - report: What was found.
+  ///   - judgements: The figures beside their limits.
   ///   - first: Name of the model that was compared with.
   ///   - second: Name of the model that was judged.
-  public init(_ report: VerificationReport, first: String, second: String) {
-    (self.report, names) = (report, (first, second))
+  ///   - text: Name of the text.
+  public init(
+    _ report: VerificationReport, _ judgements: [VerificationLimits.Judgement], first: String,
+    second: String, text: String
+  ) {
+    (self.report, self.judgements, self.text) = (report, judgements, text)
+    names = (first, second)
   }
 
   /// The page.
   public var page: Page {
-    let fidelity = report.quantization
+    let failures = judgements.count { !$0.passes }
+    let verdict =
+      failures == 0 ? "all pass" : "\(NumberText.counted(failures, "figure")) above the limit"
+    let positions = report.quantization.divergence.positions
+    var sections = [
+      Page.Section("Figures and limits: \(verdict)", [.table(limits)]),
+      Page.Section("Quantization: what fewer bits did", [.table(quantization)] + overlap),
+    ]
+    if let runtime = report.runtime {
+      sections.append(
+        Page.Section(
+          "Runtime and kernel: how exactly it is computed",
+          [.table(table(runtime)), .table(kernel)]
+        ))
+    }
     return Page(
       "\(names.second) beside \(names.first)",
       summary:
-        "\(NumberText.counted(fidelity.divergence.positions, "position")); divergences are in nats per position",
-      sections: [
-        Page.Section("Quantization: what fewer bits did", [.table(quantization)] + overlap),
-        Page.Section(
-          "Runtime and kernel: how exactly it is computed", [.table(runtime), .table(kernel)]),
-      ], footer: Page.allNumbers)
+        "\(NumberText.counted(positions, "position")) of \(text); \(verdict); divergences are in nats per position",
+      sections: sections, footer: Page.allNumbers)
+  }
+
+  private var limits: Table {
+    Table(
+      ["figure", "value", "limit", "verdict"],
+      judgements.map {
+        [
+          $0.figure, $0.value.map { NumberText.short($0) } ?? "not a number",
+          NumberText.short($0.limit), $0.passes ? "passes" : "fails",
+        ]
+      })
   }
 
   private var quantization: Table {
@@ -36,38 +65,49 @@ public struct VerificationPage {
       ["figure", "value"],
       [
         ["divergence, mean", NumberText.short(divergence.mean)],
-        ["divergence, 99 % of positions", NumberText.short(divergence.percentile99)],
-        ["divergence, 99.9 % of positions", NumberText.short(divergence.percentile999)],
+        ["divergence, 99 % of positions", Self.short(divergence.percentile99)],
+        ["divergence, 99.9 % of positions", Self.short(divergence.percentile999)],
         ["same most likely token", NumberText.pagePercent(fidelity.top1Agreement)],
         ["perplexity of \(names.first)", NumberText.fixed(fidelity.firstPerplexity, 4)],
         ["perplexity of \(names.second)", NumberText.fixed(fidelity.secondPerplexity, 4)],
         ["ratio of perplexities", NumberText.fixed(fidelity.perplexityRatio, 4)],
-        ["equal greedy tokens", "\(fidelity.greedyTokens) of \(fidelity.greedyLimit)"],
-      ])
+      ]
+        + (fidelity.greedyLimit > 0
+          ? [["equal greedy tokens", "\(fidelity.greedyTokens) of \(fidelity.greedyLimit)"]] : []))
+  }
+
+  private static func short(_ value: Double?) -> String {
+    value.map { NumberText.short($0) } ?? "too few positions"
   }
 
   private var overlap: [Page.Block] {
-    let shares = report.quantization.routerOverlap
-    guard !shares.isEmpty else { return [] }
+    let fractions = report.quantization.routerOverlap
+    guard !fractions.isEmpty else { return [] }
     let chart = LineChart(
-      [.init("experts that both choose", shares.enumerated().map { (x: Double($0), y: $1) })],
-      xTitle: "sparse layer", yTitle: "share")
+      [.init("experts that both choose", fractions.enumerated().map { (x: Double($0), y: $1) })],
+      xTitle: "sparse layer", yTitle: "fraction")
     let note =
       report.quantization.replaysRouting
-      ? "The second model used the experts of the first."
+      ? "The second model used the experts that the first chose."
       : "1 means that all tokens choose the same experts."
     return [.figures([chart.figure("Experts that both choose, by layer", note: note)])]
   }
 
-  private var runtime: Table {
-    let rows = report.runtime.map { divergence in
+  private func table(_ runtime: VerificationReport.Runtime) -> Table {
+    Table(
       [
-        ["divergence, mean", NumberText.short(divergence.mean)],
-        ["divergence, largest", NumberText.short(divergence.largest)],
-        ["positions, one by one", "\(divergence.positions)"],
-      ]
-    }
-    return Table(["packed weights beside their own numbers in f32", "value"], rows ?? [])
+        "packed weights beside their own numbers in f32", "divergence, mean", "largest",
+        "positions",
+      ],
+      [
+        ("token by token", runtime.decode), ("with other texts", runtime.company),
+        ("as prompts", runtime.prompt),
+      ].map { name, divergence in
+        [
+          name, NumberText.short(divergence.mean), NumberText.short(divergence.largest),
+          "\(divergence.positions)",
+        ]
+      })
   }
 
   private var kernel: Table {
@@ -75,7 +115,8 @@ public struct VerificationPage {
       ["relative error of products", "modules", "one row", "few rows", "many rows"],
       report.kernel.map {
         [
-          $0.format, "\($0.modules)", NumberText.short($0.one), NumberText.short($0.few),
+          $0.format, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
+          NumberText.short($0.few),
           NumberText.short($0.many),
         ]
       })

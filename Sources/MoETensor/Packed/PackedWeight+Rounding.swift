@@ -10,13 +10,16 @@ public enum PackedRounding: String, Hashable, Codable, Sendable, CaseIterable {
 }
 
 extension PackedWeight {
+  /// The type of scales where none is asked for: that of the weight, f32 for f64.
+  public static func scaleType(for weight: DType) -> DType { weight == .f64 ? .f32 : weight }
+
   /// Rounds a dense weight, every number by itself.
   ///
   /// - Parameters:
-  ///   - weight: A matrix on the CPU, f32, bf16 or f16, finite.
+  ///   - weight: A matrix on the CPU, f64, f32, bf16 or f16, finite.
   ///   - format: Affine or symmetric.
   ///   - rounding: The rule; MLX has one for affine codes only.
-  ///   - scales: The type of scales and biases; `nil` for that of the weight.
+  ///   - scales: The type of scales and biases, f32, bf16 or f16; `nil` for ``scaleType(for:)``.
   ///   - activations: How the numbers that it meets are rounded in text generation.
   ///   - dtype: The type of a model's other numbers.
   /// - Returns: The packed weight.
@@ -29,7 +32,7 @@ extension PackedWeight {
     precondition(
       format.codes == .affine || format.codes == .symmetric && rounding == .nearest,
       "\(format) cannot be rounded by the rule '\(rounding.rawValue)'")
-    let type = scales ?? weight.dtype
+    let type = scales ?? scaleType(for: weight.dtype)
     let source = (weight.dtype == .bf16 ? weight : weight.cast(to: .f32)).contiguous()
     let (outputs, inputs) = (weight.size(0), weight.size(1))
     let words = format.rowBytes(inputs: inputs) / 4, groups = format.rowGroups(inputs: inputs)

@@ -43,11 +43,15 @@ struct MeasurePerplexity: ParsableCommand {
 
   func run() throws {
     let content = try readText(text.path)
-    let (model, tokenizer) = try arguments.open()
-    let window = context ?? min(2048, model.configuration.contextLength)
+    var (tokens, window) = ([Int](), 0)
+    let (model, tokenizer) = try arguments.open {
+      tokens = $1.encode(content)
+      window = context ?? min(2048, $0.configuration.contextLength)
+      try Perplexity.check(
+        $0.configuration, tokens: tokens, context: window, stride: stride ?? window)
+    }
     let progress = ProgressLine()
     defer { progress.end() }
-    let tokens = tokenizer.encode(content)
     let result = try Perplexity.measure(
       model, tokens: tokens, bytes: content.utf8.count,
       byteCounts: tokenizer.byteCounts(of: tokens), context: window, stride: stride ?? window,

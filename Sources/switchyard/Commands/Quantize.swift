@@ -53,22 +53,30 @@ struct Quantize: ParsableCommand {
       throw ValidationError("--group-size is \(groupSize); it must be 32, 64 or 128.")
     }
     try BitMap.check(bits, flag: "--bits")
+    // A file is read later.
+    let isSymmetric = bits.split(separator: ",").contains { $0.hasSuffix("s") }
+    guard rounding == .nearest || !isSymmetric || bits.hasSuffix(".json") else {
+      throw ValidationError(Self.noSymmetricMLX)
+    }
     guard scales != .f64 else { throw ValidationError("--scales must be f32, bf16 or f16.") }
   }
+
+  private static let noSymmetricMLX =
+    "--rounding mlx goes with codes that have biases only; leave out the 's' of --bits, or take nearest."
 
   /// What `--json` prints.
   private struct Report: Encodable {
     struct Kind: Encodable {
       var kind: String
       var format: String
-      var modules: Int
-      var weights: Int
+      var modules: Int?
+      var weights: Int?
       var bytes: Int
     }
     var method: String
     var kinds: [Kind]
     var notes: [String]
-    var bytes: Int?
+    var bytes: Int
     var out: String?
   }
 
@@ -85,34 +93,35 @@ struct Quantize: ParsableCommand {
         key: "--rounding", value: "mlx",
         expected: "nearest for symmetric codes, which MLX does not have")
     }
-    let type = try stored.storedType()
-    var report = Report(
-      method: method.rawValue, kinds: kinds(plan, stored: type), notes: plan.notes, bytes: nil,
-      out: out?.path.string)
+    let quantizer = try ModelQuantizer(
+      stored, plan, RoundToNearest(rounding.rule, scales: scales?.dtype),
+      named: rounding == .nearest ? method.rawValue : "\(method.rawValue)-\(rounding.rawValue)")
+    let contents = try quantizer.contents()
     if let out, !dryRun {
       let progress = ProgressLine()
       defer { progress.end() }
-      report.bytes = try ModelQuantizer(
-        stored, plan, RoundToNearest(rounding.rule, scales: scales?.dtype),
-        named: rounding == .nearest ? method.rawValue : "\(method.rawValue)-\(rounding.rawValue)"
-      ).write(to: out.path, progress: progress.show).bytes
+      try quantizer.write(to: out.path, progress: progress.show)
     }
+    let report = Report(
+      method: method.rawValue, kinds: kinds(plan, contents), notes: plan.notes,
+      bytes: contents.bytes.bytes, out: dryRun ? nil : out?.path.string)
     try json ? Output.json(report) : show(report)
   }
 
-  private func kinds(_ plan: QuantizationPlan, stored: DType) -> [Report.Kind] {
-    let scale = (scales?.dtype ?? stored).byteSize
+  private func kinds(
+    _ plan: QuantizationPlan, _ contents: ModelQuantizer.Contents
+  ) -> [Report.Kind] {
     var found: [Report.Kind] = []
+    var others = contents.weights
     for module in plan.modules {
       let format = module.format.map { "\($0)" } ?? "as it is"
       let weights = module.shape.reduce(1, *)
-      let bytes =
-        module.format?.bytes(shape: module.shape, scale: scale) ?? weights * stored.byteSize
+      let bytes = others.removeValue(forKey: module.name + ".weight") ?? 0
       if let place = found.firstIndex(where: {
         $0.kind == module.kind.rawValue && $0.format == format
       }) {
-        found[place].modules += 1
-        found[place].weights += weights
+        found[place].modules = (found[place].modules ?? 0) + 1
+        found[place].weights = (found[place].weights ?? 0) + weights
         found[place].bytes += bytes
       } else {
         found.append(
@@ -120,23 +129,27 @@ struct Quantize: ParsableCommand {
             kind: module.kind.rawValue, format: format, modules: 1, weights: weights, bytes: bytes))
       }
     }
-    return found
+    let rest = others.values.reduce(0, +)
+    return found + [
+      .init(
+        kind: ModuleKind.other.rawValue, format: "as it is", modules: others.count, weights: nil,
+        bytes: rest),
+      .init(kind: "gaps", format: "experts begin on pages", bytes: contents.gaps),
+    ]
   }
 
   private func show(_ report: Report) {
     let rows = report.kinds.map { kind in
       [
-        kind.kind, kind.format, "\(kind.modules)", NumberText.amount(kind.weights),
-        "\(ByteCount(kind.bytes))",
+        kind.kind, kind.format, kind.modules.map { "\($0)" } ?? "",
+        kind.weights.map { NumberText.amount($0) } ?? "", "\(ByteCount(kind.bytes))",
       ]
     }
     Output.line(
       TextTable(header: ["kind", "format", "modules", "weights", "bytes"], rows: rows).text)
-    Output.line("in all  \(ByteCount(report.kinds.reduce(0) { $0 + $1.bytes }))")
+    Output.line("in all  \(ByteCount(report.bytes))")
     for note in report.notes { Output.line("note: \(note)") }
-    if let bytes = report.bytes, let out = report.out {
-      Output.line("\(ByteCount(bytes)) of weights in \(out)")
-    }
+    if let out = report.out { Output.line("written to \(out)") }
   }
 }
 

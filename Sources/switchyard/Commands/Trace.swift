@@ -18,6 +18,7 @@ struct Trace: WritesFiles {
       """)
 
   @OptionGroup var arguments: ModelArguments
+  @OptionGroup var rounding: RoundingOption
   @OptionGroup var texts: TextOptions
   @Option(help: "Trace to write.", completion: .file(extensions: ["safetensors"])) var out:
     PathArgument
@@ -47,7 +48,8 @@ struct Trace: WritesFiles {
     defer { progress.end() }
     let tokens = try SettingError.renaming(TextOptions.flags) {
       try recording.record(
-        arguments.model.path, as: { try arguments.form(of: $0, progress) }, to: out.path,
+        arguments.model.path,
+        as: { try arguments.form(of: $0, activations: rounding.precision, progress) }, to: out.path,
         progress: progress.show)
     }
     progress.end()

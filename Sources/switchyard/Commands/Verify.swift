@@ -13,9 +13,10 @@ struct Verify: WritesFiles {
     discussion: """
       Three figures are kept apart, because they have different causes:
 
-        kernel        the error of packed products beside f32 products of the numbers that the codes stand for, on \
+        kernel        the error of packed products beside products in f64 of the numbers that the codes stand for, on \
       inputs from the text: for one row and few rows, as text is generated, and for many rows, as prompts are read
-        runtime       the divergence of the packed model from the same numbers in f32, token by token
+        runtime       the divergence of the packed model from the same numbers in f32: token by token, with other \
+      texts in company, and as a prompt
         quantization  the divergence of the second model from the first, both in f32, with the agreement of the most \
       likely tokens and of the experts, perplexities, and the first difference of greedy texts
 
@@ -29,14 +30,22 @@ struct Verify: WritesFiles {
       """)
 
   @OptionGroup var arguments: ModelArguments
+  @OptionGroup var rounding: RoundingOption
   @Argument(
     help: "The model that is judged: another folder, run or GGUF file.", completion: .file())
   var other: PathArgument?
   @Option(help: "File with the text, UTF-8.", completion: .file()) var text: PathArgument
   @Option(help: "Tokens of the text that are compared.") var tokens = 2_048
-  @Option(help: "Tokens that are read together.") var context = 256
-  @Option(help: "Tokens that are read one by one for the runtime's figure.") var decode = 64
-  @Option(help: "Tokens that both generate greedily.") var generate = 64
+  @Option(help: "Tokens that are read together (default: 256, or what the models read at most).")
+  var context: Int?
+  @Option(
+    help: "Tokens that are read one by one for the runtime's figure (default: 64, or the context).")
+  var decode: Int?
+  @Option(
+    help:
+      "Tokens that both generate greedily after the first 32 of the text (default: 64, or what the context leaves)."
+  )
+  var generate: Int?
   @Flag(help: "Demand that all scores are equal bit by bit, as the models run.") var bits = false
   @Option(help: "replay makes the second model use the experts that the first chose.")
   var routing = RoutingName.own
@@ -45,14 +54,17 @@ struct Verify: WritesFiles {
       "Largest relative error of products of one and few rows that passes (default: 1e-4; 0.03 where numbers have 8 bits)."
   )
   var maxKernelError: Double?
-  @Option(help: "Largest relative error of products of many rows that passes.") var maxPromptError =
-    0.02
+  @Option(help: "Largest relative error of products of many rows that passes.")
+  var maxPromptError = VerificationLimits().promptError
   @Option(
     help:
-      "Largest mean divergence of the runtime that passes (default: 1e-5; 0.01 where numbers have 8 bits)."
+      "Largest mean divergence of the runtime that passes, as text is generated (default: 1e-5; 0.01 where numbers have 8 bits, or --dtype fewer than 32)."
   )
   var maxRuntimeDivergence: Double?
-  @Option(help: "Largest mean divergence of the second model that passes.") var maxDivergence = 0.1
+  @Option(help: "Largest mean divergence of the runtime that passes, as prompts are read.")
+  var maxPromptDivergence = VerificationLimits().promptDivergence
+  @Option(help: "Largest mean divergence of the second model that passes.")
+  var maxDivergence = VerificationLimits().divergence
   @Option(help: "Write an HTML page.", completion: .file()) var html: PathArgument?
   @OptionGroup var files: OverwriteOption
   @Flag(help: "Print one JSON object instead of text.") var json = false
@@ -66,16 +78,24 @@ struct Verify: WritesFiles {
       throw ValidationError("name another model, or give --quantize.")
     }
     for (name, value, least) in [
-      ("--tokens", tokens, 8), ("--context", context, 2), ("--decode", decode, 1),
-      ("--generate", generate, 0),
+      ("--tokens", tokens, 8), ("--context", context ?? 2, 2), ("--decode", decode ?? 1, 1),
+      ("--generate", generate ?? 0, 0),
     ] where value < least { throw ValidationError("\(name) must be at least \(least).") }
+    for (name, limit) in [
+      ("--max-kernel-error", maxKernelError ?? 0), ("--max-prompt-error", maxPromptError),
+      ("--max-runtime-divergence", maxRuntimeDivergence ?? 0),
+      ("--max-prompt-divergence", maxPromptDivergence), ("--max-divergence", maxDivergence),
+    ] where !(limit >= 0 && limit.isFinite) {
+      throw ValidationError("\(name) is \(limit); it must be a number of at least 0.")
+    }
   }
 
   /// What `--json` prints.
   private struct Answer: Encodable {
-    /// Absent if a figure is not a number, which JSON cannot hold; then it is among the failures.
+    /// Absent if a figure is not a number, which JSON cannot hold; then a judgement says so.
     var report: VerificationReport?
-    var failures: [String]
+    var judgements: [VerificationLimits.Judgement]
+    var passes: Bool
   }
 
   func run() throws {
@@ -83,91 +103,78 @@ struct Verify: WritesFiles {
       html?.path, inputs: [arguments.model.path, text.path] + (other.map { [$0.path] } ?? []))
     let content = try readText(text.path)
     arguments.engine.apply()
+    for path in [arguments.model.path] + (other.map { [$0.path] } ?? []) {
+      Output.warn(ofFilesAt: path)
+    }
     let first = try StoredModel(arguments.model.path)
     let second = try other.map { try StoredModel($0.path) } ?? first
+    let ids = try first.checkedTokenizer().encode(content)
+    if other != nil, try second.checkedTokenizer().encode(content) != ids {
+      throw ModelVerification.Failure.otherTokenizer
+    }
     let progress = ProgressLine()
     defer { progress.end() }
-    let ids = try first.checkedTokenizer().encode(content)
-    var verification = ModelVerification(
-      first, second, as: try arguments.form(of: second, progress), tokens: Array(ids.prefix(tokens))
-    )
-    verification.context = min(
-      context, first.configuration.contextLength, second.configuration.contextLength)
-    verification.decodedTokens = min(decode, verification.context)
-    verification.generatedTokens = generate
-    verification.comparesBits = bits
-    verification.replaysRouting = routing == .replay
-    let report = try verification.run(progress: progress.show)
+    let form = try arguments.form(of: second, activations: rounding.precision, progress)
+    let report = try verification(first, second, form, ids).run(progress: progress.show)
     progress.end()
-    let failures = limits(report).failures(of: report)
+    let isCoarse = form.dtype.map { $0.byteSize < 4 } ?? false
+    let judgements = limits.judgements(of: report, isCoarse: isCoarse)
     if let html {
       try VerificationPage(
-        report, first: name(first.path), second: other == nil ? "quantized" : name(second.path)
+        report, judgements, first: name(first.path),
+        second: other == nil ? "quantized" : name(second.path),
+        text: text.path.lastComponent?.string ?? text.path.string
       ).page.write(to: html.path)
     }
+    let failures = judgements.filter { !$0.passes }
     if json {
       let isNumber = (try? JSONText.pretty(report)) != nil
-      try Output.json(Answer(report: isNumber ? report : nil, failures: failures))
+      try Output.json(
+        Answer(
+          report: isNumber ? report : nil, judgements: judgements, passes: failures.isEmpty))
     } else {
-      show(report)
+      show(report, judgements)
     }
     if !failures.isEmpty {
-      throw VerificationFailed(description: failures.joined(separator: "; "))
+      throw VerificationFailed(description: failures.map(\.problem).joined(separator: "; "))
     }
+  }
+
+  private func verification(
+    _ first: StoredModel, _ second: StoredModel, _ form: WeightForm, _ ids: [Int]
+  ) -> ModelVerification {
+    var verification = ModelVerification(
+      first, second, as: form, tokens: Array(ids.prefix(tokens)))
+    verification.context = context ?? verification.context
+    verification.decodedTokens = decode ?? min(64, verification.context)
+    verification.generatedTokens = generate ?? verification.generatedTokens
+    verification.comparesBits = bits
+    verification.replaysRouting = routing == .replay
+    return verification
   }
 
   private func name(_ path: FilePath) -> String { path.lastComponent?.string ?? path.string }
 
-  private func limits(_ report: VerificationReport) -> VerificationLimits {
-    let isCoarse = report.kernel.contains { $0.roundedBits == 8 }
-    return VerificationLimits(
-      kernelError: maxKernelError ?? 1e-4, coarseKernelError: maxKernelError ?? 0.03,
-      promptError: maxPromptError,
-      runtimeDivergence: maxRuntimeDivergence ?? (isCoarse ? 0.01 : 1e-5), divergence: maxDivergence
-    )
+  private var limits: VerificationLimits {
+    var limits = VerificationLimits()
+    if let maxKernelError {
+      (limits.kernelError, limits.coarseKernelError) = (maxKernelError, maxKernelError)
+    }
+    if let maxRuntimeDivergence {
+      limits.runtimeDivergence = maxRuntimeDivergence
+      limits.coarseRuntimeDivergence = maxRuntimeDivergence
+    }
+    limits.promptError = maxPromptError
+    limits.promptDivergence = maxPromptDivergence
+    limits.divergence = maxDivergence
+    return limits
   }
 
-  private func show(_ report: VerificationReport) {
-    if !report.kernel.isEmpty {
-      Output.line(
-        TextTable(
-          header: ["kernel", "modules", "one row", "few rows", "many rows"],
-          rows: report.kernel.map {
-            [
-              $0.format, "\($0.modules)", NumberText.short($0.one), NumberText.short($0.few),
-              NumberText.short($0.many),
-            ]
-          }
-        ).text)
-    }
-    if let runtime = report.runtime {
-      Output.line("runtime        \(line(runtime))")
-    }
-    let fidelity = report.quantization
-    Output.line("quantization   \(line(fidelity.divergence))")
-    Output.line("top-1 agreement  \(NumberText.percent(fidelity.top1Agreement))")
-    if let least = fidelity.routerOverlap.min() {
-      let mean = fidelity.routerOverlap.reduce(0, +) / Double(fidelity.routerOverlap.count)
-      Output.line(
-        "same experts     \(NumberText.percent(mean)), \(NumberText.percent(least)) in the worst layer"
-      )
-    }
-    Output.line(
-      "perplexity       \(NumberText.fixed(fidelity.firstPerplexity, 4)), then \(NumberText.fixed(fidelity.secondPerplexity, 4)): \(NumberText.fixed(fidelity.perplexityRatio, 4)) times"
-    )
-    if fidelity.replaysRouting { Output.line("routing          the experts of the first model") }
-    if fidelity.greedyLimit > 0 {
-      Output.line(
-        "greedy text      \(fidelity.greedyTokens) of \(fidelity.greedyLimit) tokens are equal")
-    }
-    if let same = report.sameBits {
-      Output.line("bits             \(same ? "equal" : "not equal")")
-    }
+  private func show(
+    _ report: VerificationReport, _ judgements: [VerificationLimits.Judgement]
+  ) {
+    for line in VerificationText(report, judgements).lines { Output.line(line) }
     if let html { Output.line("figures in \(html.path)") }
-  }
-
-  private func line(_ divergence: VerificationReport.Divergence) -> String {
-    "divergence \(NumberText.short(divergence.mean)), 99 % \(NumberText.short(divergence.percentile99)), 99.9 % \(NumberText.short(divergence.percentile999)), of \(divergence.positions)"
   }
 }
 

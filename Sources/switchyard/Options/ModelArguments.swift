@@ -19,33 +19,42 @@ struct ModelArguments: ParsableArguments {
   @OptionGroup var engine: EngineOptions
 
   /// Opens the model and its tokenizer, which must belong together.
-  func open() throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
+  ///
+  /// - Parameters:
+  ///   - activations: How generation rounds what packed weights meet.
+  ///   - check: Looks at the model and its tokenizer before weights are read, which may take long.
+  func open(
+    activations: ActivationPrecision = .automatic,
+    checking check: (StoredModel, Tokenizer) throws -> Void = { _, _ in }
+  ) throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
     engine.apply()
     Output.warn(ofFilesAt: model.path)
     let model = try StoredModel(model.path)
     let tokenizer = try model.checkedTokenizer()
+    try check(model, tokenizer)
     let progress = ProgressLine()
     defer { progress.end() }
-    return (try model.decoder(as: form(of: model, progress)), tokenizer)
+    let form = try form(of: model, activations: activations, progress)
+    return (try model.decoder(as: form), tokenizer)
   }
 
   /// In which form the weights are opened.
-  func form(of model: StoredModel, _ progress: ProgressLine) throws -> WeightForm {
-    try quantization.form(dtype: dtype?.dtype, progress) { try model.linearModules() }
+  func form(
+    of model: StoredModel, activations: ActivationPrecision = .automatic, _ progress: ProgressLine
+  ) throws -> WeightForm {
+    var form = try quantization.form(dtype: dtype?.dtype, progress) { try model.linearModules() }
+    form.activations = activations
+    return form
   }
 }
 
-/// Which weights are quantized while they are read, and how their products are computed.
+/// Which weights are quantized while they are read.
 struct QuantizationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Quantize dense weights while they are read: bits of the experts, such as 4, or bits by kind, such as attention=8,experts=3, or a JSON file with rules; see 'switchyard help quantize'.",
       valueName: "bits")
   ) var quantize: String?
-  @Option(
-    help:
-      "How generation rounds the numbers that quantized weights meet: auto (16 bits, 8 for weights of 2 and 3), exact (16) or int8."
-  ) var activations = ActivationsName.auto
 
   func validate() throws {
     if let quantize { try BitMap.check(quantize, flag: "--quantize") }
@@ -68,8 +77,20 @@ struct QuantizationOptions: ParsableArguments {
       for note in plan.notes { Output.message("note: \(note)") }
       return WeightPacking(plan.formats, progress: progress.show)
     }
-    return WeightForm(dtype: dtype, activations: activations.precision, packing: packing)
+    return WeightForm(
+      dtype: dtype, packing: packing,
+      note: { Output.message("note: \($0)") })
   }
+}
+
+/// How text generation computes products of quantized weights.
+struct RoundingOption: ParsableArguments {
+  @Option(
+    help:
+      "How generation rounds the numbers that quantized weights meet: auto (16 bits, 8 for weights of 2 and 3), exact (16) or int8."
+  ) var activations = ActivationsName.auto
+
+  var precision: ActivationPrecision { activations.precision }
 }
 
 /// How generation rounds the numbers that quantized weights meet.

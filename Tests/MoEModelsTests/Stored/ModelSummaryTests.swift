@@ -18,8 +18,8 @@ struct ModelSummaryTests {
     #expect(
       try keys(summary) == [
         "activeParameters", "bytes", "bytesByType", "contextLength", "experts", "expertsPerToken",
-        "family", "hiddenSize", "layers", "parameters", "sparseLayers", "vocabularySize",
-        "warnings",
+        "family", "hiddenSize", "layers", "modules", "parameters", "sparseLayers",
+        "vocabularySize", "warnings",
       ])
     let again = try JSONDecoder().decode(ModelSummary.self, from: JSONEncoder().encode(summary))
     #expect(again == summary && summary.decoder?.tokenizerSize == nil)
@@ -27,7 +27,9 @@ struct ModelSummaryTests {
     #expect(
       lines == [
         "family       ", "parameters   ", "layers       ", "experts      ", "hidden size  ",
-        "vocabulary   ", "context      ", "weights      ", "tokenizer    ", "warning      ",
+        "vocabulary   ", "context      ", "weights      ", "embedding    ", "attention    ",
+        "router       ", "experts      ", "head         ", "other        ", "all          ",
+        "tokenizer    ", "warning      ",
       ])
   }
 

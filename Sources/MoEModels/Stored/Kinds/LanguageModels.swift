@@ -31,9 +31,7 @@ public enum LanguageModels: ModelKind {
     details.tokenizerSize = try? tokenizer.get()
     var summary = ModelSummary(
       family: c.family, details: details, weights: inventory.weights, idle: idle(c))
-    if model.isPacked {
-      summary.modules = ModuleShare.all(inventory.weights, c, names: model.names)
-    }
+    summary.modules = ModuleShare.all(inventory.weights, c, names: model.names)
     summary.warn(ofUnused: inventory.unused)
     if let text = SafetensorsCheckpoint.indexWarning(in: model.path) {
       summary.warnings.append(text)

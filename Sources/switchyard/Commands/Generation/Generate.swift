@@ -26,6 +26,7 @@ struct Generate: ParsableCommand {
       """)
 
   @OptionGroup var arguments: ModelArguments
+  @OptionGroup var rounding: RoundingOption
   @Option(help: "The text to continue; - reads it from standard input, without its last line end.")
   var prompt: String?
   @Option(
@@ -132,7 +133,7 @@ struct Generate: ParsableCommand {
     guard !list.prompts.isEmpty else {
       throw TextError(path: path, problem: "has no prompts; write one on each line")
     }
-    let (model, tokenizer) = try arguments.open()
+    let (model, tokenizer) = try arguments.open(activations: rounding.precision)
     // Only now may a file be replaced.
     let records = try RecordFile(out?.path, resumes: resume)
     let missing = try list.prompts.filter { prompt in
@@ -169,15 +170,17 @@ struct Generate: ParsableCommand {
   // MARK: One prompt
 
   private func continueOne() throws {
-    let (model, tokenizer) = try arguments.open()
     let text = try readPrompt()
-    let tokens = tokenizer.encode(text)
-    let context = model.configuration.contextLength
-    guard 1..<context ~= tokens.count else {
-      throw TextError(
-        path: "the prompt",
-        problem:
-          "has \(counted(tokens.count, "token")), but must have 1 to \(context - 1) for this model")
+    var (tokens, context) = ([Int](), 0)
+    let (model, tokenizer) = try arguments.open(activations: rounding.precision) {
+      (tokens, context) = ($1.encode(text), $0.configuration.contextLength)
+      guard 1..<context ~= tokens.count else {
+        throw TextError(
+          path: "the prompt",
+          problem:
+            "has \(counted(tokens.count, "token")), but must have 1 to \(context - 1) for this model"
+        )
+      }
     }
     let batch = TextBatch(
       model, tokenCount: tokenizer.vocabularyCount, chunk: chunk,
