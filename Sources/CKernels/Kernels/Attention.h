@@ -6,14 +6,8 @@
 #ifndef CKERNELS_ATTENTION_H
 #define CKERNELS_ATTENTION_H
 
-#include "Activation.h"
-#include "CKernels.h"
+#include "AttentionAlone.h"
 #include "Tile.h"
-
-enum {
-  /// Keys per block; even, because bf16 values are processed in pairs.
-  KEYS = 64,
-};
 
 /// The state of one block of queries while it passes over the keys.
 typedef struct {
@@ -41,11 +35,6 @@ INLINE mask seeing(const ckernels_attention *work, size_t position, int v, size_
 /// Whether all queries from `position` on see all of `count` keys.
 INLINE bool all_see(const ckernels_attention *work, size_t position, size_t first, size_t count) {
   return work->sees_all || (first + count <= position + 1 && !work->window);
-}
-
-/// The first key that any query from `position` on sees.
-INLINE size_t first_key(const ckernels_attention *work, size_t position) {
-  return work->window && position + 1 > work->window ? position + 1 - work->window : 0;
 }
 
 /// Replaces scores by exp(score − largest so far), and rescales the earlier sums to the new
@@ -205,11 +194,19 @@ static void attention_of_block(const ckernels_attention *work, size_t index, voi
   block.answer = block.scores + KEYS * LANES;
   block.pairs = (word *)block.answer + work->width * LANES;
   const size_t query = row * work->query_batch + head * work->query_head + first_query * work->query_step;
+  const size_t result = (row * work->queries + first_query) * work->heads * work->width + head * work->width;
+  const size_t log_sum = (row * work->heads + head) * work->queries + first_query;
+  if (kind == F32 && count == 1) {
+    const lone_query alone = {work, (const float *)work->query + query, block.keys, block.values, block.position};
+    attend_alone(&alone, block.scores, block.answer, (float *)work->result + result,
+                 work->log_sums ? work->log_sums + log_sum : NULL);
+    return;
+  }
   begin(&block, unit_at(kind, work->query, units(kind, query)), count);
   attend_to_all(&block, work->sees_all ? work->keys : block.position + count);
-  store_answers(&block, count, (row * work->queries + first_query) * work->heads * work->width + head * work->width);
+  store_answers(&block, count, result);
   for (size_t i = 0; i < count && work->log_sums; ++i)
-    work->log_sums[(row * work->heads + head) * work->queries + first_query + i] =
+    work->log_sums[log_sum + i] =
         block.largest[i / WIDTH][i % WIDTH] + __builtin_logf(block.sum[i / WIDTH][i % WIDTH]);
 }
 

@@ -31,7 +31,11 @@ typedef uint16_t plane __attribute__((ext_vector_type(2 * WIDTH)));
 #endif
 
 /// Planes of a chunk.
-INLINE int planes_of(int bits) { return (MULTIPLIES_BYTES ? 8 : 16) % bits ? 1 : (MULTIPLIES_BYTES ? 8 : 16) / bits; }
+INLINE int planes_of(int bits) {
+  const int unit = MULTIPLIES_BYTES ? 8 : 16;
+  // Two planes of 3 bits fill a register with 48 bytes, where one would have 24.
+  return unit % bits == 0 ? unit / bits : MULTIPLIES_BYTES && bits == 3 ? 2 : 1;
+}
 
 INLINE size_t chunk_codes(int bits) { return (size_t)PLANE * planes_of(bits); }
 
@@ -55,23 +59,26 @@ INLINE const uint8_t *table_of(const ckernels_quantized *w) {
 
 #if MULTIPLIES_BYTES
 
-/// Where the bytes of each code are, and how far to shift them.
+/// Where the bytes of the codes of a plane are, and how far to shift them.
 typedef struct {
   __m512i bytes, shifts;
 } moves;
 
-INLINE moves moves_of(int bits) {
+/// The moves of the first of some planes: of each eight bytes of a plane, the codes lie together.
+INLINE moves moves_of(int bits, int planes) {
   uint8_t bytes[64], shifts[64];
+  const int step = bits * planes;
   for (int i = 0; i < 64; ++i) {
-    bytes[i] = (uint8_t)(i / 8 * bits + (i % 8 < bits ? i % 8 : 0));
-    shifts[i] = (uint8_t)(i % 8 * bits);
+    bytes[i] = (uint8_t)(i / 8 * step + (i % 8 < step ? i % 8 : 0));
+    shifts[i] = (uint8_t)(i % 8 * step);
   }
   return (moves){_mm512_loadu_si512(bytes), _mm512_loadu_si512(shifts)};
 }
 
-/// 64 codes in their order.
-INLINE __m512i moved_codes(int bits, moves m, __m512i raw) {
-  const __m512i codes = _mm512_multishift_epi64_epi8(m.shifts, _mm512_permutexvar_epi8(m.bytes, raw));
+/// 64 codes: those of a plane, or all in their order if there is one.
+INLINE __m512i moved_codes(int bits, moves m, int plane, __m512i raw) {
+  const __m512i shifts = _mm512_add_epi8(m.shifts, _mm512_set1_epi8((char)(plane * bits)));
+  const __m512i codes = _mm512_multishift_epi64_epi8(shifts, _mm512_permutexvar_epi8(m.bytes, raw));
   return _mm512_and_si512(codes, _mm512_set1_epi8((char)((1 << bits) - 1)));
 }
 
@@ -84,7 +91,8 @@ INLINE void read_planes(int bits, moves m, const uint8_t *from, size_t count, pl
   const size_t whole = chunk_bytes(bits);
   const __m512i raw = whole == 64 && count >= 64 ? _mm512_loadu_si512(from) : chunk_of(from, least(count, whole));
   if (8 % bits) {
-    to[0] = moved_codes(bits, m, raw);
+#pragma clang loop unroll(full)
+    for (int p = 0; p < planes_of(bits); ++p) to[p] = moved_codes(bits, m, p, raw);
     return;
   }
   const __m512i low = _mm512_set1_epi8((char)((1 << bits) - 1));
@@ -105,8 +113,9 @@ typedef struct {
   char unused;
 } moves;
 
-INLINE moves moves_of(int bits) {
+INLINE moves moves_of(int bits, int planes) {
   (void)bits;
+  (void)planes;
   return (moves){0};
 }
 
@@ -199,8 +208,12 @@ INLINE vector from_f16(half_words bits) {
 
 /// Powers of two, half of 2^(bits - 127): the other half is in the values of FP4.
 INLINE vector from_e8m0(const uint8_t *from, size_t count) {
+#if WIDTH == 16
+  const word_bits exponent = (word_bits)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(bits_of(count), from));
+#else
   word_bits exponent = (word_bits)0;
   for (size_t i = 0; i < WIDTH && i < count; ++i) exponent[i] = from[i];
+#endif
   // Below 2 the number is subnormal.
   const word_bits small = (word_bits)(exponent < 2), normal = (exponent - 1) << 23, subnormal = (word_bits)0x200000u << exponent;
   return (vector)((small & subnormal) | (~small & normal));

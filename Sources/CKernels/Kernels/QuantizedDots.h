@@ -1,4 +1,4 @@
-// Dot products of a packed weight with few rows of rounded numbers: they read every code once, in place.
+// Dot products of a packed weight with few rows of rounded numbers: they read the codes in place, once for the rows of a tile.
 //
 // Products of codes and numbers are whole, so their sums are exact; the sum of a chunk's products in each lane is
 // multiplied with the scales of its group, of the weight and of the numbers, and added up in f32. What a code
@@ -10,12 +10,10 @@
 #include "QuantizedForms.h"
 
 enum {
-#if WIDTH == 16
   /// The most rows of numbers of one tile.
-  QUANTIZED_ROWS = 8,
-#else
-  QUANTIZED_ROWS = 4,
-#endif
+  QUANTIZED_ROWS = WIDTH == 16 ? 8 : 4,
+  /// The most rows of a weight of one tile.
+  MOST_WEIGHTS = 4,
 };
 
 #if !MULTIPLIES_BYTES
@@ -47,7 +45,7 @@ INLINE plane plane_at(const uint8_t *from) {
 INLINE void chunk_products(int planes, bool fine, int weights, plane (*codes)[CODE_PLANES], const uint8_t *numbers,
                            integers *products) {
 #if MULTIPLIES_BYTES
-  __m512i sums[2];
+  __m512i sums[MOST_WEIGHTS];
 #pragma clang loop unroll(full)
   for (int r = 0; r < weights; ++r) sums[r] = _mm512_setzero_si512();
 #pragma clang loop unroll(full)
@@ -89,14 +87,21 @@ typedef struct {
 
 INLINE quantized_reader reader_of(int bits, const ckernels_quantized *w) {
   const form f = form_of(w);
-  return (quantized_reader){*w,          moves_of(bits), lane_starts(bits), table_of(w), form_scales_at(f, w->inputs),
-                            form_sums_at(f, w->inputs), all(-(float)zero_of(w))};
+  return (quantized_reader){
+      *w,
+      moves_of(bits, planes_of(bits)),
+      lane_starts(bits),
+      table_of(w),
+      form_scales_at(f, w->inputs),
+      form_sums_at(f, w->inputs),
+      all(-(float)zero_of(w)),
+  };
 }
 
 /// The scales of WIDTH groups: those of several rows of a weight, for a single row of numbers times its own, and for
 /// more rows of numbers where theirs are.
 typedef struct {
-  vector weights[2];
+  vector weights[MOST_WEIGHTS];
   size_t numbers_at;
 } group_scales;
 
@@ -105,8 +110,8 @@ INLINE void add_chunk(int bits, bool fine, bool looks_up, int weights, int rows,
                       const uint8_t *from, size_t count, size_t at, group_scales scales, const uint8_t *const *forms,
                       size_t place, vector (*sums)[QUANTIZED_ROWS]) {
   const int planes = planes_of(bits), shift = q->weight.group_shift;
-  plane c[2][CODE_PLANES];
-  vector s[2];
+  plane c[MOST_WEIGHTS][CODE_PLANES];
+  vector s[MOST_WEIGHTS];
 #pragma clang loop unroll(full)
   for (int r = 0; r < weights; ++r) {
     read_planes(bits, q->moves, from + r * q->weight.row_bytes, count, c[r]);
@@ -115,7 +120,7 @@ INLINE void add_chunk(int bits, bool fine, bool looks_up, int weights, int rows,
   }
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; ++i) {
-    integers products[2];
+    integers products[MOST_WEIGHTS];
     chunk_products(planes, fine, weights, c, forms[i] + place, products);
     const vector step = rows > 1 ? lane_scales(load(forms[i] + scales.numbers_at), q->lanes, at, bits, shift) : all(1);
 #pragma clang loop unroll(full)
@@ -167,12 +172,15 @@ INLINE void quantized_tile(int bits, bool fine, bool looks_up, int weights, int 
 }
 
 /// Rows of a weight in a tile: they share the loads of numbers, as far as there are registers.
-INLINE int tile_weights(int bits, int rows) { return WIDTH == 16 || (planes_of(bits) <= 4 && rows <= 2) ? 2 : 1; }
+INLINE int tile_weights(int bits, int rows) {
+  if (WIDTH == 16) return rows == 1 ? MOST_WEIGHTS : 2;
+  return planes_of(bits) <= 4 && rows <= 2 ? 2 : 1;
+}
 
 INLINE void quantized_rows_of(int bits, bool fine, bool looks_up, size_t outputs, int rows, const quantized_reader *q,
                               size_t first, const uint8_t *const *forms, vector (*to)[DOT_OUTPUTS]) {
   const int weights = tile_weights(bits, rows);
-  vector sums[2][QUANTIZED_ROWS];
+  vector sums[MOST_WEIGHTS][QUANTIZED_ROWS];
   size_t n = 0;
   for (; n + weights <= outputs; n += weights) {
     quantized_tile(bits, fine, looks_up, weights, rows, q, first + n, forms, sums);

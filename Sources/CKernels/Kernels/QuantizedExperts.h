@@ -6,48 +6,55 @@
 
 // Few rows ----------------------------------------------------------------------------------------
 
-enum {
-  /// Outputs of one matrix that are computed before the other one's turn: memory is read in long stretches.
-  EXPERT_OUTPUTS = 4 * DOT_OUTPUTS,
-};
+/// What becomes of the products of one matrix: the values of up are kept, those of gate are activated and multiplied with them.
+typedef enum { KEPT, ACTIVATED, MULTIPLIED } raised_use;
 
-/// Products of rows of one matrix with up to DOT_ROWS rows.
-typedef float expert_products[EXPERT_OUTPUTS / DOT_OUTPUTS][DOT_ROWS][DOT_OUTPUTS];
-
-/// The products of outputs `first` to `last - 1` of a weight with assignments `a` and following.
-static void raised_products(const ckernels_quantized_experts *work, const ckernels_quantized *w, size_t first,
-                            size_t last, size_t a, size_t rows, expert_products to) {
+/// Products of outputs `first` to `last - 1` of a weight with up to DOT_ROWS assignments from `a` on.
+INLINE void raise_outputs(const ckernels_quantized_experts *work, const ckernels_quantized *w, raised_use use,
+                          size_t first, size_t last, size_t a, size_t rows) {
   const size_t form = quantized_form(w), bytes = quantized_form_bytes(work->hidden, form);
   const uint8_t *forms[DOT_ROWS];
   for (size_t i = 0; i < rows; ++i) forms[i] = (const uint8_t *)work->forms[form] + (size_t)work->rows[a + i] * bytes;
-  for (size_t n = first; n < last; n += DOT_OUTPUTS)
-    quantized_products(w, least(DOT_OUTPUTS, last - n), n, rows, forms, to[(n - first) / DOT_OUTPUTS]);
+  float sums[DOT_ROWS][DOT_OUTPUTS];
+  for (size_t n = first; n < last; n += DOT_OUTPUTS) {
+    const size_t outputs = least(DOT_OUTPUTS, last - n);
+    quantized_products(w, outputs, n, rows, forms, sums);
+    for (size_t i = 0; i < rows; ++i)
+      for (size_t r = 0; r < outputs; r += WIDTH) {
+        float *to = work->inner_values + (a + i) * work->inner + n + r;
+        vector value = load(sums[i] + r);
+        if (use != KEPT) value = activated(work->activation, value);
+        if (use == MULTIPLIED) value = value * load_part(to, outputs - r);
+        store_part(to, outputs - r, value);
+      }
+  }
 }
 
-/// inner[assignment] = activation(gate · x) ⊙ (up · x), without a gate activation(up · x), for outputs `first` to
-/// `last - 1` and assignments `a` and following.
+/// inner[assignment] = activation(gate · x) ⊙ (up · x), without a gate activation(up · x). One matrix after the other, each
+/// in one stretch of memory.
 static void raise_rows(const ckernels_quantized_experts *work, size_t expert, size_t first, size_t last, size_t a,
                        size_t rows) {
-  expert_products gate, up;
-  raised_products(work, work->up + expert, first, last, a, rows, up);
-  if (work->gate) raised_products(work, work->gate + expert, first, last, a, rows, gate);
-  for (size_t i = 0; i < rows; ++i)
-    for (size_t r = 0; r < last - first; r += WIDTH) {
-      const size_t part = r / DOT_OUTPUTS, place = r % DOT_OUTPUTS;
-      const vector raised = load(up[part][i] + place);
-      const vector value = work->gate ? activated(work->activation, load(gate[part][i] + place)) * raised
-                                      : activated(work->activation, raised);
-      store_part(work->inner_values + (a + i) * work->inner + first + r, last - first - r, value);
-    }
+  raise_outputs(work, work->up + expert, work->gate ? KEPT : ACTIVATED, first, last, a, rows);
+  if (work->gate) raise_outputs(work, work->gate + expert, MULTIPLIED, first, last, a, rows);
 }
 
+enum {
+  /// Outputs that are computed for all rows before the next ones, if there are more than a tile's: they stay in the cache.
+  EXPERT_OUTPUTS = 4 * DOT_OUTPUTS,
+};
+
 static void quantized_experts_inner(const ckernels_quantized_experts *work, size_t first, size_t last) {
-  for (const ckernels_piece *piece = work->pieces + first; piece < work->pieces + last; ++piece) {
+  for (const ckernels_piece *piece = work->pieces + first, *end = work->pieces + last; piece < end;) {
     const ckernels_block *block = work->blocks + piece->block;
-    const size_t outputs = piece->first + piece->count, end = block->first + block->count;
-    for (size_t n = piece->first; n < outputs; n += EXPERT_OUTPUTS)
-      for (size_t a = block->first; a < end; a += DOT_ROWS)
-        raise_rows(work, block->expert, n, least(n + EXPERT_OUTPUTS, outputs), a, least(DOT_ROWS, end - a));
+    const size_t start = piece->first, rows_end = block->first + block->count;
+    size_t outputs = start + piece->count;
+    // Pieces that follow each other are one stretch.
+    for (++piece; piece < end && work->blocks + piece->block == block && piece->first == outputs; ++piece)
+      outputs += piece->count;
+    const size_t step = block->count > DOT_ROWS ? EXPERT_OUTPUTS : outputs - start;
+    for (size_t n = start; n < outputs; n += step)
+      for (size_t a = block->first; a < rows_end; a += DOT_ROWS)
+        raise_rows(work, block->expert, n, least(n + step, outputs), a, least(DOT_ROWS, rows_end - a));
   }
 }
 

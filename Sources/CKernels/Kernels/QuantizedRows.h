@@ -93,21 +93,21 @@ INLINE __m512i plain_values(const ckernels_quantized *w, __m256i codes, float sc
   return (__m512i)_mm512_cvtne2ps_pbh((__m512)values_of(w, high, scale, bias), (__m512)values_of(w, low, scale, bias));
 }
 
-/// Row `output` as bf16, 64 numbers at a time; the row has room for whole registers.
+/// Row `output` as bf16, 64 numbers at a time.
 INLINE void unpack_bf16(int bits, const ckernels_quantized *w, size_t output, uint16_t *to) {
   const uint8_t *row = w->codes + output * w->row_bytes;
-  const moves m = moves_of(bits);
+  const moves m = moves_of(bits, 1);
   for (size_t first = 0; first < w->inputs; first += 64) {
     const size_t byte = first * bits / 8;
     const __m512i raw = chunk_of(row + byte, least((size_t)8 * bits, w->row_bytes - byte));
-    const __m512i codes = bits == 8 ? raw : moved_codes(bits, m, raw);
+    const __m512i codes = bits == 8 ? raw : moved_codes(bits, m, 0, raw);
     const size_t group = output * w->row_groups;
     __m512i table = _mm512_setzero_si512();
+    float scale = 0, bias = 0;
 #pragma clang loop unroll(full)
     for (int half = 0; half < 2; ++half) {
       const size_t at = first + 32 * half;
       if (at >= w->inputs) break;
-      float scale, bias;
       if (half == 0 || w->group_shift == 5) {
         group_of(w, group + (at >> w->group_shift), &scale, &bias);
         if (bits <= 5) table = value_table(w, scale, bias);
