@@ -44,6 +44,18 @@ int ctorch_tensor_borrowing(const void *bytes, CTorchElementType type, const int
   });
 }
 
+int ctorch_tensor_empty(CTorchElementType type, const int64_t *sizes, size_t rank, CTorchTensor *out) {
+  return guarded([&] { *out = handle(at::empty(shape(sizes, rank), at::TensorOptions(scalar_type(type)))); });
+}
+
+int ctorch_tensor_reshape(CTorchTensor existing, const int64_t *sizes, size_t rank, CTorchTensor *out) {
+  return guarded([&] { *out = handle(tensor(existing).reshape(shape(sizes, rank))); });
+}
+
+int ctorch_tensor_select(CTorchTensor existing, int64_t axis, int64_t index, CTorchTensor *out) {
+  return guarded([&] { *out = handle(tensor(existing).select(axis, index)); });
+}
+
 CTorchTensor ctorch_tensor_retain(CTorchTensor existing) { return handle(tensor(existing)); }
 
 void ctorch_tensor_free(CTorchTensor tensor) {
@@ -58,6 +70,8 @@ void ctorch_tensor_sizes(CTorchTensor tensor, int64_t *sizes) {
   c10::IntArrayRef source = impl(tensor).sizes();
   std::copy(source.begin(), source.end(), sizes);
 }
+
+int64_t ctorch_tensor_size(CTorchTensor tensor, size_t axis) { return impl(tensor).sizes()[axis]; }
 
 int64_t ctorch_tensor_count(CTorchTensor tensor) { return impl(tensor).numel(); }
 

@@ -2,7 +2,6 @@ import CTorch
 public import MoECore
 
 private let fullOperator = Operator("full")
-private let emptyOperator = Operator("empty", "memory_format")
 private let arangeOperator = Operator("arange", "start_step")
 private let eyeOperator = Operator("eye")
 
@@ -116,7 +115,9 @@ extension Tensor {
 
   /// A tensor with uninitialized elements, for functions that fill it.
   package static func uninitialized(_ shape: [Int], dtype: DType) -> Tensor {
-    emptyOperator(shape, dtype, none, Device.cpu)
+    unsafe direct("empty", "\(dtype) \(shape)") { out in
+      unsafe shape.withUnsafeSizes { unsafe ctorch_tensor_empty(dtype.native, $0, $1, out) }
+    }
   }
 
   /// The integers of `range`, shape `[range.count]`, of type i64.

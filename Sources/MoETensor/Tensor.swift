@@ -96,10 +96,10 @@ public struct Tensor {
   ///
   /// - Precondition: `-rank ≤ axis < rank`.
   public func size(_ axis: Int) -> Int {
-    let shape = self.shape
-    let index = axis < 0 ? axis + shape.count : axis
-    require(shape.indices.contains(index), "axis \(axis) of a tensor of shape \(shape)")
-    return shape[index]
+    let rank = self.rank
+    let index = axis < 0 ? axis + rank : axis
+    require(0..<rank ~= index, "axis \(axis) of a tensor of shape \(shape)")
+    return Int(unsafe withHandle { unsafe ctorch_tensor_size($0, index) })
   }
 }
 

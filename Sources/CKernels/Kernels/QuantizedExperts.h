@@ -90,9 +90,6 @@ static void quantized_experts_answers(const ckernels_quantized_experts *work, si
 
 // Many rows ---------------------------------------------------------------------------------------
 
-/// Blocks of an expert that are computed together, so that its weights are unpacked once for all of them.
-enum { EXPERT_BLOCKS = 4 };
-
 /// Consecutive blocks of one expert.
 typedef struct {
   const ckernels_quantized_experts *work;
@@ -107,12 +104,12 @@ typedef struct {
 
 static size_t quantized_experts_scratch(const ckernels_quantized_experts *work) {
   const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
-  return ((hidden + inner) * LANES * EXPERT_BLOCKS + 2 * WIDTH * (hidden > inner ? hidden : inner)) * sizeof(float);
+  return ((hidden + inner) * LANES * CKERNELS_EXPERT_BLOCKS + 2 * WIDTH * (hidden > inner ? hidden : inner)) * sizeof(float);
 }
 
 INLINE expert_scratch scratch_of(const ckernels_quantized_experts *work, float *scratch) {
   const size_t hidden = quantized_units(work->hidden), inner = quantized_units(work->inner);
-  float *after = scratch + hidden * LANES * EXPERT_BLOCKS, *up = after + inner * LANES * EXPERT_BLOCKS;
+  float *after = scratch + hidden * LANES * CKERNELS_EXPERT_BLOCKS, *up = after + inner * LANES * CKERNELS_EXPERT_BLOCKS;
   return (expert_scratch){scratch, after, up, up + WIDTH * (hidden > inner ? hidden : inner)};
 }
 
@@ -190,7 +187,7 @@ static void quantized_experts_blocks(const ckernels_quantized_experts *work, siz
   const expert_scratch s = scratch_of(work, scratch);
   for (size_t b = first; b < last;) {
     expert_run run = {work, work->blocks + b, 1};
-    while (run.count < EXPERT_BLOCKS && b + run.count < last && run.first[run.count].expert == run.first->expert)
+    while (run.count < CKERNELS_EXPERT_BLOCKS && b + run.count < last && run.first[run.count].expert == run.first->expert)
       ++run.count;
     for (size_t i = 0; i < run.count; ++i)
       pack_floats_of_block(work, run.first + i, s.x + i * quantized_units(work->hidden) * LANES);

@@ -38,6 +38,9 @@ typedef struct {
 /// The outputs of one piece of `experts_dot_inner` and `experts_dot_answers`.
 enum { CKERNELS_DOT_OUTPUTS = 16 };
 
+/// Blocks of an expert whose packed weights are unpacked once for all of them.
+enum { CKERNELS_EXPERT_BLOCKS = 4 };
+
 /// Experts have the first three.
 typedef enum {
   CKERNELS_SILU,

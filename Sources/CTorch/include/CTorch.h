@@ -62,6 +62,13 @@ int ctorch_tensor_borrowing(const void *bytes, CTorchElementType type, const int
                             size_t rank, void (*release)(void *context), void *context,
                             CTorchTensor *out);
 
+/// A new CPU tensor whose elements have no values yet.
+int ctorch_tensor_empty(CTorchElementType type, const int64_t *sizes, size_t rank, CTorchTensor *out);
+
+// The commonest rearrangements, without the dispatch by name of `ctorch_call`.
+int ctorch_tensor_reshape(CTorchTensor tensor, const int64_t *sizes, size_t rank, CTorchTensor *out);
+int ctorch_tensor_select(CTorchTensor tensor, int64_t axis, int64_t index, CTorchTensor *out);
+
 /// Another handle to the same tensor, which the caller frees.
 CTorchTensor ctorch_tensor_retain(CTorchTensor tensor);
 
@@ -69,6 +76,8 @@ void ctorch_tensor_free(CTorchTensor tensor);
 
 size_t ctorch_tensor_rank(CTorchTensor tensor);
 void ctorch_tensor_sizes(CTorchTensor tensor, int64_t *sizes);
+/// The size of an axis below the rank.
+int64_t ctorch_tensor_size(CTorchTensor tensor, size_t axis);
 int64_t ctorch_tensor_count(CTorchTensor tensor);
 CTorchElementType ctorch_tensor_type(CTorchTensor tensor);
 void ctorch_tensor_device(CTorchTensor tensor, CTorchDeviceKind *kind, int32_t *index);

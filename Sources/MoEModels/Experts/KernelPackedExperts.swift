@@ -6,8 +6,8 @@ import MoETensor
 /// Feed-forward experts with packed weights, run by Switchyard's kernels: every projection of every expert may have a
 /// width, a group and a kind of its own.
 ///
-/// Few rows, as text generation has them, read each code once; blocks of many rows unpack it for each block. Work is cut
-/// into pieces of equal bytes, so that threads finish together whatever the widths.
+/// Few rows, as text generation has them, read codes in place; blocks of many rows unpack them, up to four blocks of an
+/// expert together. Work is cut into pieces of equal bytes, so that threads finish together whatever the widths.
 struct KernelPackedExperts: ExpertBank {
   let experts: [FeedForward]
   private let hidden: Int
@@ -17,7 +17,7 @@ struct KernelPackedExperts: ExpertBank {
   /// The definition, for what the kernels do not support.
   private let slices: SlicedExperts
 
-  /// Bytes of codes in a piece of work.
+  /// Bytes of codes, scales and biases in a piece of work.
   private static let pieceBytes = 64 << 10
   /// The fewest pieces for which an extra thread pays off.
   private static let pieceGrain = 1
@@ -75,7 +75,7 @@ struct KernelPackedExperts: ExpertBank {
     return unsafe work
   }
 
-  /// Many rows: each block unpacks the weights of its expert.
+  /// Many rows: each run of blocks unpacks the weights of its expert.
   private func unpacked(_ x: Tensor, _ dispatch: Dispatch, _ blocks: [ckernels_block]) -> Tensor {
     let answers = Tensor.uninitialized([dispatch.rows.count, hidden], dtype: .f32)
     defer { extendLifetime((x, answers, weights)) }
@@ -99,7 +99,7 @@ struct KernelPackedExperts: ExpertBank {
   private static func runs(_ blocks: [ckernels_block]) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     for (place, block) in blocks.enumerated() {
-      if let last = runs.last, last.count < 4, blocks[last.lowerBound].expert == block.expert {
+      if let last = runs.last, last.count < Int(CKERNELS_EXPERT_BLOCKS), blocks[last.lowerBound].expert == block.expert {
         runs[runs.count - 1] = last.lowerBound..<place + 1
       } else {
         runs.append(place..<place + 1)
@@ -221,8 +221,8 @@ struct KernelPackedExperts: ExpertBank {
       let pair = (isGated ? [gates[place]] : []) + [ups[place]]
       raisingForms.append(Set(pair.compactMap(\.form)).sorted())
       unsafe loweringForms.append(kernels.quantized_form(down + place))
-      raisingBytes.append(pair.reduce(0) { $0 + $1.format.rowBytes(inputs: hidden) })
-      loweringBytes.append(downs[place].format.rowBytes(inputs: inner))
+      raisingBytes.append(pair.reduce(0) { $0 + $1.outputBytes })
+      loweringBytes.append(downs[place].outputBytes)
     }
   }
 

@@ -44,9 +44,7 @@ public struct Attention {
   func callAsFunction(_ x: Tensor, in context: LayerContext, layer: Int) -> Tensor {
     let (batch, positions) = (x.size(0), x.size(1))
     let arithmetic = context.arithmetic
-    var (q, k, v) = (
-      query(x, as: arithmetic), key(x, as: arithmetic), value(x, as: arithmetic)
-    )
+    var (q, k, v) = projections(of: x, as: arithmetic)
     if case .whole(let queryNorm, let keyNorm) = norm { (q, k) = (queryNorm(q), keyNorm(k)) }
     if let clip {
       (q, k) = (q.clamped(min: -clip, max: clip), k.clamped(min: -clip, max: clip))
@@ -65,6 +63,22 @@ public struct Attention {
       ).transposed(1, 2)
       : attend(q[0], k[0], v[0], context.sequences, layer)
     return output(answer.reshaped([batch, positions, heads * headSize]), as: arithmetic)
+  }
+
+  /// Queries, keys and values; packed weights that meet few rows are read in one step.
+  private func projections(
+    of x: Tensor, as arithmetic: Arithmetic?
+  ) -> (query: Tensor, key: Tensor, value: Tensor) {
+    let all = [query, key, value]
+    let packed = all.compactMap { linear in
+      (linear.weight as? PackedWeight).map { (weight: $0, bias: linear.bias?.value) }
+    }
+    guard arithmetic == .decode, packed.count == all.count, x.count > 0,
+      packed.allSatisfy({ $0.weight.order == nil }),
+      !Tensor.recordsGradients([x] + packed.compactMap(\.bias))
+    else { return (query(x, as: arithmetic), key(x, as: arithmetic), value(x, as: arithmetic)) }
+    let found = PackedWeight.decoded(x, packed)
+    return (found[0], found[1], found[2])
   }
 
   /// Each sequence attends to its own positions, earlier and new ones: `[rows, heads, headSize]`.

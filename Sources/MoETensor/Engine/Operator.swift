@@ -181,3 +181,31 @@ extension Tensor: ListElement {
 
 /// An omitted argument.
 let none: Int? = nil
+
+extension Tensor {
+  /// Calls one of the operations that libtorch has as functions, too, which cost less than its dispatcher; wrong shapes
+  /// end the program.
+  @inline(__always)
+  static func direct(
+    _ name: String, _ arguments: @autoclosure () -> String,
+    _ call: (_ out: UnsafeMutablePointer<OpaquePointer?>) -> CInt
+  ) -> Tensor {
+    var result: OpaquePointer?
+    guard unsafe call(&result) == 0, let result = unsafe result else {
+      let error = TensorError.operationFailed(
+        name: name, arguments: arguments(), message: Engine.lastError)
+      programmerError("\(error)")
+    }
+    return unsafe Tensor(owning: result)
+  }
+}
+
+extension [Int] {
+  /// The sizes as C reads them.
+  @inline(__always)
+  func withUnsafeSizes<Result>(_ body: (UnsafePointer<Int64>?, Int) -> Result) -> Result {
+    unsafe withUnsafeBufferPointer { buffer in
+      unsafe buffer.withMemoryRebound(to: Int64.self) { unsafe body($0.baseAddress, $0.count) }
+    }
+  }
+}

@@ -9,7 +9,7 @@ extension Tensor {
   ///
   /// Floats round to nearest, ties to even; conversion to integers truncates; anything but 0
   /// becomes `true`.
-  public func cast(to dtype: DType) -> Tensor { toDType(self, dtype) }
+  public func cast(to dtype: DType) -> Tensor { self.dtype == dtype ? self : toDType(self, dtype) }
 
   /// The elements on another device; the tensor itself if it is already there.
   ///

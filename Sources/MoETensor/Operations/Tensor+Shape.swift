@@ -1,4 +1,5 @@
-private let reshapeOperator = Operator("reshape")
+import CTorch
+
 private let permuteOperator = Operator("permute")
 private let transposeOperator = Operator("transpose", "int")
 private let expandOperator = Operator("expand")
@@ -9,7 +10,6 @@ private let cloneOperator = Operator("clone")
 /// libtorch's raw value for row-major order.
 private let contiguousFormat = 0
 private let sliceOperator = Operator("slice", "Tensor")
-private let selectOperator = Operator("select", "int")
 private let splitOperator = Operator("split_with_sizes")
 private let concatenateOperator = Operator("cat")
 private let stackOperator = Operator("stack")
@@ -21,7 +21,13 @@ private let flipOperator = Operator("flip")
 /// Other arrangements of the same elements. Most are views that share memory with their source.
 extension Tensor {
   /// The elements, row-major, in another shape; one size may be -1 and is inferred.
-  public func reshaped(_ shape: [Int]) -> Tensor { reshapeOperator(self, shape) }
+  public func reshaped(_ shape: [Int]) -> Tensor {
+    unsafe Tensor.direct("reshape", "\(self.shape), \(shape)") { out in
+      unsafe shape.withUnsafeSizes { sizes, rank in
+        unsafe withHandle { unsafe ctorch_tensor_reshape($0, sizes, rank, out) }
+      }
+    }
+  }
 
   /// The elements with axis `order[i]` as axis i.
   public func permuted(_ order: [Int]) -> Tensor { permuteOperator(self, order) }
@@ -46,7 +52,10 @@ extension Tensor {
   }
 
   /// The tensor with its elements row-major in memory; the tensor itself if they already are.
-  public func contiguous() -> Tensor { contiguousOperator(self) }
+  public func contiguous() -> Tensor {
+    let isContiguous = unsafe hostElements != nil
+    return isContiguous ? self : contiguousOperator(self)
+  }
 
   /// A row-major copy of the elements.
   public func copied() -> Tensor { cloneOperator(self, contiguousFormat) }
@@ -64,7 +73,11 @@ extension Tensor {
 
   /// The elements with one index along an axis, which disappears; a negative index counts from the
   /// end.
-  public func at(_ index: Int, axis: Int = 0) -> Tensor { selectOperator(self, axis, index) }
+  public func at(_ index: Int, axis: Int = 0) -> Tensor {
+    unsafe Tensor.direct("select", "\(shape), axis \(axis), \(index)") { out in
+      unsafe withHandle { unsafe ctorch_tensor_select($0, Int64(axis), Int64(index), out) }
+    }
+  }
 
   /// The elements with one index along the first axis.
   public subscript(index: Int) -> Tensor { at(index) }

@@ -15,6 +15,9 @@ extension PackedWeight: LinearWeight {
   /// what was rounded. Prompts unpack the weight to bf16 where the processor multiplies it, else to f32. Gradients flow
   /// to `x` and `bias`.
   public func product(_ x: Tensor, bias: Tensor?, as arithmetic: Arithmetic?) -> Tensor {
+    require(
+      x.rank > 0 && x.size(-1) == shape[1] && bias.map { $0.shape == [shape[0]] } ?? true,
+      "\(x.shape) times a weight of \(shape), with a bias of \(bias?.shape ?? [])")
     guard x.count > 0, !Tensor.recordsGradients([x] + (bias.map { [$0] } ?? [])) else {
       return x.linear(dequantized().cast(to: x.dtype), bias: bias)
     }
@@ -44,16 +47,18 @@ extension PackedWeight: LinearWeight {
     let result = Tensor.uninitialized([places.count, inputs], dtype: .f32)
     defer { extendLifetime((self, result)) }
     if !places.isEmpty {
-      guard var work = unsafe description, let to = unsafe result.freshFloats else {
+      guard let work = unsafe description, let to = unsafe result.freshFloats else {
         programmerError("a packed weight is not on the CPU")
       }
       let outputs = shape[0]
       require(
         places.allSatisfy { 0..<outputs ~= Int($0) }, "rows beyond the \(outputs) of a weight")
       Engine.parallel(places.count, grain: Tensor.rowGrain(width: inputs)) { part in
-        for place in part {
-          let row = Int(places[place])
-          unsafe Engine.kernels.functions.quantized_rows(&work, row, row + 1, to + place * inputs)
+        unsafe withUnsafePointer(to: work) { work in
+          for place in part {
+            let row = Int(places[place])
+            unsafe Engine.kernels.functions.quantized_rows(work, row, row + 1, to + place * inputs)
+          }
         }
       }
     }
@@ -77,17 +82,72 @@ extension PackedWeight: LinearWeight {
   }
 
   private func dots(_ x: Tensor, rows: Int, _ bias: Tensor?) -> Tensor {
-    unsafe withWork(x, rows: rows, bias) { work in
-      let kernels = unsafe Engine.kernels.functions
-      let form = unsafe kernels.quantized_form(&work.pointee.weight)
-      let forms = RoundedRows(x, rows: rows, inputs: shape[1], form: form)
-      defer { extendLifetime(forms) }
-      unsafe work.pointee.forms = unsafe forms.start
-      let bytes = format.rowBytes(inputs: shape[1])
-      Engine.parallel(shape[0], grain: Self.smallestDotPart / bytes) { part in
-        unsafe kernels.quantized_dots(work, part.lowerBound, part.upperBound)
+    Self.dots(x, rows: rows, [(self, bias)])[0]
+  }
+
+  /// Products of the same rows with several weights, all at once: the rows are rounded once for each form.
+  private static func dots(
+    _ x: Tensor, rows: Int, _ weights: [(weight: PackedWeight, bias: Tensor?)]
+  ) -> [Tensor] {
+    let kernels = unsafe Engine.kernels.functions
+    var rounded: [(form: Int, rows: RoundedRows)] = []
+    var works: [ckernels_quantized_linear] = unsafe []
+    let results = weights.map { weight, bias in
+      let result = Tensor.uninitialized([rows, weight.shape[0]], dtype: .f32)
+      guard var description = unsafe weight.description else {
+        programmerError("a packed weight is not on the CPU")
+      }
+      let form = unsafe kernels.quantized_form(&description)
+      if !rounded.contains(where: { $0.form == form }) {
+        rounded.append((form, RoundedRows(x, rows: rows, inputs: weight.shape[1], form: form)))
+      }
+      unsafe works.append(
+        ckernels_quantized_linear(
+          weight: description, rows: rows, outputs: weight.shape[0], x: x.floats,
+          forms: rounded.first { $0.form == form }?.rows.start, bias: bias?.floats, packed: nil,
+          result: result.freshFloats))
+      return result
+    }
+    defer { extendLifetime((x, weights, rounded, results)) }
+    let outputs = weights.reduce(0) { $0 + $1.weight.shape[0] }
+    let bytes = weights.reduce(0) { $0 + $1.weight.shape[0] * $1.weight.outputBytes }
+    unsafe works.withUnsafeBufferPointer { works in
+      Engine.parallel(outputs, grain: smallestDotPart * outputs / bytes) { part in
+        var first = 0
+        for unsafe work in unsafe works {
+          let own = unsafe first..<first + work.outputs
+          let mine = own.clamped(to: part)
+          if !mine.isEmpty {
+            unsafe withUnsafePointer(to: work) {
+              unsafe kernels.quantized_dots($0, mine.lowerBound - first, mine.upperBound - first)
+            }
+          }
+          first = own.upperBound
+        }
       }
     }
+    return results
+  }
+
+  /// Products of the same inputs with several weights, as text generation computes them.
+  ///
+  /// - Parameters:
+  ///   - x: Inputs, at least one, without gradients.
+  ///   - weights: Weights with as many inputs, which store them in order, and their biases.
+  /// - Returns: What ``product(_:bias:as:)`` gives for each.
+  package static func decoded(
+    _ x: Tensor, _ weights: [(weight: PackedWeight, bias: Tensor?)]
+  ) -> [Tensor] {
+    let inputs = x.size(-1)
+    require(
+      x.count > 0 && weights.allSatisfy { $0.weight.shape[1] == inputs && $0.weight.order == nil },
+      "\(x.shape) times weights of \(weights.map(\.weight.shape))")
+    let numbers = x.cast(to: .f32).contiguous()
+    let found = dots(
+      numbers, rows: x.count / inputs,
+      weights.map { ($0.weight, $0.bias?.cast(to: .f32).contiguous()) })
+    let front = x.shape.dropLast()
+    return zip(found, weights).map { $0.reshaped(front + [$1.weight.shape[0]]).cast(to: x.dtype) }
   }
 
   private func packedRows(_ x: Tensor, rows: Int, _ bias: Tensor?) -> Tensor {

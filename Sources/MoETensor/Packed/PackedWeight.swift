@@ -18,7 +18,7 @@ public struct PackedWeight {
   /// The input of each place in a row, i64 `[inputs]`; `nil` if they are in order.
   public let order: Tensor?
   /// How the numbers that it meets are rounded in text generation.
-  public let activations: ActivationPrecision
+  public private(set) var activations: ActivationPrecision
   /// The type that products compute with, and what a model's other numbers have.
   public let dtype: DType
   private let scaleType: ckernels_scale
@@ -96,10 +96,17 @@ public struct PackedWeight {
       codes.byteCount.bytes + scales.byteCount.bytes + (biases?.byteCount.bytes ?? 0))
   }
 
-  /// The same weight for a layer that decides, as a router does: prompts do not round it to bf16 either.
+  /// Bytes that a product reads for one output.
+  package var outputBytes: Int {
+    format.rowBytes(inputs: shape[1])
+      + format.rowGroups(inputs: shape[1]) * scales.dtype.byteSize * (biases == nil ? 1 : 2)
+  }
+
+  /// The same weight for a layer that decides, as a router does: numbers are rounded to 16 bits whatever its width, and
+  /// prompts do not round it to bf16 either.
   public func precise() -> PackedWeight {
     var copy = self
-    copy.isPrecise = true
+    (copy.isPrecise, copy.activations) = (true, .exact)
     return copy
   }
 
@@ -133,14 +140,16 @@ public struct PackedWeight {
     let result = Tensor.uninitialized([range.count, shape[1]], dtype: .f32)
     defer { extendLifetime((self, result)) }
     guard !range.isEmpty else { return result }
-    guard var work = unsafe description, let to = unsafe result.freshFloats else {
+    guard let work = unsafe description, let to = unsafe result.freshFloats else {
       programmerError("a packed weight is not on the CPU")
     }
     let inputs = shape[1]
     Engine.parallel(range.count, grain: Tensor.rowGrain(width: inputs)) { part in
-      unsafe Engine.kernels.functions.quantized_rows(
-        &work, range.lowerBound + part.lowerBound, range.lowerBound + part.upperBound,
-        to + part.lowerBound * inputs)
+      unsafe withUnsafePointer(to: work) {
+        unsafe Engine.kernels.functions.quantized_rows(
+          $0, range.lowerBound + part.lowerBound, range.lowerBound + part.upperBound,
+          to + part.lowerBound * inputs)
+      }
     }
     guard let order else { return result }
     // Places into inputs.
