@@ -26,6 +26,8 @@ public enum ModelError: Error, Hashable {
   case wrongPackedWeight(path: FilePath, name: String, problem: String)
   /// The weights of a model are to be packed, but they are already.
   case alreadyPacked(path: FilePath)
+  /// A configuration describes more linear layers than can be listed.
+  case tooManyModules(path: FilePath, limit: Int)
   /// A quantized checkpoint has a tensor that the model does not use.
   case unknownWeight(path: FilePath, name: String)
 }
@@ -55,6 +57,8 @@ extension ModelError: CustomStringConvertible {
       "\(path): the quantized weight '\(name)': \(problem)".printable
     case .alreadyPacked(let path):
       "\(path): its weights are quantized already; quantize the model that it was made from"
+    case .tooManyModules(let path, let limit):
+      "\(path): its configuration describes more than \(limit) linear layers; the numbers of layers and experts are wrong"
     case .unknownWeight(let path, let name):
       "\(path): the tensor '\(name)' is not part of the model, or is stored twice; a quantized model must use every tensor once"
         .printable

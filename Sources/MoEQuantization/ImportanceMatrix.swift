@@ -80,8 +80,11 @@ private struct ImportanceTensors {
   func modules() throws -> [ImportanceMatrix.Module] {
     let sums = try values(Self.sums, columns: inputs)
     let counts = try values(Self.counts, columns: 1)
-    return (0..<count).map { index in
+    return try (0..<count).map { index in
       let tokens = Double(counts[index])
+      guard tokens == 0 || tokens >= 1 else {
+        throw error(name + Self.counts, "\(counts[index]) at \(index)", "0, or at least 1")
+      }
       let squares = sums[index * inputs..<(index + 1) * inputs]
       return ImportanceMatrix.Module(
         meanSquares: tokens > 0 ? squares.map { Float(Double($0) / tokens) } : nil, tokens: tokens)

@@ -24,9 +24,9 @@ struct ImportanceMatrixTests {
     var values: [Float]
   }
 
-  private func read(
+  private func bytes(
     _ entries: [Entry], type: String = "imatrix", element: UInt32 = 0
-  ) throws -> ImportanceMatrix {
+  ) -> [UInt8] {
     var parts = B()
     parts.keys = [
       B.key("general.type", type), B.key("imatrix.datasets", ["texts.txt"]),
@@ -38,7 +38,14 @@ struct ImportanceMatrixTests {
       parts.data += entry.values.flatMap { B.number($0.bitPattern) }
       parts.data += Array(repeating: 0, count: (32 - parts.data.count % 32) % 32)
     }
-    return try ImportanceMatrix(try folder.write(parts.bytes, to: "imatrix.gguf"), for: model)
+    return parts.bytes
+  }
+
+  private func read(
+    _ entries: [Entry], type: String = "imatrix", element: UInt32 = 0
+  ) throws -> ImportanceMatrix {
+    let bytes = bytes(entries, type: type, element: element)
+    return try ImportanceMatrix(try folder.write(bytes, to: "imatrix.gguf"), for: model)
   }
 
   private func dense(_ name: String, _ values: [Float], _ count: Float) -> [Entry] {
@@ -87,6 +94,7 @@ struct ImportanceMatrixTests {
       (dense(query, with(-1), 1), query + ".in_sum2", "-1.0 at 31"),
       (dense(query, ones, .nan), query + ".counts", "nan at 0"),
       (dense(query, ones, -2), query + ".counts", "-2.0 at 0"),
+      (dense(query, ones, 1e-30), query + ".counts", "at least 1"),
       (stack(query, four, [1, 1, 1, 1]), query + ".in_sum2", "[4, 32]"),
       (dense(down, ones, 1), down + ".in_sum2", "[4, 32]"),
       (stack(down, Array(four.dropLast(32)), [1, 1, 1]), down + ".in_sum2", "[3, 32]"),
@@ -107,6 +115,29 @@ struct ImportanceMatrixTests {
     ]
     let error = #expect(throws: ImportanceMatrixError.self) { try read(halves, element: 1) }
     #expect(error?.found == "the type F16")
+  }
+
+  /// Files that are broken at random are read or refused.
+  @Test("changed at random are read or refused")
+  func mutants() throws {
+    let numbers = (0..<32).map { Float($0) }
+    let four = Array(repeating: Float(1), count: 128)
+    let good = bytes(dense(query, numbers, 8) + stack(down, four, [2, 0, 4, 1]))
+    let path = try folder.write(good, to: "imatrix.gguf")
+    var generator = SeededGenerator(seed: 21)
+    var (opened, refused) = (0, 0)
+    for _ in 0..<20_000 {
+      let file = try FileDescriptor.open(path, .writeOnly, options: .truncate)
+      let bytes = mutated(good, with: [0, 1, 2, 4, 32, 0x7F, 0xFF], using: &generator)
+      try file.closeAfter { _ = try file.writeAll(bytes) }
+      do {
+        for module in try ImportanceMatrix(path, for: model).modules.values {
+          #expect(module.meanSquares?.allSatisfy { $0.isFinite && $0 >= 0 } ?? true)
+        }
+        opened += 1
+      } catch { refused += 1 }
+    }
+    #expect(opened > 500 && refused > 5_000, "\(opened) read, \(refused) refused")
   }
 
   @Test("of another type of file are refused")

@@ -210,6 +210,18 @@ public struct ConfigurationObject {
     return ConfigurationObject(values, path: path, prefix: key + ".")
   }
 
+  /// A value of this object, which must be an object, too.
+  ///
+  /// - Throws: ``ConfigurationError`` that names the key.
+  /// - Complexity: O(1), where ``object(_:)`` looks the key up.
+  public func object(
+    _ value: JSONValue, of key: String
+  ) throws(ConfigurationError) -> ConfigurationObject {
+    let key = fullKey(key)
+    guard case .object(let values) = value else { throw invalid(key, value, "an object") }
+    return ConfigurationObject(values, path: path, prefix: key + ".")
+  }
+
   /// A list of objects inside this one, or `nil` when the key is absent or null.
   ///
   /// - Throws: ``ConfigurationError`` that names the key, when the value is another.

@@ -99,7 +99,9 @@ struct KernelPackedExperts: ExpertBank {
   private static func runs(_ blocks: [ckernels_block]) -> [Range<Int>] {
     var runs: [Range<Int>] = []
     for (place, block) in blocks.enumerated() {
-      if let last = runs.last, last.count < Int(CKERNELS_EXPERT_BLOCKS), blocks[last.lowerBound].expert == block.expert {
+      if let last = runs.last, last.count < Int(CKERNELS_EXPERT_BLOCKS),
+        blocks[last.lowerBound].expert == block.expert
+      {
         runs[runs.count - 1] = last.lowerBound..<place + 1
       } else {
         runs.append(place..<place + 1)

@@ -10,6 +10,8 @@ struct GGUFMetadata {
   let experts: Int
   let heads: Int
   let keyHeads: Int
+  let layers: Int
+  let hidden: Int
   /// The configuration.
   private(set) var keys: JSONObject = [:]
   /// The keys that were read, without prefix.
@@ -18,7 +20,7 @@ struct GGUFMetadata {
   static let mostExperts = 1 << 16
   /// Keys that change no answer.
   private static let harmless: Set<String> = [
-    "vocab_size", "tensor_data_layout", "expert_count", "attention.head_count",
+    "tensor_data_layout", "expert_count", "attention.head_count",
     "attention.head_count_kv", "rope.scale_linear",
     // What the model was trained with; scaling by a factor does not need it.
     "rope.scaling.original_context_length", "rope.scaling.finetuned",
@@ -36,6 +38,8 @@ struct GGUFMetadata {
       try file.optionalInteger(Self.expertsKey(architecture.name), in: 0...Self.mostExperts) ?? 0
     heads = try file.integer(prefix + "attention.head_count", in: 1...4096)
     keyHeads = try file.optionalInteger(prefix + "attention.head_count_kv", in: 1...4096) ?? heads
+    layers = try file.integer(prefix + "block_count", in: 1...4096)
+    hidden = try file.integer(prefix + "embedding_length", in: CommonKeys.size)
     set("model_type", architecture.family.modelType)
     set("architectures", .array([.string(architecture.transformersClass)]))
     set("hidden_act", "silu")
@@ -189,10 +193,20 @@ struct GGUFMetadata {
     guard embedding.shape.count == 2 else {
       throw file.wrongShape(embedding, "it must have two dimensions")
     }
-    set("vocab_size", embedding.shape[0])
+    let rows = embedding.shape[0]
+    set("vocab_size", rows)
+    if let size = try optionalInteger("vocab_size", in: 0...(1 << 30)), size > rows {
+      throw file.invalid(key("vocab_size"), "at most \(rows), the rows of token_embd.weight")
+    }
     let begin = try file.optionalInteger("tokenizer.ggml.bos_token_id", in: 0...(1 << 24))
     set("bos_token_id", begin.map { .number(Double($0)) } ?? .null)
-    let ends = try file.endTokens().map { JSONValue.number(Double($0)) }
+    let ids = try file.endTokens()
+    if let id = ids.first(where: { $0 >= rows }) {
+      throw file.invalid(
+        "tokenizer.ggml.eos_token_id",
+        "below \(rows), the rows of token_embd.weight; a text would end with token \(id)")
+    }
+    let ends = ids.map { JSONValue.number(Double($0)) }
     set("eos_token_id", ends.count > 1 ? .array(ends) : ends.first ?? .null)
   }
 

@@ -39,7 +39,7 @@ final class GGUFModel {
     let names = GGUFNames(family.names)
     var weights: [String: Weight] = [:]
     for tensor in file.tensors {
-      for (name, weight) in try Self.weights(tensor, names, file, experts: metadata.experts) {
+      for (name, weight) in try Self.weights(tensor, names, file, metadata) {
         weights[name] = weight
       }
     }
@@ -47,9 +47,12 @@ final class GGUFModel {
   }
 
   private static func weights(
-    _ tensor: GGUFTensor, _ names: GGUFNames, _ file: GGUFFile, experts: Int
+    _ tensor: GGUFTensor, _ names: GGUFNames, _ file: GGUFFile, _ metadata: GGUFMetadata
   ) throws(GGUFError) -> [(String, Weight)] {
-    guard let place = names.place(of: tensor.name) else { throw unused(tensor, in: file) }
+    guard let place = names.place(of: tensor.name),
+      GGUFNames.layer(of: tensor.name) ?? 0 < metadata.layers
+    else { throw unused(tensor, in: file) }
+    let experts = metadata.experts
     switch place {
     case .one(let name): return [(name, Weight(tensor: tensor, shape: tensor.shape))]
     case .row(let name):
@@ -62,6 +65,11 @@ final class GGUFModel {
           tensor, "it must have three dimensions, the last of \(experts) experts")
       }
       let shape = Array(tensor.shape.dropFirst())
+      // What fits no expert would become a weight for each.
+      guard shape.contains(metadata.hidden) else {
+        throw file.wrongShape(
+          tensor, "one of its first dimensions must be \(metadata.hidden), the width of the model")
+      }
       return place.names(experts: experts).enumerated().map {
         ($1, Weight(tensor: tensor, part: $0, shape: shape))
       }
@@ -92,6 +100,9 @@ extension GGUFModel: TensorStore {
 
   /// The file.
   var path: FilePath { file.path }
+
+  /// The name of the tensor that holds a weight.
+  func storedName(of name: String) -> String { weights[name]?.tensor.name ?? name }
 
   /// The header of a weight; its type is `nil` for quantized blocks.
   func header(named name: String) -> TensorHeader? {

@@ -43,6 +43,12 @@ struct GGUFNames {
     return inner(parts[2], "model.layers.\(layer)", end)
   }
 
+  /// The layer that a tensor is of; `nil` for one outside of layers.
+  static func layer(of tensor: String) -> Int? {
+    let parts = tensor.split(separator: ".")
+    return parts.count > 1 && parts[0] == "blk" ? Int(parts[1]) : nil
+  }
+
   private func inner(_ name: String, _ prefix: String, _ end: String) -> Place? {
     if let name = Self.attention[name] { return .one("\(prefix).\(name).\(end)") }
     if let name = Self.projections[name] { return .one("\(prefix).mlp.\(name).\(end)") }

@@ -16,10 +16,18 @@ final class PackedGGUF: PartlyPackedSource {
   func linear(
     _ name: String, outputs: Int, inputs: Int, start: WeightStart
   ) throws -> any LinearWeight {
-    guard let packed = try packed(name, [outputs, inputs]) else {
-      return try dense.weight(name, [outputs, inputs], start: start)
+    if let packed = try packed(name, [outputs, inputs]) { return packed }
+    let weight = try dense.weight(name, [outputs, inputs], start: start)
+    // Plain elements stay in the mapped file, unread.
+    if model.header(named: name)?.dtype == nil, !weight.value.isAllFinite {
+      throw failure(name, "a number in it is infinite or not a number; the file is damaged")
     }
-    return packed
+    return weight
+  }
+
+  private func failure(_ name: String, _ problem: String) -> ModelError {
+    let stored = model.weight(named: name)?.tensor.name ?? name
+    return .wrongPackedWeight(path: model.path, name: stored, problem: problem)
   }
 
   func expertLinears(
@@ -38,7 +46,7 @@ final class PackedGGUF: PartlyPackedSource {
     do {
       return try model.packed(name, activations: activations, dtype: dtype)
     } catch let error as PackedWeightError {
-      throw ModelError.wrongPackedWeight(path: model.path, name: name, problem: "\(error)")
+      throw failure(name, "\(error)")
     }
   }
 }

@@ -81,9 +81,10 @@ public final class TextClassifier {
   ///
   /// - Throws: ``ModelError``, `ConfigurationError` or `FileError`.
   public static func linearModules(of path: FilePath) throws -> [LinearModule] {
-    let source = LinearModules()
+    let path = try ModelLocation(path).path
+    let source = LinearModules(path)
     _ = try TextClassifier(
-      configuration(ModelLocation(path).path), weights: source,
+      configuration(path), weights: source,
       encoder: MappedWeights(source, renaming: { encoderPrefix + $0 }))
     return source.modules.map {
       LinearModule(name: $0.name, kind: ModuleKind(ofClassifier: $0.name), shape: $0.shape)

@@ -16,23 +16,26 @@ struct CompressedScheme: PackedScheme {
     var isSymmetric: Bool
   }
 
-  private struct Target {
-    var rule: ModuleRule<Entry>?
-    var entry: Entry
-    var name: String
-  }
-
-  private let targets: [Target]
+  /// Settings by exact names, among them those of kinds of modules, and by expressions.
+  private let names: [String: Entry]
+  private let rules: ModuleRules<Entry>
+  private let ignored: ModuleRules<Bool>
 
   init(_ settings: ConfigurationObject) throws {
     let format = try settings.optionalString("format") ?? ""
     guard ["pack-quantized", "mixed-precision"].contains(format) else {
       throw settings.invalid("format", "'pack-quantized'")
     }
+    try Self.refuseTransforms(settings)
+    var ignored = ModuleRules<Bool>()
+    for name in try settings.optionalStrings("ignore") ?? [] {
+      try ignored.add(Self.pattern(name), true, in: settings, key: "ignore")
+    }
+    self.ignored = ignored
     let groups = try settings.object("config_groups")
-    var targets: [Target] = []
-    for name in groups.values.keys.sorted() {
-      let group = try groups.object(name)
+    var (names, rules) = ([String: Entry](), ModuleRules<Entry>())
+    for (name, value) in groups.values.sorted(by: { $0.key < $1.key }) {
+      let group = try groups.object(value, of: name)
       if let own = try group.optionalString("format"), own != "pack-quantized" {
         throw group.invalid("format", "'pack-quantized'")
       }
@@ -41,13 +44,34 @@ struct CompressedScheme: PackedScheme {
       }
       let entry = try Self.entry(try group.object("weights"))
       for target in try group.optionalStrings("targets") ?? [] {
-        let rule =
-          target.hasPrefix("re:")
-          ? try ModuleRule(String(target.dropFirst(3)), entry, in: group, key: "targets") : nil
-        targets.append(Target(rule: rule, entry: entry, name: target))
+        guard target.hasPrefix("re:") else {
+          names[target] = names[target] ?? entry
+          continue
+        }
+        try rules.add(Self.pattern(target), entry, in: group, key: "targets")
       }
     }
-    self.targets = targets
+    (self.names, self.rules) = (names, rules)
+  }
+
+  /// The expression of a name: itself, or what follows `re:`.
+  private static func pattern(_ name: String) -> String {
+    name.hasPrefix("re:")
+      ? String(name.dropFirst(3)) : name.replacing(".", with: "\\.") + "$"
+  }
+
+  /// Refuses what changes the meaning of stored weights.
+  private static func refuseTransforms(_ settings: ConfigurationObject) throws {
+    if let transforms = try settings.optionalObject("transform_config"),
+      !transforms.values.isEmpty
+    {
+      throw settings.invalid("transform_config", "absent: rotated weights are not read")
+    }
+    if let sparsity = try settings.optionalObject("sparsity_config"),
+      let format = try sparsity.optionalString("format"), format != "dense"
+    {
+      throw sparsity.invalid("format", "'dense'")
+    }
   }
 
   private static func entry(_ weights: ConfigurationObject) throws -> Entry {
@@ -66,8 +90,7 @@ struct CompressedScheme: PackedScheme {
 
   /// The settings of a module: an exact name before expressions, those before the kind of module.
   private func entry(_ module: String) -> Entry? {
-    (targets.first { $0.name == module } ?? targets.first { $0.rule?.matches(module) == true }
-      ?? targets.first { $0.name == "Linear" })?.entry
+    names[module] ?? rules.value(for: module) ?? names["Linear"]
   }
 
   func weight(
@@ -76,6 +99,9 @@ struct CompressedScheme: PackedScheme {
     guard tensors.has(module + ".weight_packed") else { return nil }
     guard let entry = entry(module) else {
       throw tensors.failure(module, "no group of config.json is for it, but it has packed weights")
+    }
+    guard ignored.value(for: module) == nil else {
+      throw tensors.failure(module, "config.json says 'ignore' for it, but it has packed weights")
     }
     let parts = try PackedParts(
       module, in: tensors, bits: entry.bits, group: entry.group, shape: shape)
@@ -106,6 +132,15 @@ struct CompressedScheme: PackedScheme {
       of: words.transposed(0, 1).contiguous(), bits: bits, as: 8, shape: shape)
   }
 
+  func checkAllUsed(in tensors: PackedTensors) throws {
+    // Names without a dot are of kinds of modules.
+    for module in names.keys.sorted()
+    where module.contains(".") && !tensors.used.contains(module + ".weight_packed") {
+      throw tensors.failure(
+        module, "config.json has a width for it, but the model has no such quantized module")
+    }
+  }
+
   private func checkShape(_ parts: PackedParts) throws {
     let name = parts.module + ".weight_shape"
     guard parts.tensors.has(name) else { return }
@@ -120,12 +155,17 @@ struct CompressedScheme: PackedScheme {
   /// Zeros are packed along the outputs, with the same offset as codes.
   private func zeros(_ parts: PackedParts) throws -> Tensor {
     let (bits, outputs) = (parts.bits, parts.shape[0])
-    let name = parts.module + ".weight_zero_point"
-    let words = try parts.tensors.take(
-      name, CodeLayout.columns.shape(bits: bits, outputs: parts.groups, inputs: outputs),
-      [.i32, .u32])
-    let rows = CodeLayout.columns.rows(
-      of: words, bits: bits, as: 8, shape: [parts.groups, outputs])
+    let (name, shape) = (parts.module + ".weight_zero_point", [parts.groups, outputs])
+    let dense = CodeLayout.columns.shape(bits: bits, outputs: parts.groups, inputs: outputs)
+    let padded = Array(
+      CodeLayout.paddedRows.shape(bits: bits, outputs: parts.groups, inputs: outputs).reversed())
+    let isPadded = parts.tensors.shape(name) == padded && dense != padded
+    let words = try parts.tensors.take(name, isPadded ? padded : dense, [.i32, .u32])
+    let rows =
+      isPadded
+      ? CodeLayout.paddedRows.rows(
+        of: words.transposed(0, 1).contiguous(), bits: bits, as: 8, shape: shape)
+      : CodeLayout.columns.rows(of: words, bits: bits, as: 8, shape: shape)
     return rows.bytes(columns: outputs).transposed(0, 1).contiguous()
   }
 }

@@ -17,7 +17,7 @@ struct GPTQScheme: PackedScheme {
   }
 
   private let base: Entry
-  private let rules: [ModuleRule<Entry?>]
+  private let rules: ModuleRules<Entry?>
   private let version: Version
 
   private enum Version: String {
@@ -42,18 +42,17 @@ struct GPTQScheme: PackedScheme {
     if let type = try settings.optionalString("pack_dtype"), type != "int32" {
       throw settings.invalid("pack_dtype", "'int32'")
     }
-    guard let dynamic = try settings.optionalObject("dynamic") else {
-      rules = []
-      return
+    var rules = ModuleRules<Entry?>()
+    if let dynamic = try settings.optionalObject("dynamic") {
+      // The order of an object's keys is that of the file: the first that matches counts.
+      for (key, value) in dynamic.values {
+        let isDense = key.hasPrefix("-:")
+        let pattern = isDense || key.hasPrefix("+:") ? String(key.dropFirst(2)) : key
+        let entry = isDense ? nil : try Self.entry(dynamic.object(value, of: key), or: base)
+        try rules.add(pattern, entry, in: dynamic, key: key)
+      }
     }
-    // The order of an object's keys is that of the file: the first that matches counts.
-    let base = self.base
-    rules = try dynamic.values.keys.map { key in
-      let isDense = key.hasPrefix("-:")
-      let pattern = isDense || key.hasPrefix("+:") ? String(key.dropFirst(2)) : key
-      let entry = isDense ? nil : try Self.entry(try dynamic.object(key), or: base)
-      return try ModuleRule(pattern, entry, in: dynamic, key: key)
-    }
+    self.rules = rules
   }
 
   private static func entry(_ settings: ConfigurationObject, or base: Entry?) throws -> Entry {
@@ -68,9 +67,8 @@ struct GPTQScheme: PackedScheme {
   func weight(
     _ module: String, _ shape: [Int], in tensors: PackedTensors
   ) throws -> PackedWeight? {
-    let rule = rules.first { $0.matches(module) }
     guard tensors.has(module + ".qweight") else { return nil }
-    guard let entry = rule.map(\.value) ?? base else {
+    guard let entry = rules.value(for: module) ?? base else {
       throw tensors.failure(module, "config.json leaves it as it was, but it has packed weights")
     }
     let parts = try PackedParts(
@@ -126,9 +124,22 @@ struct GPTQScheme: PackedScheme {
       codes = codes.map { _ in middle }
     } else if version == .first {
       let mask = UInt8((1 << entry.bits) - 1)
+      if codes.contains(mask) {
+        tensors.note(
+          "it has a zero of 0, which version 1 of GPTQ stores as \(mask); if answers are wrong, the file holds version 2"
+        )
+      }
       codes = codes.map { ($0 &+ 1) & mask }
     }
     return Tensor(codes, shape: [parts.groups, outputs]).transposed(0, 1).contiguous()
+  }
+
+  func checkAllUsed(in tensors: PackedTensors) throws {
+    for (module, entry) in rules.names.sorted(by: { $0.key < $1.key })
+    where entry != nil && !tensors.used.contains(module + ".qweight") {
+      throw tensors.failure(
+        module, "config.json has a rule for it, but the model has no such quantized module")
+    }
   }
 
   /// Older programs write biases of zeros for layers without one.

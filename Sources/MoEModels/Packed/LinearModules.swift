@@ -1,4 +1,5 @@
 import MoETensor
+import SystemPackage
 
 /// A linear layer of a model, whose weight can be packed.
 public struct LinearModule: Hashable, Sendable {
@@ -24,6 +25,12 @@ final class LinearModules: WeightSource {
   private(set) var modules: [Module] = []
   /// All other weights.
   private(set) var others: [Module] = []
+  private let path: FilePath
+
+  /// The most layers that are named: a configuration may say any numbers of layers and experts.
+  static let mostModules = 1 << 20
+
+  init(_ path: FilePath) { self.path = path }
 
   func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     others.append(Module(name: name, shape: shape))
@@ -39,7 +46,10 @@ final class LinearModules: WeightSource {
 
   func expertLinears(
     _ projection: ExpertProjection, of block: ExpertBlock, experts: Int, shape: [Int]
-  ) -> [any LinearWeight] {
+  ) throws -> [any LinearWeight] {
+    guard modules.count + experts <= Self.mostModules else {
+      throw ModelError.tooManyModules(path: path, limit: Self.mostModules)
+    }
     for expert in 0..<experts { add(block.name(expert, projection), shape) }
     return (0..<experts).map { _ in Parameter(Tensor.zeros([0, 0])) }
   }

@@ -22,9 +22,7 @@ struct MLXScheme: PackedScheme {
     for (key, value) in settings.values where !Self.ownKeys.contains(key) {
       switch value {
       case .bool(let packed): entries[key] = packed ? base : .dense
-      case .object(let entry):
-        entries[key] = try Self.entry(
-          ConfigurationObject(entry, path: settings.path, prefix: settings.fullKey(key) + "."))
+      case .object: entries[key] = try Self.entry(settings.object(value, of: key))
       default:
         throw settings.invalid(key, "an object with 'bits' and 'group_size', or false")
       }
@@ -53,7 +51,9 @@ struct MLXScheme: PackedScheme {
     _ module: String, _ shape: [Int], in tensors: PackedTensors
   ) throws -> PackedWeight? {
     guard let format = try format(module, inputs: shape[1], in: tensors) else { return nil }
-    return try read(module, format, [shape], in: tensors)[0]
+    let parts = try tensors.parts(module, format, shape)
+    return try tensors.weight(
+      module, format, shape, codes: parts.codes, scales: parts.scales, biases: parts.biases)
   }
 
   func experts(
@@ -73,7 +73,12 @@ struct MLXScheme: PackedScheme {
       let stack = try tensors.take(module + ".weight", [experts] + shape, Set(DType.computable))
       return (0..<experts).map { Parameter(stack[$0].cast(to: tensors.dtype)) }
     }
-    return try read(module, format, Array(repeating: shape, count: experts), in: tensors)
+    let parts = try tensors.parts(module, format, shape, front: [experts])
+    return try (0..<experts).map { place in
+      try tensors.weight(
+        module, format, shape, codes: parts.codes[place], scales: parts.scales[place],
+        biases: parts.biases?[place])
+    }
   }
 
   /// The format of a module: that of the configuration, unless shapes say otherwise and the module has no entry of its
@@ -94,7 +99,7 @@ struct MLXScheme: PackedScheme {
       }
       return nil
     }
-    guard let words = tensors.shape(module + ".weight")?.last,
+    guard let words = tensors.shape(module + ".weight")?.last, words <= inputs,
       let groups = tensors.shape(module + ".scales")?.last, groups > 0,
       (words * 32).isMultiple(of: inputs), inputs.isMultiple(of: groups)
     else {
@@ -112,21 +117,6 @@ struct MLXScheme: PackedScheme {
       return try tensors.format(module, .affine, bits: found.bits, group: found.group)
     }
     return try tensors.format(module, codes, bits: bits, group: group)
-  }
-
-  /// Reads one matrix, or several that are stored as one tensor.
-  private func read(
-    _ module: String, _ format: PackedFormat, _ shapes: [[Int]], in tensors: PackedTensors
-  ) throws -> [PackedWeight] {
-    let isStacked = tensors.shape(module + ".weight")?.count == 3
-    let parts = try tensors.parts(
-      module, format, shapes[0], front: isStacked ? [shapes.count] : [])
-    return try shapes.indices.map { place in
-      func part(_ tensor: Tensor) -> Tensor { isStacked ? tensor[place] : tensor }
-      return try tensors.weight(
-        module, format, shapes[place], codes: part(parts.codes), scales: part(parts.scales),
-        biases: parts.biases.map(part))
-    }
   }
 
   func checkAllUsed(in tensors: PackedTensors) throws {

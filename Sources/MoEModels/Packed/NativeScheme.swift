@@ -23,12 +23,7 @@ struct NativeScheme: PackedScheme {
     let modules = try settings.object("modules")
     var formats: [String: PackedFormat] = [:]
     for (module, value) in modules.values {
-      guard case .object(let entry) = value else {
-        throw modules.invalid(module, "an object with 'bits' and 'group_size'")
-      }
-      let prefix = modules.fullKey(module) + "."
-      formats[module] = try Self.format(
-        ConfigurationObject(entry, path: settings.path, prefix: prefix))
+      formats[module] = try Self.format(modules.object(value, of: module))
     }
     self.formats = formats
   }

@@ -67,7 +67,8 @@ final class PackedCheckpoint: PartlyPackedSource {
   /// - Throws: ``ModelError``.
   func checkAllUsed() throws {
     let left = dense.unused.filter { !tensors.used.contains($0) }
-    for name in left.sorted() where !(try scheme.mayIgnore(name, in: tensors)) {
+    for name in left.sorted() where !CheckpointWeights.isIdle(name) {
+      if try scheme.mayIgnore(name, in: tensors) { continue }
       throw ModelError.unknownWeight(path: tensors.store.path, name: name)
     }
     try scheme.checkAllUsed(in: tensors)

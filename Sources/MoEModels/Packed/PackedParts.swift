@@ -80,6 +80,10 @@ struct PackedParts {
     }
     // A zero times a scale of 16 bits is exact in f32, and so is its difference to any other multiple.
     let wide = scales.cast(to: .f32)
+    guard (wide * Double(1 << bits)).isAllFinite else {
+      throw tensors.failure(
+        module, "one of its scales is infinite, not a number, or too large for its zeros")
+    }
     let offsets = zeros.map { $0.cast(to: .f32) } ?? Tensor.full(Double(middle), wide.shape)
     return try tensors.weight(
       module, format, shape, codes: codes, scales: repeated(wide, format),

@@ -67,6 +67,13 @@ enum PackedSchemes {
   /// - Throws: `ConfigurationError` for a format that is not read.
   static func scheme(of json: ConfigurationObject) throws -> (any PackedScheme)? {
     if json.has("quantization") {
+      // MLX writes the same object under both keys.
+      guard
+        !json.has("quantization_config")
+          || json.value("quantization") == json.value("quantization_config")
+      else {
+        throw json.invalid("quantization_config", "absent, or the same as 'quantization'")
+      }
       return try MLXScheme(json.object("quantization"))
     }
     guard json.has("quantization_config") else { return nil }
@@ -77,7 +84,7 @@ enum PackedSchemes {
     case "gptq": return try GPTQScheme(settings)
     case "awq": return try AWQScheme(settings)
     case "compressed-tensors": return try CompressedScheme(settings)
-    // MLX writes the same object under both keys, and names no method.
+    // MLX names no method.
     case nil where settings.has("bits") && settings.has("group_size"):
       return try MLXScheme(settings)
     default:

@@ -9,7 +9,7 @@ extension StoredModel {
   func packedInventory(
     _ tensors: DecoderTensors, _ scheme: any PackedScheme
   ) throws -> (weights: [WeightHeader], unused: [String]) {
-    let source = LinearModules()
+    let source = LinearModules(path)
     _ = try MoEDecoder(configuration, names: names, weights: source)
     var parts = Dictionary(grouping: tensors.names) { Self.module(of: $0) }
     var weights: [WeightHeader] = []
@@ -56,16 +56,20 @@ extension StoredModel {
     var groups: Int?
     for name in found where !name.hasSuffix(".bias") {
       guard let part = tensors.header(named: name) else { continue }
-      let elements = part.shape.reduce(1, *) / count
+      let elements = part.shape.contains(0) ? 0 : part.shape.reduce(1, *) / count
       bytes += elements * (part.dtype?.byteSize ?? 0)
       if name.hasSuffix(".scales") || name.hasSuffix(".weight_scale") {
         groups = max(1, elements / module.shape[0])
       }
     }
     let type = header.dtype ?? .f32
-    let elements = module.shape.reduce(1, *)
+    let words = header.shape.contains(0) ? 0 : header.shape.reduce(1, *) / count
     let width =
-      scheme.bits(module.name) ?? header.shape.reduce(type.byteSize * 8, *) / count / elements
+      scheme.bits(module.name) ?? words * type.byteSize * 8 / module.shape.reduce(1, *)
+    guard 2...8 ~= width || type.isFloatingPoint || header.shape.count > 3 else {
+      throw ModelError.wrongShape(
+        path: path, name: codes, found: header.shape, expected: module.shape)
+    }
     return WeightHeader(
       name: module.name + ".weight", shape: module.shape,
       type: type.isFloatingPoint ? type.rawValue : "\(width) bits", bytes: bytes,

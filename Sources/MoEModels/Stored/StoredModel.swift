@@ -112,7 +112,7 @@ public struct StoredModel {
   ///
   /// - Throws: As `MoEDecoder.init(_:names:weights:banks:)`.
   public func linearModules() throws -> [LinearModule] {
-    let source = LinearModules()
+    let source = LinearModules(path)
     _ = try MoEDecoder(configuration, names: names, weights: source)
     return source.modules.map {
       LinearModule(name: $0.name, kind: ModuleKind(of: $0.name, names: names), shape: $0.shape)

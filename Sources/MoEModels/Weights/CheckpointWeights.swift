@@ -41,8 +41,14 @@ public final class CheckpointWeights: WeightSource {
   ///
   /// - Throws: ``ModelError/unknownWeight(path:name:)``.
   static func refuse(_ unused: Set<String>, in store: any TensorStore) throws(ModelError) {
-    let idle = unused.filter { $0 != "lm_head.weight" && !$0.hasSuffix(".rotary_emb.inv_freq") }
-    if let name = idle.min() { throw .unknownWeight(path: store.path, name: name) }
+    if let name = unused.filter({ !isIdle($0) }).min() {
+      throw .unknownWeight(path: store.path, name: name)
+    }
+  }
+
+  /// Whether a tensor may be there although no model asks for it.
+  static func isIdle(_ name: String) -> Bool {
+    name == "lm_head.weight" || name.hasSuffix(".rotary_emb.inv_freq")
   }
 
   /// A weight of the checkpoint.

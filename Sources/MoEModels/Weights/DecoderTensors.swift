@@ -6,6 +6,8 @@ import SystemPackage
 /// them.
 ///
 /// - A base model is saved without its head, and its names lack `model.`.
+/// - The text part of a model for several kinds of input is named `model.language_model.` or `language_model.model.`, its
+///   head `language_model.lm_head`.
 /// - transformers 5 keeps Mixtral's experts stacked in `mlp`, as other families have them, unless it is told to write the
 ///   original format.
 final class DecoderTensors {
@@ -29,7 +31,12 @@ final class DecoderTensors {
     self.stored = stored
   }
 
-  private static func familyName(of name: String, _ family: WeightNames) -> String {
+  private static func familyName(of stored: String, _ family: WeightNames) -> String {
+    var name = stored
+    for (prefix, own) in [
+      ("model.language_model.", "model."), ("language_model.model.", "model."),
+      ("language_model.lm_head.", "lm_head."),
+    ] where stored.hasPrefix(prefix) { name = own + stored.dropFirst(prefix.count) }
     let isBase = ["layers.", "embed_tokens.", "norm."].contains { name.hasPrefix($0) }
     var parts = (isBase ? "model." + name : name).split(
       separator: ".", omittingEmptySubsequences: false)

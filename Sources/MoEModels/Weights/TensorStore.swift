@@ -10,6 +10,8 @@ protocol TensorStore: AnyObject {
   var names: [String] { get }
   /// What is known about a tensor without reading it; `nil` if there is none.
   func header(named name: String) -> TensorHeader?
+  /// The name of a tensor in the file, for messages.
+  func storedName(of name: String) -> String
   /// A tensor in its stored type, or in f32 if that is not a type to compute in.
   func tensor(named name: String) throws -> Tensor
 }
@@ -23,6 +25,8 @@ struct TensorHeader: Hashable {
 }
 
 extension TensorStore {
+  func storedName(of name: String) -> String { name }
+
   /// Checks that there is a floating-point tensor of a shape.
   ///
   /// - Returns: What is known about it.
@@ -31,7 +35,8 @@ extension TensorStore {
   func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> TensorHeader {
     guard let header = header(named: name) else { throw .missingWeight(path: path, name: name) }
     guard header.shape == shape else {
-      throw .wrongShape(path: path, name: name, found: header.shape, expected: shape)
+      throw .wrongShape(
+        path: path, name: storedName(of: name), found: header.shape, expected: shape)
     }
     guard let dtype = header.dtype else { return header }
     guard DType.computable.contains(dtype) else {

@@ -114,13 +114,12 @@ extension PackedWeight: LinearWeight {
     unsafe works.withUnsafeBufferPointer { works in
       Engine.parallel(outputs, grain: smallestDotPart * outputs / bytes) { part in
         var first = 0
-        for unsafe work in unsafe works {
-          let own = unsafe first..<first + work.outputs
+        for place in weights.indices {
+          let own = first..<first + weights[place].weight.shape[0]
           let mine = own.clamped(to: part)
-          if !mine.isEmpty {
-            unsafe withUnsafePointer(to: work) {
-              unsafe kernels.quantized_dots($0, mine.lowerBound - first, mine.upperBound - first)
-            }
+          if !mine.isEmpty, let start = works.baseAddress {
+            unsafe kernels.quantized_dots(
+              start + place, mine.lowerBound - first, mine.upperBound - first)
           }
           first = own.upperBound
         }

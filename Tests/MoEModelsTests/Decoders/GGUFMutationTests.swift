@@ -68,7 +68,7 @@ struct GGUFMutationTests {
       ("rope.scaling.type", 8, B.text("yarn"), B.text("none")),
       ("rope.dimension_count", 4, number(8), number(16)),
       ("attention.clamp_kqv", 6, float(8), nil), ("logit_scale", 6, float(1), nil),
-      ("vocab_size", 4, nil, number(8)), ("rope.freq_base", 6, float(-1), float(1e6)),
+      ("vocab_size", 4, number(1 << 20), number(8)), ("rope.freq_base", 6, float(-1), float(1e6)),
     ] as [(String, UInt32, [UInt8]?, [UInt8]?)] {
       if let wrong {
         let error = #expect(throws: GGUFError.self, "\(name)") { try open(name, type, wrong) }
@@ -131,13 +131,10 @@ struct GGUFMutationTests {
 
   /// Opens the file as a model is opened, and computes with it.
   private func run(_ path: FilePath) throws {
-    let model = try GGUFModel(try GGUFFile(path))
-    let configuration = try model.family.configuration(model.configuration)
-    try model.check(configuration)
-    let decoder = try MoEDecoder(
-      configuration, names: model.family.names, weights: CheckpointWeights(model, .elements(.f32)))
-    let logits = decoder(Tensor([1, 2, 3], shape: [1, 3])).logits
-    #expect(logits.shape == [1, 3, configuration.vocabularySize])
+    let decoder = try StoredModel(path).decoder()
+    let part = SequencePart(tokens: [1, 2, 3], cache: decoder.makeCache())
+    let logits = decoder.read([part], as: .prompt, lastOnly: false).logits
+    #expect(logits.shape == [3, decoder.configuration.vocabularySize])
   }
 
   /// Changes up to three places of the header, or its length.
