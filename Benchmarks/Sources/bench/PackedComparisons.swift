@@ -36,7 +36,8 @@ enum PackedComparisons {
     guard !FileManager.default.fileExists(atPath: folder.string) else { return folder }
     let stored = try StoredModel(path)
     try ModelQuantizer(
-      stored, BitMap(parsing: form.bits).plan(for: stored.linearModules()), RoundToNearest(), named: "rtn"
+      stored, BitMap(parsing: form.bits).plan(for: stored.linearModules()), RoundToNearest(),
+      named: "rtn"
     ).write(to: folder)
     return folder
   }

@@ -40,6 +40,7 @@ public final class TextClassifier {
   /// - Parameters:
   ///   - path: The folder.
   ///   - form: Type and packing.
+  /// - Returns: The model.
   /// - Throws: ``ModelError``, `ConfigurationError`, `SafetensorsError` or `FileError`; ``WeightRoundingError`` for
   ///   packing.
   public static func open(_ path: FilePath, as form: WeightForm) throws -> TextClassifier {

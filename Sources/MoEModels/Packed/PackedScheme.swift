@@ -139,8 +139,10 @@ final class PackedTensors {
   ///
   /// - Parameters:
   ///   - module: The module that has them.
+  ///   - format: How its numbers are stored.
   ///   - shape: Outputs and inputs.
   ///   - front: Dimensions before those of one matrix.
+  /// - Returns: The parts, as they are stored.
   /// - Throws: ``ModelError``.
   func parts(
     _ module: String, _ format: PackedFormat, _ shape: [Int], front: [Int] = []

@@ -23,6 +23,8 @@ struct ModelArguments: ParsableArguments {
   /// - Parameters:
   ///   - activations: How generation rounds what packed weights meet.
   ///   - check: Looks at the model and its tokenizer before weights are read, which may take long.
+  /// - Returns: The model and its tokenizer.
+  /// - Throws: What opening them throws, or `check`.
   func open(
     activations: ActivationPrecision = .automatic,
     checking check: (StoredModel, Tokenizer) throws -> Void = { _, _ in }
@@ -66,6 +68,7 @@ struct QuantizationOptions: ParsableArguments {
   ///   - dtype: The type to compute in.
   ///   - progress: Shows how far packing is.
   ///   - modules: The model's linear layers.
+  /// - Returns: The form.
   /// - Throws: `SettingError` if the option does not fit the model.
   func form(
     dtype: DType? = nil, _ progress: ProgressLine, modules: () throws -> [LinearModule]
