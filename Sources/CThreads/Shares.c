@@ -9,8 +9,9 @@
 
 // More members than this have shares in common.
 enum { most_shares = 64 };
-// With more pieces, a late thread leaves less behind; with fewer, threads read longer stretches of memory.
-static const int64_t most_pieces = 4;
+// A share has so many pieces. A thread takes half of those that are left, at least one: it reads long stretches of memory
+// at first, and the last pieces, for which others may have to wait, are small.
+static const int64_t most_pieces = 16;
 
 /// The next piece of a share, on a cache line of its own.
 typedef struct {
@@ -29,11 +30,12 @@ static void run_share(Range *range, int share) {
   int64_t begin = range->count * share / range->shares;
   int64_t length = range->count * (share + 1) / range->shares - begin;
   _Atomic int64_t *next = &range->share[share].next;
-  // Looking before taking leaves the line of an exhausted share where it is.
-  while (atomic_load_explicit(next, memory_order_relaxed) < range->pieces) {
-    int64_t piece = atomic_fetch_add_explicit(next, 1, memory_order_relaxed);
-    if (piece >= range->pieces) return;
-    range->body(range->context, begin + length * piece / range->pieces, begin + length * (piece + 1) / range->pieces);
+  int64_t piece = atomic_load_explicit(next, memory_order_relaxed);
+  while (piece < range->pieces) {
+    int64_t end = piece + (range->pieces - piece + 1) / 2;
+    if (!atomic_compare_exchange_weak_explicit(next, &piece, end, memory_order_relaxed, memory_order_relaxed)) continue;
+    range->body(range->context, begin + length * piece / range->pieces, begin + length * end / range->pieces);
+    piece = atomic_load_explicit(next, memory_order_relaxed);
   }
 }
 
