@@ -128,6 +128,20 @@ def linear(rows, inputs, outputs, dtype):
     return torch.inference_mode()(lambda: F.linear(x, weight))
 
 
+def packed(rows, inputs, outputs, group, count):
+    """Products of packed weights of 4 bits, one after another."""
+    x = torch.randn(rows, inputs, dtype=torch.bfloat16)
+    scales = torch.randn(inputs // group, outputs, 2, dtype=torch.bfloat16)
+    weights = [torch._convert_weight_to_int4pack_for_cpu(torch.randint(0, 16, (outputs, inputs), dtype=torch.int32), 1)
+               for _ in range(count)]
+
+    def step():
+        for weight in weights:
+            torch._weight_int4pack_mm_for_cpu(x, weight, group, scales)
+
+    return torch.inference_mode()(step)
+
+
 BENCHMARKS = {f.__name__: f for f in (tiny_addition, mlp_gradients, mlp_training, checkpoint_open, checkpoint_read)}
 
 print(json.dumps({"name": f"PyTorch {torch.__version__}, safetensors {safetensors.__version__}, "
@@ -140,6 +154,8 @@ for line in sys.stdin:
         answer = timed(experts(words[0], *map(int, words[1:4]), words[4]), request["iterations"])
     elif name == "linear":
         answer = timed(linear(*map(int, words[:3]), words[3]), request["iterations"])
+    elif name == "packed":
+        answer = timed(packed(*map(int, words)), request["iterations"])
     else:
         answer = BENCHMARKS[name](request)
     print(json.dumps(answer), flush=True)

@@ -26,6 +26,9 @@ enum PackedComparisons {
         name: "experts 3 bits, others 4", bits: "3,attention=4,head=4,embedding=4", peer: "q4_0"),
       Form(
         name: "experts 2 bits, others 4", bits: "2,attention=4,head=4,embedding=4", peer: "q4_0"),
+      // Half of the experts have 6 bits and half 2: as many bytes as with 4.
+      Form(
+        name: "experts 2 and 6 bits, others 4", bits: "mixed", peer: "q4_0"),
     ]
 
   /// Writes the packed model beside the dense one, unless it is there.
@@ -35,11 +38,20 @@ enum PackedComparisons {
       "\(path.lastComponent?.string ?? "")-\(name)")
     guard !FileManager.default.fileExists(atPath: folder.string) else { return folder }
     let stored = try StoredModel(path)
-    try ModelQuantizer(
-      stored, BitMap(parsing: form.bits).plan(for: stored.linearModules()), RoundToNearest(),
-      named: "rtn"
-    ).write(to: folder)
+    let plan = try map(form, folder).plan(for: stored.linearModules())
+    try ModelQuantizer(stored, plan, RoundToNearest(), named: "rtn").write(to: folder)
     return folder
+  }
+
+  private static func map(_ form: Form, _ folder: FilePath) throws -> BitMap {
+    guard form.bits == "mixed" else { return try BitMap(parsing: form.bits) }
+    let file = FilePath(folder.string + ".json")
+    let text = """
+      {"default": 2, "attention": 4, "head": 4, "embedding": 4,
+       "rules": [{"match": ".*experts[.][0-9]*[02468][.]", "bits": 6}]}
+      """
+    try AtomicFile.write(text, to: file)
+    return try BitMap(file)
   }
 
   /// Comparisons with a peer that reads the same model from files of its own.

@@ -77,22 +77,29 @@ INLINE uint64_t packed_codes(int bits, const uint8_t *codes) {
   return joined(v, 4 * bits, 32, 1);
 }
 
-/// One group of up to 128 numbers; `to` has room for codes of 128.
-INLINE void round_group(int bits, const ckernels_packing *work, const float *values, size_t count, size_t group,
-                        uint8_t *to) {
-  vector lows = all(INFINITY), highs = all(-INFINITY), check = all(0);
+/// The smallest lane.
+INLINE float smallest_of(vector v) {
+  float lanes[WIDTH];
+  store(lanes, v);
+#pragma clang loop unroll(full)
+  for (int half = WIDTH / 2; half > 0; half /= 2)
+#pragma clang loop unroll(full)
+    for (int i = 0; i < half; ++i) lanes[i] = lanes[i + half] < lanes[i] ? lanes[i + half] : lanes[i];
+  return lanes[0];
+}
+
+/// One group of up to 128 numbers, a multiple of WIDTH if it is `whole`; `to` has room for codes of 128.
+INLINE void round_group(int bits, bool whole, const ckernels_packing *work, const float *values, size_t count,
+                        size_t group, uint8_t *to) {
+  vector lows = all(INFINITY), highs = all(INFINITY), check = all(0);
   for (size_t i = 0; i < count; i += WIDTH) {
-    const vector v = load_part(values + i, count - i);
+    const vector v = whole ? load(values + i) : load_part(values + i, count - i);
     const mask there = low_lanes(count - i);
     check = check + v * 0;  // NaN for ever, if a number is not finite
-    lows = smaller(lows, chosen(there, v, all(INFINITY)));
-    highs = larger(highs, chosen(there, v, all(-INFINITY)));
+    lows = smaller(lows, whole ? v : chosen(there, v, all(INFINITY)));
+    highs = smaller(highs, whole ? -v : chosen(there, -v, all(INFINITY)));
   }
-  float low = INFINITY, high = -INFINITY;
-  for (int i = 0; i < WIDTH; ++i) {
-    low = lows[i] < low ? lows[i] : low;
-    high = highs[i] > high ? highs[i] : high;
-  }
+  const float low = smallest_of(lows), high = -smallest_of(highs);
   const int zero = work->kind == CKERNELS_SYMMETRIC ? 1 << (bits - 1) : 0;
   const float most = (float)((1 << bits) - 1);
   const float nothing = sum_of(check);
@@ -106,7 +113,8 @@ INLINE void round_group(int bits, const ckernels_packing *work, const float *val
   const float divisor = rule.scale == 0 ? 1 : rule.scale;
   const vector shift = all(12582912.f);
   for (size_t i = 0; i < count; i += WIDTH) {
-    vector code = (load_part(values + i, count - i) - rule.bias) / divisor + shift - shift + (float)zero;
+    const vector v = whole ? load(values + i) : load_part(values + i, count - i);
+    vector code = (v - rule.bias) / divisor + shift - shift + (float)zero;
     code = larger(all(0), smaller(all(most), code));
     typedef uint8_t bytes __attribute__((ext_vector_type(WIDTH)));
     const bytes narrow = __builtin_convertvector(__builtin_convertvector(code, integers), bytes);
@@ -114,24 +122,40 @@ INLINE void round_group(int bits, const ckernels_packing *work, const float *val
   }
 }
 
+/// Packs the codes of a group into its part of a row, of which `room` bytes are left.
+INLINE void pack_group(int bits, const uint8_t *codes, size_t count, uint8_t *to, size_t room) {
+  for (size_t i = 0; i < count; i += 8) {
+    const uint64_t word = packed_codes(bits, codes + i);
+    const size_t place = i * bits / 8;
+    if (room - place >= sizeof word) {
+      // What it has beyond its codes is zero, and written again with the next ones.
+      __builtin_memcpy(to + place, &word, sizeof word);
+    } else {
+      for (size_t b = 0; b < least((size_t)bits, room - place); ++b) to[place + b] = (uint8_t)(word >> 8 * b);
+    }
+  }
+}
+
 INLINE void round_row(int bits, const ckernels_packing *work, size_t row) {
   const size_t inputs = work->inputs, group = (size_t)1 << work->group_shift;
   uint8_t *codes = work->codes + row * work->row_bytes;
   __builtin_memset(codes, 0, work->row_bytes);
-  for (size_t first = 0, g = 0; first < inputs; first += group, ++g) {
+  for (size_t first = 0, g = row * work->row_groups; first < inputs; first += group, ++g) {
     float values[ROUND_GROUP];
-    uint8_t found[ROUND_GROUP + 16] = {0};
-    const size_t count = least(group, inputs - first);
-    for (size_t i = 0; i < count; i += WIDTH)
-      store_part(values + i, count - i, numbers(work->narrow, work->weight, row * inputs + first + i, count - i));
-    round_group(bits, work, values, count, row * work->row_groups + g, found);
-    for (size_t i = count; i < ROUND_GROUP && i % 8; ++i) found[i] = 0;
-    uint8_t *to = codes + first * bits / 8;
-    for (size_t i = 0; i < count; i += 8) {
-      const uint64_t word = packed_codes(bits, found + i);
-      const size_t place = i * bits / 8, end = work->row_bytes - (first * bits / 8 + place);
-      for (size_t b = 0; b < least((size_t)bits, end); ++b) to[place + b] = (uint8_t)(word >> 8 * b);
+    uint8_t found[ROUND_GROUP + 16];
+    const size_t count = least(group, inputs - first), start = row * inputs + first;
+    if (count == group) {
+      for (size_t i = 0; i < group; i += WIDTH)
+        store(values + i, numbers(work->narrow, work->weight, start + i, WIDTH));
+      round_group(bits, true, work, values, group, g, found);
+    } else {
+      for (size_t i = 0; i < count; i += WIDTH)
+        store_part(values + i, count - i, numbers(work->narrow, work->weight, start + i, count - i));
+      round_group(bits, false, work, values, count, g, found);
+      for (size_t i = count; i % 8; ++i) found[i] = 0;
     }
+    const size_t byte = first * bits / 8;
+    pack_group(bits, found, count, codes + byte, work->row_bytes - byte);
   }
 }
 
