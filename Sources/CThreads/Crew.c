@@ -216,6 +216,7 @@ static const int64_t patience = 200 * MICROSECONDS;
 static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t own) {
   int64_t absence = atomic_load(&crew->absence);
   Spin spin = spin_begin(since, true);
+  bool slept = false;
   while (atomic_load_explicit(&crew->finished.rings, memory_order_acquire) != target) {
     if (spin_continue(&spin)) {
       if (spin.last - since > patience) atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);
@@ -224,6 +225,7 @@ static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t
     atomic_store_explicit(&crew->is_awaited, true, memory_order_relaxed);
     uint32_t seen = atomic_load(&crew->finished.rings);
     if (seen != target) bell_sleep(&crew->finished, seen, -1);
+    slept = true;
     // Sleep is not a loss of the processor, nor is the same gap a second one.
     spin.last = now();
   }
@@ -231,8 +233,8 @@ static void wait_for_workers(Crew *crew, uint32_t target, int64_t since, int64_t
   int64_t lost = now() - since - own;
   absence = atomic_load(&crew->absence) - absence;
   if (lost > patience + own && absence > patience) report_loss(lost < absence ? lost : absence);
-  // Sleep is not a loss of the processor.
-  presence_start(&crew->caller);
+  // Sleep is not a loss of the processor; a spin is on it all the time.
+  if (slept) presence_start(&crew->caller);
 }
 
 /// Reports a loss if the workers have been done for long, because the caller had no processor.

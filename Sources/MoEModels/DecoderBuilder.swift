@@ -134,7 +134,7 @@ final class DecoderBuilder {
     if let description = configuration.shared {
       shared = try dense("\(prefix).\(names.shared)", inner: description.inner)
       if description.isGated {
-        sharedGate = try linear("\(prefix).\(names.shared)_gate", 1, hidden)
+        sharedGate = try self.gate("\(prefix).\(names.shared)_gate", 1, hidden)
       }
     }
     return MoELayer(

@@ -84,7 +84,8 @@ public struct BitMap: Hashable, Sendable {
       guard let kind = ModuleKind(rawValue: String(parts[0])), Self.kinds.contains(kind) else {
         let names = Self.kinds.map(\.rawValue).joined(separator: ", ")
         throw Self.error(
-          text, "KIND=BITS with one of \(names); '\(parts[0].description.printable)' is none")
+          text,
+          "KIND=BITS with one of \(names); '\(parts[0].description.printable)' is not one of them")
       }
       guard own.updateValue(choice, forKey: kind) == nil else {
         throw Self.error(text, "one number for each kind; '\(kind.rawValue)' has two")
@@ -185,7 +186,8 @@ public struct BitMap: Hashable, Sendable {
       throw SettingError(
         key: "bits", value: "'\(source.printable)'",
         expected:
-          "for kinds that the model has; it has no module of the kind '\(kind.rawValue)'\(reason)")
+          "a map of kinds that the model has; it has no module of the kind '\(kind.rawValue)'\(reason)"
+      )
     }
     var plan = QuantizationPlan()
     let expressions = try rules.map { (try Regex($0.pattern), $0.choice) }

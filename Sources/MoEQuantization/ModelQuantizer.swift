@@ -210,7 +210,8 @@ private struct PackedLayout {
   private mutating func place(
     _ items: [(item: SafetensorsItem, source: Source)], onPage: Bool = false
   ) {
-    let size = items.reduce(0) { $0 + $1.item.byteCount }
+    // With the gaps before them: no tensor has elements of more than 8 bytes.
+    let size = items.reduce(onPage ? Self.page : 0) { $0 + $1.item.byteCount + 8 }
     if bytes > 0, bytes + size > shardLimit.bytes {
       shards.append([])
       bytes = 0

@@ -73,7 +73,7 @@ struct FieldCaseTests {
   /// [GPTQModel#2694](https://github.com/ModelCloud/GPTQModel/issues/2694): stacks that stay at 16 bits unnoticed.
   @Test(
     "pack experts that are stored as stacks, in the size that was planned",
-    arguments: ["model.", ""])
+    arguments: ["model.", "", "model.language_model.", "language_model.model."])
   func stacks(prefix: String) throws {
     let (source, target) = (try TemporaryFolder(), try TemporaryFolder())
     let stored = try stacked(prefix, in: source)
@@ -102,12 +102,25 @@ struct FieldCaseTests {
 
   @Test("are refused where a stack has a name that the model does not know")
   func unknownStacks() throws {
-    let folder = try TemporaryFolder()
-    let error = #expect(throws: ModelError.self) {
-      let stored = try stacked("model.text_tower.", in: folder)
-      _ = try stored.decoder()
+    let (folder, renamed) = (try TemporaryFolder(), try TemporaryFolder())
+    _ = try stacked("model.", in: folder)
+    let checkpoint = try SafetensorsCheckpoint(folder.path)
+    var tensors: [String: Tensor] = [:]
+    for entry in checkpoint.entries {
+      let name = entry.name.replacing("layers.1.mlp.experts.gate_up_proj", with: "layers.1.mlp.x")
+      tensors[name] = try checkpoint.tensor(named: entry.name)
     }
-    #expect("\(error.map { "\($0)" } ?? "")".contains("model."), "\(String(describing: error))")
+    try SafetensorsFile.write(tensors, to: renamed.file("model.safetensors"))
+    _ = try renamed.write(readBytes(folder.file("config.json")), to: "config.json")
+    let stored = try StoredModel(renamed.path)
+    for packing in [nil, WeightPacking([:])] {
+      let error = #expect(throws: ModelError.self) {
+        try stored.decoder(as: WeightForm(packing: packing))
+      }
+      let text = error.map { "\($0)" } ?? ""
+      #expect(
+        text.contains("'model.layers.1.mlp.experts.0.gate_proj.weight' is missing"), "\(text)")
+    }
   }
 
   /// [imp#1159](https://github.com/kekzl/imp/issues/1159): a router that was quantized with the rest.

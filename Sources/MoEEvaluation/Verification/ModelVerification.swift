@@ -15,7 +15,7 @@ public struct ModelVerification {
   /// The model that is judged.
   public let second: StoredModel
   /// In which form the second model is opened.
-  public let form: WeightForm
+  public private(set) var form: WeightForm
   /// Tokens that are compared, read in windows of ``context``.
   public var tokens: [Int]
   /// Tokens of a window, at most what both models read together.
@@ -96,12 +96,16 @@ public struct ModelVerification {
   public func run(progress: ProgressHandler = { _ in }) throws -> VerificationReport {
     try check()
     let kernel = try withoutGradients { try kernels(progress) }
-    let runtime = kernel.isEmpty ? nil : try withoutGradients { try self.runtime(progress) }
-    let reference = try first.decoder(as: WeightForm(dtype: .f32, transform: Self.unpacked))
-    let quantization = try fidelity(reference, try second.decoder(as: unpackedForm), progress)
+    // What is remarkable about the second model has been said once.
+    var quiet = self
+    quiet.form.note = { _ in }
+    let runtime = kernel.isEmpty ? nil : try withoutGradients { try quiet.runtime(progress) }
+    let reference = try first.decoder(
+      as: WeightForm(dtype: .f32, transform: Self.unpacked, note: form.note))
+    let quantization = try fidelity(reference, second.decoder(as: quiet.unpackedForm), progress)
     return VerificationReport(
       kernel: kernel, runtime: runtime, quantization: quantization,
-      sameBits: comparesBits ? try bits(progress) : nil)
+      sameBits: comparesBits ? try quiet.bits(progress) : nil)
   }
 
   private func check() throws {
@@ -112,7 +116,7 @@ public struct ModelVerification {
     guard limit >= 2 else { throw Failure.contextTooShort }
     for (name, value, range) in [
       ("the context", context, 2...limit),
-      ("the number of decoded tokens", decodedTokens, 1...context),
+      ("the number of decoded tokens", decodedTokens, 1...max(1, context)),
       ("the number of generated tokens", generatedTokens, 0...max(0, limit - Self.promptLength)),
     ] where !range.contains(value) {
       throw Failure.outsideContext(name: name, tokens: value, range: range)
@@ -146,7 +150,9 @@ public struct ModelVerification {
   private static let observedRows = 24
 
   private func kernels(_ progress: ProgressHandler) throws -> [VerificationReport.Kernel] {
-    let inputs = ObservedInputs(limit: Self.observedRows)
+    let kinds = Dictionary(
+      uniqueKeysWithValues: try second.linearModules().map { ($0.name + ".weight", $0.kind) })
+    let inputs = ObservedInputs(limit: Self.observedRows) { kinds[$0] != .embedding }
     var watched = form
     watched.transform = inputs.observed
     let model = try second.decoder(as: watched)
@@ -154,48 +160,47 @@ public struct ModelVerification {
       progress(Progress("collecting inputs", completed: window.lowerBound, total: tokens.count))
       _ = model.read([part(of: model, window)], as: .prompt)
     }
-    let kinds = Dictionary(
-      uniqueKeysWithValues: try second.linearModules().map { ($0.name + ".weight", $0.kind) })
     var found: [String: VerificationReport.Kernel] = [:]
     for (place, module) in inputs.weights.enumerated() {
       progress(Progress("comparing products", completed: place, total: inputs.weights.count))
       let kind = kinds[module.name] ?? .other
       // Prompts do not round routers to bf16.
       let weight = kind == .router ? module.weight.precise() : module.weight
-      let format = "\(weight.format)"
-      var entry =
-        found[format]
-        ?? .init(
-          format: format, roundedBits: weight.roundedBits, modules: 0, allModules: 0,
-          rows: Self.observedRows, one: 0, few: 0, many: 0)
+      var entry = VerificationReport.Kernel(
+        format: "\(weight.format)", roundedBits: weight.roundedBits, modules: 0, allModules: 0,
+        rows: .max, one: 0, few: 0, many: 0)
+      entry = found[entry.label] ?? entry
       entry.allModules += 1
-      if kind == .embedding { entry.add(lookups(in: weight)) }
-      if let x = inputs.inputs(of: module.name) { entry.add(Self.errors(of: weight, x)) }
-      found[format] = entry
+      // An embedding is looked up; it is multiplied with, too, where it is the head.
+      let lookups = kind == .embedding ? [lookups(in: weight)] : []
+      let hasOwn = kind != .embedding || inputs.count(of: module.name) > 0
+      let x = hasOwn ? inputs.inputs(of: module.name) : nil
+      entry.add(lookups + (x.map { [Self.errors(of: weight, $0)] } ?? []))
+      found[entry.label] = entry
     }
-    return found.values.sorted { $0.format < $1.format }
+    return found.values.sorted { $0.label < $1.label }
   }
 
   /// The errors of a weight's products with one row, four and all.
   private static func errors(
     of weight: PackedWeight, _ x: Tensor
-  ) -> (rows: Int, one: Double, few: Double, many: Double) {
+  ) -> VerificationReport.Kernel.Errors {
     let expected = x.cast(to: .f64).linear(weight.dequantized().cast(to: .f64))
     func error(_ rows: Int, _ arithmetic: Arithmetic) -> Double {
       Self.error(weight.product(x[0..<rows], bias: nil, as: arithmetic), expected[0..<rows])
     }
     let rows = x.size(0)
-    return (rows, error(1, .decode), error(min(4, rows), .decode), error(rows, .prompt))
+    return .init(
+      rows: rows, one: error(1, .decode), few: error(min(4, rows), .decode),
+      many: error(rows, .prompt))
   }
 
   /// The errors of the rows of an embedding, which are looked up.
-  private func lookups(
-    in weight: PackedWeight
-  ) -> (rows: Int, one: Double, few: Double, many: Double) {
+  private func lookups(in weight: PackedWeight) -> VerificationReport.Kernel.Errors {
     let ids = Tensor(tokens.prefix(Self.observedRows).map(Int64.init))
     let expected = weight.dequantized().cast(to: .f64).selecting(ids)
     let error = Self.error(weight.rows(at: ids), expected)
-    return (Self.observedRows, error, error, error)
+    return .init(rows: ids.count, one: error, few: error, many: error)
   }
 
   /// The length of the difference over that of the result.
@@ -383,11 +388,23 @@ public struct ModelVerification {
 }
 
 extension VerificationReport.Kernel {
-  /// Adds the errors of one more module, or of another use of it.
-  fileprivate mutating func add(_ errors: (rows: Int, one: Double, few: Double, many: Double)) {
+  /// Adds one more module by the errors of its uses; it is not judged without any.
+  fileprivate mutating func add(_ uses: [Errors]) {
     let worst = VerificationReport.worst
-    modules = min(modules + 1, allModules)
-    rows = min(rows, errors.rows)
-    (one, few, many) = (worst(one, errors.one), worst(few, errors.few), worst(many, errors.many))
+    modules += uses.isEmpty ? 0 : 1
+    for errors in uses {
+      rows = min(rows, errors.rows)
+      (one, few, many) = (
+        worst(one, errors.one), worst(few, errors.few), worst(many, errors.many)
+      )
+    }
+  }
+
+  /// The errors of one use of a module.
+  fileprivate struct Errors {
+    var rows: Int
+    var one: Double
+    var few: Double
+    var many: Double
   }
 }

@@ -9,7 +9,12 @@ final class ObservedInputs {
   private var rows: [String: [Tensor]] = [:]
   private var counts: [String: Int] = [:]
 
-  init(limit: Int) { self.limit = limit }
+  /// Whether a weight is multiplied with inputs, by its name.
+  private let isMultiplied: (String) -> Bool
+
+  init(limit: Int, where isMultiplied: @escaping (String) -> Bool) {
+    (self.limit, self.isMultiplied) = (limit, isMultiplied)
+  }
 
   /// The weight, watched.
   func observed(_ name: String, _ weight: PackedWeight) -> any LinearWeight {
@@ -27,14 +32,19 @@ final class ObservedInputs {
   }
 
   /// Whether all modules have as many rows as are kept.
-  var isComplete: Bool { weights.allSatisfy { counts[$0.name, default: 0] == limit } }
+  var isComplete: Bool {
+    weights.allSatisfy { !isMultiplied($0.name) || count(of: $0.name) == limit }
+  }
+
+  /// The rows that a module itself has met, as far as they are kept.
+  func count(of name: String) -> Int { counts[name, default: 0] }
 
   /// Rows of a module, `[rows, inputs]`: its own, and where those are too few, such as those of an expert that tokens
   /// rarely choose, others' of the same width; `nil` if there are none.
   func inputs(of name: String) -> Tensor? {
     guard let width = weights.first(where: { $0.name == name })?.weight.shape[1] else { return nil }
     var found = rows[name] ?? []
-    var missing = limit - counts[name, default: 0]
+    var missing = limit - count(of: name)
     for (other, weight) in weights where missing > 0 && other != name && weight.shape[1] == width {
       for part in rows[other] ?? [] where missing > 0 {
         found.append(part[0..<min(missing, part.size(0))])

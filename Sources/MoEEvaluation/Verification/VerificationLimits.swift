@@ -24,7 +24,7 @@ public struct VerificationLimits: Hashable, Sendable {
   public struct Judgement: Hashable, Codable, Sendable {
     /// Which figure, in words that begin with `kernel`, `runtime`, `quantization` or `bits`.
     public var figure: String
-    /// Its value; `nil` if it is not a number.
+    /// Its value; `nil` if it is infinite or not a number.
     public var value: Double?
     /// The largest value that passes.
     public var limit: Double
@@ -38,7 +38,10 @@ public struct VerificationLimits: Hashable, Sendable {
 
     /// What is wrong, in words.
     public var problem: String {
-      "\(figure) is \(value.map { NumberText.short($0) } ?? "not a number"), above the limit of \(NumberText.short(limit))"
+      guard let value else { return "\(figure) is not a finite number" }
+      guard limit > 0 || value != 1 else { return "\(figure): they do" }
+      return
+        "\(figure) is \(NumberText.short(value)), above the limit of \(NumberText.short(limit))"
     }
   }
 
@@ -54,10 +57,10 @@ public struct VerificationLimits: Hashable, Sendable {
       let limit = isCoarse || row.roundedBits == 8 ? coarseKernelError : kernelError
       found.append(
         Judgement(
-          "kernel: the error of products with \(row.format)",
+          "kernel: the error of products with \(row.label)",
           VerificationReport.worst(row.one, row.few), limit))
       found.append(
-        Judgement("kernel: the error of prompts with \(row.format)", row.many, promptError))
+        Judgement("kernel: the error of prompts with \(row.label)", row.many, promptError))
     }
     if let runtime = report.runtime {
       let rounds = isCoarse || report.kernel.contains { $0.roundedBits == 8 }
@@ -74,7 +77,7 @@ public struct VerificationLimits: Hashable, Sendable {
       Judgement(
         "quantization: the mean divergence", report.quantization.divergence.mean, divergence))
     if let same = report.sameBits {
-      found.append(Judgement("bits: the fraction of unequal scores", same ? 0 : 1, 0))
+      found.append(Judgement("bits: whether scores differ", same ? 0 : 1, 0))
     }
     return found
   }

@@ -22,6 +22,9 @@ public struct VerificationReport: Hashable, Codable, Sendable {
     public var few: Double
     /// As prompts compute many rows, in bf16 where the processor multiplies it.
     public var many: Double
+
+    /// The format, and to how many bits the numbers that it meets are rounded.
+    public var label: String { "\(format), numbers of \(roundedBits) bits" }
   }
 
   /// The Kullback-Leibler divergences of next-token distributions, in nats per position.

@@ -202,9 +202,12 @@ struct GGUFMetadata {
     set("bos_token_id", begin.map { .number(Double($0)) } ?? .null)
     let ids = try file.endTokens()
     if let id = ids.first(where: { $0 >= rows }) {
+      let key =
+        ["eos", "eot", "eom"].map { "tokenizer.ggml.\($0)_token_id" }
+        .first { (try? file.optionalInteger($0, in: id...id)) == id } ?? "tokenizer.ggml.tokens"
       throw file.invalid(
-        "tokenizer.ggml.eos_token_id",
-        "below \(rows), the rows of token_embd.weight; a text would end with token \(id)")
+        key,
+        "tokens that are rows of token_embd.weight, which has \(rows); a text would end with \(id)")
     }
     let ends = ids.map { JSONValue.number(Double($0)) }
     set("eos_token_id", ends.count > 1 ? .array(ends) : ends.first ?? .null)

@@ -49,7 +49,10 @@ public final class TextClassifier {
     let dtype = form.dtype ?? .f32
     let source: any WeightSource =
       if let packing = form.packing {
-        RoundedWeights(checkpoint, packing, dtype: dtype, activations: form.activations)
+        // One arithmetic for any number of rows, so that a text's scores do not depend on its company.
+        TransformedWeights(
+          RoundedWeights(checkpoint, packing, dtype: dtype, activations: form.activations)
+        ) { $1.precise() }
       } else {
         CheckpointWeights(checkpoint, dtype: dtype)
       }

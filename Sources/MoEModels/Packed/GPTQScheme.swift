@@ -19,6 +19,8 @@ struct GPTQScheme: PackedScheme {
   private let base: Entry
   private let rules: ModuleRules<Entry?>
   private let version: Version
+  /// Whether the configuration names it.
+  private let isDeclared: Bool
 
   private enum Version: String {
     case first = "gptq"
@@ -38,7 +40,7 @@ struct GPTQScheme: PackedScheme {
     guard let version = Version(rawValue: name) else {
       throw settings.invalid(key, "'gptq', 'gptq_v2' or 'gptq_p'")
     }
-    self.version = version
+    (self.version, isDeclared) = (version, settings.has(key))
     if let type = try settings.optionalString("pack_dtype"), type != "int32" {
       throw settings.invalid("pack_dtype", "'int32'")
     }
@@ -118,7 +120,7 @@ struct GPTQScheme: PackedScheme {
       let stored = first == middle ? Version.second : .first
       if version != .planar, stored != version {
         tensors.note(
-          "config.json says '\(version.rawValue)', but its symmetric zeros are those of '\(stored.rawValue)', and are read so"
+          "config.json \(isDeclared ? "says '\(version.rawValue)'" : "names no version"), but its symmetric zeros are those of '\(stored.rawValue)', and are read so"
         )
       }
       codes = codes.map { _ in middle }

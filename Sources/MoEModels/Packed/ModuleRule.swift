@@ -106,7 +106,11 @@ package struct ModuleRule<Value> {
     var (previous, isClass, isKind) = (Character(" "), false, false)
     for character in pattern {
       let isEscaped = previous == "\\"
+      // Flags such as (?x) change what other characters mean, and comments hide them.
+      guard !isKind || ":=!<".contains(character) else { return false }
       switch character {
+      // What follows \Q is quoted.
+      case "Q" where isEscaped: return false
       case _ where isEscaped: break
       case "[": isClass = true
       case "]": isClass = false
@@ -120,8 +124,6 @@ package struct ModuleRule<Value> {
         groups[groups.count - 1] = true
       case "(": groups.append(false)
       case ")": if groups.count > 1 { groups.removeLast() }
-      // Flags such as (?x) change what other characters mean.
-      case _ where isKind && character.isLetter: return false
       default: break
       }
       isKind = character == "?" && previous == "("

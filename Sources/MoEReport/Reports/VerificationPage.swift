@@ -53,7 +53,7 @@ public struct VerificationPage {
       ["figure", "value", "limit", "verdict"],
       judgements.map {
         [
-          $0.figure, $0.value.map { NumberText.short($0) } ?? "not a number",
+          $0.figure, $0.value.map { NumberText.short($0) } ?? "not finite",
           NumberText.short($0.limit), $0.passes ? "passes" : "fails",
         ]
       })
@@ -115,7 +115,7 @@ public struct VerificationPage {
       ["relative error of products", "modules", "one row", "few rows", "many rows"],
       report.kernel.map {
         [
-          $0.format, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
+          $0.label, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
           NumberText.short($0.few),
           NumberText.short($0.many),
         ]

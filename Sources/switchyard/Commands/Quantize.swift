@@ -9,8 +9,8 @@ struct Quantize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model with fewer bits per weight.",
     discussion: """
-      Every linear layer may have a width of its own: 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128 inputs, \
-      or 16 to stay as it is. --bits says which: a number for the experts (routers then keep 16 bits, everything \
+      Each linear layer can have its own bit width: 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128 inputs, or 16 \
+      to stay as it is. --bits says which: a number for the experts (routers then keep 16 bits, everything \
       else gets 8), or a number by kind. Kinds are embedding, attention, router, experts, shared, dense and head. \
       g and a group, and s for codes without a bias, may follow a number: 4g128, 2g64s. A file that ends in .json \
       has rules by name of module, of which the first that matches counts:

@@ -17,7 +17,7 @@ struct VerificationText {
           header: ["figure", "value", "limit", ""],
           rows: judgements.map {
             [
-              $0.figure, $0.value.map { NumberText.short($0) } ?? "not a number",
+              $0.figure, $0.value.map { NumberText.short($0) } ?? "not finite",
               NumberText.short($0.limit), $0.passes ? "passes" : "FAILS",
             ]
           }
@@ -33,14 +33,14 @@ struct VerificationText {
       header: ["kernel", "modules", "one row", "few rows", "many rows"],
       rows: report.kernel.map {
         [
-          $0.format, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
+          $0.label, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
           NumberText.short($0.few), NumberText.short($0.many),
         ]
       })
     let idle = report.kernel.reduce(0) { $0 + $1.allModules - $1.modules }
     return [table.text]
       + (idle > 0
-        ? ["\(counted(idle, "module")) got no input from the text and was not judged"] : [])
+        ? ["not judged, because the text gives no input: \(counted(idle, "module"))"] : [])
   }
 
   private var runtime: [String] {

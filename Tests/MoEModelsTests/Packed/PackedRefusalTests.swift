@@ -337,7 +337,8 @@ struct PackedRefusalTests {
     }
     for pattern in [
       String(repeating: ".?", count: 120) + "X", String(repeating: "(.|..)", count: 60) + "X",
-      "(?x)(.*) *(.*) *X", "(.*)*", "(a+)+$", ".*.*.*.*.*X", "((a|b)|(c|d))|((e|f)|g)(h|i)",
+      "(?x)(.*) *(.*) *X", "(?#[).*.*.*.*.*.*.*X", "(?^x)(.*) *(.*) *X", "\\Q[\\E?.*.*.*.*.*.*X",
+      "(.*)*", "(a+)+$", ".*.*.*.*.*X", "((a|b)|(c|d))|((e|f)|g)(h|i)",
     ] { #expect(!accepts(pattern), "\(pattern)") }
     for pattern in [
       ".*(q|k|v|o)_proj$", "model\\.layers\\.[0-9]+\\.mlp\\..*", "a?b", "(?:up|down)_proj",
