@@ -30,22 +30,31 @@ struct ClassifyCommandTests {
       "train", path.string, "--out", folder.file("out").string, "--threads", "1")
   }
 
-  @Test("learns custom classes from a table")
-  func ownClasses() throws {
+  /// Trains a model on a table of good and bad work.
+  private func trainOnTable(
+    encoder: String, width: Int, expertSize: Int, steps: Int, rate: Double
+  ) throws {
     let rows = (0..<80).map {
       $0.isMultiple(of: 2) ? "good,fine work \($0) done" : "bad,it broke \($0) again"
     }
     _ = try folder.write(Array((["label,text"] + rows).joined(separator: "\n").utf8), to: "t.csv")
     let config = """
-      {"task": "classification", "encoder": {"model_type": "bag", "hidden_size": 16},
-       "tokenizer": {"size": 600}, "head": {"width": 8, "expert_size": 8},
+      {"task": "classification", "encoder": \(encoder),
+       "tokenizer": {"size": 600}, "head": {"width": \(width), "expert_size": \(expertSize)},
        "data": {"format": "table", "train": "t.csv", "test": "t.csv"},
-       "training": {"steps": 40, "batch_size": 8}, "optimizer": {"learning_rate": 0.01}}
+       "training": {"steps": \(steps), "batch_size": 8}, "optimizer": {"learning_rate": \(rate)}}
       """
     let path = try folder.write(Array(config.utf8), to: "config.json")
     let training = try Program.run(
       "train", path.string, "--out", folder.file("out").string, "--threads", "1")
     #expect(training.exitCode == 0, "\(training.errors)")
+  }
+
+  @Test("learns custom classes from a table")
+  func ownClasses() throws {
+    try trainOnTable(
+      encoder: #"{"model_type": "bag", "hidden_size": 16}"#, width: 8, expertSize: 8, steps: 40,
+      rate: 0.01)
     let one = try Program.run("classify", model, "it broke again")
     #expect(one.output.hasPrefix("bad ("), "\(one.output)\(one.errors)")
     let report = try Program.run("inspect", model, "--data", folder.file("t.csv").string)
@@ -62,22 +71,11 @@ struct ClassifyCommandTests {
 
   @Test("answers with quantized weights")
   func quantized() throws {
-    let rows = (0..<80).map {
-      $0.isMultiple(of: 2) ? "good,fine work \($0) done" : "bad,it broke \($0) again"
-    }
-    _ = try folder.write(Array((["label,text"] + rows).joined(separator: "\n").utf8), to: "t.csv")
-    let config = """
-      {"task": "classification",
-       "encoder": {"model_type": "bert", "hidden_size": 40, "num_hidden_layers": 2,
-                   "num_attention_heads": 2, "intermediate_size": 72},
-       "tokenizer": {"size": 600}, "head": {"width": 48, "expert_size": 40},
-       "data": {"format": "table", "train": "t.csv", "test": "t.csv"},
-       "training": {"steps": 3, "batch_size": 8}, "optimizer": {"learning_rate": 0.001}}
-      """
-    let path = try folder.write(Array(config.utf8), to: "config.json")
-    let training = try Program.run(
-      "train", path.string, "--out", folder.file("out").string, "--threads", "1")
-    #expect(training.exitCode == 0, "\(training.errors)")
+    try trainOnTable(
+      encoder: """
+        {"model_type": "bert", "hidden_size": 40, "num_hidden_layers": 2,
+         "num_attention_heads": 2, "intermediate_size": 72}
+        """, width: 48, expertSize: 40, steps: 3, rate: 0.001)
 
     let dense = try probabilities()
     func distance(_ found: [Double]) -> Double { zip(found, dense).map { abs($0 - $1) }.max() ?? 1 }

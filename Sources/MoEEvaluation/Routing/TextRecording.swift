@@ -53,12 +53,9 @@ public struct TextRecording: Sendable {
     to path: FilePath, progress: ProgressHandler = { _ in }
   ) throws -> Int {
     let stored = try StoredModel(model)
-    let (window, tokenizer) = (try window(for: stored.configuration), try stored.checkedTokenizer())
-    let form = try form(stored)
-    let name = model.lastComponent?.string
     return try record(
-      stored.decoder(as: form), tokenizer, window,
-      name: form.packing == nil ? name : name.map { "\($0), quantized" }, to: path, progress)
+      stored, stored.checkedTokenizer(), as: { try form(stored) },
+      name: model.lastComponent?.string, to: path, progress)
   }
 
   /// Records a model into a file that is gone afterwards.
@@ -76,9 +73,12 @@ public struct TextRecording: Sendable {
     let folder = try ScratchFolder()
     defer { folder.remove() }
     let path = folder.path.appending("trace.safetensors")
+    let stored = try StoredModel(model)
+    let tokenizer = try stored.checkedTokenizer()
     _ = try record(
-      model, as: { _ in WeightForm(dtype: dtype) }, to: path, progress: progress)
-    try body(RoutingTrace(path), try StoredModel(model).checkedTokenizer())
+      stored, tokenizer, as: { WeightForm(dtype: dtype) }, name: model.lastComponent?.string,
+      to: path, progress)
+    try body(RoutingTrace(path), tokenizer)
   }
 
   /// Records the models of several steps of a training into files that are gone afterwards.
@@ -106,11 +106,16 @@ public struct TextRecording: Sendable {
   }
 
   private func record(
-    _ model: MoEDecoder, _ tokenizer: Tokenizer, _ window: Int, name: String?, to path: FilePath,
-    _ progress: ProgressHandler
+    _ stored: StoredModel, _ tokenizer: Tokenizer, as form: () throws -> WeightForm, name: String?,
+    to path: FilePath, _ progress: ProgressHandler
   ) throws -> Int {
+    // Before weights are packed, which may take long.
+    let window = try window(for: stored.configuration)
+    let form = try form()
+    let model = try stored.decoder(as: form)
     let recorder = TraceRecorder(
-      path, model: name, source: "switchyard trace", sources: texts.map(\.textName),
+      path, model: form.packing == nil ? name : name.map { "\($0), quantized" },
+      source: "switchyard trace", sources: texts.map(\.textName),
       weights: weights)
     for (source, path) in texts.enumerated() {
       var text = try TextTokens(path, tokenizer)

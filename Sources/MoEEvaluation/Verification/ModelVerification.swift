@@ -174,7 +174,7 @@ public struct ModelVerification {
       // An embedding is looked up; it is multiplied with, too, where it is the head.
       let lookups = kind == .embedding ? [lookups(in: weight)] : []
       let hasOwn = kind != .embedding || inputs.count(of: module.name) > 0
-      let x = hasOwn ? inputs.inputs(of: module.name) : nil
+      let x = hasOwn ? inputs.inputs(of: module) : nil
       entry.add(lookups + (x.map { [Self.errors(of: weight, $0)] } ?? []))
       found[entry.label] = entry
     }

@@ -41,11 +41,12 @@ final class ObservedInputs {
 
   /// Rows of a module, `[rows, inputs]`: its own, and where those are too few, such as those of an expert that tokens
   /// rarely choose, others' of the same width; `nil` if there are none.
-  func inputs(of name: String) -> Tensor? {
-    guard let width = weights.first(where: { $0.name == name })?.weight.shape[1] else { return nil }
-    var found = rows[name] ?? []
-    var missing = limit - count(of: name)
-    for (other, weight) in weights where missing > 0 && other != name && weight.shape[1] == width {
+  func inputs(of module: (name: String, weight: PackedWeight)) -> Tensor? {
+    let width = module.weight.shape[1]
+    var found = rows[module.name] ?? []
+    var missing = limit - count(of: module.name)
+    for (other, weight) in weights where other != module.name && weight.shape[1] == width {
+      if missing == 0 { break }
       for part in rows[other] ?? [] where missing > 0 {
         found.append(part[0..<min(missing, part.size(0))])
         missing -= found[found.count - 1].size(0)

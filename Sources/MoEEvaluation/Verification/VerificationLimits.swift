@@ -31,6 +31,9 @@ public struct VerificationLimits: Hashable, Sendable {
     /// Whether it does; what is not a number does not.
     public var passes: Bool
 
+    /// The one figure that is a question: 1 is yes.
+    static let bits = "bits: whether scores differ"
+
     init(_ figure: String, _ value: Double, _ limit: Double) {
       (self.figure, self.limit, passes) = (figure, limit, value <= limit)
       self.value = value.isFinite ? value : nil
@@ -39,7 +42,7 @@ public struct VerificationLimits: Hashable, Sendable {
     /// What is wrong, in words.
     public var problem: String {
       guard let value else { return "\(figure) is not a finite number" }
-      guard limit > 0 || value != 1 else { return "\(figure): they do" }
+      guard figure != Self.bits else { return "\(figure): they do" }
       return
         "\(figure) is \(NumberText.short(value)), above the limit of \(NumberText.short(limit))"
     }
@@ -77,7 +80,7 @@ public struct VerificationLimits: Hashable, Sendable {
       Judgement(
         "quantization: the mean divergence", report.quantization.divergence.mean, divergence))
     if let same = report.sameBits {
-      found.append(Judgement("bits: whether scores differ", same ? 0 : 1, 0))
+      found.append(Judgement(Judgement.bits, same ? 0 : 1, 0))
     }
     return found
   }

@@ -10,16 +10,28 @@ extension GGUFFile {
   ]
 
   /// The tokens that end a text: the ends of a text, a turn and a message, and known names.
-  func endTokens() throws(GGUFError) -> [Int] {
-    let range = 0...(1 << 24)
+  ///
+  /// - Parameter rows: Rows of the embedding, which must have them.
+  /// - Returns: Their ids, in ascending order.
+  /// - Throws: `GGUFError` that names the key of a token without a row.
+  func endTokens(rows: Int) throws(GGUFError) -> [Int] {
     var ids: Set<Int> = []
-    for name in ["eos", "eot", "eom"] {
-      if let id = try optionalInteger("tokenizer.ggml.\(name)_token_id", in: range) {
-        ids.insert(id)
+    func insert(_ id: Int, _ key: String) throws(GGUFError) {
+      guard id < rows else {
+        throw invalid(
+          key,
+          "tokens that are rows of token_embd.weight, which has \(rows); a text would end with \(id)"
+        )
       }
+      ids.insert(id)
     }
-    let tokens = try optionalList("tokenizer.ggml.tokens")?.texts() ?? []
-    for (id, token) in tokens.enumerated() where Self.endNames.contains(token) { ids.insert(id) }
+    for name in ["eos", "eot", "eom"] {
+      let key = "tokenizer.ggml.\(name)_token_id"
+      if let id = try optionalInteger(key, in: 0...(1 << 24)) { try insert(id, key) }
+    }
+    let key = "tokenizer.ggml.tokens"
+    for (id, token) in (try optionalList(key)?.texts() ?? []).enumerated()
+    where Self.endNames.contains(token) { try insert(id, key) }
     return ids.sorted()
   }
 }

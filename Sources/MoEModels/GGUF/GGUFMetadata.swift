@@ -200,16 +200,7 @@ struct GGUFMetadata {
     }
     let begin = try file.optionalInteger("tokenizer.ggml.bos_token_id", in: 0...(1 << 24))
     set("bos_token_id", begin.map { .number(Double($0)) } ?? .null)
-    let ids = try file.endTokens()
-    if let id = ids.first(where: { $0 >= rows }) {
-      let key =
-        ["eos", "eot", "eom"].map { "tokenizer.ggml.\($0)_token_id" }
-        .first { (try? file.optionalInteger($0, in: id...id)) == id } ?? "tokenizer.ggml.tokens"
-      throw file.invalid(
-        key,
-        "tokens that are rows of token_embd.weight, which has \(rows); a text would end with \(id)")
-    }
-    let ends = ids.map { JSONValue.number(Double($0)) }
+    let ends = try file.endTokens(rows: rows).map { JSONValue.number(Double($0)) }
     set("eos_token_id", ends.count > 1 ? .array(ends) : ends.first ?? .null)
   }
 
@@ -229,7 +220,6 @@ struct GGUFMetadata {
         key("attention.value_length"), "the same as \(key("attention.key_length"))")
     }
     if let size { set("head_dim", size) }
-    let hidden = try file.integer(key("embedding_length"), in: CommonKeys.size)
     let head = size ?? hidden / heads
     let rotated = try optionalInteger("rope.dimension_count", in: 1...(1 << 16))
     guard let rotated, rotated != head else { return }

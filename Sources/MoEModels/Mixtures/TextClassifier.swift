@@ -90,9 +90,7 @@ public final class TextClassifier {
     _ = try TextClassifier(
       configuration(path), weights: source,
       encoder: MappedWeights(source, renaming: { encoderPrefix + $0 }))
-    return source.modules.map {
-      LinearModule(name: $0.name, kind: ModuleKind(ofClassifier: $0.name), shape: $0.shape)
-    }
+    return source.modules { ModuleKind(ofClassifier: $0) }
   }
 
   /// Converts texts to this model's tokens, with the tokenizer of a folder.

@@ -32,6 +32,11 @@ final class LinearModules: WeightSource {
 
   init(_ path: FilePath) { self.path = path }
 
+  /// The layers with what they do.
+  func modules(of kind: (_ name: String) -> ModuleKind) -> [LinearModule] {
+    modules.map { LinearModule(name: $0.name, kind: kind($0.name), shape: $0.shape) }
+  }
+
   func weight(_ name: String, _ shape: [Int], start: WeightStart) -> Parameter {
     others.append(Module(name: name, shape: shape))
     return Parameter(Tensor.zeros(shape.map { _ in 0 }))

@@ -66,7 +66,7 @@ extension StoredModel {
     let words = header.shape.contains(0) ? 0 : header.shape.reduce(1, *) / count
     let width =
       scheme.bits(module.name) ?? words * type.byteSize * 8 / module.shape.reduce(1, *)
-    guard 2...8 ~= width || type.isFloatingPoint || header.shape.count > 3 else {
+    guard 2...8 ~= width || type.isFloatingPoint else {
       throw ModelError.wrongShape(
         path: path, name: codes, found: header.shape, expected: module.shape)
     }

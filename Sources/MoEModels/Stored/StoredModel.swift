@@ -114,9 +114,7 @@ public struct StoredModel {
   public func linearModules() throws -> [LinearModule] {
     let source = LinearModules(path)
     _ = try MoEDecoder(configuration, names: names, weights: source)
-    return source.modules.map {
-      LinearModule(name: $0.name, kind: ModuleKind(of: $0.name, names: names), shape: $0.shape)
-    }
+    return source.modules { ModuleKind(of: $0, names: names) }
   }
 
   /// The tokenizer next to the weights, or inside the file.

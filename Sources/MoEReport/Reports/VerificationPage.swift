@@ -51,12 +51,7 @@ public struct VerificationPage {
   private var limits: Table {
     Table(
       ["figure", "value", "limit", "verdict"],
-      judgements.map {
-        [
-          $0.figure, $0.value.map { NumberText.short($0) } ?? "not finite",
-          NumberText.short($0.limit), $0.passes ? "passes" : "fails",
-        ]
-      })
+      judgements.map { $0.cells + [$0.passes ? "passes" : "fails"] })
   }
 
   private var quantization: Table {
@@ -113,12 +108,6 @@ public struct VerificationPage {
   private var kernel: Table {
     Table(
       ["relative error of products", "modules", "one row", "few rows", "many rows"],
-      report.kernel.map {
-        [
-          $0.label, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
-          NumberText.short($0.few),
-          NumberText.short($0.many),
-        ]
-      })
+      report.kernel.map(\.cells))
   }
 }

@@ -96,15 +96,16 @@ struct Quantize: ParsableCommand {
     let quantizer = try ModelQuantizer(
       stored, plan, RoundToNearest(rounding.rule, scales: scales?.dtype),
       named: rounding == .nearest ? method.rawValue : "\(method.rawValue)-\(rounding.rawValue)")
-    let contents = try quantizer.contents()
-    if let out, !dryRun {
-      let progress = ProgressLine()
-      defer { progress.end() }
-      try quantizer.write(to: out.path, progress: progress.show)
-    }
+    let progress = ProgressLine()
+    defer { progress.end() }
+    let target = dryRun ? nil : out?.path
+    let contents =
+      try target.map { try quantizer.write(to: $0, progress: progress.show) }
+      ?? quantizer.contents()
+    progress.end()
     let report = Report(
       method: method.rawValue, kinds: kinds(plan, contents), notes: plan.notes,
-      bytes: contents.bytes.bytes, out: dryRun ? nil : out?.path.string)
+      bytes: contents.bytes.bytes, out: target?.string)
     try json ? Output.json(report) : show(report)
   }
 

@@ -146,7 +146,7 @@ struct Verify: WritesFiles {
     var verification = ModelVerification(
       first, second, as: form, tokens: Array(ids.prefix(tokens)))
     verification.context = context ?? verification.context
-    verification.decodedTokens = decode ?? min(64, verification.context)
+    verification.decodedTokens = decode ?? min(verification.decodedTokens, verification.context)
     verification.generatedTokens = generate ?? verification.generatedTokens
     verification.comparesBits = bits
     verification.replaysRouting = routing == .replay

@@ -15,12 +15,7 @@ struct VerificationText {
       + [
         TextTable(
           header: ["figure", "value", "limit", ""],
-          rows: judgements.map {
-            [
-              $0.figure, $0.value.map { NumberText.short($0) } ?? "not finite",
-              NumberText.short($0.limit), $0.passes ? "passes" : "FAILS",
-            ]
-          }
+          rows: judgements.map { $0.cells + [$0.passes ? "passes" : "FAILS"] }
         ).text
       ]
   }
@@ -31,12 +26,7 @@ struct VerificationText {
     }
     let table = TextTable(
       header: ["kernel", "modules", "one row", "few rows", "many rows"],
-      rows: report.kernel.map {
-        [
-          $0.label, "\($0.modules) of \($0.allModules)", NumberText.short($0.one),
-          NumberText.short($0.few), NumberText.short($0.many),
-        ]
-      })
+      rows: report.kernel.map(\.cells))
     let idle = report.kernel.reduce(0) { $0 + $1.allModules - $1.modules }
     return [table.text]
       + (idle > 0

@@ -96,7 +96,7 @@ struct GGUFModelTests {
       parts.keys = [B.key("tokenizer.ggml.tokens", tokens)]
       for (name, id) in ids { parts.keys.append(B.key("tokenizer.ggml.\(name)_token_id", id)) }
       let folder = try TemporaryFolder()
-      return try GGUFFile(folder.write(parts.bytes, to: "ends.gguf")).endTokens()
+      return try GGUFFile(folder.write(parts.bytes, to: "ends.gguf")).endTokens(rows: 1 << 24)
     }
     let plain = ["a", "b", "c", "d", "e"]
     #expect(try ends(plain, [:]).isEmpty)

@@ -14,39 +14,25 @@ import Testing
 struct GPTQVersionTests {
   /// A copy of a fixture with 4-bit zeros that are all the same, and a declared version.
   private func open(
-    _ name: String, zero: Int32, declared: String, in folder: TemporaryFolder
+    _ name: String, zero: Int32, declared: String
   ) throws -> (model: MoEDecoder, notes: [String]) {
-    let path = Fixtures.path("packed").appending(name)
-    var json = try ConfigurationObject(path.appending("config.json")).values
-    if case .object(var settings) = json["quantization_config"] {
-      settings["checkpoint_format"] = .string(declared)
-      json["quantization_config"] = .object(settings)
+    var copy = try PackedCopy(name)
+    copy.set("checkpoint_format", .string(declared))
+    for (name, tensor) in copy.tensors where name.hasSuffix(".qzeros") {
+      copy.tensors[name] = Tensor(
+        [Int32](repeating: zero &* 0x1111_1111, count: tensor.count), shape: tensor.shape)
     }
-    let checkpoint = try SafetensorsCheckpoint(path)
-    var tensors: [String: Tensor] = [:]
-    for entry in checkpoint.entries {
-      let tensor = try checkpoint.tensor(named: entry.name)
-      let isZeros = entry.name.hasSuffix(".qzeros")
-      tensors[entry.name] =
-        isZeros
-        ? Tensor(
-          [Int32](repeating: zero &* 0x1111_1111, count: tensor.count), shape: tensor.shape)
-        : tensor
-    }
-    try AtomicFile.write(JSONText.pretty(json), to: folder.file("config.json"))
-    try SafetensorsFile.write(tensors, to: folder.file("model.safetensors"))
+    try copy.write()
     var notes: [String] = []
     let form = WeightForm(note: { notes.append($0) })
-    return (try StoredModel(folder.path).decoder(as: form), notes)
+    return (try StoredModel(copy.folder.path).decoder(as: form), notes)
   }
 
   @Test(
     "are told apart by the zeros of symmetric weights, with a note where the file says otherwise",
     arguments: [(8, "gptq"), (8, "gptq_v2"), (7, "gptq"), (7, "gptq_v2")] as [(Int32, String)])
   func symmetric(zero: Int32, declared: String) throws {
-    let folder = try TemporaryFolder()
-    let (model, notes) = try open(
-      "gptq-declared-v1", zero: zero, declared: declared, in: folder)
+    let (model, notes) = try open("gptq-declared-v1", zero: zero, declared: declared)
     let expected = try SafetensorsFile(
       Fixtures.path("packed/gptq-declared-v1/expected.safetensors"))
     for named in model.packedWeights {
@@ -61,9 +47,8 @@ struct GPTQVersionTests {
 
   @Test("keep a zero of 0, which version 1 stores as the largest code")
   func zeroOfNothing() throws {
-    let (first, second) = (try TemporaryFolder(), try TemporaryFolder())
-    let older = try open("gptq-v1-4", zero: 15, declared: "gptq", in: first).model
-    let newer = try open("gptq-v1-4", zero: 0, declared: "gptq_v2", in: second).model
+    let older = try open("gptq-v1-4", zero: 15, declared: "gptq").model
+    let newer = try open("gptq-v1-4", zero: 0, declared: "gptq_v2").model
     #expect(older.packedWeights.count == newer.packedWeights.count)
     for (one, other) in zip(older.packedWeights, newer.packedWeights) {
       let values = one.weight.dequantized()

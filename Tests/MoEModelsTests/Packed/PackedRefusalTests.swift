@@ -10,47 +10,10 @@ import Testing
 /// Quantized models that contradict themselves: one message with what is wrong and where.
 @Suite("Broken quantized checkpoints")
 struct PackedRefusalTests {
-  /// A copy of a fixture with other settings or tensors.
-  private struct Copy {
-    let folder: TemporaryFolder
-    var json: JSONObject
-    var tensors: [String: Tensor]
-
-    init(_ name: String) throws {
-      let path = Fixtures.path("packed").appending(name)
-      folder = try TemporaryFolder()
-      json = try ConfigurationObject(path.appending("config.json")).values
-      let checkpoint = try SafetensorsCheckpoint(path)
-      tensors = Dictionary(
-        uniqueKeysWithValues: try checkpoint.entries.map {
-          ($0.name, try checkpoint.tensor(named: $0.name))
-        })
-    }
-
-    /// Changes a setting of `quantization` or `quantization_config`.
-    mutating func set(_ key: String, _ value: JSONValue?) {
-      for name in PackedSchemes.keys {
-        guard case .object(var settings) = json[name] else { continue }
-        settings[key] = value
-        json[name] = .object(settings)
-      }
-    }
-
-    /// What opening it says; empty if it opens.
-    func message() throws -> String {
-      try AtomicFile.write(JSONText.pretty(json), to: folder.file("config.json"))
-      try SafetensorsFile.write(tensors, to: folder.file("model.safetensors"))
-      do {
-        _ = try MoEDecoder.open(folder.path)
-        return ""
-      } catch { return "\(error)" }
-    }
-  }
-
   private func message(
-    _ name: String, _ change: (inout Copy) throws -> Void
+    _ name: String, _ change: (inout PackedCopy) throws -> Void
   ) throws -> String {
-    var copy = try Copy(name)
+    var copy = try PackedCopy(name)
     try change(&copy)
     return try copy.message()
   }
@@ -60,7 +23,7 @@ struct PackedRefusalTests {
 
   @Test("of MLX are refused with the module")
   func mlx() throws {
-    let cases: [(String, (inout Copy) throws -> Void)] = [
+    let cases: [(String, (inout PackedCopy) throws -> Void)] = [
       (
         "'model.layers.7.mlp.gate': config.json has a width for it",
         {
@@ -125,7 +88,7 @@ struct PackedRefusalTests {
 
   @Test("of other programs are refused with the module")
   func others() throws {
-    let cases: [(String, String, (inout Copy) throws -> Void)] = [
+    let cases: [(String, String, (inout PackedCopy) throws -> Void)] = [
       ("gptq-v1-4", "its zeros are neither all 8 nor all 7", { $0.set("sym", true) }),
       (
         "gptq-v1-4", "has the shape [8, 64], but the configuration says [16, 64]",
@@ -223,7 +186,7 @@ struct PackedRefusalTests {
     let bytes = Array(try JSONText.pretty(settings).utf8)
     var generator = SeededGenerator(seed: 20_261_129)
     var (accepted, refused) = (0, 0)
-    var copy = try Copy(name)
+    var copy = try PackedCopy(name)
     for _ in 0..<20_000 {
       do {
         let object = try ConfigurationObject(
@@ -287,7 +250,7 @@ struct PackedRefusalTests {
   @Test("with settings that contradict each other, or change what is not read, are refused")
   func contradictions() throws {
     let query = "model.layers.0.self_attn.q_proj"
-    let cases: [(String, String, (inout Copy) throws -> Void)] = [
+    let cases: [(String, String, (inout PackedCopy) throws -> Void)] = [
       (
         "mlx-olmoe", "or the same as 'quantization'",
         { $0.json["quantization_config"] = ["bits": 2, "group_size": 128] }
