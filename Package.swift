@@ -70,7 +70,9 @@ let modules: [Module] = [
   Module(name: "MoEParallel", dependencies: [mpi]),
   Module(
     name: "MoEData",
-    dependencies: ["CImages", "MoECore", "MoETokenizers", "MoETensor", "MoEModels", system],
+    dependencies: [
+      "CBZip2", "CImages", "MoECore", "MoETokenizers", "MoETensor", "MoEModels", system,
+    ],
     testDependencies: ["MoECore", "MoETokenizers", "MoETensor", "MoEModels", system]),
   Module(
     name: "MoEEvaluation",
@@ -137,6 +139,9 @@ let native: [Target] = [
   .systemLibrary(
     name: "CImages", pkgConfig: "switchyard-images",
     providers: [.apt(["libpng-dev", "libturbojpeg0-dev"]), .brew(["libpng", "jpeg-turbo"])]),
+  .systemLibrary(
+    name: "CBZip2", pkgConfig: "switchyard-bzip2",
+    providers: [.apt(["libbz2-dev"]), .brew(["bzip2"])]),
   .systemLibrary(
     name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
 ]

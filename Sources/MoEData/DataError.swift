@@ -25,6 +25,8 @@ public enum DataError: Error, Hashable {
   case tooFewTexts(FilePath, found: Int, needed: Int)
   /// A stretch of a text offers no place to cut it, and is too long to be encoded at once; both numbers count bytes.
   case uncut(FilePath, bytes: Int, limit: Int)
+  /// A compressed file that cannot be decompressed.
+  case damaged(FilePath, problem: String)
   /// The file contains an encoder's states for other texts.
   case otherStates(FilePath)
 }
@@ -55,6 +57,7 @@ extension DataError: CustomStringConvertible {
       "\(path) contains \(found) texts, but \(needed) are requested; request fewer, or name more files"
     case .uncut(let path, let bytes, let limit):
       "\(path) has \(ByteCount(bytes)) without a place at which the tokenizer allows to cut it, such as a line break or a space between words; at most \(ByteCount(limit)) are encoded at once, so check that it is text, or split it"
+    case .damaged(let path, let problem): "\(path) \(problem)"
     case .otherStates(let path):
       "\(path) contains the states of other texts; remove it"
     }

@@ -27,7 +27,7 @@ extension MoEDecoder {
       var search = FiniteSearch()
       let rows = tokens.count
       let input = Tensor(tokens, shape: [1, rows]).moved(to: embedding.device)
-      let output = run(input, in: wholeSequences(input, as: .prompt), false) {
+      let output = run(input, in: wholeSequences(input, as: .prompt), .all) {
         layer, hidden, context in
         if layer.place == 0 {
           search.look(at: hidden, rows: rows, "the embedding", weights: "model.embed_tokens.")

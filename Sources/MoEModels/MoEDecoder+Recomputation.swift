@@ -10,7 +10,7 @@ extension MoEDecoder {
   /// - Throws: `TensorError` when the engine cannot record a layer.
   /// - Precondition: The router does not draw random numbers.
   public func recomputing(_ tokens: Tensor) throws -> Output {
-    try run(tokens, in: wholeSequences(tokens, as: nil), false) { layer, hidden, context in
+    try run(tokens, in: wholeSequences(tokens, as: nil), .all) { layer, hidden, context in
       let prefix = "model.layers.\(layer.place)."
       let weights = parameters.filter { $0.name.hasPrefix(prefix) }.map(\.parameter)
       var routed: MoELayer.Output?

@@ -13,6 +13,16 @@ public struct SequencePart {
   public init(tokens: [Int], cache: KeyValueCache) { (self.tokens, self.cache) = (tokens, cache) }
 }
 
+/// The rows of a pass whose next tokens are scored; the others are spared the head's work.
+public enum ScoredRows: Hashable, Sendable {
+  /// All rows.
+  case all
+  /// The last row of each sequence.
+  case last
+  /// Some rows, counted over all sequences of the pass, in the order of the answer.
+  case some([Int])
+}
+
 extension MoEDecoder {
   /// An empty cache for a new sequence.
   public func makeCache() -> KeyValueCache { KeyValueCache(layers: layers.count) }
@@ -26,14 +36,13 @@ extension MoEDecoder {
   /// - Parameters:
   ///   - parts: At least one, each with a cache of its own, to which it is added.
   ///   - arithmetic: How sums are ordered: the same for a position whatever it is read with.
-  ///   - lastOnly: Whether only the last token of each part is scored.
+  ///   - scored: Which rows of the tokens of all parts are scored.
   ///   - random: The random numbers of random routers.
   ///   - chosen: Experts that tokens use instead of their own choice, by layer; see `RoutingContext.chosen`.
   ///   - observer: Notified which experts the tokens chose, if given.
-  /// - Returns: The logits, `[tokens of all parts, vocabulary]`, or `[parts, vocabulary]` of the last ones, and what the
-  ///   sparse layers did.
+  /// - Returns: The logits, `[scored rows, vocabulary]`, and what the sparse layers did.
   public func read(
-    _ parts: [SequencePart], as arithmetic: Arithmetic, lastOnly: Bool = true,
+    _ parts: [SequencePart], as arithmetic: Arithmetic, scoring scored: ScoredRows = .last,
     random: RandomSource? = nil, chosen: [Int: [Int]] = [:],
     observer: (any RoutingObserver)? = nil
   ) -> Output {
@@ -54,7 +63,7 @@ extension MoEDecoder {
       angles: rotary.angles(positions, on: device),
       routing: RoutingContext(sequenceLengths: lengths, random: random), arithmetic: arithmetic,
       sequences: sequences, chosen: chosen)
-    var output = withoutGradients { run(tokens, in: context, lastOnly) { $0($1, in: $2) } }
+    var output = withoutGradients { run(tokens, in: context, scored) { $0($1, in: $2) } }
     output.logits = output.logits[0]
     for part in parts { part.cache.complete(part.tokens.count, as: arithmetic) }
     if let observer { report(output.sparse, of: tokens, lengths: lengths, to: observer) }

@@ -83,20 +83,20 @@ public final class MoEDecoder {
 
   /// Scores the next token at every position of a batch of whole sequences.
   ///
-  /// Without gradients, a sequence has the same bits as from ``read(_:as:lastOnly:random:chosen:observer:)`` as a prompt.
+  /// Without gradients, a sequence has the same bits as from ``read(_:as:scoring:random:chosen:observer:)`` as a prompt.
   ///
   /// - Parameters:
   ///   - tokens: Token ids, i64, shape `[batch, positions]`.
   ///   - random: The random numbers of random routers.
-  ///   - lastOnly: Whether only the last position is scored, which saves the head's work on the others.
+  ///   - scored: Which positions of every sequence are scored.
   ///   - observer: Notified which experts the tokens chose, if given.
   /// - Returns: The logits and what the sparse layers did.
   public func callAsFunction(
-    _ tokens: Tensor, random: RandomSource? = nil, lastOnly: Bool = false,
+    _ tokens: Tensor, random: RandomSource? = nil, scoring scored: ScoredRows = .all,
     observer: (any RoutingObserver)? = nil
   ) -> Output {
     let lengths = Array(repeating: tokens.size(1), count: tokens.size(0))
-    let output = run(tokens, in: wholeSequences(tokens, random: random, as: .prompt), lastOnly) {
+    let output = run(tokens, in: wholeSequences(tokens, random: random, as: .prompt), scored) {
       $0($1, in: $2)
     }
     if let observer { report(output.sparse, of: tokens, lengths: lengths, to: observer) }
@@ -117,7 +117,7 @@ public final class MoEDecoder {
 
   /// The forward pass over tokens `[batch, positions]`, with each layer applied by `apply`.
   func run(
-    _ tokens: Tensor, in context: LayerContext, _ lastOnly: Bool,
+    _ tokens: Tensor, in context: LayerContext, _ scored: ScoredRows,
     apply: (DecoderLayer, Tensor, LayerContext) throws -> (
       hidden: Tensor, routed: MoELayer.Output?
     )
@@ -129,18 +129,28 @@ public final class MoEDecoder {
       hidden = output.hidden
       if let routed = output.routed { sparse.append(routed) }
     }
-    if lastOnly { hidden = Self.lastRows(hidden, context) }
+    hidden = Self.rows(scored, of: hidden, context)
     return Output(logits: head(norm(hidden), as: context.arithmetic), sparse: sparse)
   }
 
-  /// The last position of every sequence.
-  private static func lastRows(_ hidden: Tensor, _ context: LayerContext) -> Tensor {
-    guard !context.sequences.isEmpty else {
-      return hidden.slice(axis: 1, hidden.size(1) - 1..<hidden.size(1))
+  /// The rows that are scored, of every sequence of a batch or of the one row in which sequences follow each other.
+  private static func rows(
+    _ scored: ScoredRows, of hidden: Tensor, _ context: LayerContext
+  ) -> Tensor {
+    let positions = hidden.size(1)
+    let wanted: [Int]
+    switch scored {
+    case .all: return hidden
+    case .last:
+      wanted =
+        context.sequences.isEmpty
+        ? [positions - 1] : context.sequences.map { $0.rows.upperBound - 1 }
+    case .some(let rows): wanted = rows
     }
-    if context.sequences.count == hidden.size(1) { return hidden }
-    let last = context.sequences.map { $0.rows.upperBound - 1 }
-    return hidden[0].selecting(Tensor(last).moved(to: hidden.device)).expandingAxis(0)
+    precondition(
+      wanted.allSatisfy { 0..<positions ~= $0 }, "a row that is not among the \(positions)")
+    if wanted == Array(0..<positions) { return hidden }
+    return hidden.selecting(Tensor(wanted).moved(to: hidden.device), axis: 1)
   }
 
   /// The load-balancing loss over all sparse layers together, before its coefficient.

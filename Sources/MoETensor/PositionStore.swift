@@ -18,6 +18,24 @@ package final class PositionStore {
   /// Creates an empty store.
   package init() {}
 
+  /// Creates a store with the first positions of another, which goes its own way from there.
+  ///
+  /// - Parameters:
+  ///   - other: The store to copy from.
+  ///   - count: How many of its positions.
+  ///   - room: Positions that will be appended, for which memory is taken at once.
+  /// - Complexity: O(copied elements).
+  package init(copying other: PositionStore, first count: Int, room: Int = 0) {
+    precondition(0...other.count ~= count, "\(count) of \(other.count) positions")
+    guard let source = other.elements, count > 0 else { return }
+    withoutGradients {
+      let copy = Tensor.zeros(
+        [source.size(0), count + room, source.size(2)], dtype: source.dtype, on: source.device)
+      copyOperator.update(copy.slice(axis: 1, 0..<count), source.slice(axis: 1, 0..<count))
+      (elements, self.count) = (copy, count)
+    }
+  }
+
   /// Appends some of the rows of several sequences.
   ///
   /// - Parameters:

@@ -22,7 +22,7 @@ struct Switchyard: ParsableCommand {
     version: VersionReport.text,
     subcommands: [
       Demo.self, Doctor.self, Info.self, Generate.self, Sample.self, Classify.self,
-      MeasurePerplexity.self, MeasureFidelity.self,
+      Evaluate.self, MeasurePerplexity.self, MeasureFidelity.self,
       Train.self, Upcycle.self, Quantize.self, Verify.self,
       Trace.self, ImportTrace.self, Inspect.self, Place.self, PlanCommand.self,
       TokenizerCommand.self, Checkpoint.self, Convert.self,

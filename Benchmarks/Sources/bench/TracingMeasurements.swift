@@ -20,7 +20,7 @@ enum TracingMeasurements {
       let recorder = TraceRecorder(folder.appending("recorded.safetensors"))
       func read(_ observer: (any RoutingObserver)?) -> Double {
         let time = ContinuousClock().measure {
-          withoutGradients { _ = model(prompt, lastOnly: true, observer: observer) }
+          withoutGradients { _ = model(prompt, scoring: .last, observer: observer) }
         }
         return time / Duration.seconds(1)
       }

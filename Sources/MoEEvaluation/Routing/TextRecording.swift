@@ -152,7 +152,7 @@ public struct TextRecording: Sendable {
   ) throws {
     guard generated > 0 else {
       let output = withoutGradients {
-        model(Tensor(part, shape: [1, part.count]), lastOnly: true, observer: recorder)
+        model(Tensor(part, shape: [1, part.count]), scoring: .last, observer: recorder)
       }
       // Gates see every token, the scores only what reaches the last one.
       for scores in [output.logits] + output.sparse.map(\.logits) {

@@ -101,7 +101,7 @@ public struct ModelVerification {
     quiet.form.note = { _ in }
     let runtime = kernel.isEmpty ? nil : try withoutGradients { try quiet.runtime(progress) }
     let reference = try first.decoder(
-      as: WeightForm(dtype: .f32, transform: Self.unpacked, note: form.note))
+      as: WeightForm(dtype: .f32, note: form.note).unpacked)
     let quantization = try fidelity(reference, second.decoder(as: quiet.unpackedForm), progress)
     return VerificationReport(
       kernel: kernel, runtime: runtime, quantization: quantization,
@@ -126,14 +126,9 @@ public struct ModelVerification {
 
   /// The second model with its packed weights unpacked, in f32.
   private var unpackedForm: WeightForm {
-    var exact = form
+    var exact = form.unpacked
     exact.dtype = .f32
-    exact.transform = Self.unpacked
     return exact
-  }
-
-  private static func unpacked(_ name: String, _ weight: PackedWeight) -> any LinearWeight {
-    UnpackedWeight(weight)
   }
 
   private func checkReplay() throws {
@@ -255,7 +250,7 @@ public struct ModelVerification {
     }
     progress(Progress("reading prompts", completed: 0, total: 1))
     func logits(_ model: MoEDecoder) -> Tensor {
-      model.read(parts.map { part(of: model, $0) }, as: .prompt, lastOnly: false).logits
+      model.read(parts.map { part(of: model, $0) }, as: .prompt, scoring: .all).logits
     }
     return Divergences.between(logits(exact), logits(model))
   }
@@ -280,10 +275,10 @@ public struct ModelVerification {
     var scored = 0
     for window in windows() {
       progress(Progress("comparing scores", completed: window.lowerBound, total: tokens.count))
-      let a = reference.read([part(of: reference, window)], as: .prompt, lastOnly: false)
+      let a = reference.read([part(of: reference, window)], as: .prompt, scoring: .all)
       let chosen = replaysRouting ? Self.choices(of: a, reference.configuration) : [:]
       let b = model.read(
-        [part(of: model, window)], as: .prompt, lastOnly: false, chosen: chosen)
+        [part(of: model, window)], as: .prompt, scoring: .all, chosen: chosen)
       divergences += Divergences.between(a.logits, b.logits)
       agreed += Divergences.agreement(a.logits, b.logits)
       losses.0 += Divergences.loss(a.logits, Array(tokens[window]))
@@ -382,7 +377,7 @@ public struct ModelVerification {
     }
     return windows().allSatisfy { window in
       progress(Progress("comparing bits", completed: window.lowerBound, total: tokens.count))
-      return isEqual { $0.read([part(of: $0, window)], as: .prompt, lastOnly: false).logits }
+      return isEqual { $0.read([part(of: $0, window)], as: .prompt, scoring: .all).logits }
     }
   }
 }

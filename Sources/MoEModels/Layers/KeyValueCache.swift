@@ -13,6 +13,24 @@ public final class KeyValueCache {
     values = (0..<layers).map { _ in PositionStore() }
   }
 
+  /// A cache with the first positions of another, which goes its own way from there.
+  ///
+  /// Texts that begin alike are read once up to where they part, each with the bits that it has alone.
+  ///
+  /// - Parameters:
+  ///   - other: The cache of a text with the same beginning.
+  ///   - count: Positions to take over, at most ``count`` of the other.
+  ///   - room: Positions that will be added, for which memory is taken at once.
+  /// - Complexity: O(layers · positions · width of keys and values).
+  public init(copying other: KeyValueCache, first count: Int, room: Int = 0) {
+    precondition(0...other.count ~= count, "\(count) of \(other.count) positions")
+    func copies(_ stores: [PositionStore]) -> [PositionStore] {
+      stores.map { PositionStore(copying: $0, first: count, room: room) }
+    }
+    (keys, values) = (copies(other.keys), copies(other.values))
+    arithmetic = Array(other.arithmetic.prefix(count))
+  }
+
   /// Positions seen so far.
   public var count: Int { arithmetic.count }
 

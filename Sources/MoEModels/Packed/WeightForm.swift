@@ -24,6 +24,14 @@ public struct WeightForm {
     (self.dtype, self.activations, self.packing) = (dtype, activations, packing)
     (self.transform, self.note) = (transform, note)
   }
+
+  /// The same with packed weights that are unpacked for every product, which is then one of dense weights: the numbers
+  /// that codes stand for, whatever the processor multiplies fastest.
+  public var unpacked: WeightForm {
+    var form = self
+    form.transform = { UnpackedWeight($1) }
+    return form
+  }
 }
 
 /// Which dense weights are packed while they are read, and how.

@@ -4,6 +4,7 @@ import MoEModels
 import MoEQuantization
 import MoETensor
 import MoETokenizers
+import SystemPackage
 
 /// A language model and how to compute with it.
 struct ModelArguments: ParsableArguments {
@@ -11,6 +12,30 @@ struct ModelArguments: ParsableArguments {
     help:
       "Folder of a model (config.json, safetensors and tokenizer.json) or of its training run, or a GGUF file.",
     completion: .file()) var model: PathArgument
+  @OptionGroup var weights: WeightOptions
+
+  var quantization: QuantizationOptions { weights.quantization }
+  var engine: EngineOptions { weights.engine }
+
+  /// Opens the model and its tokenizer; see ``WeightOptions/open(_:activations:products:checking:)``.
+  func open(
+    activations: ActivationPrecision = .automatic, products: ProductsOption? = nil,
+    checking check: (StoredModel, Tokenizer) throws -> Void = { _, _ in }
+  ) throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
+    try weights.open(
+      model.path, activations: activations, products: products, checking: check)
+  }
+
+  /// In which form the weights are opened.
+  func form(
+    of model: StoredModel, activations: ActivationPrecision = .automatic, _ progress: ProgressLine
+  ) throws -> WeightForm {
+    try weights.form(of: model, activations: activations, progress)
+  }
+}
+
+/// How to compute with a language model.
+struct WeightOptions: ParsableArguments {
   @Option(
     help:
       "Type to compute in (default: the one that config.json names, or that of the weights; f32 for GGUF and for quantized weights)."
@@ -18,26 +43,29 @@ struct ModelArguments: ParsableArguments {
   @OptionGroup var quantization: QuantizationOptions
   @OptionGroup var engine: EngineOptions
 
-  /// Opens the model and its tokenizer, which must belong together.
+  /// Opens a model and its tokenizer, which must belong together.
   ///
   /// - Parameters:
+  ///   - path: The model.
   ///   - activations: How generation rounds what packed weights meet.
+  ///   - products: How products of packed weights are computed; `nil` as the runtime does.
   ///   - check: Looks at the model and its tokenizer before weights are read, which may take long.
   /// - Returns: The model and its tokenizer.
   /// - Throws: What opening them throws, or `check`.
   func open(
-    activations: ActivationPrecision = .automatic,
+    _ path: FilePath, activations: ActivationPrecision = .automatic,
+    products: ProductsOption? = nil,
     checking check: (StoredModel, Tokenizer) throws -> Void = { _, _ in }
   ) throws -> (decoder: MoEDecoder, tokenizer: Tokenizer) {
     engine.apply()
-    Output.warn(ofFilesAt: model.path)
-    let model = try StoredModel(model.path)
+    Output.warn(ofFilesAt: path)
+    let model = try StoredModel(path)
     let tokenizer = try model.checkedTokenizer()
     try check(model, tokenizer)
     let progress = ProgressLine()
     defer { progress.end() }
     let form = try form(of: model, activations: activations, progress)
-    return (try model.decoder(as: form), tokenizer)
+    return (try model.decoder(as: products?.applied(to: form) ?? form), tokenizer)
   }
 
   /// In which form the weights are opened.
@@ -83,6 +111,23 @@ struct QuantizationOptions: ParsableArguments {
     return WeightForm(
       dtype: dtype, packing: packing,
       note: { Output.message("note: \($0)") })
+  }
+}
+
+/// How measurements compute products of quantized weights.
+struct ProductsOption: ParsableArguments {
+  enum Name: String, CaseIterable, ExpressibleByArgument {
+    case exact, runtime
+  }
+
+  @Option(
+    help:
+      "How products of quantized weights are computed: exact unpacks them to f32, with the same digits on every processor of a kind; runtime computes as prompts are read by 'generate', in bf16 where the processor multiplies it."
+  ) var products = Name.exact
+
+  /// The form with products as they are asked for.
+  func applied(to form: WeightForm) -> WeightForm {
+    products == .exact ? form.unpacked : form
   }
 }
 

@@ -62,7 +62,7 @@ private final class Company {
     let parts = places.compactMap { place in
       caches[place].map { SequencePart(tokens: tokens(CompanyText.all[place], place), cache: $0) }
     }
-    let logits = model.read(parts, as: arithmetic, lastOnly: false).logits
+    let logits = model.read(parts, as: arithmetic, scoring: .all).logits
     var start = 0
     return parts.map { part in
       defer { start += part.tokens.count }
@@ -146,12 +146,12 @@ struct CompanyLawTests {
       for (row, tokens) in texts.enumerated() {
         let cache = model.makeCache()
         let read = model.read(
-          [SequencePart(tokens: tokens, cache: cache)], as: .prompt, lastOnly: false)
+          [SequencePart(tokens: tokens, cache: cache)], as: .prompt, scoring: .all)
         #expect(
           read.logits.cast(to: .f32).array(of: Float.self)
             == together[row].cast(to: .f32).array(of: Float.self), "\(dtype), row \(row)")
         let last = withoutGradients {
-          model(Tensor(tokens, shape: [1, 33]), lastOnly: true).logits
+          model(Tensor(tokens, shape: [1, 33]), scoring: .last).logits
         }
         #expect(
           last.cast(to: .f32).array(of: Float.self)

@@ -51,7 +51,7 @@ struct DecoderParityTests {
         let parts = stride(from: 0, to: 20, by: chunk).map { start in
           let part = Array(tokens[start..<min(start + chunk, 20)])
           return test.model.read(
-            [SequencePart(tokens: part, cache: cache)], as: arithmetic, lastOnly: false
+            [SequencePart(tokens: part, cache: cache)], as: arithmetic, scoring: .all
           ).logits
         }
         expectClose(

@@ -133,7 +133,7 @@ struct GGUFMutationTests {
   private func run(_ path: FilePath) throws {
     let decoder = try StoredModel(path).decoder()
     let part = SequencePart(tokens: [1, 2, 3], cache: decoder.makeCache())
-    let logits = decoder.read([part], as: .prompt, lastOnly: false).logits
+    let logits = decoder.read([part], as: .prompt, scoring: .all).logits
     #expect(logits.shape == [3, decoder.configuration.vocabularySize])
   }
 

@@ -42,7 +42,7 @@ struct PackedModelTests {
     let cache = model.makeCache()
     guard arithmetic == .decode else {
       return model.read(
-        [SequencePart(tokens: tokens, cache: cache)], as: .prompt, lastOnly: false
+        [SequencePart(tokens: tokens, cache: cache)], as: .prompt, scoring: .all
       ).logits
     }
     return Tensor.concatenated(

@@ -1,0 +1,75 @@
+import Foundation
+import FoundationXML
+import MoECore
+package import SystemPackage
+
+/// The elements of one name in an XML file, each as a row: its attributes, and the texts of the elements inside it.
+package enum XMLItems {
+  /// Reads the elements.
+  ///
+  /// Nothing outside the file is read, whatever it declares.
+  ///
+  /// - Parameters:
+  ///   - name: The elements' name.
+  ///   - path: The file.
+  /// - Returns: The rows, in the order of the file.
+  /// - Throws: ``DataError`` that names the line, or a `FileError`.
+  /// - Complexity: O(bytes).
+  package static func rows(named name: String, in path: FilePath) throws -> [QuestionRow] {
+    let reader = XMLItemReader(path, name)
+    let parser = XMLParser(data: Data(try path.textBytes()))
+    parser.shouldResolveExternalEntities = false
+    parser.delegate = reader
+    guard parser.parse() else {
+      throw DataError.invalidLine(
+        path, line: max(1, parser.lineNumber), problem: "is not well-formed XML")
+    }
+    guard !reader.rows.isEmpty else {
+      throw DataError.invalidLine(path, line: 1, problem: "begins a file without <\(name)>")
+    }
+    return reader.rows
+  }
+}
+
+/// Collects the elements while a parser goes through a file.
+private final class XMLItemReader: NSObject, XMLParserDelegate {
+  private let path: FilePath
+  private let name: String
+  private(set) var rows: [QuestionRow] = []
+  private var open: QuestionRow?
+  private var key: String?
+
+  init(_ path: FilePath, _ name: String) { (self.path, self.name) = (path, name) }
+
+  func parser(
+    _ parser: XMLParser, didStartElement element: String, namespaceURI: String?,
+    qualifiedName: String?, attributes: [String: String] = [:]
+  ) {
+    if element == name {
+      var row = QuestionRow(path: path, line: parser.lineNumber, fields: [:])
+      for (key, value) in attributes.sorted(by: { $0.key < $1.key }) {
+        row.fields[key] = .string(value)
+      }
+      open = row
+    } else if open != nil {
+      key = element
+      open?.fields[element] = .string("")
+    }
+  }
+
+  func parser(_ parser: XMLParser, foundCharacters text: String) {
+    guard let key, case .string(let before)? = open?.fields[key] else { return }
+    open?.fields[key] = .string(before + text)
+  }
+
+  func parser(
+    _ parser: XMLParser, didEndElement element: String, namespaceURI: String?,
+    qualifiedName: String?
+  ) {
+    if element == name, let row = open {
+      rows.append(row)
+      open = nil
+    }
+    key = nil
+  }
+}

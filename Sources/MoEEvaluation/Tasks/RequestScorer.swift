@@ -1,0 +1,248 @@
+import MoECore
+import MoEModels
+import MoERouting
+import MoETensor
+
+/// The log-likelihood of what a request asks for.
+struct RequestScore: Hashable, Sendable {
+  /// The sum over its tokens, in f32, in nats.
+  var logLikelihood: Float
+  /// Whether each of its tokens is the most likely one.
+  var isGreedy: Bool
+}
+
+/// Scores requests: what they have in common is read once, and many are read in one pass.
+///
+/// A score has the bits that it has alone (`Documentation/decisions/0014-company.md`). Models whose answers depend on the
+/// company read every request by itself, and types other than f32 and bf16, too.
+final class RequestScorer {
+  private let model: MoEDecoder
+  /// Whether answers do not depend on the company.
+  let shares: Bool
+  /// The most rows of a pass.
+  private let rowLimit: Int
+  /// What all requests begin with, and its keys and values.
+  private var base: (tokens: ArraySlice<Int>, cache: KeyValueCache)?
+
+  /// Rows with which products run at full speed.
+  static let usualRows = 1_024
+  /// Logits of a pass, which bound its memory: 256 MiB in f32.
+  private static let logitLimit = 1 << 26
+  /// Keys and values of the texts of a batch.
+  static let cacheLimit = 1 << 29
+
+  /// Prepares to score with a model.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - rows: The most rows of a pass, at least 1.
+  init(_ model: MoEDecoder, rows: Int = usualRows) {
+    let router = model.configuration.router
+    self.model = model
+    shares =
+      [.f32, .bf16].contains(model.dtype)
+      && !(router.map { $0.seesFuture || $0.drawsRandomNumbers } ?? false)
+    rowLimit = max(1, min(rows, Self.logitLimit / model.configuration.vocabularySize))
+  }
+
+  /// Bytes of keys and values of a position.
+  var cacheBytes: Int {
+    let shape = model.configuration
+    return shape.layers.count * 2 * shape.keyHeads * shape.headSize * model.dtype.byteSize
+  }
+
+  /// Tokens that all of some requests begin with, and that are worth keeping; the place before the first scored token
+  /// is never among them.
+  func commonTokens(of requests: [EncodedRequest]) -> ArraySlice<Int> {
+    guard shares, let first = requests.first, requests.count > 1 else { return [] }
+    let count = requests.dropFirst().reduce(first.start - 1) { count, request in
+      min(
+        request.start - 1,
+        zip(first.tokens.prefix(count), request.tokens).prefix { $0 == $1 }.count)
+    }
+    return count >= PrefixTree.worthSharing ? first.tokens[..<count] : []
+  }
+
+  /// Reads what all requests that follow begin with; what was read before is forgotten.
+  func begin(with tokens: ArraySlice<Int>) {
+    guard !tokens.isEmpty else {
+      base = nil
+      return
+    }
+    let cache = model.makeCache()
+    var rest = tokens
+    while !rest.isEmpty {
+      let part = rest.prefix(rowLimit)
+      rest = rest.dropFirst(part.count)
+      _ = model.read(
+        [SequencePart(tokens: Array(part), cache: cache)], as: .prompt, scoring: .some([0]))
+    }
+    base = (tokens, cache)
+  }
+
+  /// Tokens that are read for requests that are scored together, without what they begin with.
+  func work(of requests: [EncodedRequest], after common: Int) -> Int {
+    PrefixTree(requests.map(\.inputs), from: common, sharing: shares).tokens
+  }
+
+  /// Scores requests, all of which begin with the tokens that ``begin(with:)`` has read.
+  ///
+  /// - Parameter requests: At least one.
+  /// - Returns: A score for each.
+  /// - Throws: `NonFiniteScores`.
+  func scores(of requests: [EncodedRequest]) throws -> [RequestScore] {
+    let start = base?.tokens.count ?? 0
+    let tree = PrefixTree(requests.map(\.inputs), from: start, sharing: shares)
+    var found = FoundTokens(requests, tree)
+    var caches: [Int: KeyValueCache] = [:]
+    let levels = 1 + (tree.nodes.map(\.level).max() ?? 0)
+    for level in 0..<levels {
+      var pending: [Reading] = []
+      for (place, node) in tree.nodes.enumerated() where node.level == level {
+        pending.append(
+          Reading(
+            node: place, next: node.range.lowerBound,
+            cache: fork(node, parent: node.parent.flatMap { caches[$0] })))
+      }
+      // Only what has children is needed again.
+      let parents = Set(tree.nodes.compactMap { $0.level == level + 1 ? $0.parent : nil })
+      caches = [:]
+      for reading in pending where parents.contains(reading.node) {
+        caches[reading.node] = reading.cache
+      }
+      try read(pending, tree, requests, into: &found)
+    }
+    return found.scores()
+  }
+
+  /// What is left to read of a node.
+  private struct Reading {
+    var node: Int
+    var next: Int
+    var cache: KeyValueCache
+  }
+
+  private func fork(_ node: PrefixTree.Node, parent: KeyValueCache?) -> KeyValueCache {
+    guard let before = parent ?? base?.cache else { return model.makeCache() }
+    return KeyValueCache(
+      copying: before, first: node.range.lowerBound, room: node.range.count)
+  }
+
+  /// Reads nodes that do not depend on each other, in as few passes as there may be.
+  private func read(
+    _ readings: [Reading], _ tree: PrefixTree, _ requests: [EncodedRequest],
+    into found: inout FoundTokens
+  ) throws {
+    var waiting = readings[...]
+    while !waiting.isEmpty {
+      var (pass, room) = ([(reading: Reading, range: Range<Int>)](), rowLimit)
+      while room > 0, let reading = waiting.first {
+        let end = tree.nodes[reading.node].range.upperBound
+        // What depends on the company is read whole and alone.
+        let stop = shares ? min(end, reading.next + room) : end
+        pass.append((reading, reading.next..<stop))
+        room -= stop - reading.next
+        if stop == end { waiting.removeFirst() } else { waiting[waiting.startIndex].next = stop }
+        if !shares { break }
+      }
+      try run(pass, tree, requests, into: &found)
+    }
+  }
+
+  private func run(
+    _ pass: [(reading: Reading, range: Range<Int>)], _ tree: PrefixTree,
+    _ requests: [EncodedRequest], into found: inout FoundTokens
+  ) throws {
+    var (parts, rows, questions) = ([SequencePart](), [Int](), [[FoundTokens.Target]]())
+    var start = 0
+    for (reading, range) in pass {
+      let tokens = requests[tree.nodes[reading.node].sequence].tokens
+      parts.append(SequencePart(tokens: Array(tokens[range]), cache: reading.cache))
+      for position in range {
+        let targets = found.targets(of: reading.node, after: position)
+        guard !targets.isEmpty else { continue }
+        rows.append(start + position - range.lowerBound)
+        questions.append(targets)
+      }
+      start += range.count
+    }
+    // Some row must be scored.
+    let logits = model.read(
+      parts, as: .prompt, scoring: .some(rows.isEmpty ? [0] : rows)
+    ).logits
+    guard !rows.isEmpty else { return }
+    guard logits.isAllFinite else {
+      let sequence = tree.nodes[pass[0].reading.node].sequence
+      throw model.nonFinite(in: Array(requests[sequence].inputs))
+    }
+    withoutGradients { found.note(questions, logits) }
+  }
+}
+
+/// The log-probabilities of the tokens that requests ask for, as they become known.
+private struct FoundTokens {
+  /// A token that a request asks for after some position.
+  struct Target {
+    var request: Int
+    /// Its place among those that the request asks for.
+    var place: Int
+    var token: Int
+  }
+
+  private var values: [[Float]]
+  private var greedy: [Bool]
+  private var wanted: [[Int: [Target]]]
+
+  /// Finds out after which positions of which nodes tokens are asked for.
+  init(_ requests: [EncodedRequest], _ tree: PrefixTree) {
+    values = requests.map { Array(repeating: 0, count: $0.tokens.count - $0.start) }
+    greedy = Array(repeating: true, count: requests.count)
+    wanted = Array(repeating: [:], count: tree.nodes.count)
+    for (number, request) in requests.enumerated() {
+      for node in tree.path(of: number) {
+        let range = tree.nodes[node].range
+        for position in max(
+          range.lowerBound, request.start - 1)..<max(range.upperBound, request.start - 1)
+        {
+          wanted[node][position, default: []].append(
+            Target(
+              request: number, place: position + 1 - request.start,
+              token: request.tokens[position + 1]))
+        }
+      }
+    }
+  }
+
+  func targets(of node: Int, after position: Int) -> [Target] { wanted[node][position] ?? [] }
+
+  /// Rows whose logarithms of shares are computed at a time.
+  private static let block = 128
+
+  /// Notes what some rows of scores say about the tokens that are asked for after them.
+  mutating func note(_ questions: [[Target]], _ logits: Tensor) {
+    let vocabulary = logits.size(1)
+    for start in stride(from: 0, to: questions.count, by: Self.block) {
+      let rows = start..<min(start + Self.block, questions.count)
+      let shares = logits[rows].cast(to: .f32).logSoftmax(axis: 1)  // [rows, vocabulary]
+      let best = shares.argmax(axis: 1).array(of: Int.self)
+      var (places, targets) = ([Int](), [Target]())
+      for (row, asked) in questions[rows].enumerated() {
+        for target in asked {
+          places.append(row * vocabulary + target.token)
+          targets.append(target)
+          if best[row] != target.token { greedy[target.request] = false }
+        }
+      }
+      let found = shares.reshaped([rows.count * vocabulary]).selecting(Tensor(places))
+      for (target, value) in zip(targets, found.array(of: Float.self)) {
+        values[target.request][target.place] = value
+      }
+    }
+  }
+
+  func scores() -> [RequestScore] {
+    zip(values, greedy).map {
+      RequestScore(logLikelihood: $0.reduce(0, +), isGreedy: $1)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import MoECore
+import MoEData
+
+extension EvaluationTask {
+  /// Which of two ways serves a physical goal.
+  static let piqa = EvaluationTask(
+    "piqa", help: "PIQA: which of two ways serves a physical goal",
+    metrics: [.accuracy, .normalizedAccuracy],
+    origin: "the validation set of PIQA, yonatanbisk.com/piqa",
+    evaluation: [source("valid")], training: [source("train")], leavesOutOwn: true)
+
+  private static func source(_ split: String) -> QuestionSource {
+    QuestionSource(
+      "piqa/\(split).jsonl", "piqa/\(split)-labels.lst",
+      form: "JSON lines with goal, sol1, sol2, and one label per line"
+    ) { paths in
+      let rows = try QuestionFile.jsonLines(paths[0])
+      let labels = try QuestionFile.lines(paths[1])
+      guard labels.count == rows.count else {
+        throw DataError.invalidLine(
+          paths[1], line: labels.count,
+          problem:
+            "is the last of \(labels.count) labels for \(rows.count) questions; fetch both files again"
+        )
+      }
+      return try zip(rows, labels).enumerated().map { place, entry in
+        var row = entry.0
+        let label = QuestionRow(
+          path: paths[1], line: place + 1, fields: ["label": .string(entry.1)])
+        let answer = try label.choice("label", of: 2)
+        row.fields["label"] = .number(Double(answer))
+        return TaskQuestion(
+          row,
+          .choices(
+            context: "Question: \(try row.string("goal"))\nAnswer:",
+            choices: try [row.text("sol1"), row.text("sol2")]), answer: answer)
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import MoECore
+import MoEData
+
+extension EvaluationTask {
+  /// Elementary science, answered with a fact from an open book that is not shown.
+  static let openBookQA = EvaluationTask(
+    "openbookqa", help: "OpenBookQA: elementary science, four choices",
+    metrics: [.normalizedAccuracy, .accuracy],
+    origin: "the test set of OpenBookQA (main) by the Allen Institute for AI",
+    evaluation: [
+      QuestionSource(jsonLines: "openbookqa/test.jsonl", form: ScienceForm.name) {
+        try ScienceForm.question($0) { $0 }
+      },
+      QuestionSource(jsonLines: "llm-foundry/openbook_qa.jsonl", form: ChoicesForm.name) {
+        let (query, choices, gold) = try ChoicesForm.parts($0)
+        return TaskQuestion($0, .choices(context: query, choices: choices), answer: gold)
+      },
+    ],
+    training: [
+      QuestionSource(jsonLines: "openbookqa/train.jsonl", form: ScienceForm.name) {
+        try ScienceForm.question($0) { $0 }
+      }
+    ], leavesOutOwn: false)
+
+  /// School science that word overlap answers.
+  static let arcEasy = arc("arc_easy", "ARC-Easy", metrics: [.accuracy, .normalizedAccuracy])
+
+  /// School science that word overlap does not answer.
+  static let arcChallenge = arc(
+    "arc_challenge", "ARC-Challenge", metrics: [.normalizedAccuracy, .accuracy])
+
+  private static func arc(
+    _ name: String, _ title: String, metrics: [TaskMetric]
+  ) -> EvaluationTask {
+    EvaluationTask(
+      name, help: "\(title): school science, four choices", metrics: metrics,
+      origin: "the test set of \(title) by the Allen Institute for AI",
+      evaluation: [
+        QuestionSource(jsonLines: "\(name)/test.jsonl", form: ScienceForm.name) {
+          try ScienceForm.question($0) { "Question: \($0)\nAnswer:" }
+        },
+        QuestionSource(jsonLines: "llm-foundry/\(name).jsonl", form: ChoicesForm.name) {
+          let (query, choices, gold) = try ChoicesForm.parts($0)
+          return TaskQuestion(
+            $0, .choices(context: query + "\nAnswer:", choices: choices), answer: gold)
+        },
+      ],
+      training: [
+        QuestionSource(jsonLines: "\(name)/train.jsonl", form: ScienceForm.name) {
+          try ScienceForm.question($0) { "Question: \($0)\nAnswer:" }
+        }
+      ], leavesOutOwn: false)
+  }
+}
+
+/// Rows as the Allen Institute for AI publishes them.
+private enum ScienceForm {
+  static let name = "JSON lines with question.stem, question.choices and answerKey"
+
+  static func question(
+    _ row: QuestionRow, worded: (String) -> String
+  ) throws -> TaskQuestion {
+    guard case .object(let fields)? = row.fields["question"],
+      case .array(let items)? = fields["choices"]
+    else { throw row.refused("needs an object 'question' with 'stem' and 'choices'") }
+    let inner = QuestionRow(path: row.path, line: row.line, fields: fields)
+    let choices = try items.map { item in
+      guard case .object(let choice) = item else {
+        throw row.refused("has \(item.text) among its choices; each needs 'label' and 'text'")
+      }
+      let entry = QuestionRow(path: row.path, line: row.line, fields: choice)
+      return (label: try entry.text("label"), text: try entry.text("text"))
+    }
+    let texts = try row.texts(choices.map { .string($0.text) }, "choices")
+    let key = HarnessText.stripped(try row.text("answerKey"))
+    guard let answer = choices.firstIndex(where: { $0.label == key }) else {
+      throw row.refused(
+        "has the answer '\(key.prefix(40))', which none of its choices is labelled: \(choices.map(\.label).joined(separator: ", "))"
+      )
+    }
+    return TaskQuestion(
+      row, .choices(context: worded(try inner.text("stem")), choices: texts), answer: answer)
+  }
+}

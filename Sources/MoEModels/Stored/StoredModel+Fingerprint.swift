@@ -1,0 +1,32 @@
+import Foundation
+import MoECore
+import SystemPackage
+
+extension StoredModel {
+  /// A hash that tells models apart: of the names and sizes of the files with weights and settings, and of their first
+  /// and last megabyte.
+  ///
+  /// - Throws: `FileError`.
+  package var fingerprint: String {
+    get throws {
+      var hash = XXHash64()
+      func add(_ path: FilePath) throws {
+        let file = try MappedFile(path)
+        let sample = min(file.count, 1 << 20)
+        let text = "\(path.lastComponent?.string ?? "") \(file.count)\n"
+        unsafe hash.update(Array(text.utf8).span.bytes)
+        unsafe hash.update(file.copied(0..<sample).span.bytes)
+        unsafe hash.update(file.copied(file.count - sample..<file.count).span.bytes)
+      }
+      guard path.isDirectory else {
+        try add(path)
+        return String(hash.value, radix: 16)
+      }
+      for name in try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
+      where name.hasSuffix(".safetensors") || name == "config.json" || name == "tokenizer.json" {
+        try add(path.appending(name))
+      }
+      return String(hash.value, radix: 16)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import MoECore
+public import MoEEvaluation
+
+/// The page about models that were asked the same questions.
+public struct EvaluationPage {
+  private let report: EvaluationReport
+
+  /// Prepares the page.
+  public init(_ report: EvaluationReport) { self.report = report }
+
+  /// The page.
+  public var page: Page {
+    let names = report.models.map(\.name)
+    let questions = report.models.first?.results.reduce(0) { $0 + $1.questions } ?? 0
+    var sections = [
+      Page.Section(
+        "Tasks",
+        [.figures(charts), .table(Table(report.header, report.rows))]
+          + (report.notes.isEmpty ? [] : [.findings(report.notes)]))
+    ]
+    if !report.differences.isEmpty {
+      sections.append(
+        Page.Section(
+          "Differences",
+          [
+            .figures(intervals),
+            .table(
+              Table(PairedDifference.header, report.differences.map(\.cells), wordColumns: 3)),
+          ]))
+    }
+    sections += subjects
+    return Page(
+      names.count == 1
+        ? "What \(names[0]) answers" : "What \(names.joined(separator: ", ")) answer",
+      summary:
+        "\(NumberText.counted(questions, "question")), worded and scored as by lm-evaluation-harness 0.4.13; \(report.beginnings.joined(separator: "; "))",
+      sections: sections, footer: Page.allNumbers)
+  }
+
+  private var charts: [Figure] {
+    guard let first = report.models.first else { return [] }
+    let fractions = first.results.indices.filter {
+      first.results[$0].headline.metric != .perplexity
+    }
+    guard !fractions.isEmpty else { return [] }
+    let chart = BarChart(
+      fractions.map { first.results[$0].name },
+      report.models.map { model in
+        (model.name, fractions.map { model.results[$0].headline.value * 100 })
+      }, nameTitle: "task", valueTitle: "right answers in %")
+    return [
+      chart.figure(
+        "Right answers, by task",
+        note: "The usual measure of each task: \(usual(fractions)).")
+    ]
+  }
+
+  private func usual(_ places: [Int]) -> String {
+    let results = report.models.first?.results ?? []
+    return places.map { "\(results[$0].name) \(results[$0].headline.metric.rawValue)" }
+      .joined(separator: ", ")
+  }
+
+  /// One figure per model beside the first.
+  private var intervals: [Figure] {
+    report.models.dropFirst().map { model in
+      let own = report.differences.filter { $0.model == model.name }
+      return IntervalChart(
+        own.map {
+          IntervalChart.Row(
+            $0.task ?? "mean", value: $0.difference * 100, low: $0.low * 100, high: $0.high * 100)
+        }, valueTitle: "percentage points", reference: (0, "no difference")
+      ) { ($0 > 0 ? "+" : "") + NumberText.fixed($0, 1) }
+      .figure(
+        "\(model.name) beside \(report.models[0].name)",
+        note: "95 % of what drawing the questions again would give.")
+    }
+  }
+
+  /// A table for each task of several parts.
+  private var subjects: [Page.Section] {
+    guard let first = report.models.first else { return [] }
+    return first.results.enumerated().filter { $1.parts.count > 1 }.map { place, result in
+      let rows = result.parts.enumerated().map { part, entry in
+        [entry.name, "\(entry.answers.count)"]
+          + report.models.map { $0.results[place].parts[part].scores[0].text }
+      }
+      return Page.Section(
+        "Parts of \(result.name)",
+        [.table(Table(["part", "questions"] + report.models.map(\.name), rows))])
+    }
+  }
+}

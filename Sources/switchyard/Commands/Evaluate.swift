@@ -1,0 +1,134 @@
+import ArgumentParser
+import Foundation
+import MoECore
+import MoEEvaluation
+import MoEModels
+import MoEReport
+import MoETokenizers
+import SystemPackage
+
+struct Evaluate: WritesFiles {
+  static let configuration = CommandConfiguration(
+    abstract: "Ask models the questions of published tasks, offline, and compare them.",
+    discussion: """
+      Wording, scores and standard errors are those of lm-evaluation-harness 0.4.13. Each choice is scored by the sum of \
+      the log-probabilities of its tokens:
+
+        acc       the fraction of questions whose right choice has the largest sum
+        acc_norm  the same, with sums over the number of characters of the choice
+
+      With several models, each is compared with the first, question by question: the difference, the interval in which \
+      95 % of resampled differences lie, and how often chance alone gives one as large.
+
+      --out keeps every answer, with the harness's fields, in OUT/MODEL/samples_TASK.jsonl, from where --resume goes on.
+
+      Examples:
+        switchyard evaluate Data/bible-moe --tasks-file Data/questions/verses.jsonl
+        switchyard evaluate MODEL --tasks piqa,hellaswag --data zeroshot --limit 200
+        switchyard evaluate MODEL MODEL-3bit --tasks winogrande,copa,openbookqa,hellaswag,piqa,mmlu --data zeroshot \
+      --out evaluation --resume --html evaluation.html
+      """)
+
+  @Argument(
+    help:
+      "Folders of models (config.json, safetensors and tokenizer.json) or of their training runs, or GGUF files.",
+    completion: .file()) var models: [PathArgument]
+  @OptionGroup var questions: TaskOptions
+  @OptionGroup var weights: WeightOptions
+  @OptionGroup var products: ProductsOption
+  @Option(help: "Folder that keeps every answer, one folder per model.", completion: .directory)
+  var out: PathArgument?
+  @Flag(help: "Go on where an earlier run with the same --out ended.") var resume = false
+  @Option(help: "Write an HTML page.", completion: .file()) var html: PathArgument?
+  @OptionGroup var files: OverwriteOption
+  @Flag(help: "Print one JSON object instead of text.") var json = false
+
+  func validate() throws {
+    guard !questions.choices.isEmpty else {
+      throw ValidationError("name --tasks with --data, or a --tasks-file.")
+    }
+    guard !resume || out != nil else { throw ValidationError("--resume needs --out.") }
+  }
+
+  func run() throws {
+    try files.check(html?.path, inputs: models.map(\.path) + questions.tasksFile.map(\.path))
+    weights.engine.apply()
+    let plan = try questions.plan()
+    let names = Self.names(models.map(\.path))
+    let progress = ProgressLine(showsTimeLeft: true)
+    defer { progress.end() }
+    // Everything is checked before the first model is asked.
+    let prepared = try zip(models.map(\.path), names).map { path, name in
+      try prepare(path, name, plan, progress)
+    }
+    let found = try prepared.map { try $0.answer(progress) }
+    let report = EvaluationReport(found, plan)
+    if let out {
+      try AtomicFile.write(
+        try JSONText.pretty(report), to: out.path.appending("results.json"))
+    }
+    if let html { try EvaluationPage(report).page.write(to: html.path) }
+    if json { return try Output.json(report) }
+    for line in EvaluationText(report).lines { Output.line(line) }
+    if let html { Output.line("figures in \(html.path)") }
+    if let out { Output.line("answers in \(out.path)") }
+  }
+
+  /// A model that can be asked the questions.
+  private struct Prepared {
+    var name: String
+    var stored: StoredModel
+    var tokenizer: Tokenizer
+    var run: TaskRun
+    var form: WeightForm
+    var records: TaskRecords?
+
+    func answer(_ progress: ProgressLine) throws -> EvaluationReport.Model {
+      let decoder = try stored.decoder(as: form)
+      progress.end()
+      let results = try run.results(of: decoder, records: records, progress: progress.show)
+      progress.end()
+      return EvaluationReport.Model(
+        name: name, path: stored.path.string,
+        beginning: run.beginning.map { tokenizer.token($0) ?? "\($0)" }, results: results)
+    }
+  }
+
+  private func prepare(
+    _ path: FilePath, _ name: String, _ plan: EvaluationPlan, _ progress: ProgressLine
+  ) throws -> Prepared {
+    Output.warn(ofFilesAt: path)
+    let stored = try StoredModel(path)
+    let tokenizer = try stored.checkedTokenizer()
+    let run = try TaskRun(plan, stored, tokenizer, progress: progress.show)
+    progress.end()
+    let form = products.applied(to: try weights.form(of: stored, progress))
+    let records = try out.map {
+      try TaskRecords(
+        $0.path.appending(name),
+        TaskRecords.Settings(
+          plan, model: try stored.fingerprint,
+          weights:
+            "dtype \(weights.dtype?.rawValue ?? "default"), quantize \(weights.quantization.quantize ?? "none"), products \(products.products.rawValue)"
+        ), resumes: resume)
+    }
+    return Prepared(
+      name: name, stored: stored, tokenizer: tokenizer, run: run, form: form, records: records)
+  }
+
+  /// Short names of models that tell them apart: the last parts of their paths, with numbers where those are equal.
+  static func names(_ paths: [FilePath]) -> [String] {
+    let short = paths.map { path in
+      let path = path.lexicallyNormalized()
+      let last = path.lastComponent?.string ?? "model"
+      guard last == "model", let folder = path.removingLastComponent().lastComponent else {
+        return last
+      }
+      return folder.string
+    }
+    return short.enumerated().map { place, name in
+      let before = short[..<place].count { $0 == name }
+      return before == 0 ? name : "\(name)-\(before + 1)"
+    }
+  }
+}
