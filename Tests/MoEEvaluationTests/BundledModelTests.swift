@@ -24,8 +24,10 @@ struct BundledModelTests {
     let part = String(text.suffix(8000))
     let tokens = tokenizer.encode(part)
     let measured = try Perplexity.measure(
-      model, tokens: tokens, bytes: part.utf8.count, byteCounts: tokenizer.byteCounts(of: tokens),
-      context: 256, stride: 128)
+      model,
+      PerplexityText(
+        tokens: tokens, byteCounts: tokenizer.byteCounts(of: tokens), bytes: part.utf8.count),
+      Perplexity.Settings(context: 256, stride: 128))
     // 2,048 tokens by chance; the training run ended at 35 on its own held-out part.
     #expect(measured.perplexity < 60)
     let output = withoutGradients { model(Tensor(Array(tokens.prefix(256)), shape: [1, 256])) }

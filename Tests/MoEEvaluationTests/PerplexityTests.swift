@@ -32,7 +32,8 @@ struct PerplexityTests {
   func single() throws {
     let expected = (1..<20).reduce(0.0) { $0 + surprise($1, from: 0) }
     let found = try Perplexity.measure(
-      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 20, stride: 20)
+      model, PerplexityText(tokens: tokens, byteCounts: Self.two, bytes: 40),
+      Perplexity.Settings(context: 20, stride: 20))
     #expect(found.scoredTokens == 19)
     #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
     #expect(abs(found.perplexity - exp(expected / 19)) < 1e-3 * exp(expected / 19))
@@ -49,7 +50,8 @@ struct PerplexityTests {
       for place in begin + 5..<begin + 8 { expected += surprise(place, from: begin) }
     }
     let found = try Perplexity.measure(
-      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 8, stride: 3)
+      model, PerplexityText(tokens: tokens, byteCounts: Self.two, bytes: 40),
+      Perplexity.Settings(context: 8, stride: 3))
     #expect(found.scoredTokens == 19)
     #expect(abs(found.negativeLogLikelihood - expected) < 1e-3)
   }
@@ -57,16 +59,19 @@ struct PerplexityTests {
   @Test("over windows that do not overlap leaves their first tokens out")
   func disjoint() throws {
     let found = try Perplexity.measure(
-      model, tokens: tokens, bytes: 40, byteCounts: Self.two, context: 5, stride: 5)
+      model, PerplexityText(tokens: tokens, byteCounts: Self.two, bytes: 40),
+      Perplexity.Settings(context: 5, stride: 5))
     #expect(found.scoredTokens == 16)
     // Four first tokens are not scored; they have 1, 6, 11 and 16 bytes.
     let counts = Array(1...20)
     let uneven = try Perplexity.measure(
-      model, tokens: tokens, bytes: 210, byteCounts: counts, context: 5, stride: 5)
+      model, PerplexityText(tokens: tokens, byteCounts: counts, bytes: 210),
+      Perplexity.Settings(context: 5, stride: 5))
     let bits = uneven.negativeLogLikelihood / log(2)
     #expect(abs((uneven.bitsPerByte ?? 0) - bits / (210 - 34)) < 1e-9)
     let empty = try Perplexity.measure(
-      model, tokens: tokens, bytes: 0, byteCounts: tokens.map { _ in 0 }, context: 5, stride: 5)
+      model, PerplexityText(tokens: tokens, byteCounts: tokens.map { _ in 0 }, bytes: 0),
+      Perplexity.Settings(context: 5, stride: 5))
     #expect(empty.bitsPerByte == nil)
   }
 
@@ -74,10 +79,10 @@ struct PerplexityTests {
   func refuses() {
     func measure(_ tokens: [Int], _ context: Int, _ stride: Int) throws {
       _ = try Perplexity.measure(
-        model, tokens: tokens, bytes: 1, byteCounts: tokens.map { _ in 1 }, context: context,
-        stride: stride)
+        model, PerplexityText(tokens: tokens, byteCounts: tokens.map { _ in 1 }, bytes: 1),
+      Perplexity.Settings(context: context, stride: stride))
     }
-    #expect(throws: Perplexity.Failure.textTooShort(tokens: 1)) { try measure([1], 8, 8) }
+    #expect(throws: Perplexity.Failure.textTooShort(tokens: 1, needed: 2)) { try measure([1], 8, 8) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 1, 1) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 129, 8) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 8, 9) }

@@ -93,10 +93,11 @@ struct ModelCommandTests {
       "perplexity", path, "--text", file.string, "--context", "32", "--stride", "16", "--json")
     let found = try JSONDecoder().decode(Perplexity.self, from: Data(run.output.utf8))
     let expected = try Perplexity.measure(
-      small.model, tokens: small.tokenizer.encode(SmallModel.text),
-      bytes: SmallModel.text.utf8.count,
-      byteCounts: small.tokenizer.byteCounts(of: small.tokenizer.encode(SmallModel.text)),
-      context: 32, stride: 16)
+      small.model,
+      PerplexityText(
+        tokens: small.tokenizer.encode(SmallModel.text),
+        byteCounts: small.tokenizer.byteCounts(of: small.tokenizer.encode(SmallModel.text)),
+        bytes: SmallModel.text.utf8.count), Perplexity.Settings(context: 32, stride: 16))
     #expect(abs(found.perplexity / expected.perplexity - 1) < 1e-4)
     #expect(found.scoredTokens == expected.scoredTokens)
     let plain = try Program.run("perplexity", path, "--text", file.string)

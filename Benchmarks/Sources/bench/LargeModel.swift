@@ -34,8 +34,8 @@ enum LargeModel {
     let tokens = (0..<1024).map { $0 * 7919 % 32000 }
     let took = try clock.measure {
       _ = try Perplexity.measure(
-        model, tokens: tokens, bytes: 4096, byteCounts: tokens.map { _ in 4 }, context: 512,
-        stride: 512, progress: { _ in most = max(most, privateMemory() - before) })
+        model, PerplexityText(tokens: tokens, byteCounts: tokens.map { _ in 4 }, bytes: 4096),
+        Perplexity.Settings(context: 512), progress: { _ in most = max(most, privateMemory() - before) })
     }
     let layer = bytes / layers
     print(

@@ -20,9 +20,12 @@ package enum XMLItems {
     let parser = XMLParser(data: Data(try path.textBytes()))
     parser.shouldResolveExternalEntities = false
     parser.delegate = reader
-    guard parser.parse() else {
+    let isComplete = parser.parse()
+    // Not every error makes the parser's answer false.
+    if !isComplete || reader.errorLine != nil {
       throw DataError.invalidLine(
-        path, line: max(1, parser.lineNumber), problem: "is not well-formed XML")
+        path, line: max(1, reader.errorLine ?? parser.lineNumber),
+        problem: "is not well-formed XML")
     }
     guard !reader.rows.isEmpty else {
       throw DataError.invalidLine(path, line: 1, problem: "begins a file without <\(name)>")
@@ -36,6 +39,8 @@ private final class XMLItemReader: NSObject, XMLParserDelegate {
   private let path: FilePath
   private let name: String
   private(set) var rows: [QuestionRow] = []
+  /// Line of the first error.
+  private(set) var errorLine: Int?
   private var open: QuestionRow?
   private var key: String?
 
@@ -55,6 +60,10 @@ private final class XMLItemReader: NSObject, XMLParserDelegate {
       key = element
       open?.fields[element] = .string("")
     }
+  }
+
+  func parser(_ parser: XMLParser, parseErrorOccurred error: any Error) {
+    errorLine = errorLine ?? parser.lineNumber
   }
 
   func parser(_ parser: XMLParser, foundCharacters text: String) {

@@ -28,6 +28,11 @@ extension EvaluationReport {
             + all.map { $0.groups[place].scores[0].text })
       }
     }
+    for (place, score) in first.texts.enumerated() {
+      rows.append(
+        [score.text, "", "", "perplexity, \(score.perplexity.protocol.rawValue)"]
+          + models.map { NumberText.fixed($0.texts[place].perplexity.perplexity, 4) })
+    }
     if first.results.count > 1, first.mean != nil {
       rows.append(
         ["mean", "", "", "usual measures"]

@@ -94,4 +94,14 @@ public enum EvaluationTasks {
       .winogrande, .copa, .openBookQA, .hellaSwag, .piqa, .mmlu, .arcEasy, .arcChallenge, .boolQ,
       .lambada, .balancedCOPA,
     ])
+
+  /// The task of a name: one of the registry, or a subject of MMLU, such as `mmlu_anatomy`.
+  public static func task(named name: String) -> EvaluationTask? {
+    if let task = registry[name] { return task }
+    let prefix = "mmlu_"
+    guard name.hasPrefix(prefix), case let subject = String(name.dropFirst(prefix.count)),
+      MMLU.allSubjects.contains(subject)
+    else { return nil }
+    return .mmlu(subject)
+  }
 }

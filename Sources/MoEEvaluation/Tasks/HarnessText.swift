@@ -22,6 +22,17 @@ enum HarnessText {
     return (String(scalars[..<cut]), String(scalars[cut...]))
   }
 
+  /// `len(re.split(r"\s+", text))`: what white space separates, empty texts at the ends included.
+  static func words(_ text: String) -> Int {
+    var (runs, wasSpace) = (0, false)
+    for scalar in text.unicodeScalars {
+      let space = isSpace(scalar)
+      if space, !wasSpace { runs += 1 }
+      wasSpace = space
+    }
+    return runs + 1
+  }
+
   /// `str.capitalize` of a text of which only the first letter is known to be too small: it is changed, nothing else.
   static func capitalizingFirst(_ text: String) -> String {
     guard let first = text.unicodeScalars.first else { return text }

@@ -37,9 +37,7 @@ public struct RequestEncoder {
     self.tokenizer = tokenizer
     context = model.configuration.contextLength
     beginning = tokenizer.surroundings.prefix
-    first =
-      model.beginToken ?? beginning.first ?? model.configuration.endTokens.first
-      ?? tokenizer.endToken
+    first = TextBeginning(model, tokenizer).token
   }
 
   /// The tokens of a request of a question.

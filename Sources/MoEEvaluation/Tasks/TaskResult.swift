@@ -156,7 +156,7 @@ public struct TaskResult: Hashable, Codable, Sendable {
     scores = parts.count == 1 ? parts[0].scores : joined(parts)
     groups = []
     guard parts.count > 1 else { return }
-    for group in MMLU.subjects {
+    for group in MMLU.groups {
       let members = parts.filter { group.names.contains(String($0.name.dropFirst(5))) }
       guard !members.isEmpty else { continue }
       groups.append(

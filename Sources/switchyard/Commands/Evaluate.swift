@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import MoECore
+import MoEData
 import MoEEvaluation
 import MoEModels
 import MoEReport
@@ -34,6 +35,13 @@ struct Evaluate: WritesFiles {
       "Folders of models (config.json, safetensors and tokenizer.json) or of their training runs, or GGUF files.",
     completion: .file()) var models: [PathArgument]
   @OptionGroup var questions: TaskOptions
+  @Option(
+    help: "A text whose perplexity is measured, too; may be given several times.",
+    completion: .file()) var text: [PathArgument] = []
+  @Option(
+    name: .customLong("protocol"),
+    help: "How texts are cut into windows, and which tokens are scored; see 'switchyard help perplexity'.")
+  var style = PerplexityProtocol.strided
   @OptionGroup var weights: WeightOptions
   @OptionGroup var products: ProductsOption
   @Option(help: "Folder that keeps every answer, one folder per model.", completion: .directory)
@@ -44,22 +52,23 @@ struct Evaluate: WritesFiles {
   @Flag(help: "Print one JSON object instead of text.") var json = false
 
   func validate() throws {
-    guard !questions.choices.isEmpty else {
-      throw ValidationError("name --tasks with --data, or a --tasks-file.")
+    guard !questions.choices.isEmpty || !text.isEmpty else {
+      throw ValidationError("name --tasks with --data, a --tasks-file, or a --text.")
     }
     guard !resume || out != nil else { throw ValidationError("--resume needs --out.") }
   }
 
   func run() throws {
-    try files.check(html?.path, inputs: models.map(\.path) + questions.tasksFile.map(\.path))
+    try files.check(html?.path, inputs: (models + questions.tasksFile + text).map(\.path))
     weights.engine.apply()
     let plan = try questions.plan()
+    let texts = try text.map { (name: $0.path.textName, content: try readText($0.path)) }
     let names = Self.names(models.map(\.path))
     let progress = ProgressLine(showsTimeLeft: true)
     defer { progress.end() }
     // Everything is checked before the first model is asked.
     let prepared = try zip(models.map(\.path), names).map { path, name in
-      try prepare(path, name, plan, progress)
+      try prepare(path, name, plan, texts, progress)
     }
     let found = try prepared.map { try $0.answer(progress) }
     let report = EvaluationReport(found, plan)
@@ -80,6 +89,7 @@ struct Evaluate: WritesFiles {
     var stored: StoredModel
     var tokenizer: Tokenizer
     var run: TaskRun
+    var texts: [(name: String, text: PerplexityText, settings: Perplexity.Settings)]
     var form: WeightForm
     var records: TaskRecords?
 
@@ -87,21 +97,35 @@ struct Evaluate: WritesFiles {
       let decoder = try stored.decoder(as: form)
       progress.end()
       let results = try run.results(of: decoder, records: records, progress: progress.show)
+      let scores = try texts.map { name, text, settings in
+        EvaluationReport.TextScore(
+          text: name,
+          perplexity: try Perplexity.measure(decoder, text, settings, progress: progress.show))
+      }
       progress.end()
       return EvaluationReport.Model(
         name: name, path: stored.path.string,
-        beginning: run.beginning.map { tokenizer.token($0) ?? "\($0)" }, results: results)
+        beginning: run.beginning.map { tokenizer.token($0) ?? "\($0)" }, results: results,
+        texts: scores)
     }
   }
 
   private func prepare(
-    _ path: FilePath, _ name: String, _ plan: EvaluationPlan, _ progress: ProgressLine
+    _ path: FilePath, _ name: String, _ plan: EvaluationPlan,
+    _ texts: [(name: String, content: String)], _ progress: ProgressLine
   ) throws -> Prepared {
     Output.warn(ofFilesAt: path)
     let stored = try StoredModel(path)
     let tokenizer = try stored.checkedTokenizer()
     let run = try TaskRun(plan, stored, tokenizer, progress: progress.show)
     progress.end()
+    let encoded = try texts.map { name, content in
+      let text = try PerplexityText(content, for: stored, tokenizer, by: style)
+      let context = style.usualContext(limit: stored.configuration.contextLength)
+      let settings = Perplexity.Settings(style, context: context)
+      try Perplexity.check(stored.configuration, text, settings)
+      return (name: name, text: text, settings: settings)
+    }
     let form = products.applied(to: try weights.form(of: stored, progress))
     let records = try out.map {
       try TaskRecords(
@@ -113,7 +137,8 @@ struct Evaluate: WritesFiles {
         ), resumes: resume)
     }
     return Prepared(
-      name: name, stored: stored, tokenizer: tokenizer, run: run, form: form, records: records)
+      name: name, stored: stored, tokenizer: tokenizer, run: run, texts: encoded,
+      form: form, records: records)
   }
 
   /// Short names of models that tell them apart: the last parts of their paths, with numbers where those are equal.

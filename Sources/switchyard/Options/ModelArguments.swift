@@ -43,6 +43,13 @@ struct WeightOptions: ParsableArguments {
   @OptionGroup var quantization: QuantizationOptions
   @OptionGroup var engine: EngineOptions
 
+  /// The same for a model that is compared with, which is not quantized.
+  var plain: WeightOptions {
+    var plain = self
+    plain.quantization.quantize = nil
+    return plain
+  }
+
   /// Opens a model and its tokenizer, which must belong together.
   ///
   /// - Parameters:

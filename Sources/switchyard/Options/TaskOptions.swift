@@ -7,7 +7,7 @@ import SystemPackage
 struct TaskOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Tasks, separated by commas, each with its own number of examples after a colon if need be: piqa,mmlu:5. All: \(EvaluationTasks.registry.names.joined(separator: ", ")).",
+      "Tasks, separated by commas, each with its own number of examples after a colon if need be: piqa,mmlu:5. All: \(EvaluationTasks.registry.names.joined(separator: ", ")), and subjects of mmlu such as mmlu_anatomy.",
       valueName: "names"), completion: .list(EvaluationTasks.registry.names)) var tasks: TaskList?
   @Option(
     help:
@@ -58,7 +58,7 @@ struct TaskList: ExpressibleByArgument {
     var choices: [EvaluationPlan.Choice] = []
     for part in argument.split(separator: ",", omittingEmptySubsequences: false) {
       let words = part.split(separator: ":", omittingEmptySubsequences: false)
-      guard words.count <= 2, let task = EvaluationTasks.registry[String(words[0])] else {
+      guard words.count <= 2, let task = EvaluationTasks.task(named: String(words[0])) else {
         return nil
       }
       let shots = words.count == 2 ? Int(words[1]) : nil

@@ -8,9 +8,17 @@ extension EvaluationTask {
     help: "MMLU: 57 subjects, answered by a letter; 5 examples unless --shots says otherwise",
     metrics: [.accuracy], usualShots: 5
   ) { data, needsExamples in
-    try MMLU.subjects.flatMap { $0.names }.sorted().map { subject in
-      try MMLU.part(subject, in: data, needsExamples: needsExamples)
-    }
+    try MMLU.allSubjects.map { try MMLU.part($0, in: data, needsExamples: needsExamples) }
+  }
+
+  /// One subject of MMLU.
+  ///
+  /// - Parameter subject: As its files are called.
+  static func mmlu(_ subject: String) -> EvaluationTask {
+    EvaluationTask(
+      "mmlu_\(subject)", help: "MMLU's questions of one subject", metrics: [.accuracy],
+      usualShots: mmlu.usualShots
+    ) { [try MMLU.part(subject, in: $0, needsExamples: $1)] }
   }
 }
 
@@ -26,7 +34,7 @@ enum MMLU {
     }
   }
 
-  static let subjects = [
+  static let groups = [
     Group(
       "stem",
       """
@@ -56,6 +64,9 @@ enum MMLU {
       prehistory professional_law world_religions
       """),
   ]
+
+  /// The subjects in the harness's order, by name.
+  static let allSubjects = groups.flatMap(\.names).sorted()
 
   static let letters = ["A", "B", "C", "D"]
 
