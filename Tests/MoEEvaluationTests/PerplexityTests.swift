@@ -80,9 +80,11 @@ struct PerplexityTests {
     func measure(_ tokens: [Int], _ context: Int, _ stride: Int) throws {
       _ = try Perplexity.measure(
         model, PerplexityText(tokens: tokens, byteCounts: tokens.map { _ in 1 }, bytes: 1),
-      Perplexity.Settings(context: context, stride: stride))
+        Perplexity.Settings(context: context, stride: stride))
     }
-    #expect(throws: Perplexity.Failure.textTooShort(tokens: 1, needed: 2)) { try measure([1], 8, 8) }
+    #expect(throws: Perplexity.Failure.textTooShort(tokens: 1, needed: 2)) {
+      try measure([1], 8, 8)
+    }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 1, 1) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 129, 8) }
     #expect(throws: Perplexity.Failure.self) { try measure(tokens, 8, 9) }

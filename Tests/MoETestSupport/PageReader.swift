@@ -23,7 +23,8 @@ package struct PageReader {
     let parser = XMLParser(data: Data(html.utf8))
     let collector = Collector()
     parser.delegate = collector
-    if !parser.parse() {
+    // The parser's answer is true for some of its errors.
+    if !parser.parse() || collector.hasFailed {
       problem =
         "line \(parser.lineNumber), column \(parser.columnNumber): \(parser.parserError.map(String.init(describing:)) ?? "")"
     }
@@ -34,11 +35,14 @@ package struct PageReader {
 
 /// Collects what the parser finds.
 private final class Collector: NSObject, XMLParserDelegate {
+  var hasFailed = false
   var elements: [String: Int] = [:]
   var attributes: [(element: String, name: String, value: String)] = []
   var cells: [String] = []
   var texts: [String: [String]] = [:]
   private var open: [String] = []
+
+  func parser(_ parser: XMLParser, parseErrorOccurred error: any Error) { hasFailed = true }
 
   func parser(
     _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,

@@ -35,7 +35,8 @@ enum LargeModel {
     let took = try clock.measure {
       _ = try Perplexity.measure(
         model, PerplexityText(tokens: tokens, byteCounts: tokens.map { _ in 4 }, bytes: 4096),
-        Perplexity.Settings(context: 512), progress: { _ in most = max(most, privateMemory() - before) })
+        Perplexity.Settings(context: 512),
+        progress: { _ in most = max(most, privateMemory() - before) })
     }
     let layer = bytes / layers
     print(

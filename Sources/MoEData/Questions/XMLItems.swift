@@ -1,7 +1,10 @@
 import Foundation
-import FoundationXML
 import MoECore
 package import SystemPackage
+
+#if canImport(FoundationXML)
+import FoundationXML
+#endif
 
 /// The elements of one name in an XML file, each as a row: its attributes, and the texts of the elements inside it.
 package enum XMLItems {

@@ -13,6 +13,7 @@ public enum PerplexityProtocol: String, Hashable, Codable, Sendable, CaseIterabl
   /// Tokens per window where no other number is asked for.
   ///
   /// - Parameter limit: What the model reads at most.
+  /// - Returns: The number of tokens.
   public func usualContext(limit: Int) -> Int {
     switch self {
     case .strided, .gptq: min(2_048, limit)
@@ -41,14 +42,24 @@ extension PerplexityProtocol {
   ///   - stride: Tokens between the starts of windows, in 1…context; only ``strided`` has another than the context.
   ///   - first: The token that begins a text; ``lmEval`` needs one, and ``llamaCpp`` puts it in the place of each
   ///     window's first if there is one.
+  /// - Returns: The windows, in the order of the text.
   func windows(
     of tokens: [Int], context: Int, stride: Int, first: Int?
   ) -> [PerplexityWindow] {
     switch self {
     case .strided: Self.strided(tokens, context, stride)
-    case .gptq: Self.whole(tokens, context) { tokens[$0] } scoring: { $0 + 1 }
+    case .gptq:
+      Self.whole(tokens, context) {
+        tokens[$0]
+      } scoring: {
+        $0 + 1
+      }
     case .llamaCpp:
-      Self.whole(tokens, context) { first ?? tokens[$0] } scoring: { $0 + context / 2 + 1 }
+      Self.whole(tokens, context) {
+        first ?? tokens[$0]
+      } scoring: {
+        $0 + context / 2 + 1
+      }
     case .lmEval: first.map { Self.rolling(tokens, context, $0) } ?? []
     }
   }

@@ -30,6 +30,7 @@ public struct EvaluationPlan: Sendable {
     /// The requests of a question.
     ///
     /// - Parameter place: Its place among the chosen.
+    /// - Returns: One for each choice.
     func requests(_ place: Int) -> [TaskRequest] {
       part.questions[chosen[place]].requests(after: prefixes[place])
     }

@@ -24,7 +24,7 @@ extension TaskError: CustomStringConvertible {
     case .missing(let task, let folder, let forms, let origin):
       "\(folder) has no data for '\(task)': expected is \(forms.joined(separator: ", or ")); \(origin)"
     case .tooFewExamples(let part, let wanted, let found):
-      "'\(part)' has \(NumberText.counted(found, "question")) to take examples from, too few for --shots \(wanted)"
+      "'\(part)' has \(NumberText.counted(found, "question")) to take examples from, too few for \(NumberText.counted(wanted, "example")) before each"
     case .tooLong(let path, let line, let tokens, let context):
       "\(path): line \(line) has a choice of \(NumberText.counted(tokens, "token")), and the model reads \(context); contexts are cut on the left, but what is scored cannot be: remove the line, or take a model with a longer context"
     case .nothingToScore(let path, let line):
@@ -32,7 +32,7 @@ extension TaskError: CustomStringConvertible {
     case .noBeginning(let path, let line):
       "\(path): line \(line) has an empty context, and the model names no token that begins or ends a text; give it a context"
     case .otherRecords(let path, let line, let problem):
-      "\(path)\(line.map { ": line \($0)" } ?? "") \(problem); take another --out, or leave out --resume with a new folder"
+      "\(path)\(line.map { ": line \($0)" } ?? "") \(problem)"
     }
   }
 }

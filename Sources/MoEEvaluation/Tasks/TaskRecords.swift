@@ -39,11 +39,11 @@ public final class TaskRecords {
         other.shots[$0.key].map { [value = $0.value] in $0 != value } ?? false
       }
       if let task = both.keys.sorted().first {
-        return "--shots of \(task) (\(other.shots[task] ?? 0))"
+        return "the number of examples of \(task) (\(other.shots[task] ?? 0))"
       }
-      if limit != other.limit { return "--limit (\(other.limit.map(String.init) ?? "none"))" }
+      if limit != other.limit { return "the limit (\(other.limit.map(String.init) ?? "none"))" }
       if seed != other.seed || drawsQuestions != other.drawsQuestions {
-        return "--seed (\(other.seed))"
+        return "the seed (\(other.seed))"
       }
       return nil
     }

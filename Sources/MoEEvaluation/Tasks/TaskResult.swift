@@ -17,7 +17,8 @@ public struct TaskAnswer: Hashable, Codable, Sendable {
   /// - Parameters:
   ///   - question: The question.
   ///   - place: Its place in the data set.
-  ///   - scores: A score for each choice.
+  ///   - logLikelihoods: That of each choice.
+  ///   - areGreedy: Whether every token of a choice is the most likely one.
   ///   - metrics: What is measured.
   init(
     _ question: TaskQuestion, place: Int, logLikelihoods: [Double], areGreedy: [Bool],
@@ -76,7 +77,9 @@ public struct TaskScore: Hashable, Codable, Sendable {
 
   /// Joins the scores of parts, each weighted by its number of questions.
   ///
-  /// - Parameter parts: The scores of one measure, a mean, with the numbers of questions.
+  /// - Parameters:
+  ///   - metric: The measure, a mean.
+  ///   - parts: The scores, with the numbers of questions.
   init(_ metric: TaskMetric, joining parts: [(score: TaskScore, count: Int)]) {
     let total = parts.reduce(0) { $0 + $1.count }
     let value = parts.reduce(0) { $0 + $1.score.value * Double($1.count) } / Double(total)

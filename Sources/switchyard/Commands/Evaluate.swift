@@ -40,7 +40,9 @@ struct Evaluate: WritesFiles {
     completion: .file()) var text: [PathArgument] = []
   @Option(
     name: .customLong("protocol"),
-    help: "How texts are cut into windows, and which tokens are scored; see 'switchyard help perplexity'.")
+    help:
+      "How texts are cut into windows, and which tokens are scored; see 'switchyard help perplexity'."
+  )
   var style = PerplexityProtocol.strided
   @OptionGroup var weights: WeightOptions
   @OptionGroup var products: ProductsOption
@@ -115,7 +117,7 @@ struct Evaluate: WritesFiles {
     _ texts: [(name: String, content: String)], _ progress: ProgressLine
   ) throws -> Prepared {
     Output.warn(ofFilesAt: path)
-    let stored = try StoredModel(path)
+    let stored = try languageModel(path)
     let tokenizer = try stored.checkedTokenizer()
     let run = try TaskRun(plan, stored, tokenizer, progress: progress.show)
     progress.end()
@@ -127,18 +129,36 @@ struct Evaluate: WritesFiles {
       return (name: name, text: text, settings: settings)
     }
     let form = products.applied(to: try weights.form(of: stored, progress))
-    let records = try out.map {
-      try TaskRecords(
-        $0.path.appending(name),
-        TaskRecords.Settings(
-          plan, model: try stored.fingerprint,
-          weights:
-            "dtype \(weights.dtype?.rawValue ?? "default"), quantize \(weights.quantization.quantize ?? "none"), products \(products.products.rawValue)"
-        ), resumes: resume)
-    }
+    let kept = try out.map { try records(of: stored, $0.path.appending(name), plan) }
     return Prepared(
       name: name, stored: stored, tokenizer: tokenizer, run: run, texts: encoded,
-      form: form, records: records)
+      form: form, records: kept)
+  }
+
+  private func languageModel(_ path: FilePath) throws -> StoredModel {
+    if (try? ModelLocation(path))?.kind is TextClassifiers.Type {
+      return try HintedError.adding(
+        "'switchyard inspect \(path) --data TEXTS' measures how well it predicts classes or scores"
+      ) { try StoredModel(path) }
+    }
+    return try StoredModel(path)
+  }
+
+  private func records(
+    of stored: StoredModel, _ folder: FilePath, _ plan: EvaluationPlan
+  ) throws -> TaskRecords {
+    let words = [
+      "dtype \(weights.dtype?.rawValue ?? "of the model")",
+      "quantize \(weights.quantization.quantize ?? "nothing")",
+      "products \(products.products.rawValue)",
+    ]
+    let settings = TaskRecords.Settings(
+      plan, model: try stored.fingerprint, weights: words.joined(separator: ", "))
+    do {
+      return try TaskRecords(folder, settings, resumes: resume)
+    } catch FileError.alreadyExists(let path) {
+      throw HintedError(cause: FileError.alreadyExists(path), hint: "--resume continues it")
+    }
   }
 
   /// Short names of models that tell them apart: the last parts of their paths, with numbers where those are equal.

@@ -1,4 +1,5 @@
 import MoECore
+import MoEEvaluation
 import MoEModels
 import MoEPlacement
 import MoETensor
@@ -33,6 +34,7 @@ struct HintedError: Error, CustomStringConvertible {
       "--resume continues from it"
     case TensorError.unknownOperation, PlacementError.solverFailed: "run 'switchyard doctor'"
     case TracingError.notATrace: "'switchyard import-trace' converts files of other tools"
+    case TaskError.otherRecords: "--out names another folder"
     case UpcyclingError.changedAnswers: "try --dtype f32"
     default: nil
     }

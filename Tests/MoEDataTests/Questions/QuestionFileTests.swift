@@ -57,7 +57,10 @@ struct QuestionFileTests {
       ("{\"q\": \"a\", \"c\": [\"x\", \"\"]}", "has an empty text in 'c', the 2. of 2"),
       ("{\"q\": \"a\", \"c\": [\"x\", 5]}", "has 5 in 'c'"),
       ("{\"q\": \"a\", \"c\": [\"x\", \"y\"]}", "needs a whole number 'g'"),
-      ("{\"q\": \"a\", \"c\": [\"x\", \"y\"], \"g\": 1.5}", "needs a whole number 'g'; it holds 1.5"),
+      (
+        "{\"q\": \"a\", \"c\": [\"x\", \"y\"], \"g\": 1.5}",
+        "needs a whole number 'g'; it holds 1.5"
+      ),
       ("{\"q\": \"a\", \"c\": [\"x\", \"y\"], \"g\": 2}", "has the answer 2 in 'g', but 2 choices"),
       ("{\"q\": \"a\", \"c\": [\"x\", \"y\"], \"g\": -1}", "has the answer -1 in 'g'"),
       ("{\"q\": \"a\", \"c\": [\"x\", \"y\"], \"g\": 1e300}", "needs a whole number 'g'"),

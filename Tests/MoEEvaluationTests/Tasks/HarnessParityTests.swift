@@ -43,7 +43,9 @@ struct HarnessFixture: Decodable {
 
   static func plan(_ names: [String], shots: Int = 0, limit: Int? = nil) throws -> EvaluationPlan {
     try EvaluationPlan(
-      names.map { EvaluationPlan.Choice(try #require(EvaluationTasks.task(named: $0)), shots: shots) },
+      names.map {
+        EvaluationPlan.Choice(try #require(EvaluationTasks.task(named: $0)), shots: shots)
+      },
       data: data, limit: limit)
   }
 }
@@ -104,7 +106,10 @@ struct HarnessParityTests {
     #expect(result.cutQuestions == 3)
     let report = EvaluationReport(
       [.init(name: "m", path: "p", beginning: [], results: [result])], plan)
-    #expect(report.notes == ["m reads 3 questions of mmlu_anatomy without their begin, which its context has no room for"])
+    #expect(
+      report.notes == [
+        "m reads 3 questions of mmlu_anatomy without their begin, which its context has no room for"
+      ])
   }
 
   @Test("have the error of a perplexity that drawing samples gives, to a fifth")

@@ -73,7 +73,9 @@ struct RequestEncoderTests {
   @Test("put the tokenizer's own begin before a text once")
   func beginning() throws {
     let folder = Fixtures.path("tokenizers")
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted().filter { $0.hasSuffix(".json") }
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.string).sorted().filter {
+      $0.hasSuffix(".json")
+    }
     let own = try #require(
       names.lazy.compactMap { try? Tokenizer(folder.appending($0)) }
         .first { $0.surroundings.prefix.count == 1 && $0.surroundings.suffix.isEmpty })

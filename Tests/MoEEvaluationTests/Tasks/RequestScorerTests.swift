@@ -63,7 +63,9 @@ struct RequestScorerTests {
     }
   }
 
-  @Test("of quantized models have the bits that each has alone, too", arguments: ["mlx-olmoe", "gptq-v2-2"],
+  @Test(
+    "of quantized models have the bits that each has alone, too",
+    arguments: ["mlx-olmoe", "gptq-v2-2"],
     [true, false])
   func packed(name: String, unpacks: Bool) throws {
     let stored = try StoredModel(Fixtures.path("packed").appending(name))
@@ -90,7 +92,8 @@ struct RequestScorerTests {
     #expect(scorer.commonTokens(of: requests) == [5, 6, 7, 8, 9])
     #expect(scorer.work(of: requests, after: 5) == 1 + 1 + 1)
     #expect(scorer.commonTokens(of: [requests[0]]).isEmpty)
-    #expect(scorer.commonTokens(of: requests + [.init(tokens: [5, 6, 1], start: 2, cut: 0)]).isEmpty)
+    #expect(
+      scorer.commonTokens(of: requests + [.init(tokens: [5, 6, 1], start: 2, cut: 0)]).isEmpty)
   }
 
   @Test("to models whose experts choose tokens are read one by one")
@@ -111,6 +114,7 @@ struct RequestScorerTests {
       {"model_type": "switchyard_moe", "vocab_size": 96, "hidden_size": 32, "expert_size": 16,
        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
        "max_position_embeddings": 64, "num_experts": 4, "rms_norm_eps": 1e-5, "rope_theta": 1e4,
+       "hidden_act": "silu", "tie_word_embeddings": true,
        "router": {"type": "expert_choice", "capacity_factor": 2}}
       """
     let path = try folder.write(Array(json.utf8), to: "config.json")

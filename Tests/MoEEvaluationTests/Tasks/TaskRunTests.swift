@@ -92,9 +92,11 @@ struct TaskRunTests {
     }
     #expect(problem { _ = try records(model: "other") }.contains("differs in the model"))
     let shots = try HarnessFixture.plan(["piqa"], shots: 1)
-    #expect(problem { _ = try records(shots) }.contains("differs in --shots of piqa (0)"))
+    #expect(
+      problem { _ = try records(shots) }
+        .contains("differs in the number of examples of piqa (0)"))
     let limited = try HarnessFixture.plan(["piqa"], limit: 2)
-    #expect(problem { _ = try records(limited) }.contains("differs in --limit (none)"))
+    #expect(problem { _ = try records(limited) }.contains("differs in the limit (none)"))
     #expect(problem { _ = try records(resumes: false) }.contains("already exists"))
     // Other tasks may be added.
     let more = try HarnessFixture.plan(["copa"])

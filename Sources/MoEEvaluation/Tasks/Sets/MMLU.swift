@@ -5,7 +5,7 @@ extension EvaluationTask {
   /// Questions of 57 subjects from school to profession, answered by a letter.
   static let mmlu = EvaluationTask(
     "mmlu",
-    help: "MMLU: 57 subjects, answered by a letter; 5 examples unless --shots says otherwise",
+    help: "MMLU: 57 subjects, answered by a letter, usually after 5 examples",
     metrics: [.accuracy], usualShots: 5
   ) { data, needsExamples in
     try MMLU.allSubjects.map { try MMLU.part($0, in: data, needsExamples: needsExamples) }
@@ -14,6 +14,7 @@ extension EvaluationTask {
   /// One subject of MMLU.
   ///
   /// - Parameter subject: As its files are called.
+  /// - Returns: The task.
   static func mmlu(_ subject: String) -> EvaluationTask {
     EvaluationTask(
       "mmlu_\(subject)", help: "MMLU's questions of one subject", metrics: [.accuracy],

@@ -55,7 +55,8 @@ struct HarnessRulesTests {
     func parts(_ text: String, _ at: String, last: Bool = false) -> [String]? {
       HarnessText.parted(text, at: at, last: last).map { [$0.before, $0.after] }
     }
-    #expect(parts("a_b_c", "_") == ["a", "b_c"] && parts("a_b_c", "_", last: true) == ["a_b", "c"])
+    #expect(
+      parts("a_b_c", "_") == ["a", "b_c"] && parts("a_b_c", "_", last: true) == ["a_b", "c"])
     // The mark belongs to no place between characters of Swift.
     #expect(parts("a_\u{301}b", "_") == ["a", "\u{301}b"])
     #expect(parts("abc", "_") == nil && parts("", "_") == nil && parts("_", "_") == ["", ""])
