@@ -120,7 +120,7 @@ struct DocumentationTests {
   /// Commands that only read, finish quickly, and need only bundled files.
   private static func isShort(_ words: [String]) -> Bool {
     let readers = [
-      ["doctor"], ["info"], ["generate"], ["tokenizer", "encode"], ["checkpoint", "list"],
+      ["doctor"], ["info"], ["generate"], ["evaluate"], ["tokenizer", "encode"], ["checkpoint", "list"],
     ]
     guard let command = readers.first(where: { words.starts(with: $0) }) else { return false }
     let operand = words.dropFirst(command.count).first ?? "."
@@ -254,7 +254,7 @@ struct HelpTests {
     ("generate", "no/model --prompt a"), ("sample", "no/model --out no/image.png"),
     ("perplexity", "no/model --text no/model"),
     ("fidelity", "no/model --reference no/model --classifier no/model"), ("train", "no/model"),
-    ("inspect", "no/model"),
+    ("inspect", "no/model"), ("evaluate", "no/model --tasks-file no/questions"),
     ("trace", "no/model --text no/model --out no/trace.safetensors"),
     ("import-trace", "no/model.pt --out no/trace.safetensors"), ("place", "no/model --ranks 2"),
     ("plan show", "no/model"), ("plan check", "no/model"), ("plan diff", "no/model no/model"),

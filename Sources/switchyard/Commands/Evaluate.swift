@@ -26,8 +26,7 @@ struct Evaluate: WritesFiles {
       Examples:
         switchyard evaluate Data/bible-moe --tasks-file Data/questions/verses.jsonl
         switchyard evaluate MODEL --tasks piqa,hellaswag --data zeroshot --limit 200
-        switchyard evaluate MODEL MODEL-3bit --tasks winogrande,copa,openbookqa,hellaswag,piqa,mmlu --data zeroshot \
-      --out evaluation --resume --html evaluation.html
+        switchyard evaluate MODEL MODEL-3bit --tasks piqa,mmlu --data zeroshot --out evaluation --resume
       """)
 
   @Argument(
