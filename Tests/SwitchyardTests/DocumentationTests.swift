@@ -120,7 +120,8 @@ struct DocumentationTests {
   /// Commands that only read, finish quickly, and need only bundled files.
   private static func isShort(_ words: [String]) -> Bool {
     let readers = [
-      ["doctor"], ["info"], ["generate"], ["evaluate"], ["tokenizer", "encode"], ["checkpoint", "list"],
+      ["doctor"], ["info"], ["generate"], ["evaluate"], ["tokenizer", "encode"],
+      ["checkpoint", "list"],
     ]
     guard let command = readers.first(where: { words.starts(with: $0) }) else { return false }
     let operand = words.dropFirst(command.count).first ?? "."
