@@ -25,6 +25,13 @@ void ctorch_keep_freed_memory(void) {
 #endif
 }
 
+void ctorch_map_large_blocks(size_t bytes) {
+#if defined(__GLIBC__)
+  mallopt(M_MMAP_THRESHOLD, (int)bytes);
+  mallopt(M_MMAP_MAX, 1 << 16);
+#endif
+}
+
 void ctorch_give_back_freed_memory(void) {
 #if defined(__GLIBC__)
   malloc_trim(0);

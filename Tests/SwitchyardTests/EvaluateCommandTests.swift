@@ -36,12 +36,12 @@ struct EvaluateCommandTests {
     for line in ["winogrande    0      6", "copa          1      5", "mmlu_anatomy  5      3"] {
       #expect(plain.output.contains(line), "\(plain.output)")
     }
-    #expect(plain.output.contains("evaluation: no token is put before a text"))
-    #expect(plain.output.contains("note: evaluation reads 3 questions of mmlu_anatomy without"))
+    #expect(plain.output.contains("evaluation: no BOS token"))
+    #expect(plain.output.contains("note: evaluation: 3 questions of mmlu_anatomy truncated"))
     let json = try evaluate("--tasks", tasks, "--data", Self.data, "--json")
     let found = try report(json.output)
     #expect(found.models[0].results.map(\.shots) == [0, 1, 0, 5])
-    let mean = found.models[0].results.map(\.headline.value).reduce(0, +) / 4
+    let mean = found.models[0].results.map(\.primary.value).reduce(0, +) / 4
     #expect(abs((found.models[0].mean ?? 0) - mean) < 1e-12)
     #expect(found.seed == 1_234 && found.limit == nil)
   }
@@ -59,7 +59,7 @@ struct EvaluateCommandTests {
     #expect(run.output.contains("perplexity, gptq"))
     let html = String(decoding: try readBytes(page), as: UTF8.self)
     #expect(
-      html.contains("evaluation-2 beside evaluation") && html.contains("Right answers, by task"))
+      html.contains("evaluation-2 versus evaluation") && html.contains("Right answers, by task"))
     expectSound(html)
   }
 
@@ -157,7 +157,12 @@ struct EvaluateCommandTests {
       ([], "name --tasks with --data"), (["--tasks", "piqa"], "--tasks needs --data"),
       (["--tasks", "piqua", "--data", "."], "piqua"),
       (["--tasks", "piqa:x", "--data", "."], "piqa:x"),
-      (["--tasks", "piqa,piqa", "--data", "."], "named twice"),
+      (["--tasks", "piqa,piqa", "--data", "."], "two tasks are named piqa"),
+      (["--tasks", "piqa:1001", "--data", "."], "0…1000"),
+      (["--data", "."], "--data needs --tasks"),
+      (["--tasks-file", Self.verses, "--protocol", "gptq"], "--protocol goes with --text"),
+      (["--text", "a", "--shots", "1"], "--shots, --limit and --seed need"),
+      (["--tasks-file", Self.verses, "--out", "a", "--html", "a/b.html"], "--html lies in --out"),
       (["--tasks-file", Self.verses, "--limit", "0"], "--limit must be at least 1"),
       (["--tasks-file", Self.verses, "--shots", "-1"], "--shots"),
       (["--tasks-file", Self.verses, "--resume"], "--resume needs --out"),
@@ -170,8 +175,54 @@ struct EvaluateCommandTests {
   @Test("names models by what tells them apart")
   func names() {
     #expect(
-      Evaluate.names(["a/x", "b/x", "runs/y/model", "z.gguf", "runs/y", "."]) == [
-        "x", "x-2", "y", "z.gguf", "y-2", "model",
-      ])
+      Evaluate.names(["a/x", "b/x", "c/x-2", "runs/y/model", "z.gguf", "runs/y", "a/results.json"])
+        == ["x", "x-2", "x-2-2", "y", "z.gguf", "y-2", "results.json-2"])
+    let here = FilePath(FileManager.default.currentDirectoryPath)
+    #expect(Evaluate.names(["."]) == [here.lastComponent?.string ?? ""])
+    #expect(Evaluate.names([".."]) == [here.removingLastComponent().lastComponent?.string ?? ""])
+  }
+
+  @Test("writes nothing before every model is checked, and nothing but answers where they go")
+  func folders() throws {
+    let out = folder.file("out")
+    let arguments = ["--tasks-file", Self.verses, "--limit", "2", "--out", out.string]
+    let bad = try Program.run(["evaluate", Self.model, folder.path.string] + arguments)
+    #expect(bad.exitCode == 1 && out.isMissing, "\(bad.errors)")
+    let good = try Program.run(["evaluate", Self.model] + arguments)
+    #expect(good.exitCode == 0, "\(good.errors)")
+    let more = try Program.run(["evaluate", Self.model, Self.model, "--resume"] + arguments)
+    #expect(more.exitCode == 0, "\(more.errors)")
+    _ = try folder.write([1], to: "out/other.txt")
+    let other = try Program.run(["evaluate", Self.model, "--resume"] + arguments)
+    #expect(
+      other.exitCode == 1 && other.errors.contains("other.txt was not written by an evaluation"),
+      "\(other.errors)")
+    let file = try Program.run([
+      "evaluate", Self.model, "--tasks-file", Self.verses, "--out", Self.verses, "--resume",
+    ])
+    #expect(file.exitCode == 1 && file.errors.contains("already exists"), "\(file.errors)")
+  }
+
+  @Test("goes on only with the same weights, also those of a file with rules")
+  func sameWeights() throws {
+    let rules = folder.file("rules.json")
+    func run(_ text: String) throws -> Program.Run {
+      _ = try folder.write(Array(text.utf8), to: "rules.json")
+      return try evaluate(
+        "--tasks-file", Self.verses, "--limit", "2", "--quantize", rules.string, "--out",
+        folder.file("out").string, "--resume")
+    }
+    #expect(try run(#"{"default": 4}"#).exitCode == 0)
+    #expect(try run(#"{"default": 4}"#).exitCode == 0)
+    let other = try run(#"{"default": 3}"#)
+    #expect(
+      other.exitCode == 1 && other.errors.contains("how weights are opened"), "\(other.errors)")
+  }
+
+  @Test("reads questions from standard input, and refuses what the harness would crash on")
+  func input() throws {
+    let line = #"{"context": "", "choices": ["river", "house"], "answer": 1}"#
+    let run = try Program.run(["evaluate", Self.model, "--tasks-file", "-"], input: line + "\n")
+    #expect(run.exitCode == 0 && run.output.contains("input  0      1"), "\(run.errors)")
   }
 }

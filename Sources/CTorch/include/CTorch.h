@@ -182,6 +182,8 @@ int ctorch_thread_count(void);
 int ctorch_set_thread_count(int count);
 /// Keeps freed memory for later allocations instead of returning it to the system.
 void ctorch_keep_freed_memory(void);
+/// Maps blocks of at least this many bytes, at most 32 MiB, by themselves and returns them when they are freed.
+void ctorch_map_large_blocks(size_t bytes);
 /// Returns all memory that is currently free to the system, also between blocks in use.
 void ctorch_give_back_freed_memory(void);
 

@@ -48,7 +48,7 @@ package enum QuestionFile {
   ///
   /// - Throws: ``DataError``, or a `FileError`.
   /// - Complexity: O(bytes).
-  package static func commas(_ path: FilePath, columns: [String]) throws -> [QuestionRow] {
+  package static func commaSeparated(_ path: FilePath, columns: [String]) throws -> [QuestionRow] {
     let table = SeparatedValues(path: path, format: .commas)
     return try table.rows().map { row in
       guard row.values.count == columns.count else {
@@ -104,7 +104,7 @@ enum BZip2File {
       case CBZIP2_NO_MEMORY:
         throw DataError.damaged(path, problem: "needs more memory than there is to decompress it")
       default:
-        throw DataError.damaged(path, problem: "is no undamaged bzip2 file; fetch it again")
+        throw DataError.damaged(path, problem: "is not a bzip2 file, or is damaged; fetch it again")
       }
     }
   }

@@ -61,7 +61,7 @@ package struct QuestionRow: Sendable {
         throw refused("has \(item.text) in '\(key)'; it must hold texts only")
       }
       guard !text.isBlank else {
-        throw refused("has an empty text in '\(key)', the \(place + 1). of \(items.count)")
+        throw refused("has an empty text in '\(key)', text \(place + 1) of \(items.count)")
       }
       texts.append(text)
     }
@@ -91,9 +91,16 @@ package struct QuestionRow: Sendable {
     return number - first
   }
 
+  /// The first keys, for messages.
+  private var keyList: String {
+    let shown = fields.keys.prefix(8).map(\.printableValue)
+    guard !shown.isEmpty else { return "none" }
+    return shown.joined(separator: ", ") + (fields.count > shown.count ? ", …" : "")
+  }
+
   private func found(_ key: String) -> String {
     fields[key].map { "; it holds \($0.text)" }
-      ?? "; its keys are \(fields.keys.isEmpty ? "none" : fields.keys.joined(separator: ", "))"
+      ?? "; its keys are \(keyList)"
   }
 }
 

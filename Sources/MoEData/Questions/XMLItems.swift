@@ -45,7 +45,10 @@ private final class XMLItemReader: NSObject, XMLParserDelegate {
   /// Line of the first error.
   private(set) var errorLine: Int?
   private var open: QuestionRow?
-  private var key: String?
+  /// The element directly inside of the open one, and the pieces of its text and of what it holds.
+  private var field: (key: String, pieces: [String])?
+  /// Elements that are open inside of that element.
+  private var depth = 0
 
   init(_ path: FilePath, _ name: String) { (self.path, self.name) = (path, name) }
 
@@ -53,15 +56,16 @@ private final class XMLItemReader: NSObject, XMLParserDelegate {
     _ parser: XMLParser, didStartElement element: String, namespaceURI: String?,
     qualifiedName: String?, attributes: [String: String] = [:]
   ) {
-    if element == name {
+    if field != nil {
+      depth += 1
+    } else if open != nil {
+      field = (element, [])
+    } else if element == name {
       var row = QuestionRow(path: path, line: parser.lineNumber, fields: [:])
       for (key, value) in attributes.sorted(by: { $0.key < $1.key }) {
         row.fields[key] = .string(value)
       }
       open = row
-    } else if open != nil {
-      key = element
-      open?.fields[element] = .string("")
     }
   }
 
@@ -70,18 +74,21 @@ private final class XMLItemReader: NSObject, XMLParserDelegate {
   }
 
   func parser(_ parser: XMLParser, foundCharacters text: String) {
-    guard let key, case .string(let before)? = open?.fields[key] else { return }
-    open?.fields[key] = .string(before + text)
+    field?.pieces.append(text)
   }
 
   func parser(
     _ parser: XMLParser, didEndElement element: String, namespaceURI: String?,
     qualifiedName: String?
   ) {
-    if element == name, let row = open {
+    if depth > 0 {
+      depth -= 1
+    } else if let (key, pieces) = field {
+      open?.fields[key] = .string(pieces.joined())
+      field = nil
+    } else if let row = open {
       rows.append(row)
       open = nil
     }
-    key = nil
   }
 }

@@ -33,7 +33,7 @@ enum HarnessText {
     return runs + 1
   }
 
-  /// `str.capitalize` of a text of which only the first letter is known to be too small: it is changed, nothing else.
+  /// The text with its first letter capitalized, and nothing else changed.
   static func capitalizingFirst(_ text: String) -> String {
     guard let first = text.unicodeScalars.first else { return text }
     return first.properties.titlecaseMapping + String(text.unicodeScalars.dropFirst())
@@ -45,7 +45,7 @@ enum HarnessText {
     return first.properties.lowercaseMapping + String(text.unicodeScalars.dropFirst())
   }
 
-  /// `str.capitalize`: the first letter large, all others small.
+  /// `str.capitalize`: the first letter in title case, all others in lower case.
   static func capitalized(_ text: String) -> String {
     guard let first = text.unicodeScalars.first else { return text }
     return first.properties.titlecaseMapping

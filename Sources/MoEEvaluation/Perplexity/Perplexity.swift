@@ -7,8 +7,8 @@ import MoETensor
 public struct Perplexity: Hashable, Codable, Sendable {
   /// How the text was cut into windows, and which tokens were scored.
   public var `protocol`: PerplexityProtocol
-  /// exp of the mean negative log-likelihood per scored token.
-  public var perplexity: Double
+  /// exp of the mean negative log-likelihood per scored token, which may be infinite.
+  @FiniteOrNull public var perplexity: Double
   /// The sum of negative log-likelihoods, in nats.
   public var negativeLogLikelihood: Double
   /// The number of scored tokens.
@@ -16,9 +16,9 @@ public struct Perplexity: Hashable, Codable, Sendable {
   /// Bits per byte of text: the total negative log-likelihood over the bytes of the scored tokens,
   /// comparable between tokenizers; `nil` if the scored tokens stand for no text.
   public var bitsPerByte: Double?
-  /// exp of the negative log-likelihood per word; only where all of the text is scored.
+  /// exp of the negative log-likelihood per word; only where all of the text is scored, and if it is finite.
   public var wordPerplexity: Double?
-  /// exp of the negative log-likelihood per byte; only where all of the text is scored.
+  /// exp of the negative log-likelihood per byte; only where all of the text is scored, and if it is finite.
   public var bytePerplexity: Double?
   /// The number of tokens per window.
   public var context: Int
@@ -32,7 +32,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
     /// The text has too few tokens.
     case textTooShort(tokens: Int, needed: Int)
     /// The window settings are invalid for the model or inconsistent.
-    case invalidWindow(context: Int, stride: Int, limit: Int)
+    case invalidWindow(context: Int, stride: Int, least: Int, limit: Int)
     /// A token is not in the model's vocabulary: model and tokenizer do not match.
     case tokenOutsideVocabulary(token: Int, vocabulary: Int)
     /// The protocol needs a token that begins a text.
@@ -42,9 +42,9 @@ public struct Perplexity: Hashable, Codable, Sendable {
     public var description: String {
       switch self {
       case .textTooShort(let tokens, let needed):
-        "the text has \(NumberText.counted(tokens, "token")); at least \(needed) are needed"
-      case .invalidWindow(let context, let stride, let limit):
-        "a context of \(context) with a stride of \(stride) is not possible; the context must be in 2…\(limit), and the stride in 1…context"
+        "the text has \(NumberText.counted(tokens, "token")); at least \(needed) are needed; take a longer text, or a shorter context"
+      case .invalidWindow(let context, let stride, let least, let limit):
+        "a context of \(context) with a stride of \(stride) is not possible; the context must be in \(least)…\(limit), and the stride in 1…context"
       case .tokenOutsideVocabulary(let token, let vocabulary):
         "token \(token) is not among the model's \(vocabulary); use the tokenizer that belongs to the model"
       case .noBeginning:
@@ -89,8 +89,10 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ) throws(Failure) {
     let (limit, vocabulary) = (configuration.contextLength, configuration.vocabularySize)
     let (context, stride) = (settings.context, settings.stride)
-    guard context >= 2, context <= limit, stride >= 1, stride <= context else {
-      throw Failure.invalidWindow(context: context, stride: stride, limit: limit)
+    // The second half of two tokens predicts nothing.
+    let least = settings.style == .llamaCpp ? 3 : 2
+    guard context >= least, context <= limit, stride >= 1, stride <= context else {
+      throw Failure.invalidWindow(context: context, stride: stride, least: least, limit: limit)
     }
     let needed =
       switch settings.style {
@@ -132,7 +134,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
   ) throws -> Perplexity {
     try check(model.configuration, text, settings)
     let windows = settings.style.windows(
-      of: text.tokens, context: settings.context, stride: settings.stride, first: text.first)
+      of: text.tokens.count, context: settings.context, stride: settings.stride, first: text.first)
     // Other types go to libtorch, whose sums depend on the number of rows.
     let usual = [.f32, .bf16].contains(model.dtype) ? max(1, 2_048 / settings.context) : 1
     var (sum, divergences) = (0.0, [Double]())
@@ -140,16 +142,14 @@ public struct Perplexity: Hashable, Codable, Sendable {
     while let first = rest.first {
       // Only the first and the last windows are unlike the others.
       let group = rest.prefix(settings.batch ?? usual).prefix {
-        $0.input.count == first.input.count && $0.scored.count == first.scored.count
+        $0.read.count == first.read.count && $0.scored.count == first.scored.count
       }
       rest = rest.dropFirst(group.count)
-      try withoutGradients {
-        let scores = try WindowScores(model, Array(group))
-        // One after another, so that the total does not depend on the groups.
-        for loss in scores.losses(text.tokens) { sum += loss }
-        guard let reference else { return }
-        divergences += try WindowScores(reference, Array(group)).divergences(of: scores)
-      }
+      let reader = WindowReader(text.tokens, Array(group))
+      let found = try withoutGradients { try reader.scores(model, beside: reference) }
+      // One after another, so that the total does not depend on the groups.
+      for loss in found.losses { sum += loss }
+      divergences += found.divergences
       progress(
         Progress(
           "measuring", completed: group.last?.scored.upperBound ?? 0, total: text.tokens.count))
@@ -166,7 +166,10 @@ public struct Perplexity: Hashable, Codable, Sendable {
     let scoredBytes = windows.reduce(0) { $0 + text.byteCounts[$1.scored].reduce(0, +) }
     let bytes = text.bytes - text.byteCounts.reduce(0, +) + scoredBytes
     let isWhole = settings.style == .lmEval
-    func perUnit(_ count: Int) -> Double? { count > 0 ? exp(sum / Double(count)) : nil }
+    func perUnit(_ count: Int) -> Double? {
+      let value = exp(sum / Double(count))
+      return count > 0 && value.isFinite ? value : nil
+    }
     self.protocol = settings.style
     (perplexity, negativeLogLikelihood) = (exp(sum / Double(scored)), sum)
     scoredTokens = scored
@@ -175,39 +178,5 @@ public struct Perplexity: Hashable, Codable, Sendable {
     bytePerplexity = isWhole ? perUnit(bytes) : nil
     (context, stride) = (settings.context, settings.stride)
     self.divergence = divergence
-  }
-}
-
-/// A model's scores of the tokens that windows of equal lengths score.
-private struct WindowScores {
-  private let windows: [PerplexityWindow]
-  /// `[scored, vocabulary]` in f32, by window.
-  private let logits: [Tensor]
-
-  init(_ model: MoEDecoder, _ windows: [PerplexityWindow]) throws {
-    self.windows = windows
-    let (length, scored) = (windows[0].input.count, windows[0].scored.count)
-    let input = Tensor(windows.flatMap(\.input), shape: [windows.count, length])
-    let rows = Array(length - scored..<length)
-    let all = model(input, scoring: .some(rows)).logits  // [windows, scored, vocabulary]
-    logits = try windows.enumerated().map { place, window in
-      let logits = all[place].cast(to: .f32)
-      try model.check(
-        logits, of: window.input, from: max(0, window.scored.upperBound - 1 - length))
-      return logits
-    }
-  }
-
-  /// The sums of the negative log-likelihoods, by window.
-  func losses(_ tokens: [Int]) -> [Double] {
-    zip(windows, logits).map { window, logits in
-      let targets = Tensor(Array(tokens[window.scored]))
-      return Double(logits.crossEntropy(targets: targets, reduction: .sum).item(as: Float.self))
-    }
-  }
-
-  /// The divergences of another model's distributions from these, by position.
-  func divergences(of other: WindowScores) -> [Double] {
-    zip(logits, other.logits).flatMap { Divergences.between($0, $1) }
   }
 }

@@ -28,54 +28,47 @@ public enum PerplexityProtocol: String, Hashable, Codable, Sendable, CaseIterabl
 
 /// Tokens that are read together, and those that are scored: the last inputs predict them, one each.
 struct PerplexityWindow {
-  var input: [Int]
+  /// Places in the text; -1 is the place before it.
+  var read: Range<Int>
+  /// A token in the place of the first one.
+  var head: Int?
   /// Places in the text.
   var scored: Range<Int>
+
+  /// The inputs in a range that counts from the window's first.
+  func input(_ range: Range<Int>, of tokens: [Int]) -> [Int] {
+    range.map { $0 == 0 ? head ?? tokens[read.lowerBound] : tokens[read.lowerBound + $0] }
+  }
 }
 
 extension PerplexityProtocol {
   /// The windows of a text that score at least one token.
   ///
   /// - Parameters:
-  ///   - tokens: The text's tokens.
+  ///   - count: The number of the text's tokens.
   ///   - context: Tokens per window, at least 2.
   ///   - stride: Tokens between the starts of windows, in 1…context; only ``strided`` has another than the context.
   ///   - first: The token that begins a text; ``lmEval`` needs one, and ``llamaCpp`` puts it in the place of each
   ///     window's first if there is one.
   /// - Returns: The windows, in the order of the text.
-  func windows(
-    of tokens: [Int], context: Int, stride: Int, first: Int?
-  ) -> [PerplexityWindow] {
+  func windows(of count: Int, context: Int, stride: Int, first: Int?) -> [PerplexityWindow] {
     switch self {
-    case .strided: Self.strided(tokens, context, stride)
-    case .gptq:
-      Self.whole(tokens, context) {
-        tokens[$0]
-      } scoring: {
-        $0 + 1
-      }
-    case .llamaCpp:
-      Self.whole(tokens, context) {
-        first ?? tokens[$0]
-      } scoring: {
-        $0 + context / 2 + 1
-      }
-    case .lmEval: first.map { Self.rolling(tokens, context, $0) } ?? []
+    case .strided: Self.strided(count, context, stride)
+    case .gptq: Self.whole(count, context, head: nil, skipping: 1)
+    case .llamaCpp: Self.whole(count, context, head: first, skipping: context / 2 + 1)
+    case .lmEval: first.map { Self.rolling(count, context, $0) } ?? []
     }
   }
 
   private static func strided(
-    _ tokens: [Int], _ context: Int, _ stride: Int
+    _ count: Int, _ context: Int, _ stride: Int
   ) -> [PerplexityWindow] {
     var windows: [PerplexityWindow] = []
     var (begin, done) = (0, 0)
-    while done < tokens.count {
-      let end = min(begin + context, tokens.count)
+    while done < count {
+      let end = min(begin + context, count)
       let first = max(done, begin + 1)
-      if first < end {
-        windows.append(
-          PerplexityWindow(input: Array(tokens[begin..<end - 1]), scored: first..<end))
-      }
+      if first < end { windows.append(.init(read: begin..<end - 1, scored: first..<end)) }
       done = end
       begin += stride
     }
@@ -84,25 +77,20 @@ extension PerplexityProtocol {
 
   /// Windows of the full length one after another; what is left over is not read.
   private static func whole(
-    _ tokens: [Int], _ context: Int, head: (Int) -> Int, scoring first: (Int) -> Int
+    _ count: Int, _ context: Int, head: Int?, skipping skipped: Int
   ) -> [PerplexityWindow] {
-    Swift.stride(from: 0, through: tokens.count - context, by: context).compactMap { begin in
+    Swift.stride(from: 0, through: count - context, by: context).map { begin in
       let end = begin + context
-      guard first(begin) < end else { return nil }
-      return PerplexityWindow(
-        input: [head(begin)] + tokens[begin + 1..<end - 1], scored: first(begin)..<end)
+      return .init(read: begin..<end - 1, head: head, scored: begin + skipped..<end)
     }
   }
 
   /// Windows that score as many tokens as they read; the last one begins so early that it is full.
-  private static func rolling(
-    _ tokens: [Int], _ context: Int, _ first: Int
-  ) -> [PerplexityWindow] {
-    let all = [first] + tokens  // The token at a place of the text is one further here.
-    return Swift.stride(from: 0, to: tokens.count, by: context).map { begin in
-      let end = min(begin + context, tokens.count)
-      return PerplexityWindow(
-        input: Array(all[max(0, end - context)..<end]), scored: begin..<end)
+  private static func rolling(_ count: Int, _ context: Int, _ first: Int) -> [PerplexityWindow] {
+    Swift.stride(from: 0, to: count, by: context).map { begin in
+      let end = min(begin + context, count)
+      let start = max(-1, end - 1 - context)
+      return .init(read: start..<end - 1, head: start < 0 ? first : nil, scored: begin..<end)
     }
   }
 }

@@ -38,7 +38,7 @@ public struct PerplexityText: Sendable {
     let first: Int? =
       switch style {
       case .strided, .gptq: nil
-      case .lmEval: TextBeginning(model, tokenizer).token
+      case .lmEval: model.prefixToken(tokenizer)
       // llama.cpp asks whether the tokenizer puts one before a text.
       case .llamaCpp: tokenizer.surroundings.prefix.first
       }

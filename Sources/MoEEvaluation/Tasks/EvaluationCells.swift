@@ -5,19 +5,19 @@ import MoECore
 extension EvaluationReport {
   /// The titles of the columns of ``rows``.
   public var header: [String] {
-    ["task", "shots", "questions", "measure"] + models.map(\.name)
+    ["task", "shots", "questions", "metric"] + models.map(\.name)
   }
 
-  /// A row for each task and measure, for groups of parts, and for the mean.
+  /// A row for each task and metric, for groups of parts, for texts, and for the mean.
   public var rows: [[String]] {
     guard let first = models.first else { return [] }
     var rows: [[String]] = []
     for (place, result) in first.results.enumerated() {
       let all = models.map { $0.results[place] }
-      for (measure, score) in result.scores.enumerated() {
+      for (metric, score) in result.scores.enumerated() {
         rows.append(
           [result.name, "\(result.shots)", "\(result.questions)", score.metric.rawValue]
-            + all.map { $0.scores[measure].text })
+            + all.map { $0.scores[metric].text })
       }
       for (place, group) in result.groups.enumerated() {
         rows.append(
@@ -35,18 +35,18 @@ extension EvaluationReport {
     }
     if first.results.count > 1, first.mean != nil {
       rows.append(
-        ["mean", "", "", "usual measures"]
+        ["mean", "", "", "primary metrics"]
           + models.map { $0.mean.map { NumberText.percent($0) } ?? "" })
     }
     return rows
   }
 
   /// What stands before each text, by model.
-  public var beginnings: [String] {
+  public var leadingTokens: [String] {
     models.map { model in
-      let tokens = model.beginning.map { "'\($0)'" }.joined(separator: " ")
+      let tokens = model.leadingTokens.map { "'\($0)'" }.joined(separator: " ")
       return tokens.isEmpty
-        ? "\(model.name): no token is put before a text"
+        ? "\(model.name): no BOS token"
         : "\(model.name): \(tokens) once before each text"
     }
   }
@@ -58,7 +58,7 @@ extension EvaluationReport {
     for model in models {
       for result in model.results where result.cutQuestions > 0 {
         notes.append(
-          "\(model.name) reads \(NumberText.counted(result.cutQuestions, "question")) of \(result.name) without their begin, which its context has no room for"
+          "\(model.name): \(NumberText.counted(result.cutQuestions, "question")) of \(result.name) truncated on the left to its context"
         )
       }
     }
@@ -85,7 +85,7 @@ extension TaskScore {
 
 extension PairedDifference {
   /// The titles of the columns of ``cells``.
-  public static let header = ["model", "beside", "task", "difference", "95 %", "by chance"]
+  public static let header = ["model", "versus", "task", "difference", "95 %", "p-value"]
 
   /// The difference in percentage points, as a row.
   public var cells: [String] {
@@ -93,8 +93,12 @@ extension PairedDifference {
       (value > 0 ? "+" : "") + NumberText.fixed(value * 100, 1)
     }
     return [
-      model, reference, task ?? "mean", points(difference), "\(points(low)) … \(points(high))",
-      NumberText.fixed(probability, 3),
+      model, reference, task ?? "mean", points(difference), "\(points(lower)) … \(points(upper))",
+      Self.text(pValue),
     ]
+  }
+
+  private static func text(_ pValue: Double) -> String {
+    pValue < 0.001 ? "< 0.001" : NumberText.fixed(pValue, 3)
   }
 }

@@ -16,72 +16,69 @@ public struct EvaluationPlan: Sendable {
   }
 
   /// A part of a task, and which of its questions are asked.
-  public struct Part: Sendable {
-    /// The part.
-    public var part: TaskPart
+  struct Part: Sendable {
+    var part: TaskPart
     /// Places of the questions, in the order of the data set.
-    public var chosen: [Int]
-    /// What stands before each of them.
-    public var prefixes: [String]
+    var chosen: [Int]
+    /// Places of the examples before each of them.
+    var examples: [[Int]]
 
-    /// The questions that are asked.
-    public var questions: [TaskQuestion] { chosen.map { part.questions[$0] } }
+    var name: String { part.name }
 
-    /// The requests of a question.
-    ///
-    /// - Parameter place: Its place among the chosen.
-    /// - Returns: One for each choice.
+    func question(_ place: Int) -> TaskQuestion { part.questions[chosen[place]] }
+
+    /// The requests of a question by its place among the chosen, one for each choice.
     func requests(_ place: Int) -> [TaskRequest] {
-      part.questions[chosen[place]].requests(after: prefixes[place])
+      question(place).requests(after: part.prefix(examples[place]))
     }
   }
 
   /// A task, its parts, and how many examples stand before its questions.
-  public struct Entry: Sendable {
-    /// The task.
-    public var task: EvaluationTask
-    /// Examples before each question.
-    public var shots: Int
-    /// Its parts.
-    public var parts: [Part]
+  struct Entry: Sendable {
+    var task: EvaluationTask
+    var shots: Int
+    var parts: [Part]
   }
 
   /// The tasks, in the order in which they were named.
-  public var entries: [Entry]
+  let entries: [Entry]
   /// The most questions of a part; `nil` for all.
-  public var limit: Int?
+  public let limit: Int?
   /// Start of the random numbers by which examples are drawn, and questions if ``drawsQuestions``.
-  public var seed: UInt64
+  public let seed: UInt64
   /// Whether the questions are drawn at random instead of being the first ones.
-  public var drawsQuestions: Bool
+  public let drawsQuestions: Bool
 
   /// The seed by which the harness draws examples.
   public static let usualSeed: UInt64 = 1_234
 
   /// Reads the questions and chooses.
   ///
+  /// With a limit and a seed, questions are drawn at random; without a seed they are the first ones, as in the harness.
+  ///
   /// - Parameters:
-  ///   - choices: The tasks; none twice.
+  ///   - choices: The tasks.
   ///   - data: The folder with the data.
   ///   - limit: The most questions of each part, at least 1; `nil` for all.
   ///   - seed: Start of the random numbers; `nil` for the harness's own.
   /// - Throws: ``TaskError``, `DataError` that names the line, or a `FileError`.
-  ///
-  /// With a limit and a seed, questions are drawn at random; without a seed they are the first ones, as in the harness.
   public init(
     _ choices: [Choice], data: TaskData, limit: Int? = nil, seed: UInt64? = nil
   ) throws {
-    (self.limit, self.seed) = (limit, seed ?? Self.usualSeed)
-    drawsQuestions = limit != nil && seed != nil
-    entries = []
-    for choice in choices {
+    let drawn = limit == nil ? nil : seed
+    (self.limit, self.seed, drawsQuestions) = (limit, seed ?? Self.usualSeed, drawn != nil)
+    var names: Set<String> = []
+    entries = try choices.map { choice in
       let shots = choice.shots ?? choice.task.usualShots
       let parts = try choice.task.parts(in: data, shots: shots).map { part in
-        let chosen = Self.places(part.questions.count, limit, drawsQuestions ? seed : nil)
-        let prefixes = try part.prefixes(of: chosen, shots: shots, seed: self.seed)
-        return Part(part: part, chosen: chosen, prefixes: prefixes)
+        // Answers are kept by the names of parts.
+        guard names.insert(part.name).inserted else { throw TaskError.twice(part: part.name) }
+        let chosen = Self.places(part.questions.count, limit, drawn)
+        let examples = try part.examples(
+          of: chosen, shots: shots, seed: seed ?? Self.usualSeed)
+        return Part(part: part, chosen: chosen, examples: examples)
       }
-      entries.append(Entry(task: choice.task, shots: shots, parts: parts))
+      return Entry(task: choice.task, shots: shots, parts: parts)
     }
   }
 

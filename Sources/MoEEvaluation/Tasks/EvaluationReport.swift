@@ -6,23 +6,23 @@ public struct EvaluationReport: Hashable, Codable, Sendable {
     public var name: String
     /// The folder or file.
     public var path: String
-    /// The tokens that stand once before each text; none if empty.
-    public var beginning: [String]
+    /// The tokens that stand once before each text, such as a BOS token.
+    public var leadingTokens: [String]
     /// What it answered, by task.
     public var results: [TaskResult]
     /// How well it predicts texts, if that was asked.
     public var texts: [TextScore]
-    /// The mean of the tasks' usual measures; `nil` without a task whose usual measure is a fraction.
+    /// The mean of the tasks' primary metrics; `nil` without a task whose primary metric is a fraction.
     public var mean: Double?
 
     /// Describes a model and its answers.
     public init(
-      name: String, path: String, beginning: [String], results: [TaskResult],
+      name: String, path: String, leadingTokens: [String], results: [TaskResult],
       texts: [TextScore] = []
     ) {
-      (self.name, self.path, self.beginning) = (name, path, beginning)
+      (self.name, self.path, self.leadingTokens) = (name, path, leadingTokens)
       (self.results, self.texts) = (results, texts)
-      let fractions = results.map(\.headline).filter { $0.metric != .perplexity }.map(\.value)
+      let fractions = results.map(\.primary).filter { $0.metric != .perplexity }.map(\.value)
       mean = fractions.isEmpty ? nil : fractions.reduce(0, +) / Double(fractions.count)
     }
   }

@@ -2,8 +2,8 @@ public import MoECore
 
 /// A data set with questions, how the harness words them, and what it measures.
 ///
-/// The wording, the choice of examples and the measures are those of lm-evaluation-harness 0.4.13, whose task of the same
-/// name this is, unless a note says what differs.
+/// The wording, the choice of examples and the metrics are those of lm-evaluation-harness 0.4.13, whose task of the same
+/// name this is, unless its help or a note says what differs.
 ///
 /// - SeeAlso: [lm-evaluation-harness](https://github.com/EleutherAI/lm-evaluation-harness/tree/main/lm_eval/tasks)
 public struct EvaluationTask: NamedEntry {
@@ -11,22 +11,22 @@ public struct EvaluationTask: NamedEntry {
   public let name: String
   /// One line about the data set.
   public let help: String
-  /// What is measured, the usual measure first.
+  /// What is measured, the primary metric first.
   public let metrics: [TaskMetric]
   /// Examples before a question where no other number is asked for.
   public let usualShots: Int
+  /// Parts that are summed up together, by their names.
+  let groups: [(name: String, parts: [String])]
   /// The questions of all parts, from a folder with data.
   let read: @Sendable (TaskData, _ needsExamples: Bool) throws -> [TaskPart]
 
-  /// The measure that means over tasks use.
-  public var headline: TaskMetric { metrics[0] }
-
   init(
     _ name: String, help: String, metrics: [TaskMetric], usualShots: Int = 0,
+    groups: [(name: String, parts: [String])] = [],
     read: @escaping @Sendable (TaskData, Bool) throws -> [TaskPart]
   ) {
     (self.name, self.help, self.metrics) = (name, help, metrics)
-    (self.usualShots, self.read) = (usualShots, read)
+    (self.usualShots, self.groups, self.read) = (usualShots, groups, read)
   }
 
   /// A task of one part.
@@ -34,7 +34,7 @@ public struct EvaluationTask: NamedEntry {
   /// - Parameters:
   ///   - name: The name.
   ///   - help: One line about the data set.
-  ///   - metrics: What is measured, the usual measure first.
+  ///   - metrics: What is measured, the primary metric first.
   ///   - origin: Where the data come from.
   ///   - evaluation: Forms of the questions.
   ///   - training: Forms of the questions that examples are drawn from; `nil` to draw from the questions themselves.
@@ -67,7 +67,7 @@ public struct EvaluationTask: NamedEntry {
   ///   - shots: Examples before each question.
   /// - Returns: One part, or one per subject.
   /// - Throws: ``TaskError``, `DataError` that names the line, or a `FileError`.
-  public func parts(in data: TaskData, shots: Int) throws -> [TaskPart] {
+  func parts(in data: TaskData, shots: Int) throws -> [TaskPart] {
     try read(data, shots > 0)
   }
 }
@@ -80,9 +80,6 @@ public enum TaskMetric: String, Hashable, Codable, Sendable, CaseIterable {
   case normalizedAccuracy = "acc_norm"
   /// exp of the mean negative log-likelihood of what follows.
   case perplexity
-
-  /// Whether larger is better.
-  public var largerIsBetter: Bool { self != .perplexity }
 }
 
 /// The tasks that can be named.

@@ -24,12 +24,12 @@ struct PrefixTree {
   ///
   /// - Parameters:
   ///   - sequences: None empty.
-  ///   - start: Tokens at the begin that are the same in all and belong to no node, fewer than any sequence has.
-  ///   - shares: Whether to join at all; without it, each sequence is a node.
+  ///   - start: Tokens at the beginning that are the same in all and belong to no node, fewer than any sequence has.
+  ///   - joins: Whether to join at all; without it, each sequence is a node.
   /// - Complexity: O(tokens · log sequences).
-  init(_ sequences: [ArraySlice<Int>], from start: Int = 0, sharing shares: Bool = true) {
+  init(_ sequences: [ArraySlice<Int>], from start: Int = 0, joining joins: Bool = true) {
     ends = Array(repeating: 0, count: sequences.count)
-    guard shares else {
+    guard joins else {
       nodes = sequences.indices.map {
         Node(parent: nil, sequence: $0, range: start..<sequences[$0].count, level: 0)
       }

@@ -1,5 +1,5 @@
-public import MoEModels
-public import MoETokenizers
+import MoEModels
+import MoETokenizers
 
 /// A request as tokens.
 struct EncodedRequest: Hashable, Sendable {
@@ -20,24 +20,24 @@ struct EncodedRequest: Hashable, Sendable {
 /// context is scored with what follows, because most tokenizers join it to the next word. Tokens that the tokenizer puts
 /// before a text stand there once, and not if the text already begins with them; those that it puts behind are left
 /// out. What is too long is cut on the left.
-public struct RequestEncoder {
+struct RequestEncoder {
   private let tokenizer: Tokenizer
   private let context: Int
   /// What stands for an empty context; `nil` if the model has no such token.
   private let first: Int?
   /// The tokens that stand before each text.
-  public let beginning: [Int]
+  let leading: [Int]
 
   /// Prepares to encode for a model.
   ///
   /// - Parameters:
   ///   - model: The model.
   ///   - tokenizer: Its tokenizer.
-  public init(_ model: StoredModel, _ tokenizer: Tokenizer) {
+  init(_ model: StoredModel, _ tokenizer: Tokenizer) {
     self.tokenizer = tokenizer
     context = model.configuration.contextLength
-    beginning = tokenizer.surroundings.prefix
-    first = TextBeginning(model, tokenizer).token
+    leading = tokenizer.surroundings.prefix
+    first = model.prefixToken(tokenizer)
   }
 
   /// The tokens of a request of a question.
@@ -83,6 +83,6 @@ public struct RequestEncoder {
 
   private func encode(_ text: String) -> [Int] {
     let ids = tokenizer.encode(text, addingSpecialTokens: false)
-    return ids.starts(with: beginning) ? ids : beginning + ids
+    return ids.starts(with: leading) ? ids : leading + ids
   }
 }

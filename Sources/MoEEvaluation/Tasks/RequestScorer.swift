@@ -17,8 +17,8 @@ struct RequestScore: Hashable, Sendable {
 /// company read every request by itself, and types other than f32 and bf16, too.
 final class RequestScorer {
   private let model: MoEDecoder
-  /// Whether answers do not depend on the company.
-  let shares: Bool
+  /// Whether requests may be read together: their answers do not depend on the company.
+  let readsTogether: Bool
   /// The most rows of a pass.
   private let rowLimit: Int
   /// What all requests begin with, and its keys and values.
@@ -28,7 +28,7 @@ final class RequestScorer {
   static let usualRows = 1_024
   /// Logits of a pass, which bound its memory: 256 MiB in f32.
   private static let logitLimit = 1 << 26
-  /// Keys and values of the texts of a batch.
+  /// Bytes of keys and values that the texts of a pass may have.
   static let cacheLimit = 1 << 29
 
   /// Prepares to score with a model.
@@ -39,7 +39,7 @@ final class RequestScorer {
   init(_ model: MoEDecoder, rows: Int = usualRows) {
     let router = model.configuration.router
     self.model = model
-    shares =
+    readsTogether =
       [.f32, .bf16].contains(model.dtype)
       && !(router.map { $0.seesFuture || $0.drawsRandomNumbers } ?? false)
     rowLimit = max(1, min(rows, Self.logitLimit / model.configuration.vocabularySize))
@@ -51,24 +51,12 @@ final class RequestScorer {
     return shape.layers.count * 2 * shape.keyHeads * shape.headSize * model.dtype.byteSize
   }
 
-  /// Tokens that all of some requests begin with, and that are worth keeping; the place before the first scored token
-  /// is never among them.
-  func commonTokens(of requests: [EncodedRequest]) -> ArraySlice<Int> {
-    guard shares, let first = requests.first, requests.count > 1 else { return [] }
-    let count = requests.dropFirst().reduce(first.start - 1) { count, request in
-      min(
-        request.start - 1,
-        zip(first.tokens.prefix(count), request.tokens).prefix { $0 == $1 }.count)
-    }
-    return count >= PrefixTree.worthSharing ? first.tokens[..<count] : []
-  }
-
-  /// Reads what all requests that follow begin with; what was read before is forgotten.
+  /// Reads what all requests that follow begin with, if that is worth it; what was read before is forgotten.
+  ///
+  /// - Parameter tokens: The first tokens of every request, up to before the position that predicts its first scored one.
   func begin(with tokens: ArraySlice<Int>) {
-    guard !tokens.isEmpty else {
-      base = nil
-      return
-    }
+    base = nil
+    guard readsTogether, tokens.count >= PrefixTree.worthSharing else { return }
     let cache = model.makeCache()
     var rest = tokens
     while !rest.isEmpty {
@@ -80,37 +68,29 @@ final class RequestScorer {
     base = (tokens, cache)
   }
 
-  /// Tokens that are read for requests that are scored together, without what they begin with.
-  func work(of requests: [EncodedRequest], after common: Int) -> Int {
-    PrefixTree(requests.map(\.inputs), from: common, sharing: shares).tokens
+  private func tree(of requests: [EncodedRequest]) -> PrefixTree {
+    PrefixTree(
+      requests.map(\.inputs), from: base?.tokens.count ?? 0, joining: readsTogether)
   }
 
-  /// Scores requests, all of which begin with the tokens that ``begin(with:)`` has read.
+  /// Tokens that are read for requests that are scored together, without what they begin with.
+  func work(of requests: [EncodedRequest]) -> Int { tree(of: requests).tokens }
+
+  /// Scores requests, all of which begin with the tokens of ``begin(with:)``.
   ///
   /// - Parameter requests: At least one.
   /// - Returns: A score for each.
   /// - Throws: `NonFiniteScores`.
   func scores(of requests: [EncodedRequest]) throws -> [RequestScore] {
-    let start = base?.tokens.count ?? 0
-    let tree = PrefixTree(requests.map(\.inputs), from: start, sharing: shares)
+    let tree = tree(of: requests)
     var found = FoundTokens(requests, tree)
-    var caches: [Int: KeyValueCache] = [:]
+    var parents: [Int: KeyValueCache] = [:]
     let levels = 1 + (tree.nodes.map(\.level).max() ?? 0)
     for level in 0..<levels {
-      var pending: [Reading] = []
-      for (place, node) in tree.nodes.enumerated() where node.level == level {
-        pending.append(
-          Reading(
-            node: place, next: node.range.lowerBound,
-            cache: fork(node, parent: node.parent.flatMap { caches[$0] })))
-      }
+      let nodes = tree.nodes.indices.filter { tree.nodes[$0].level == level }
       // Only what has children is needed again.
-      let parents = Set(tree.nodes.compactMap { $0.level == level + 1 ? $0.parent : nil })
-      caches = [:]
-      for reading in pending where parents.contains(reading.node) {
-        caches[reading.node] = reading.cache
-      }
-      try read(pending, tree, requests, into: &found)
+      let needed = Set(tree.nodes.compactMap { $0.level == level + 1 ? $0.parent : nil })
+      parents = try read(nodes, needed, parents, tree, requests, into: &found)
     }
     return found.scores()
   }
@@ -122,31 +102,52 @@ final class RequestScorer {
     var cache: KeyValueCache
   }
 
-  private func fork(_ node: PrefixTree.Node, parent: KeyValueCache?) -> KeyValueCache {
-    guard let before = parent ?? base?.cache else { return model.makeCache() }
+  private func fork(_ node: PrefixTree.Node, _ parents: [Int: KeyValueCache]) -> KeyValueCache {
+    guard let before = node.parent.flatMap({ parents[$0] }) ?? base?.cache else {
+      return model.makeCache()
+    }
     return KeyValueCache(
       copying: before, first: node.range.lowerBound, room: node.range.count)
   }
 
-  /// Reads nodes that do not depend on each other, in as few passes as there may be.
+  /// Reads nodes that do not depend on each other, in as few passes as the limits allow.
+  ///
+  /// - Returns: The caches of the nodes that are needed again.
   private func read(
-    _ readings: [Reading], _ tree: PrefixTree, _ requests: [EncodedRequest],
-    into found: inout FoundTokens
-  ) throws {
-    var waiting = readings[...]
-    while !waiting.isEmpty {
-      var (pass, room) = ([(reading: Reading, range: Range<Int>)](), rowLimit)
-      while room > 0, let reading = waiting.first {
+    _ nodes: [Int], _ needed: Set<Int>, _ parents: [Int: KeyValueCache], _ tree: PrefixTree,
+    _ requests: [EncodedRequest], into found: inout FoundTokens
+  ) throws -> [Int: KeyValueCache] {
+    var (waiting, unfinished, kept) = (nodes[...], Reading?.none, [Int: KeyValueCache]())
+    while !waiting.isEmpty || unfinished != nil {
+      var pass: [(reading: Reading, range: Range<Int>)] = []
+      var (room, bytes) = (rowLimit, 0)
+      while room > 0, bytes < Self.cacheLimit {
+        let begun = unfinished
+        unfinished = nil
+        guard
+          let reading = begun
+            ?? waiting.popFirst().map({ node in
+              Reading(
+                node: node, next: tree.nodes[node].range.lowerBound,
+                cache: fork(tree.nodes[node], parents))
+            })
+        else { break }
         let end = tree.nodes[reading.node].range.upperBound
         // What depends on the company is read whole and alone.
-        let stop = shares ? min(end, reading.next + room) : end
+        let stop = readsTogether ? min(end, reading.next + room) : end
         pass.append((reading, reading.next..<stop))
         room -= stop - reading.next
-        if stop == end { waiting.removeFirst() } else { waiting[waiting.startIndex].next = stop }
-        if !shares { break }
+        bytes += end * cacheBytes
+        if stop < end {
+          unfinished = Reading(node: reading.node, next: stop, cache: reading.cache)
+        } else if needed.contains(reading.node) {
+          kept[reading.node] = reading.cache
+        }
+        if !readsTogether { break }
       }
       try run(pass, tree, requests, into: &found)
     }
+    return kept
   }
 
   private func run(
@@ -215,7 +216,7 @@ private struct FoundTokens {
 
   func targets(of node: Int, after position: Int) -> [Target] { wanted[node][position] ?? [] }
 
-  /// Rows whose logarithms of shares are computed at a time.
+  /// Rows whose log-probabilities are computed at a time.
   private static let block = 128
 
   /// Notes what some rows of scores say about the tokens that are asked for after them.
@@ -223,8 +224,8 @@ private struct FoundTokens {
     let vocabulary = logits.size(1)
     for start in stride(from: 0, to: questions.count, by: Self.block) {
       let rows = start..<min(start + Self.block, questions.count)
-      let shares = logits[rows].cast(to: .f32).logSoftmax(axis: 1)  // [rows, vocabulary]
-      let best = shares.argmax(axis: 1).array(of: Int.self)
+      let logProbabilities = logits[rows].cast(to: .f32).logSoftmax(axis: 1)  // [rows, vocabulary]
+      let best = logProbabilities.argmax(axis: 1).array(of: Int.self)
       var (places, targets) = ([Int](), [Target]())
       for (row, asked) in questions[rows].enumerated() {
         for target in asked {
@@ -233,7 +234,7 @@ private struct FoundTokens {
           if best[row] != target.token { greedy[target.request] = false }
         }
       }
-      let found = shares.reshaped([rows.count * vocabulary]).selecting(Tensor(places))
+      let found = logProbabilities.reshaped([rows.count * vocabulary]).selecting(Tensor(places))
       for (target, value) in zip(targets, found.array(of: Float.self)) {
         values[target.request][target.place] = value
       }

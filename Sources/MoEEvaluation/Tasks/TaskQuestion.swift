@@ -1,19 +1,19 @@
-public import MoECore
+import MoECore
 import MoEData
-public import SystemPackage
+import SystemPackage
 
 /// A context and what may follow it, whose likelihood is asked.
-public struct TaskRequest: Hashable, Sendable {
+struct TaskRequest: Hashable, Sendable {
   /// What the model has read.
-  public var context: String
+  var context: String
   /// What is scored.
-  public var continuation: String
+  var continuation: String
 }
 
 /// A question of a data set, as the harness words it.
-public struct TaskQuestion: Sendable {
+struct TaskQuestion: Sendable {
   /// What is asked.
-  public enum Form: Hashable, Sendable {
+  enum Form: Hashable, Sendable {
     /// Which of several texts follows the context best.
     case choices(context: String, choices: [String])
     /// After which of several contexts the text follows best.
@@ -23,17 +23,17 @@ public struct TaskQuestion: Sendable {
   }
 
   /// Contexts and texts.
-  public var form: Form
+  var form: Form
   /// The right choice, from 0.
-  public var answer: Int
+  var answer: Int
   /// What the harness calls the target in its records.
-  public var target: String
+  var target: String
   /// The row of the data set.
-  public var fields: JSONObject
+  var fields: JSONObject
   /// The file.
-  public var path: FilePath
+  var path: FilePath
   /// The line on which the row begins, from 1.
-  public var line: Int
+  var line: Int
 
   /// What stands between a context and what follows it.
   private static let delimiter = " "
@@ -47,7 +47,7 @@ public struct TaskQuestion: Sendable {
   }
 
   /// The choices, whose lengths `acc_norm` divides by; the contexts where these differ.
-  public var choices: [String] {
+  var choices: [String] {
     switch form {
     case .choices(_, let choices): choices
     case .contexts(let contexts, _): contexts
@@ -59,7 +59,7 @@ public struct TaskQuestion: Sendable {
   ///
   /// - Parameter prefix: A description of the task and examples with their answers; may be empty.
   /// - Returns: The requests, in the order of the choices.
-  public func requests(after prefix: String = "") -> [TaskRequest] {
+  func requests(after prefix: String = "") -> [TaskRequest] {
     switch form {
     case .choices(let context, let choices):
       choices.map {

@@ -65,7 +65,7 @@ struct TaskRecord: Codable {
   func answer(
     to question: TaskQuestion, _ requests: [TaskRequest], place: Int, metrics: [TaskMetric]
   ) -> TaskAnswer? {
-    let numbers = filteredResps.compactMap { $0.first.flatMap { Double($0) } }
+    let numbers = filteredResps.compactMap { $0.first.flatMap { Double($0) } }.filter(\.isFinite)
     let greedy = filteredResps.compactMap { ["True": true, "False": false][$0.last ?? ""] }
     guard docID == place, promptHash == Self.hash(requests[0].context),
       targetHash == Self.hash(question.target), doc == .object(question.fields),

@@ -4,7 +4,7 @@ public import SystemPackage
 
 /// A folder with the answers of a model, one file per part of a task, to which each answer is added when it is known.
 public final class TaskRecords {
-  /// What answers depend on, besides the questions themselves.
+  /// What answers depend on, besides the questions themselves, which the answers name.
   public struct Settings: Hashable, Codable, Sendable {
     /// What identifies the model's files.
     public var model: String
@@ -34,23 +34,23 @@ public final class TaskRecords {
     /// What differs from another run, whose answers can then not be used; `nil` if nothing does.
     func difference(from other: Settings) -> String? {
       if model != other.model { return "the model" }
-      if weights != other.weights { return "how weights are opened (\(other.weights))" }
-      let both = shots.filter {
-        other.shots[$0.key].map { [value = $0.value] in $0 != value } ?? false
+      if weights != other.weights { return "how weights are opened: \(other.weights)" }
+      for (task, count) in shots.sorted(by: { $0.key < $1.key }) {
+        guard let before = other.shots[task], before != count else { continue }
+        return "the number of examples of \(task): \(before)"
       }
-      if let task = both.keys.sorted().first {
-        return "the number of examples of \(task) (\(other.shots[task] ?? 0))"
-      }
-      if limit != other.limit { return "the limit (\(other.limit.map(String.init) ?? "none"))" }
-      if seed != other.seed || drawsQuestions != other.drawsQuestions {
-        return "the seed (\(other.seed))"
-      }
-      return nil
+      if limit != other.limit { return "the limit: \(other.limit.map(String.init) ?? "none")" }
+      if seed != other.seed { return "the seed: \(other.seed)" }
+      guard drawsQuestions != other.drawsQuestions else { return nil }
+      return "whether a seed draws the questions: \(other.drawsQuestions)"
     }
   }
 
   private let folder: FilePath
   private let lock: FolderLock
+
+  private static let settings = "settings.json"
+  private static let prefix = "samples_"
 
   /// Opens a folder for answers.
   ///
@@ -61,17 +61,16 @@ public final class TaskRecords {
   /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` if the answers that are there belong to something else, or
   ///   `FileError`.
   public init(_ folder: FilePath, _ settings: Settings, resumes: Bool) throws {
-    guard resumes || folder.isMissingOrEmptyDirectory else {
-      throw FileError.alreadyExists(folder)
-    }
-    try folder.createFolders()
-    (self.folder, lock) = (folder, try FolderLock(folder))
-    let path = folder.appending("settings.json")
+    // A run that was killed early may leave the lock alone.
+    let names = try? FileManager.default.contentsOfDirectory(atPath: folder.string)
+    let isNew = folder.isMissing || names?.allSatisfy { $0 == "lock" } ?? false
+    guard resumes || isNew else { throw FileError.alreadyExists(folder) }
+    let path = folder.appending(Self.settings)
     var settings = settings
-    if !path.isMissing {
+    if !isNew {
       guard let before = try? MappedFile(path).json(Settings.self) else {
         throw TaskError.otherRecords(
-          path, line: nil, problem: "is no record of what an evaluation was asked to do")
+          path, line: nil, problem: "does not say what an evaluation was asked to do")
       }
       if let difference = settings.difference(from: before) {
         throw TaskError.otherRecords(
@@ -79,38 +78,67 @@ public final class TaskRecords {
       }
       settings.shots.merge(before.shots) { new, _ in new }
     }
+    try folder.createFolders()
+    (self.folder, lock) = (folder, try FolderLock(folder))
     try AtomicFile.write(try JSONText.pretty(settings), to: path)
   }
 
-  func path(of part: String) -> FilePath { folder.appending("samples_\(part).jsonl") }
+  /// Whether a folder holds answers, or is empty.
+  static func isFolder(_ folder: FilePath) -> Bool {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.string) else {
+      return false
+    }
+    return names.contains(settings) || names.allSatisfy { $0 == "lock" }
+  }
+
+  func path(of part: String) -> FilePath { folder.appending("\(Self.prefix)\(part).jsonl") }
 
   /// The answers of a part that are known already; a line that was not finished is dropped.
   ///
   /// - Returns: The answers to the first of the chosen questions.
+  /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` for a line that is something else, or `FileError`.
+  /// - Complexity: O(bytes).
   func answers(
     to part: EvaluationPlan.Part, metrics: [TaskMetric]
   ) throws -> [TaskAnswer] {
-    let path = path(of: part.part.name)
+    let path = path(of: part.name)
     guard !path.isMissing else { return [] }
     let file = try MappedFile(path)
-    let bytes = try file.copied(upTo: FileLimit.text)
-    let complete = bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)
-    if complete.count < bytes.count { try AtomicFile.write(Array(complete), to: path) }
-    let lines = complete.split(separator: UInt8(ascii: "\n"))
-    var answers: [TaskAnswer] = []
-    for (number, line) in lines.enumerated() {
-      guard number < part.chosen.count,
+    var (answers, end) = ([TaskAnswer](), 0)
+    while let line = Self.line(of: file, from: end) {
+      let place = answers.count
+      guard place < part.chosen.count,
         let record = try? JSONDecoder().decode(TaskRecord.self, from: Data(line)),
         let answer = record.answer(
-          to: part.part.questions[part.chosen[number]], part.requests(number),
-          place: part.chosen[number], metrics: metrics)
+          to: part.question(place), part.requests(place), place: part.chosen[place],
+          metrics: metrics)
       else {
         throw TaskError.otherRecords(
-          path, line: number + 1, problem: "is no answer to the question of this place")
+          path, line: place + 1, problem: "is not an answer to the question of this place")
       }
       answers.append(answer)
+      end += line.count + 1
     }
+    if end < file.count { try truncate(path, to: end) }
     return answers
+  }
+
+  /// The bytes of a whole line, without its end; `nil` where no more line ends.
+  private static func line(of file: MappedFile, from start: Int) -> [UInt8]? {
+    var length = 1 << 14
+    while start < file.count {
+      let end = min(start + length, file.count)
+      let bytes = file.copied(start..<end)
+      if let place = bytes.firstIndex(of: UInt8(ascii: "\n")) { return Array(bytes[..<place]) }
+      guard end < file.count else { return nil }
+      length *= 4
+    }
+    return nil
+  }
+
+  private func truncate(_ path: FilePath, to length: Int) throws {
+    let file = try FileDescriptor.open(path, .writeOnly)
+    try file.closeAfter { try file.resize(to: Int64(length)) }
   }
 
   /// Opens the file to which answers of a part are added.

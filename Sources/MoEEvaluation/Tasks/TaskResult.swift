@@ -9,7 +9,7 @@ public struct TaskAnswer: Hashable, Codable, Sendable {
   public var logLikelihoods: [Double]
   /// Whether every token of a choice was the most likely one.
   public var areGreedy: [Bool]
-  /// What was measured, in the order of the task's measures.
+  /// What was measured, in the order of the task's metrics: 0 or 1, or a log-likelihood for a perplexity.
   public var values: [Double]
 
   /// Judges an answer as the harness does.
@@ -39,22 +39,19 @@ public struct TaskAnswer: Hashable, Codable, Sendable {
     }
   }
 
-  /// The choice with the largest log-likelihood; the first of equal ones.
-  public var choice: Int { Self.best(logLikelihoods) }
-
   /// The place of the first of the largest numbers.
   private static func best(_ values: [Double]) -> Int {
     values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
   }
 }
 
-/// What one measure says about questions.
+/// What one metric says about questions.
 public struct TaskScore: Hashable, Codable, Sendable {
-  /// The measure.
+  /// The metric.
   public var metric: TaskMetric
-  /// Its value: a fraction, or a perplexity.
-  public var value: Double
-  /// The standard error of the value; `nil` for fewer than two questions.
+  /// Its value: a fraction, or a perplexity, which may be infinite.
+  @FiniteOrNull public var value: Double
+  /// The standard error of the value; `nil` for fewer than two questions, or an infinite value.
   public var standardError: Double?
 
   /// Sums up the values of single questions.
@@ -66,19 +63,17 @@ public struct TaskScore: Hashable, Codable, Sendable {
     let mean = values.reduce(0, +) / count
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
     let error = values.count < 2 ? nil : (squares / (count - 1)).squareRoot() / count.squareRoot()
-    self.metric = metric
-    value = metric == .perplexity ? exp(-mean) : mean
-    standardError = metric == .perplexity ? error.map { $0 * exp(-mean) } : error
-  }
-
-  init(metric: TaskMetric, value: Double, standardError: Double?) {
-    (self.metric, self.value, self.standardError) = (metric, value, standardError)
+    guard metric == .perplexity else {
+      self.init(metric: metric, value: mean, standardError: error)
+      return
+    }
+    self.init(metric: metric, value: exp(-mean), standardError: error.map { $0 * exp(-mean) })
   }
 
   /// Joins the scores of parts, each weighted by its number of questions.
   ///
   /// - Parameters:
-  ///   - metric: The measure, a mean.
+  ///   - metric: The metric, a mean.
   ///   - parts: The scores, with the numbers of questions.
   init(_ metric: TaskMetric, joining parts: [(score: TaskScore, count: Int)]) {
     let total = parts.reduce(0) { $0 + $1.count }
@@ -92,6 +87,11 @@ public struct TaskScore: Hashable, Codable, Sendable {
     self.init(
       metric: metric, value: value,
       standardError: free > 0 ? (spread / Double(free) / Double(total)).squareRoot() : nil)
+  }
+
+  private init(metric: TaskMetric, value: Double, standardError: Double?) {
+    (self.metric, self.value) = (metric, value)
+    self.standardError = standardError.flatMap { $0.isFinite ? $0 : nil }
   }
 }
 
@@ -134,7 +134,7 @@ public struct TaskResult: Hashable, Codable, Sendable {
   public var shots: Int
   /// What the data lack to be the harness's, if anything.
   public var note: String?
-  /// What was measured over all questions, the usual measure first.
+  /// What was measured over all questions, the primary metric first.
   public var scores: [TaskScore]
   /// Groups of parts, if the task has any.
   public var groups: [Group]
@@ -145,8 +145,8 @@ public struct TaskResult: Hashable, Codable, Sendable {
   public var questions: Int { parts.reduce(0) { $0 + $1.answers.count } }
   /// Questions whose context was cut on the left.
   public var cutQuestions: Int { parts.reduce(0) { $0 + $1.cutQuestions } }
-  /// The usual measure.
-  public var headline: TaskScore { scores[0] }
+  /// What the primary metric says.
+  public var primary: TaskScore { scores[0] }
 
   init(_ entry: EvaluationPlan.Entry, _ parts: [TaskPartResult]) {
     (name, shots, self.parts) = (entry.task.name, entry.shots, parts)
@@ -157,15 +157,12 @@ public struct TaskResult: Hashable, Codable, Sendable {
       }
     }
     scores = parts.count == 1 ? parts[0].scores : joined(parts)
-    groups = []
-    guard parts.count > 1 else { return }
-    for group in MMLU.groups {
-      let members = parts.filter { group.names.contains(String($0.name.dropFirst(5))) }
-      guard !members.isEmpty else { continue }
-      groups.append(
-        Group(
-          name: "\(name)_\(group.name)",
-          questions: members.reduce(0) { $0 + $1.answers.count }, scores: joined(members)))
+    groups = entry.task.groups.compactMap { group in
+      let members = parts.filter { group.parts.contains($0.name) }
+      guard !members.isEmpty else { return nil }
+      return Group(
+        name: group.name, questions: members.reduce(0) { $0 + $1.answers.count },
+        scores: joined(members))
     }
   }
 }

@@ -4,11 +4,29 @@ public import MoETokenizers
 
 /// Asks a model the questions of a plan.
 public struct TaskRun {
-  /// The questions.
-  public let plan: EvaluationPlan
+  /// What is known of a part before it is asked.
+  private struct Survey {
+    /// Tokens that are read, which progress counts.
+    var work = 0
+    /// Questions whose context was cut on the left.
+    var cutQuestions = 0
+    /// What all requests begin with, without the place before the first scored token of any; `nil` before the first.
+    var common: ArraySlice<Int>?
+
+    mutating func add(_ requests: [EncodedRequest]) {
+      work += PrefixTree(requests.map(\.inputs)).tokens
+      if requests.contains(where: { $0.cut > 0 }) { cutQuestions += 1 }
+      for request in requests {
+        let own = request.tokens[..<(request.start - 1)]
+        common = common.map { $0.prefix(zip($0, own).prefix { $0 == $1 }.count) } ?? own
+      }
+    }
+  }
+
+  let plan: EvaluationPlan
   private let encoder: RequestEncoder
-  /// Tokens that are scored or read, by part, which is the work that progress counts.
-  private let work: [[Int]]
+  /// By task and part.
+  private let surveys: [[Survey]]
 
   /// Checks that the model can be asked all questions, before its weights are read.
   ///
@@ -18,6 +36,7 @@ public struct TaskRun {
   ///   - tokenizer: Its tokenizer.
   ///   - progress: Receives the number of questions that were checked.
   /// - Throws: ``TaskError`` that names the file and the line.
+  /// - Complexity: O(bytes of all requests).
   public init(
     _ plan: EvaluationPlan, _ model: StoredModel, _ tokenizer: Tokenizer,
     progress: ProgressHandler = { _ in }
@@ -26,26 +45,34 @@ public struct TaskRun {
     let encoder = RequestEncoder(model, tokenizer)
     self.encoder = encoder
     var checked = 0
-    work = try plan.entries.map { entry in
+    surveys = try plan.entries.map { entry in
       try entry.parts.map { part in
-        try part.chosen.indices.reduce(0) { sum, place in
-          let requests = try Self.encoded(place, of: part, encoder)
+        try part.chosen.indices.reduce(into: Survey()) { survey, place in
+          survey.add(try Self.encoded(place, of: part, encoder))
           checked += 1
           progress(Progress("reading questions", completed: checked, total: plan.questionCount))
-          return sum + PrefixTree(requests.map(\.inputs)).tokens
         }
       }
     }
   }
 
-  /// The tokens that stand before each text.
-  public var beginning: [Int] { encoder.beginning }
+  /// The tokens that stand before each text, such as a BOS token.
+  public var leadingTokens: [Int] { encoder.leading }
 
   private static func encoded(
     _ place: Int, of part: EvaluationPlan.Part, _ encoder: RequestEncoder
   ) throws -> [EncodedRequest] {
-    let question = part.part.questions[part.chosen[place]]
+    let question = part.question(place)
     return try part.requests(place).map { try encoder.encode($0, of: question) }
+  }
+
+  /// Checks that answers of an earlier run are those to the questions of this one.
+  ///
+  /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` or `FileError`.
+  public func check(_ records: TaskRecords) throws {
+    for entry in plan.entries {
+      for part in entry.parts { _ = try records.answers(to: part, metrics: entry.task.metrics) }
+    }
   }
 
   /// Asks all questions.
@@ -53,84 +80,85 @@ public struct TaskRun {
   /// - Parameters:
   ///   - model: The model.
   ///   - records: Where answers are kept, and from where those of an earlier run are taken; `nil` to keep none.
-  ///   - rows: The most tokens that are read in one pass, which changes no digit.
-  ///   - progress: Receives the tokens that were read or scored.
+  ///   - rows: The most tokens that are read in one pass, at least 1, which changes no digit; `nil` for as many as run at
+  ///     full speed.
+  ///   - progress: Receives the tokens that were read.
   /// - Returns: A result for each task.
   /// - Throws: `NonFiniteScores` when the model's scores mean nothing; ``TaskError`` or `FileError` for the records.
+  /// - Complexity: A pass over every token of every request, as far as its question does not share it.
   public func results(
     of model: MoEDecoder, records: TaskRecords? = nil, rows: Int? = nil,
     progress: ProgressHandler = { _ in }
   ) throws -> [TaskResult] {
     let scorer = RequestScorer(model, rows: rows ?? RequestScorer.usualRows)
-    let total = work.joined().reduce(0, +)
-    var done = 0
-    return try zip(plan.entries, work).map { entry, work in
-      let parts = try zip(entry.parts, work).map { part, work in
-        let before = done
-        let result = try answers(to: part, of: entry, scorer, records) { share in
-          done = before + Int(share * Double(work))
-          progress(Progress("asking \(part.part.name)", completed: done, total: total))
+    let total = surveys.joined().reduce(0) { $0 + $1.work }
+    var before = 0
+    return try zip(plan.entries, surveys).map { entry, surveys in
+      let parts = try zip(entry.parts, surveys).map { part, survey in
+        defer { before += survey.work }
+        return try result(of: part, entry, survey, scorer, records) { fraction in
+          let done = before + Int(fraction * Double(survey.work))
+          progress(Progress("asking \(part.name)", completed: done, total: total))
         }
-        done = before + work
-        return result
       }
       return TaskResult(entry, parts)
     }
   }
 
   /// Asks the questions of a part that have no answer yet.
-  private func answers(
-    to part: EvaluationPlan.Part, of entry: EvaluationPlan.Entry, _ scorer: RequestScorer,
-    _ records: TaskRecords?, progress: (Double) -> Void
+  private func result(
+    of part: EvaluationPlan.Part, _ entry: EvaluationPlan.Entry, _ survey: Survey,
+    _ scorer: RequestScorer, _ records: TaskRecords?, progress: (Double) -> Void
   ) throws -> TaskPartResult {
     let metrics = entry.task.metrics
-    let requests = try part.chosen.indices.map { try Self.encoded($0, of: part, encoder) }
-    let cut = requests.count { $0.contains { $0.cut > 0 } }
+    let count = part.chosen.count
     var answers = try records?.answers(to: part, metrics: metrics) ?? []
-    let file = try records?.growing(part.part.name)
-    let common = scorer.commonTokens(of: requests.flatMap(\.self))
-    if answers.count < requests.count { scorer.begin(with: common) }
-    while answers.count < requests.count {
-      let places = batch(requests, from: answers.count, scorer, after: common.count)
-      let scores = try scorer.scores(of: requests[places].flatMap(\.self))
-      var taken = 0
-      var lines = ""
-      for place in places {
-        let question = part.part.questions[part.chosen[place]]
-        let own = scores[taken..<taken + requests[place].count]
-        taken += own.count
-        let answer = TaskAnswer(
-          question, place: part.chosen[place],
-          logLikelihoods: own.map { Double($0.logLikelihood) }, areGreedy: own.map(\.isGreedy),
-          metrics: metrics)
-        answers.append(answer)
+    let file = try records?.growing(part.name)
+    if answers.count < count { scorer.begin(with: survey.common ?? []) }
+    while answers.count < count {
+      let batch = try batch(of: part, from: answers.count, scorer)
+      let scores = try scorer.scores(of: batch.flatMap(\.self))
+      var (taken, lines) = (0, "")
+      for requests in batch {
+        let answer = answer(
+          part, answers.count, Array(scores[taken..<taken + requests.count]), metrics)
+        taken += requests.count
         if file != nil {
-          lines +=
-            try JSONText.line(
-              TaskRecord(question, part.requests(place), answer, metrics: metrics)) + "\n"
+          let record = TaskRecord(
+            part.question(answers.count), part.requests(answers.count), answer, metrics: metrics)
+          lines += try JSONText.line(record) + "\n"
         }
+        answers.append(answer)
       }
       try file?.append(Array(lines.utf8))
-      progress(Double(answers.count) / Double(requests.count))
+      progress(Double(answers.count) / Double(count))
     }
-    return TaskPartResult(part.part.name, metrics, answers, cutQuestions: cut)
+    return TaskPartResult(part.name, metrics, answers, cutQuestions: survey.cutQuestions)
   }
 
-  /// As many questions as fill passes and leave room for their keys and values.
+  private func answer(
+    _ part: EvaluationPlan.Part, _ place: Int, _ scores: [RequestScore], _ metrics: [TaskMetric]
+  ) -> TaskAnswer {
+    TaskAnswer(
+      part.question(place), place: part.chosen[place],
+      logLikelihoods: scores.map { Double($0.logLikelihood) }, areGreedy: scores.map(\.isGreedy),
+      metrics: metrics)
+  }
+
+  /// The requests of as many questions as fill passes and leave room for their keys and values.
   private func batch(
-    _ requests: [[EncodedRequest]], from start: Int, _ scorer: RequestScorer, after common: Int
-  ) -> Range<Int> {
-    var (end, tokens, kept) = (start, 0, 0)
-    while end < requests.count {
-      let all = requests[end].reduce(0) { $0 + $1.tokens.count }
-      let bytes = all * scorer.cacheBytes
-      guard end == start || tokens < Self.batchTokens && kept + bytes <= RequestScorer.cacheLimit
-      else { break }
-      tokens += scorer.work(of: requests[end], after: common)
-      kept += bytes
-      end += 1
+    of part: EvaluationPlan.Part, from start: Int, _ scorer: RequestScorer
+  ) throws -> [[EncodedRequest]] {
+    var (batch, tokens, bytes) = ([[EncodedRequest]](), 0, 0)
+    while start + batch.count < part.chosen.count, tokens < Self.batchTokens,
+      bytes < RequestScorer.cacheLimit
+    {
+      let requests = try Self.encoded(start + batch.count, of: part, encoder)
+      tokens += scorer.work(of: requests)
+      bytes += requests.reduce(0) { $0 + $1.tokens.count } * scorer.cacheBytes
+      batch.append(requests)
     }
-    return start..<end
+    return batch
   }
 
   /// Tokens of a batch: enough that the passes for what few questions have in common are worth it.

@@ -52,6 +52,14 @@ public struct WeightPacking {
   }
 }
 
+extension WeightPacking {
+  /// A hash that tells packings apart.
+  package var fingerprint: String {
+    let lines = formats.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
+    return SHA256.hexadecimal(of: Array("\(rounding) \(lines.joined())".utf8))
+  }
+}
+
 /// The weights of a dense checkpoint, of which some are packed while they are read.
 final class RoundedWeights: PartlyPackedSource {
   private let stored: CheckpointWeights

@@ -33,31 +33,31 @@ public struct EvaluationPage {
       names.count == 1
         ? "What \(names[0]) answers" : "What \(names.joined(separator: ", ")) answer",
       summary:
-        "\(NumberText.counted(questions, "question")), worded and scored as by lm-evaluation-harness 0.4.13; \(report.beginnings.joined(separator: "; "))",
+        "\(NumberText.counted(questions, "question")), worded and scored as by lm-evaluation-harness 0.4.13; \(report.leadingTokens.joined(separator: "; "))",
       sections: sections, footer: Page.allNumbers)
   }
 
   private var charts: [Figure] {
     guard let first = report.models.first else { return [] }
     let fractions = first.results.indices.filter {
-      first.results[$0].headline.metric != .perplexity
+      first.results[$0].primary.metric != .perplexity
     }
     guard !fractions.isEmpty else { return [] }
     let chart = BarChart(
       fractions.map { first.results[$0].name },
       report.models.map { model in
-        (model.name, fractions.map { model.results[$0].headline.value * 100 })
+        (model.name, fractions.map { model.results[$0].primary.value * 100 })
       }, nameTitle: "task", valueTitle: "right answers in %")
     return [
       chart.figure(
         "Right answers, by task",
-        note: "The usual measure of each task: \(usual(fractions)).")
+        note: "The primary metric of each task: \(primaryMetrics(fractions)).")
     ]
   }
 
-  private func usual(_ places: [Int]) -> String {
+  private func primaryMetrics(_ places: [Int]) -> String {
     let results = report.models.first?.results ?? []
-    return places.map { "\(results[$0].name) \(results[$0].headline.metric.rawValue)" }
+    return places.map { "\(results[$0].name) \(results[$0].primary.metric.rawValue)" }
       .joined(separator: ", ")
   }
 
@@ -68,11 +68,12 @@ public struct EvaluationPage {
       return IntervalChart(
         own.map {
           IntervalChart.Row(
-            $0.task ?? "mean", value: $0.difference * 100, low: $0.low * 100, high: $0.high * 100)
+            $0.task ?? "mean", value: $0.difference * 100, low: $0.lower * 100, high: $0.upper * 100
+          )
         }, valueTitle: "percentage points", reference: (0, "no difference")
       ) { ($0 > 0 ? "+" : "") + NumberText.fixed($0, 1) }
       .figure(
-        "\(model.name) beside \(report.models[0].name)",
+        "\(model.name) versus \(report.models[0].name)",
         note: "95 % of what drawing the questions again would give.")
     }
   }

@@ -25,6 +25,12 @@ public enum Engine {
   /// process; call it first. It has no effect if the C library lacks such a setting.
   public static func keepFreedMemory() { ctorch_keep_freed_memory() }
 
+  /// Returns the largest blocks of memory to the system when they are freed, and keeps all others.
+  ///
+  /// For long work whose blocks have many sizes: what lives on between them would leave gaps in which the next large one
+  /// finds no place, and the memory of the process would grow without end.
+  public static func returnLargeBlocks() { ctorch_map_large_blocks(16 << 20) }
+
   /// libtorch's version, for example `2.13.0`.
   public static var version: String { unsafe String(cString: ctorch_version()) }
 

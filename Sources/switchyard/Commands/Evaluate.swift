@@ -5,6 +5,7 @@ import MoEData
 import MoEEvaluation
 import MoEModels
 import MoEReport
+import MoETensor
 import MoETokenizers
 import SystemPackage
 
@@ -40,9 +41,9 @@ struct Evaluate: WritesFiles {
   @Option(
     name: .customLong("protocol"),
     help:
-      "How texts are cut into windows, and which tokens are scored; see 'switchyard help perplexity'."
+      "How texts are cut into windows, and which tokens are scored (default: strided); see 'switchyard help perplexity'."
   )
-  var style = PerplexityProtocol.strided
+  var style: PerplexityProtocol?
   @OptionGroup var weights: WeightOptions
   @OptionGroup var products: ProductsOption
   @Option(help: "Folder that keeps every answer, one folder per model.", completion: .directory)
@@ -56,27 +57,36 @@ struct Evaluate: WritesFiles {
     guard !questions.choices.isEmpty || !text.isEmpty else {
       throw ValidationError("name --tasks with --data, a --tasks-file, or a --text.")
     }
+    guard style == nil || !text.isEmpty else {
+      throw ValidationError("--protocol goes with --text.")
+    }
     guard !resume || out != nil else { throw ValidationError("--resume needs --out.") }
+    if let html, let out, Self.absolute(html.path).starts(with: Self.absolute(out.path)) {
+      throw ValidationError("--html lies in --out, which holds answers only; name another place.")
+    }
   }
 
   func run() throws {
-    try files.check(html?.path, inputs: (models + questions.tasksFile + text).map(\.path))
+    let inputs = (models + questions.tasksFile + text).map(\.path) + [questions.data?.path]
+    try files.check(html?.path, inputs: inputs)
+    let folder = try out.map { out in
+      try resumable { try EvaluationFolder(out.path, resumes: resume) }
+    }
     weights.engine.apply()
+    Engine.returnLargeBlocks()
     let plan = try questions.plan()
     let texts = try text.map { (name: $0.path.textName, content: try readText($0.path)) }
-    let names = Self.names(models.map(\.path))
     let progress = ProgressLine(showsTimeLeft: true)
     defer { progress.end() }
-    // Everything is checked before the first model is asked.
-    let prepared = try zip(models.map(\.path), names).map { path, name in
-      try prepare(path, name, plan, texts, progress)
+    // Everything is checked before the first model is asked, and before anything is written.
+    var subjects = try zip(models.map(\.path), Self.names(models.map(\.path))).map { path, name in
+      try EvaluationSubject(self, path, name, plan, texts, progress)
     }
-    let found = try prepared.map { try $0.answer(progress) }
-    let report = EvaluationReport(found, plan)
-    if let out {
-      try AtomicFile.write(
-        try JSONText.pretty(report), to: out.path.appending("results.json"))
+    if let folder {
+      for place in subjects.indices { try subjects[place].open(folder, plan) }
     }
+    let report = EvaluationReport(try subjects.map { try $0.answer(progress) }, plan)
+    try folder?.write(report)
     if let html { try EvaluationPage(report).page.write(to: html.path) }
     if json { return try Output.json(report) }
     for line in EvaluationText(report).lines { Output.line(line) }
@@ -84,95 +94,122 @@ struct Evaluate: WritesFiles {
     if let out { Output.line("answers in \(out.path)") }
   }
 
-  /// A model that can be asked the questions.
-  private struct Prepared {
-    var name: String
-    var stored: StoredModel
-    var tokenizer: Tokenizer
-    var run: TaskRun
-    var texts: [(name: String, text: PerplexityText, settings: Perplexity.Settings)]
-    var form: WeightForm
-    var records: TaskRecords?
-
-    func answer(_ progress: ProgressLine) throws -> EvaluationReport.Model {
-      let decoder = try stored.decoder(as: form)
-      progress.end()
-      let results = try run.results(of: decoder, records: records, progress: progress.show)
-      let scores = try texts.map { name, text, settings in
-        EvaluationReport.TextScore(
-          text: name,
-          perplexity: try Perplexity.measure(decoder, text, settings, progress: progress.show))
-      }
-      progress.end()
-      return EvaluationReport.Model(
-        name: name, path: stored.path.string,
-        beginning: run.beginning.map { tokenizer.token($0) ?? "\($0)" }, results: results,
-        texts: scores)
-    }
-  }
-
-  private func prepare(
-    _ path: FilePath, _ name: String, _ plan: EvaluationPlan,
-    _ texts: [(name: String, content: String)], _ progress: ProgressLine
-  ) throws -> Prepared {
-    Output.warn(ofFilesAt: path)
-    let stored = try languageModel(path)
-    let tokenizer = try stored.checkedTokenizer()
-    let run = try TaskRun(plan, stored, tokenizer, progress: progress.show)
-    progress.end()
-    let encoded = try texts.map { name, content in
-      let text = try PerplexityText(content, for: stored, tokenizer, by: style)
-      let context = style.usualContext(limit: stored.configuration.contextLength)
-      let settings = Perplexity.Settings(style, context: context)
-      try Perplexity.check(stored.configuration, text, settings)
-      return (name: name, text: text, settings: settings)
-    }
-    let form = products.applied(to: try weights.form(of: stored, progress))
-    let kept = try out.map { try records(of: stored, $0.path.appending(name), plan) }
-    return Prepared(
-      name: name, stored: stored, tokenizer: tokenizer, run: run, texts: encoded,
-      form: form, records: kept)
-  }
-
-  private func languageModel(_ path: FilePath) throws -> StoredModel {
-    if (try? ModelLocation(path))?.kind is TextClassifiers.Type {
-      return try HintedError.adding(
-        "'switchyard inspect \(path) --data TEXTS' measures how well it predicts classes or scores"
-      ) { try StoredModel(path) }
-    }
-    return try StoredModel(path)
-  }
-
-  private func records(
-    of stored: StoredModel, _ folder: FilePath, _ plan: EvaluationPlan
-  ) throws -> TaskRecords {
-    let words = [
-      "dtype \(weights.dtype?.rawValue ?? "of the model")",
-      "quantize \(weights.quantization.quantize ?? "nothing")",
-      "products \(products.products.rawValue)",
-    ]
-    let settings = TaskRecords.Settings(
-      plan, model: try stored.fingerprint, weights: words.joined(separator: ", "))
+  /// Says how an evaluation that exists is continued.
+  private func resumable<Result>(_ body: () throws -> Result) throws -> Result {
     do {
-      return try TaskRecords(folder, settings, resumes: resume)
-    } catch FileError.alreadyExists(let path) {
-      throw HintedError(cause: FileError.alreadyExists(path), hint: "--resume continues it")
+      return try body()
+    } catch let error as FileError where error == .alreadyExists(out?.path ?? "") && !resume {
+      throw HintedError(cause: error, hint: "--resume continues it")
     }
+  }
+
+  private static func absolute(_ path: FilePath) -> FilePath {
+    FilePath(FileManager.default.currentDirectoryPath).pushing(path).lexicallyNormalized()
   }
 
   /// Short names of models that tell them apart: the last parts of their paths, with numbers where those are equal.
   static func names(_ paths: [FilePath]) -> [String] {
-    let short = paths.map { path in
-      let path = path.lexicallyNormalized()
-      let last = path.lastComponent?.string ?? "model"
-      guard last == "model", let folder = path.removingLastComponent().lastComponent else {
-        return last
+    var names: [String] = []
+    for path in paths.map(absolute) {
+      var name = path.lastComponent?.string ?? "model"
+      let folder = path.removingLastComponent().lastComponent
+      if name == "model", let folder { name = folder.string }
+      let numbered =
+        [name]
+        + (2...(paths.count + 1 + EvaluationFolder.reservedNames.count)).map {
+          "\(name)-\($0)"
+        }
+      names.append(
+        numbered.first { !names.contains($0) && !EvaluationFolder.reservedNames.contains($0) }
+          ?? name)
+    }
+    return names
+  }
+}
+
+/// A model that can be asked the questions.
+private struct EvaluationSubject {
+  private let command: Evaluate
+  private let name: String
+  private let stored: StoredModel
+  private let tokenizer: Tokenizer
+  private let run: TaskRun
+  private let texts: [(name: String, text: PerplexityText, settings: Perplexity.Settings)]
+  private let form: WeightForm
+  private var records: TaskRecords?
+
+  /// Checks that the model can be asked, before its weights are read.
+  init(
+    _ command: Evaluate, _ path: FilePath, _ name: String, _ plan: EvaluationPlan,
+    _ texts: [(name: String, content: String)], _ progress: ProgressLine
+  ) throws {
+    (self.command, self.name) = (command, name)
+    Output.warn(ofFilesAt: path)
+    let stored = try Self.languageModel(path)
+    let tokenizer = try stored.checkedTokenizer()
+    run = try TaskRun(plan, stored, tokenizer, progress: progress.show)
+    progress.end()
+    self.texts = try texts.map { text, content in
+      do {
+        return try Self.prepared(text, content, stored, tokenizer, command.style ?? .strided)
+      } catch let error as Perplexity.Failure {
+        throw HintedError(cause: error, hint: "the text is \(text), and the model \(name)")
       }
-      return folder.string
     }
-    return short.enumerated().map { place, name in
-      let before = short[..<place].count { $0 == name }
-      return before == 0 ? name : "\(name)-\(before + 1)"
+    form = command.products.applied(to: try command.weights.form(of: stored, progress))
+    (self.stored, self.tokenizer) = (stored, tokenizer)
+  }
+
+  private static func prepared(
+    _ name: String, _ content: String, _ stored: StoredModel, _ tokenizer: Tokenizer,
+    _ style: PerplexityProtocol
+  ) throws -> (name: String, text: PerplexityText, settings: Perplexity.Settings) {
+    let text = try PerplexityText(content, for: stored, tokenizer, by: style)
+    let context = style.usualContext(limit: stored.configuration.contextLength)
+    let settings = Perplexity.Settings(style, context: context)
+    try Perplexity.check(stored.configuration, text, settings)
+    return (name: name, text: text, settings: settings)
+  }
+
+  private static func languageModel(_ path: FilePath) throws -> StoredModel {
+    guard (try? ModelLocation(path))?.kind is TextClassifiers.Type else {
+      return try StoredModel(path)
     }
+    return try HintedError.adding(
+      "'switchyard inspect \(path) --data TEXTS' measures how well it predicts classes or scores"
+    ) { try StoredModel(path) }
+  }
+
+  /// Opens the folder of the model's answers, and checks those that are there.
+  mutating func open(_ folder: EvaluationFolder, _ plan: EvaluationPlan) throws {
+    let words = [
+      "dtype \(command.weights.dtype?.rawValue ?? "of the model")",
+      "quantize \(command.weights.quantization.quantize ?? "nothing")",
+      "packing \(form.packing?.fingerprint ?? "none")",
+      "products \(command.products.products.rawValue)",
+    ]
+    let settings = TaskRecords.Settings(
+      plan, model: try stored.fingerprint, weights: words.joined(separator: ", "))
+    let records = try folder.records(of: name, settings)
+    try run.check(records)
+    self.records = records
+  }
+
+  /// Asks the model.
+  func answer(_ progress: ProgressLine) throws -> EvaluationReport.Model {
+    let decoder = try stored.decoder(as: form)
+    progress.end()
+    let results = try run.results(of: decoder, records: records, progress: progress.show)
+    progress.end()
+    let scores = try texts.map { name, text, settings in
+      EvaluationReport.TextScore(
+        text: name,
+        perplexity: try Perplexity.measure(decoder, text, settings, progress: progress.show))
+    }
+    progress.end()
+    return EvaluationReport.Model(
+      name: name, path: stored.path.string,
+      leadingTokens: run.leadingTokens.map { tokenizer.token($0) ?? "\($0)" }, results: results,
+      texts: scores)
   }
 }

@@ -69,6 +69,7 @@ struct MeasurePerplexity: ParsableCommand {
   func run() throws {
     let content = try readText(text.path)
     var measured: (text: PerplexityText, settings: Perplexity.Settings)?
+    var vocabulary = 0
     func prepare(_ model: StoredModel, _ tokenizer: Tokenizer) throws {
       let limit = model.configuration.contextLength
       let prepared = (
@@ -76,10 +77,16 @@ struct MeasurePerplexity: ParsableCommand {
         settings: Perplexity.Settings(
           style, context: context ?? style.usualContext(limit: limit), stride: stride, batch: batch)
       )
-      if let measured, measured.text.tokens != prepared.text.tokens {
-        throw ModelVerification.Failure.otherTokenizer
+      let own = model.configuration.vocabularySize
+      if let measured {
+        guard measured.text.tokens == prepared.text.tokens else {
+          throw ModelVerification.Failure.otherTokenizer
+        }
+        guard vocabulary == own else {
+          throw ModelVerification.Failure.otherVocabulary(first: vocabulary, second: own)
+        }
       }
-      measured = measured ?? prepared
+      (measured, vocabulary) = (measured ?? prepared, own)
       try measured.map { try Perplexity.check(model.configuration, $0.text, $0.settings) }
     }
     let (model, _) = try arguments.open(products: products, checking: prepare)
@@ -104,6 +111,7 @@ struct MeasurePerplexity: ParsableCommand {
       Output.line("per word       \(NumberText.fixed(word, 4))")
       Output.line("per byte       \(NumberText.fixed(byte, 4))")
     }
+    if let first = text.first { Output.line("first token    \(first)") }
     Output.line("tokens scored  \(result.scoredTokens) of \(text.tokens.count)")
     Output.line("context        \(result.context) tokens, a window every \(result.stride)")
     guard let divergence = result.divergence, let against else { return }

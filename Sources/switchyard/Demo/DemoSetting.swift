@@ -70,7 +70,7 @@ struct DemoSetting {
 
   /// Checks that the bundled files exist.
   func checkSource() throws {
-    for name in [Self.sample, "Data/bible", "Data/digits", "Examples"] {
+    for name in [Self.sample, "Data/bible", "Data/questions", "Data/digits", "Examples"] {
       guard bundled(name).isMissing else { continue }
       throw DemoError.missing(bundled(name))
     }

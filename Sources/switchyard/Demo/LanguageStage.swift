@@ -23,7 +23,7 @@ struct LanguageStage: DemoStage {
     return quick + [
       excerpt("held-out", .tail, of: "Data/bible/poems-and-gospels.txt"),
       perplexity("before", of: old), generation("before", by: old), training,
-      perplexity("after", of: new), generation("after", by: new),
+      perplexity("after", of: new), generation("after", by: new), evaluation(of: [old, new]),
     ]
   }
 
@@ -66,7 +66,18 @@ struct LanguageStage: DemoStage {
       ], output: "text-\(when).txt")
   }
 
+  private func evaluation(of models: [String]) -> DemoStep {
+    let questions = setting.bundled("Data/questions/verses.jsonl").string
+    return setting.step(
+      "evaluation", ["evaluate"] + models + ["--tasks-file", questions, "--json"],
+      output: "evaluation.json")
+  }
+
   // MARK: Results
+
+  private func evaluated() throws -> EvaluationReport {
+    try setting.value(EvaluationReport.self, in: "evaluation.json")
+  }
 
   private func perplexity(_ when: String) throws -> Perplexity {
     try setting.value(Perplexity.self, in: "perplexity-\(when).json")
@@ -81,6 +92,7 @@ struct LanguageStage: DemoStage {
     return """
       perplexity on \(before.scoredTokens) held-out tokens: \(NumberText.short(before.perplexity)) before, \
       \(NumberText.short(after.perplexity)) after
+      verses ended rightly: \(try evaluated().models.map { $0.results[0].primary.text }.joined(separator: " before, ")) after
       before: \(try written("before"))
       after:  \(try written("after"))
       """
@@ -107,6 +119,7 @@ struct LanguageStage: DemoStage {
               command: line("perplexity-after")),
           ]), .commands([line("held-out"), line("language")]),
         ]),
+      try questions(line("evaluation")),
       Page.Section(
         "What it writes",
         [
@@ -115,6 +128,27 @@ struct LanguageStage: DemoStage {
           .commands([line("text-before"), line("text-after")]),
         ]),
     ]
+  }
+
+  /// What both models answer to the same questions.
+  private func questions(_ command: String) throws -> Page.Section {
+    let report = try evaluated()
+    let difference = report.differences.first
+    return Page.Section(
+      "Which ending is a verse's own",
+      [
+        .measurements(
+          zip(["bundled model", "after more training"], report.models).map { name, model in
+            .init(
+              model.results[0].primary.text,
+              "of \(model.results[0].questions) verses completed with the right one of four endings: \(name)",
+              command: command)
+          }),
+        .paragraph(
+          difference.map {
+            "Difference, question by question, in percentage points: \($0.cells[3]), 95 % confidence interval \($0.cells[4]), p-value \($0.cells[5])."
+          } ?? ""),
+      ])
   }
 
   private var losses: Figure {

@@ -9,13 +9,13 @@ struct EvaluationText {
 
   var lines: [String] {
     var lines = [table]
-    lines += report.beginnings
+    lines += report.leadingTokens
     if !report.differences.isEmpty { lines += ["", differences] }
     lines += report.notes.map { "note: \($0)" }
     return lines
   }
 
-  /// A row per task and measure, a column per model.
+  /// A row per task and metric, a column per model.
   private var table: String {
     TextTable(header: report.header, rows: report.rows).text
   }

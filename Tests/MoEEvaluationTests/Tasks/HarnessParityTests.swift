@@ -105,14 +105,14 @@ struct HarnessParityTests {
     let result = try TaskRun(plan, stored, tokenizer).results(of: stored.decoder())[0]
     #expect(result.cutQuestions == 3)
     let report = EvaluationReport(
-      [.init(name: "m", path: "p", beginning: [], results: [result])], plan)
+      [.init(name: "m", path: "p", leadingTokens: [], results: [result])], plan)
     #expect(
       report.notes == [
-        "m reads 3 questions of mmlu_anatomy without their begin, which its context has no room for"
+        "m: 3 questions of mmlu_anatomy truncated on the left to its context"
       ])
   }
 
-  @Test("have the error of a perplexity that drawing samples gives, to a fifth")
+  @Test("have the error of a perplexity that drawing samples gives, to a third of it")
   func perplexityError() throws {
     let task = try #require(HarnessFixture.read().shots["0"]?["lambada"])
     let score = TaskScore(.perplexity, task.questions.map { $0.scores[0] })

@@ -81,10 +81,47 @@ struct RequestEncoderTests {
         .first { $0.surroundings.prefix.count == 1 && $0.surroundings.suffix.isEmpty })
     let encoder = RequestEncoder(stored, own)
     let begin = own.surroundings.prefix
-    #expect(encoder.beginning == begin)
+    #expect(encoder.leading == begin)
     let found = try encoded("the old", " river", by: encoder)
     #expect(found.tokens == own.encode("the old river") && found.tokens.starts(with: begin))
     let spelled = try encoded((own.token(begin[0]) ?? "") + "the old", " river", by: encoder)
     #expect(spelled.tokens.count { $0 == begin[0] } == 1)
+  }
+
+  @Test(
+    "take the BOS token of tokenizer_config.json, else its EOS token, and none outside of the vocabulary"
+  )
+  func prefixTokens() throws {
+    let folder = try TemporaryFolder()
+    for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+      _ = try folder.write(
+        readBytes(HarnessFixture.folder.appending("model").appending(name)), to: name)
+    }
+    func token(_ settings: String?, configuration: String? = nil) throws -> Int? {
+      if let settings {
+        _ = try folder.write(Array(settings.utf8), to: "tokenizer_config.json")
+      }
+      if let configuration {
+        let text = String(
+          decoding: try readBytes(HarnessFixture.folder.appending("model/config.json")),
+          as: UTF8.self)
+        let changed = text.replacingOccurrences(of: "\"bos_token_id\": null,", with: "")
+          .replacingOccurrences(of: "\"eos_token_id\": 0", with: configuration)
+        _ = try folder.write(Array(changed.utf8), to: "config.json")
+      }
+      let stored = try StoredModel(folder.path)
+      return stored.prefixToken(try stored.tokenizer())
+    }
+    #expect(try token(nil) == 0)
+    #expect(try token(#"{"bos_token": "a", "eos_token": "b"}"#) == tokenizer.id(of: "a"))
+    #expect(
+      try token(#"{"bos_token": {"content": "a"}, "eos_token": "b"}"#) == tokenizer.id(of: "a"))
+    #expect(try token(#"{"bos_token": null, "eos_token": "b"}"#) == tokenizer.id(of: "b"))
+    #expect(try token(#"{"bos_token": "no such token"}"#) == 0)
+    #expect(try token("not JSON") == 0)
+    #expect(try token("{}", configuration: #""eos_token_id": 0, "bos_token_id": 999999"#) == 0)
+    #expect(try token("{}", configuration: #""eos_token_id": 0, "bos_token_id": 7"#) == 7)
+    // The tokenizer still knows which token ends a text.
+    #expect(try token("{}", configuration: #""eos_token_id": 999999"#) == 0)
   }
 }

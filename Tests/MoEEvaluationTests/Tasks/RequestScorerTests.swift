@@ -55,7 +55,7 @@ struct RequestScorerTests {
     let expected = requests.map { Self.plain(model, $0) }
     for rows in [1, 7, 64, 1_024] {
       let scorer = RequestScorer(model, rows: rows)
-      scorer.begin(with: scorer.commonTokens(of: requests))
+      scorer.begin(with: [])
       #expect(try scorer.scores(of: requests) == expected, "\(rows) rows")
       for part in [0..<1, 1..<9, 9..<40] {
         #expect(try scorer.scores(of: Array(requests[part])) == Array(expected[part]))
@@ -80,20 +80,24 @@ struct RequestScorerTests {
     #expect(try scorer.scores(of: requests) == requests.map { Self.plain(model, $0) })
   }
 
-  @Test("that begin alike read what they share once")
+  @Test("that begin alike read what they share once, with the same bits")
   func common() throws {
     let model = try MoEDecoder.open(Fixtures.path("decoders").appending("olmoe"))
-    let scorer = RequestScorer(model)
-    let context = [5, 6, 7, 8, 9, 10]
-    let requests = [[11, 12], [11, 13], [14]].map {
-      EncodedRequest(tokens: context + $0, start: 6, cut: 0)
+    let context = Array(5..<45)
+    let requests = [[61, 62], [61, 63], [64], [61, 62, 65]].map {
+      EncodedRequest(tokens: context + $0, start: 40, cut: 0)
     }
-    // The last token of the context is read with the rest, because what follows it is asked.
-    #expect(scorer.commonTokens(of: requests) == [5, 6, 7, 8, 9])
-    #expect(scorer.work(of: requests, after: 5) == 1 + 1 + 1)
-    #expect(scorer.commonTokens(of: [requests[0]]).isEmpty)
-    #expect(
-      scorer.commonTokens(of: requests + [.init(tokens: [5, 6, 1], start: 2, cut: 0)]).isEmpty)
+    let expected = requests.map { Self.plain(model, $0) }
+    for rows in [1, 9, 1_024] {
+      let scorer = RequestScorer(model, rows: rows)
+      // The last token of the context is read with the rest, because what follows it is asked.
+      scorer.begin(with: context[..<39])
+      #expect(scorer.work(of: requests) == 1 + 2 + 3)
+      #expect(try scorer.scores(of: requests) == expected)
+      // Two tokens are not worth a pass of their own.
+      scorer.begin(with: context[..<2])
+      #expect(try scorer.scores(of: requests) == expected)
+    }
   }
 
   @Test("to models whose experts choose tokens are read one by one")
@@ -102,9 +106,9 @@ struct RequestScorerTests {
     let model = try MoEDecoder(
       configuration, names: SwitchyardMoE.names, weights: RandomWeights(RandomSource(seed: 1)))
     let scorer = RequestScorer(model)
-    #expect(!scorer.shares)
+    #expect(!scorer.readsTogether)
     let requests = Self.requests(12, seed: 8)
-    #expect(scorer.commonTokens(of: requests).isEmpty)
+    scorer.begin(with: requests[0].tokens[...])
     #expect(try scorer.scores(of: requests) == requests.map { Self.plain(model, $0) })
   }
 
@@ -128,8 +132,8 @@ struct RequestScorerTests {
     for seed in 0..<60 as Range<UInt64> {
       let requests = Self.requests(1 + Int(seed % 23), seed: seed)
       let sequences = requests.map(\.inputs)
-      for (start, shares) in [(0, true), (0, false)] {
-        let tree = PrefixTree(sequences, from: start, sharing: shares)
+      for (start, joins) in [(0, true), (0, false)] {
+        let tree = PrefixTree(sequences, from: start, joining: joins)
         for (number, sequence) in sequences.enumerated() {
           let path = tree.path(of: number).reversed()
           var read: [Int] = []
@@ -145,7 +149,7 @@ struct RequestScorerTests {
           #expect(node.level == (node.parent.map { tree.nodes[$0].level + 1 } ?? 0))
         }
         let all = sequences.reduce(0) { $0 + $1.count }
-        #expect(shares ? tree.tokens <= all : tree.tokens == all)
+        #expect(joins ? tree.tokens <= all : tree.tokens == all)
       }
     }
   }

@@ -59,7 +59,8 @@ struct SharedTaskTests {
     #expect((parts[0].note != nil) == (["hellaswag", "balanced_copa"].contains(name)))
     guard name == "mmlu" else { return }
     #expect(parts.count == 57)
-    let prefix = try parts[1].prefixes(of: [0], shots: 5, seed: 1_234)[0]
+    let examples = try parts[1].examples(of: [0], shots: 5, seed: 1_234)[0]
+    let prefix = parts[1].prefix(examples)
     #expect(
       prefix.hasPrefix(
         "The following are multiple choice questions (with answers) about anatomy.\n\n"))

@@ -94,9 +94,9 @@ struct TaskRunTests {
     let shots = try HarnessFixture.plan(["piqa"], shots: 1)
     #expect(
       problem { _ = try records(shots) }
-        .contains("differs in the number of examples of piqa (0)"))
+        .contains("differs in the number of examples of piqa: 0"))
     let limited = try HarnessFixture.plan(["piqa"], limit: 2)
-    #expect(problem { _ = try records(limited) }.contains("differs in the limit (none)"))
+    #expect(problem { _ = try records(limited) }.contains("differs in the limit: none"))
     #expect(problem { _ = try records(resumes: false) }.contains("already exists"))
     // Other tasks may be added.
     let more = try HarnessFixture.plan(["copa"])
@@ -108,13 +108,13 @@ struct TaskRunTests {
     try Data(changed.utf8).write(to: URL(filePath: path.string))
     #expect(
       problem { _ = try run.results(of: model, records: try records()) }
-        .contains("line 2 is no answer to the question of this place"))
+        .contains("line 2 is not an answer to the question of this place"))
     try Data("garbage\n".utf8).write(to: URL(filePath: path.string))
     #expect(
       problem { _ = try run.results(of: model, records: try records()) }
-        .contains("line 1 is no answer"))
+        .contains("line 1 is not an answer"))
     try Data("garbage".utf8).write(to: URL(filePath: folder.file("out/settings.json").string))
-    #expect(problem { _ = try records() }.contains("is no record of what an evaluation was asked"))
+    #expect(problem { _ = try records() }.contains("does not say what an evaluation was asked"))
   }
 
   @Test("are the same however many tokens are read at a time")
@@ -149,6 +149,42 @@ struct TaskRunTests {
     #expect(drawn.count == 3 && drawn == drawn.sorted() && drawn != [0, 1, 2])
     #expect(try chosen(3, 9) == drawn)
   }
+
+  @Test("are refused to two tasks that ask the same part")
+  func sameParts() throws {
+    #expect(throws: TaskError.twice(part: "piqa")) {
+      try HarnessFixture.plan(["piqa", "copa", "piqa"])
+    }
+  }
+
+  @Test("write a perplexity that is too large for a number as null")
+  func infinite() throws {
+    let score = TaskScore(.perplexity, [-1_000, -2_000])
+    #expect(score.value == .infinity && score.standardError == nil)
+    let text = try JSONText.line(score)
+    #expect(text == #"{"metric":"perplexity","value":null}"#)
+    #expect(try JSONDecoder().decode(TaskScore.self, from: Data(text.utf8)) == score)
+  }
+
+  @Test("draw examples from a pool that repeats a question without asking for it")
+  func repeatedQuestions() throws {
+    func question(_ word: String) -> TaskQuestion {
+      TaskQuestion(
+        QuestionRow(path: "f", line: 1, fields: ["context": .string(word)]),
+        .choices(context: word, choices: ["x", "y"]))
+    }
+    let pool = ["a", "a", "a", "b", "c"].map(question)
+    let part = TaskPart(
+      name: "p", questions: pool, examples: .init(pool, .drawn(leavesOutOwn: true)))
+    let examples = try part.examples(of: [0, 1, 2, 3], shots: 2, seed: 1)
+    for (place, drawn) in examples.enumerated() {
+      #expect(drawn.count == 2 && Set(drawn).count == 2)
+      #expect(drawn.allSatisfy { pool[$0].fields != pool[place].fields })
+    }
+    #expect(throws: TaskError.tooFewExamples(part: "p", wanted: 3, found: 2)) {
+      try part.examples(of: [0], shots: 3, seed: 1)
+    }
+  }
 }
 
 @Suite("Paired comparisons")
@@ -172,7 +208,7 @@ struct PairedBootstrapTests {
   private static func differences(
     _ own: [[Double]], _ other: [[Double]], seed: UInt64 = 1
   ) throws -> [PairedDifference] {
-    PairedBootstrap(rounds: 2_000, seed: seed).differences(
+    PairedBootstrap(resamples: 2_000, seed: seed).differences(
       of: ("b", try own.enumerated().map { try result("t\($0)", $1) }),
       from: ("a", try other.enumerated().map { try result("t\($0)", $1) }))
   }
@@ -181,19 +217,21 @@ struct PairedBootstrapTests {
   func finds() throws {
     let (good, bad) = (Array(repeating: 1.0, count: 40), Array(repeating: 0.0, count: 40))
     let sure = try Self.differences([good], [bad])
-    #expect(sure.count == 1 && sure[0].difference == 1 && sure[0].low == 1 && sure[0].high == 1)
-    #expect(sure[0].probability == 0 && sure[0].model == "b" && sure[0].reference == "a")
+    #expect(sure.count == 1 && sure[0].difference == 1 && sure[0].lower == 1 && sure[0].upper == 1)
+    #expect(
+      sure[0].pValue < 0.001 && sure[0].pValue > 0 && sure[0].model == "b"
+        && sure[0].reference == "a")
     let same = try Self.differences([good], [good])
-    #expect(same[0].difference == 0 && same[0].probability == 1)
+    #expect(same[0].difference == 0 && same[0].pValue == 1)
     let mixed = (0..<400).map { Double($0 % 3 == 0 ? 1 : 0) }
     let shifted = (0..<400).map { Double($0 % 3 == 1 || $0 % 20 == 0 ? 1 : 0) }
     let found = try Self.differences([shifted], [mixed])[0]
-    #expect(found.low < found.difference && found.difference < found.high)
+    #expect(found.lower < found.difference && found.difference < found.upper)
     // The normal approximation: 1.96 standard errors of the mean of the differences.
     let values = zip(shifted, mixed).map { $0 - $1 }
     let mean = values.reduce(0, +) / 400
     let error = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 399 / 400).squareRoot()
-    #expect(abs(found.high - found.low - 2 * 1.96 * error) < 0.15 * 4 * error)
+    #expect(abs(found.upper - found.lower - 2 * 1.96 * error) < 0.15 * 4 * error)
     #expect(abs(found.difference - mean) < 1e-12)
   }
 
@@ -203,7 +241,7 @@ struct PairedBootstrapTests {
     let own = [good, bad], other = [Array(repeating: 0.0, count: 10), bad]
     let found = try Self.differences(own, other)
     #expect(found.map(\.task) == ["t0", "t1", nil])
-    #expect(found[2].difference == 0.5 && found[2].low == 0.5)
+    #expect(found[2].difference == 0.5 && found[2].lower == 0.5)
     #expect(try Self.differences(own, other) == found)
   }
 }

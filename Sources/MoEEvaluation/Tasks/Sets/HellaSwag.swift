@@ -14,18 +14,19 @@ extension EvaluationTask {
       QuestionSource(
         "hellaswag/hellaswag_val_full.txt.bz2",
         form: "six lines per question, as llama.cpp has them",
-        note:
-          "reconstructed: the file has the last fragment of contexts in lower case; its first letter is made large again"
+        note: reconstruction
       ) { try sixLines($0[0]) },
       QuestionSource(
         "hellaswag/hellaswag_val_full.txt", form: "the same, decompressed",
-        note:
-          "reconstructed: the file has the last fragment of contexts in lower case; its first letter is made large again"
+        note: reconstruction
       ) { try sixLines($0[0]) },
     ],
     training: [
       QuestionSource(jsonLines: "hellaswag/hellaswag_train.jsonl", form: form) { try scene($0) }
     ], leavesOutOwn: true)
+
+  private static let reconstruction =
+    "reconstructed: the file has the last fragment of contexts in lower case; its first letter is capitalized again"
 
   private static let form = "JSON lines with activity_label, ctx_a, ctx_b, endings, label"
 
@@ -33,20 +34,31 @@ extension EvaluationTask {
     let endings = try row.texts("endings")
     let context =
       try row.string("ctx_a") + " " + HarnessText.capitalized(row.string("ctx_b"))
+    let cleaned = try row.texts(endings.map { .string(Self.cleaned($0)) }, "endings")
     return TaskQuestion(
       row,
       .choices(
-        context: cleaned(try row.text("activity_label") + ": " + context),
-        choices: endings.map(cleaned)),
+        context: Self.cleaned(try row.text("activity_label") + ": " + context), choices: cleaned),
       answer: try row.choice("label", of: endings.count))
   }
 
-  /// Without the marks of WikiHow, as the harness removes them.
-  private static func cleaned(_ text: String) -> String {
+  /// Without the marks of WikiHow, as the harness removes them: what brackets on one line hold.
+  static func cleaned(_ text: String) -> String {
     let titled = HarnessText.stripped(text).replacingOccurrences(
       of: " [title]", with: ". ", options: .literal)
-    return titled.replacing(#/\[.*?\]/#, with: "")
-      .replacingOccurrences(of: "  ", with: " ", options: .literal)
+    var (result, pending) = (String.UnicodeScalarView(), String.UnicodeScalarView())
+    for scalar in titled.unicodeScalars {
+      if pending.isEmpty, scalar != "[" {
+        result.append(scalar)
+        continue
+      }
+      pending.append(scalar)
+      // A bracket that nothing closes on its line stays.
+      if scalar == "\n" { result.append(contentsOf: pending) }
+      if scalar == "\n" || scalar == "]" { pending.removeAll() }
+    }
+    result.append(contentsOf: pending)
+    return String(result).replacingOccurrences(of: "  ", with: " ", options: .literal)
   }
 
   private static let linesPerQuestion = 6
@@ -74,7 +86,7 @@ extension EvaluationTask {
     }
   }
 
-  /// The context with a large letter at the begin of its last fragment.
+  /// The context with the first letter of its last fragment capitalized.
   private static func reconstructed(_ context: String) -> String {
     guard let (before, fragment) = HarnessText.parted(context, at: ". ", last: true) else {
       return context

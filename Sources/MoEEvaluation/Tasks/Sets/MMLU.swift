@@ -6,7 +6,10 @@ extension EvaluationTask {
   static let mmlu = EvaluationTask(
     "mmlu",
     help: "MMLU: 57 subjects, answered by a letter, usually after 5 examples",
-    metrics: [.accuracy], usualShots: 5
+    metrics: [.accuracy], usualShots: 5,
+    groups: MMLU.groups.map { group in
+      (name: "mmlu_\(group.name)", parts: group.names.map { "mmlu_\($0)" })
+    }
   ) { data, needsExamples in
     try MMLU.allSubjects.map { try MMLU.part($0, in: data, needsExamples: needsExamples) }
   }
@@ -91,7 +94,7 @@ enum MMLU {
       "mmlu/\(split)/\(subject)_\(split).csv",
       form: "comma-separated: question, four choices, letter of the answer"
     ) { paths in
-      try QuestionFile.commas(paths[0], columns: ["question"] + letters + ["answer"]).map {
+      try QuestionFile.commaSeparated(paths[0], columns: ["question"] + letters + ["answer"]).map {
         try question($0, subject)
       }
     }

@@ -1,8 +1,9 @@
+import MoECore
 import MoEData
 public import SystemPackage
 
 extension EvaluationTask {
-  /// A multiple-choice task from a file of one's own: on each line an object with `context`, `choices` and `answer`,
+  /// A multiple-choice task from a user's file: on each line an object with `context`, `choices` and `answer`,
   /// which counts from 0.
   ///
   /// Examples are drawn from the file itself, never the question that is asked.
@@ -12,7 +13,7 @@ extension EvaluationTask {
   ///   - name: The task's name; `nil` for that of the file.
   /// - Returns: The task.
   public static func own(_ path: FilePath, name: String? = nil) -> EvaluationTask {
-    let name = name ?? path.lastComponent?.stem ?? "task"
+    let name = (name ?? path.lastComponent?.stem ?? "task").printableValue
     return EvaluationTask(
       name, help: "questions of \(path)", metrics: [.accuracy, .normalizedAccuracy]
     ) { _, _ in

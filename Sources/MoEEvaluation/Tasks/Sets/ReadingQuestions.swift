@@ -29,7 +29,8 @@ extension EvaluationTask {
     let (query, choices, gold) = try ChoicesForm.parts(row)
     guard let text = HarnessText.after(prefix: "Passage: ", in: query), choices == ["no", "yes"]
     else {
-      throw row.refused("is no question of BoolQ: 'Passage: …' with the choices no and yes")
+      throw row.refused(
+        "is not a question of BoolQ: expected is 'Passage: …' with the choices no and yes")
     }
     return TaskQuestion(
       row, .choices(context: text + "\nAnswer:", choices: choices), answer: gold)

@@ -8,19 +8,13 @@ extension EvaluationTask {
     metrics: [.normalizedAccuracy, .accuracy],
     origin: "the test set of OpenBookQA (main) by the Allen Institute for AI",
     evaluation: [
-      QuestionSource(jsonLines: "openbookqa/test.jsonl", form: ScienceForm.name) {
-        try ScienceForm.question($0) { $0 }
-      },
+      ScienceForm.source("openbookqa/test.jsonl") { $0 },
       QuestionSource(jsonLines: "llm-foundry/openbook_qa.jsonl", form: ChoicesForm.name) {
         let (query, choices, gold) = try ChoicesForm.parts($0)
         return TaskQuestion($0, .choices(context: query, choices: choices), answer: gold)
       },
     ],
-    training: [
-      QuestionSource(jsonLines: "openbookqa/train.jsonl", form: ScienceForm.name) {
-        try ScienceForm.question($0) { $0 }
-      }
-    ], leavesOutOwn: false)
+    training: [ScienceForm.source("openbookqa/train.jsonl") { $0 }], leavesOutOwn: false)
 
   /// School science that word overlap answers.
   static let arcEasy = arc("arc_easy", "ARC-Easy", metrics: [.accuracy, .normalizedAccuracy])
@@ -36,28 +30,32 @@ extension EvaluationTask {
       name, help: "\(title): school science, four choices", metrics: metrics,
       origin: "the test set of \(title) by the Allen Institute for AI",
       evaluation: [
-        QuestionSource(jsonLines: "\(name)/test.jsonl", form: ScienceForm.name) {
-          try ScienceForm.question($0) { "Question: \($0)\nAnswer:" }
-        },
+        ScienceForm.source("\(name)/test.jsonl", worded: asked),
         QuestionSource(jsonLines: "llm-foundry/\(name).jsonl", form: ChoicesForm.name) {
           let (query, choices, gold) = try ChoicesForm.parts($0)
           return TaskQuestion(
             $0, .choices(context: query + "\nAnswer:", choices: choices), answer: gold)
         },
       ],
-      training: [
-        QuestionSource(jsonLines: "\(name)/train.jsonl", form: ScienceForm.name) {
-          try ScienceForm.question($0) { "Question: \($0)\nAnswer:" }
-        }
-      ], leavesOutOwn: false)
+      training: [ScienceForm.source("\(name)/train.jsonl", worded: asked)], leavesOutOwn: false)
+  }
+
+  @Sendable private static func asked(_ question: String) -> String {
+    "Question: \(question)\nAnswer:"
   }
 }
 
 /// Rows as the Allen Institute for AI publishes them.
 private enum ScienceForm {
-  static let name = "JSON lines with question.stem, question.choices and answerKey"
+  static func source(
+    _ file: String, worded: @escaping @Sendable (String) -> String
+  ) -> QuestionSource {
+    QuestionSource(
+      jsonLines: file, form: "JSON lines with question.stem, question.choices and answerKey"
+    ) { try question($0, worded: worded) }
+  }
 
-  static func question(
+  private static func question(
     _ row: QuestionRow, worded: (String) -> String
   ) throws -> TaskQuestion {
     guard case .object(let fields)? = row.fields["question"],
@@ -75,7 +73,7 @@ private enum ScienceForm {
     let key = HarnessText.stripped(try row.text("answerKey"))
     guard let answer = choices.firstIndex(where: { $0.label == key }) else {
       throw row.refused(
-        "has the answer '\(key.prefix(40))', which none of its choices is labelled: \(choices.map(\.label).joined(separator: ", "))"
+        "has the answer '\(key.prefix(40))', but its choices are labelled \(choices.map(\.label).joined(separator: ", "))"
       )
     }
     return TaskQuestion(
