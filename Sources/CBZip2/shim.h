@@ -49,7 +49,7 @@ static inline cbzip2_result cbzip2_expand(const uint8_t *from, size_t count, uin
       if (status == BZ_OK && given == stream.avail_in && free_before == stream.avail_out) break;
     }
     BZ2_bzDecompressEnd(&stream);
-    // What follows a whole stream and is none itself is no part of the data, as for bzip2's own program.
+    // What follows a whole stream and is not one is ignored, as by bzip2's own program.
     if (status == BZ_DATA_ERROR_MAGIC && result.end == CBZIP2_COMPLETE) return result;
     if (status != BZ_STREAM_END) {
       result.end = status == BZ_MEM_ERROR ? CBZIP2_NO_MEMORY

@@ -128,7 +128,7 @@ struct EvaluateCommandTests {
   @Test("says which file of a task is missing, in which form, and where it comes from")
   func missingData() throws {
     for (task, expected) in [
-      ("arc_challenge", "arc_challenge/test.jsonl (JSON lines with question.stem"),
+      ("arc_challenge", "arc_challenge/test.jsonl (JSON lines as published"),
       ("mmlu", "mmlu/test/abstract_algebra_test.csv"),
       ("balanced_copa", "copa/balanced-copa-dev-all.xml"),
     ] {
@@ -224,5 +224,26 @@ struct EvaluateCommandTests {
     let line = #"{"context": "", "choices": ["river", "house"], "answer": 1}"#
     let run = try Program.run(["evaluate", Self.model, "--tasks-file", "-"], input: line + "\n")
     #expect(run.exitCode == 0 && run.output.contains("input  0      1"), "\(run.errors)")
+  }
+
+  @Test("perplexity names its protocol, and measures the divergence from another model")
+  func protocols() throws {
+    let text = Self.data + "/text.txt"
+    for style in PerplexityProtocol.allCases {
+      let run = try Program.run([
+        "perplexity", Self.model, "--text", text, "--protocol", style.rawValue, "--context", "32",
+        "--against", Self.model,
+      ])
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(run.output.contains("protocol       \(style.rawValue)\n"), "\(run.output)")
+      #expect(run.output.contains("divergence from model") && run.output.contains("mean         0"))
+    }
+    let other = Fixtures.package.appending("Data/bible-moe").string
+    let wrong = try Program.run(["perplexity", Self.model, "--text", text, "--against", other])
+    #expect(wrong.exitCode == 1 && wrong.errors.contains("tokenizers cut the text differently"))
+    let usage = try Program.run([
+      "perplexity", Self.model, "--text", text, "--protocol", "gptq", "--stride", "4",
+    ])
+    #expect(usage.exitCode == 64 && usage.errors.contains("--stride goes with"), "\(usage.errors)")
   }
 }

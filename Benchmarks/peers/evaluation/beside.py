@@ -2,7 +2,7 @@
 
     python beside.py SWITCHYARD MODEL FOLDER DATA [--tasks A,B] [--limit N] [--rounds N] [--batches 8,32] [--threads N]
 
-MODEL is what switchyard opens, FOLDER the same weights as a folder that transformers opens. Scoring is timed without
+Ends with 1 if a bar is missed. MODEL is what switchyard opens, FOLDER the same weights as a folder that transformers opens. Scoring is timed without
 opening the model on the harness's side, and with it on ours.
 """
 
@@ -17,7 +17,9 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-TASKS = "winogrande,copa,openbookqa,hellaswag,piqa"
+TASKS = "winogrande,copa,openbookqa,hellaswag,piqa,arc_easy,arc_challenge,boolq,lambada"
+# The least fraction of equal choices, the largest difference of a log-likelihood, the least ratio of speeds.
+BARS = 0.995, 1e-3, 2.0
 
 
 def samples(folder, task):
@@ -33,7 +35,9 @@ def compared(task, ours, theirs):
         requests = [[own["arguments"][f"gen_args_{i}"][f"arg_{j}"] for j in (0, 1)] for i in range(len(found))]
         if requests != [list(pair) for pair in other["arguments"]]:
             sys.exit(f"{task}: question {own['doc_id']} is worded differently")
-        same += found.index(max(found)) == expected.index(max(expected))
+        greedy = [flag == "True" for _, flag in own["filtered_resps"]] == [flag for _, flag in other["filtered_resps"]]
+        # What a single choice is asked is whether the model would say it.
+        same += found.index(max(found)) == expected.index(max(expected)) if len(found) > 1 else greedy
         largest = max(largest, max(abs(a - b) for a, b in zip(found, expected)))
     return len(samples(ours, task)), same, largest
 
@@ -52,11 +56,11 @@ def main():
     common = ["--tasks", options.tasks, "--limit", options.limit, "--shots", options.shots, "--threads", options.threads]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     with tempfile.TemporaryDirectory() as work:
-        times, best = {}, None
+        times = {}
         for turn in range(options.rounds):
             ours = pathlib.Path(work) / f"ours-{turn}"
             start = time.perf_counter()
-            subprocess.run([options.switchyard, "evaluate", options.model, "--data", options.data, "--out", ours, *common],
+            subprocess.run([options.switchyard, "evaluate", options.model, "--data", options.data, "--out", ours, "--dtype", "f32", *common],
                            check=True, stdout=subprocess.DEVNULL)
             times.setdefault("switchyard", []).append(time.perf_counter() - start)
             for batch in options.batches.split(","):
@@ -68,11 +72,18 @@ def main():
                 times.setdefault(f"lm-eval {summary['harness']}, batch {batch}", []).append(summary["seconds"])
         [folder] = [path for path in ours.iterdir() if path.is_dir()]
         items = sum(len(samples(folder, task)) for task in options.tasks.split(","))
-        for name, seconds in times.items():
-            print(f"{name:28} {statistics.median(seconds):8.1f} s {items / statistics.median(seconds):8.2f} items per second")
+        medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+        for name, seconds in medians.items():
+            print(f"{name:28} {seconds:8.1f} s {items / seconds:8.2f} items per second")
+        own = medians.pop("switchyard")
+        ratio = min(medians.values()) / own
+        print(f"{ratio:.2f} times the harness's speed with its best batch")
+        missed = ratio < BARS[2]
         for task in options.tasks.split(","):
             count, same, largest = compared(task, folder, theirs)
             print(f"{task:28} {same} of {count} choices equal, largest difference of a log-likelihood {largest:.1e}")
+            missed = missed or same < BARS[0] * count or largest > BARS[1]
+        sys.exit(int(missed))
 
 
 main()

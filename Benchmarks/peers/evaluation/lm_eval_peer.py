@@ -15,7 +15,6 @@ import json
 import pathlib
 import re
 import time
-import xml.etree.ElementTree
 
 import lm_eval
 import lm_eval.tasks

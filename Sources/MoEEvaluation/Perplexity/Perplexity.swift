@@ -24,7 +24,7 @@ public struct Perplexity: Hashable, Codable, Sendable {
   public var context: Int
   /// The number of tokens between the starts of windows.
   public var stride: Int
-  /// The divergence from another model, if one was asked.
+  /// The divergence from another model, if that was requested.
   public var divergence: VerificationReport.Divergence?
 
   /// Why a text cannot be measured.
@@ -135,8 +135,8 @@ public struct Perplexity: Hashable, Codable, Sendable {
     try check(model.configuration, text, settings)
     let windows = settings.style.windows(
       of: text.tokens.count, context: settings.context, stride: settings.stride, first: text.first)
-    // Other types go to libtorch, whose sums depend on the number of rows.
-    let usual = [.f32, .bf16].contains(model.dtype) ? max(1, 2_048 / settings.context) : 1
+    let together = model.readsTogether && reference?.readsTogether ?? true
+    let usual = together ? max(1, 2_048 / settings.context) : 1
     var (sum, divergences) = (0.0, [Double]())
     var rest = windows[...]
     while let first = rest.first {

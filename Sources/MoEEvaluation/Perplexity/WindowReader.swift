@@ -4,9 +4,13 @@ import MoERouting
 import MoETensor
 
 /// Reads windows of equal lengths together, some positions at a time, so that the memory for their scores is bounded.
+///
+/// Models whose answers depend on what is read together, and types other than f32 and bf16, read windows whole; their
+/// memory grows with the window.
 struct WindowReader {
   private let tokens: [Int]
   private let windows: [PerplexityWindow]
+  private let rows: Int
 
   /// Logits of a pass, which bound its memory: 256 MiB in f32.
   private static let logitLimit = 1 << 26
@@ -18,8 +22,9 @@ struct WindowReader {
   /// - Parameters:
   ///   - tokens: The text's tokens.
   ///   - windows: At least one, all with as many inputs and as many scored tokens.
-  init(_ tokens: [Int], _ windows: [PerplexityWindow]) {
-    (self.tokens, self.windows) = (tokens, windows)
+  ///   - rows: The most rows of a pass, at least 1, which changes no digit.
+  init(_ tokens: [Int], _ windows: [PerplexityWindow], rows: Int = 1_024) {
+    (self.tokens, self.windows, self.rows) = (tokens, windows, rows)
   }
 
   /// The sums of the negative log-likelihoods by window, and the divergences from another model by scored token.
@@ -33,7 +38,7 @@ struct WindowReader {
     let caches = windows.map { _ in model.makeCache() }
     let others = reference.map { other in windows.map { _ in other.makeCache() } }
     let length = windows[0].read.count
-    let step = min(length, step(of: model), reference.map(step) ?? length)
+    let step = step([model] + (reference.map { [$0] } ?? []))
     for start in stride(from: 0, to: length, by: step) {
       let positions = start..<min(start + step, length)
       let own = try logits(model, positions, caches)
@@ -59,12 +64,14 @@ struct WindowReader {
     return (losses, divergences.flatMap(\.self))
   }
 
-  /// Positions of each window that a model reads at a time: all of them where answers depend on what is read together.
-  private func step(of model: MoEDecoder) -> Int {
-    guard [.f32, .bf16].contains(model.dtype), model.configuration.router?.seesFuture != true
-    else { return windows[0].read.count }
-    let rows = min(1_024, Self.logitLimit / model.configuration.vocabularySize)
-    return max(1, rows / windows.count)
+  /// Positions of each window that models read at a time: all of them if the answers of one depend on what is read
+  /// together.
+  private func step(_ models: [MoEDecoder]) -> Int {
+    let length = windows[0].read.count
+    guard models.allSatisfy(\.readsTogether) else { return length }
+    let vocabulary = models.map(\.configuration.vocabularySize).max() ?? 1
+    let rows = min(rows, Self.logitLimit / vocabulary)
+    return min(length, max(1, rows / windows.count))
   }
 
   /// The scores of the positions that predict scored tokens, window by window: `[rows, vocabulary]`.
@@ -83,9 +90,10 @@ struct WindowReader {
     // Some row must be scored.
     let logits = model.read(parts, as: .prompt, scoring: .some(rows.isEmpty ? [0] : rows)).logits
     guard rows.isEmpty || logits.isAllFinite else {
-      let window = windows[0]
+      let bad = scoredRows(positions).first { !logits[$0.rows].isAllFinite }
+      let window = windows[bad?.window ?? 0]
       throw model.nonFinite(
-        in: window.input(0..<window.read.count, of: tokens), from: max(0, window.read.lowerBound))
+        in: window.input(0..<positions.upperBound, of: tokens), from: window.read.lowerBound)
     }
     return logits
   }

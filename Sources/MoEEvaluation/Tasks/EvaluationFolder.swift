@@ -1,4 +1,3 @@
-import Foundation
 import MoECore
 public import SystemPackage
 
@@ -20,16 +19,16 @@ public struct EvaluationFolder {
   /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` if it holds anything but an evaluation, or `FileError`.
   public init(_ path: FilePath, resumes: Bool) throws {
     (self.path, self.resumes) = (path, resumes)
-    guard !path.isMissingOrEmptyDirectory else { return }
+    guard !path.isMissing, TaskRecords.names(in: path)?.isEmpty != true else { return }
     guard resumes, path.isDirectory else { throw FileError.alreadyExists(path) }
-    for name in try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
+    for name in TaskRecords.names(in: path) ?? []
     where name != Self.results && !TaskRecords.isFolder(path.appending(name)) {
       throw TaskError.otherRecords(
         path.appending(name), line: nil, problem: "was not written by an evaluation")
     }
   }
 
-  /// Opens the folder of a model's answers.
+  /// The folder of a model's answers, which is not created yet.
   ///
   /// - Parameters:
   ///   - name: The model's name.

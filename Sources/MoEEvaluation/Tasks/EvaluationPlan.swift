@@ -68,7 +68,11 @@ public struct EvaluationPlan: Sendable {
     let drawn = limit == nil ? nil : seed
     (self.limit, self.seed, drawsQuestions) = (limit, seed ?? Self.usualSeed, drawn != nil)
     var names: Set<String> = []
+    var tasks: Set<String> = []
     entries = try choices.map { choice in
+      guard tasks.insert(choice.task.name).inserted else {
+        throw TaskError.twice(part: choice.task.name)
+      }
       let shots = choice.shots ?? choice.task.usualShots
       let parts = try choice.task.parts(in: data, shots: shots).map { part in
         // Answers are kept by the names of parts.

@@ -21,6 +21,8 @@ final class RequestScorer {
   let readsTogether: Bool
   /// The most rows of a pass.
   private let rowLimit: Int
+  /// The most bytes of keys and values of a pass.
+  let cacheLimit: Int
   /// What all requests begin with, and its keys and values.
   private var base: (tokens: ArraySlice<Int>, cache: KeyValueCache)?
 
@@ -29,19 +31,18 @@ final class RequestScorer {
   /// Logits of a pass, which bound its memory: 256 MiB in f32.
   private static let logitLimit = 1 << 26
   /// Bytes of keys and values that the texts of a pass may have.
-  static let cacheLimit = 1 << 29
+  static let usualCacheLimit = 1 << 29
 
   /// Prepares to score with a model.
   ///
   /// - Parameters:
   ///   - model: The model.
   ///   - rows: The most rows of a pass, at least 1.
-  init(_ model: MoEDecoder, rows: Int = usualRows) {
-    let router = model.configuration.router
+  ///   - cacheLimit: The most bytes of keys and values of a pass, unless a single text has more.
+  init(_ model: MoEDecoder, rows: Int = usualRows, cacheLimit: Int = usualCacheLimit) {
+    self.cacheLimit = cacheLimit
     self.model = model
-    readsTogether =
-      [.f32, .bf16].contains(model.dtype)
-      && !(router.map { $0.seesFuture || $0.drawsRandomNumbers } ?? false)
+    readsTogether = model.readsTogether
     rowLimit = max(1, min(rows, Self.logitLimit / model.configuration.vocabularySize))
   }
 
@@ -121,7 +122,7 @@ final class RequestScorer {
     while !waiting.isEmpty || unfinished != nil {
       var pass: [(reading: Reading, range: Range<Int>)] = []
       var (room, bytes) = (rowLimit, 0)
-      while room > 0, bytes < Self.cacheLimit {
+      while room > 0, bytes < cacheLimit {
         let begun = unfinished
         unfinished = nil
         guard
@@ -173,10 +174,26 @@ final class RequestScorer {
     ).logits
     guard !rows.isEmpty else { return }
     guard logits.isAllFinite else {
-      let sequence = tree.nodes[pass[0].reading.node].sequence
-      throw model.nonFinite(in: Array(requests[sequence].inputs))
+      throw nonFinite(logits, rows, pass, tree, requests)
     }
     withoutGradients { found.note(questions, logits) }
+  }
+
+  /// Finds the text whose scores are not finite, and computes it once more to say where that begins.
+  private func nonFinite(
+    _ logits: Tensor, _ rows: [Int], _ pass: [(reading: Reading, range: Range<Int>)],
+    _ tree: PrefixTree, _ requests: [EncodedRequest]
+  ) -> NonFiniteScores {
+    let bad = rows[rows.indices.first { !logits[$0].isAllFinite } ?? 0]
+    var start = 0
+    for (reading, range) in pass {
+      guard bad >= start + range.count else {
+        let tokens = requests[tree.nodes[reading.node].sequence].tokens
+        return model.nonFinite(in: Array(tokens[..<(range.lowerBound + bad - start + 1)]))
+      }
+      start += range.count
+    }
+    return model.nonFinite(in: Array(requests[0].inputs))
   }
 }
 

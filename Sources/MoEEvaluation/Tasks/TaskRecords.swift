@@ -47,62 +47,78 @@ public final class TaskRecords {
   }
 
   private let folder: FilePath
-  private let lock: FolderLock
+  private let settings: Settings
+  private let resumes: Bool
+  private var lock: FolderLock?
 
   private static let settings = "settings.json"
   private static let prefix = "samples_"
 
-  /// Opens a folder for answers.
+  /// Names a folder for answers, without creating it.
   ///
   /// - Parameters:
-  ///   - folder: The folder, which is created.
+  ///   - folder: The folder.
   ///   - settings: What the answers depend on.
   ///   - resumes: Whether to go on where an earlier run ended, if there was one.
   /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` if the answers that are there belong to something else, or
   ///   `FileError`.
   public init(_ folder: FilePath, _ settings: Settings, resumes: Bool) throws {
-    // A run that was killed early may leave the lock alone.
-    let names = try? FileManager.default.contentsOfDirectory(atPath: folder.string)
-    let isNew = folder.isMissing || names?.allSatisfy { $0 == "lock" } ?? false
-    guard resumes || isNew else { throw FileError.alreadyExists(folder) }
-    let path = folder.appending(Self.settings)
-    var settings = settings
-    if !isNew {
-      guard let before = try? MappedFile(path).json(Settings.self) else {
-        throw TaskError.otherRecords(
-          path, line: nil, problem: "does not say what an evaluation was asked to do")
-      }
-      if let difference = settings.difference(from: before) {
-        throw TaskError.otherRecords(
-          path, line: nil, problem: "belongs to an evaluation that differs in \(difference)")
-      }
-      settings.shots.merge(before.shots) { new, _ in new }
-    }
+    (self.folder, self.settings, self.resumes) = (folder, settings, resumes)
+    _ = try merged()
+  }
+
+  /// Locks the folder, which is created, and writes down what the answers depend on.
+  ///
+  /// - Throws: As ``init(_:_:resumes:)``.
+  public func open() throws {
     try folder.createFolders()
-    (self.folder, lock) = (folder, try FolderLock(folder))
-    try AtomicFile.write(try JSONText.pretty(settings), to: path)
+    lock = try FolderLock(folder)
+    try AtomicFile.write(
+      try JSONText.pretty(try merged()), to: folder.appending(Self.settings))
+  }
+
+  /// The settings, with the tasks of earlier runs, which must agree with them.
+  private func merged() throws -> Settings {
+    let names = Self.names(in: folder)
+    guard names?.isEmpty == false || names == nil && !folder.isMissing else { return settings }
+    guard resumes else { throw FileError.alreadyExists(folder) }
+    let path = folder.appending(Self.settings)
+    guard let before = try? MappedFile(path).json(Settings.self) else {
+      throw TaskError.otherRecords(
+        path, line: nil, problem: "does not say what an evaluation was asked to do")
+    }
+    if let difference = settings.difference(from: before) {
+      throw TaskError.otherRecords(
+        path, line: nil, problem: "belongs to an evaluation that differs in \(difference)")
+    }
+    var settings = settings
+    settings.shots.merge(before.shots) { new, _ in new }
+    return settings
+  }
+
+  /// What a folder holds, besides its lock and hidden files, which a kill may leave; `nil` if it is no folder.
+  static func names(in folder: FilePath) -> [String]? {
+    try? FileManager.default.contentsOfDirectory(atPath: folder.string).sorted()
+      .filter { $0 != "lock" && !$0.hasPrefix(".") }
   }
 
   /// Whether a folder holds answers, or is empty.
   static func isFolder(_ folder: FilePath) -> Bool {
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.string) else {
-      return false
-    }
-    return names.contains(settings) || names.allSatisfy { $0 == "lock" }
+    names(in: folder).map { $0.isEmpty || $0.contains(settings) } ?? false
   }
 
   func path(of part: String) -> FilePath { folder.appending("\(Self.prefix)\(part).jsonl") }
 
-  /// The answers of a part that are known already; a line that was not finished is dropped.
+  /// The answers of a part that are known already; a line that was not finished does not count.
   ///
-  /// - Returns: The answers to the first of the chosen questions.
+  /// - Returns: The answers to the first of the chosen questions, and the bytes of their lines.
   /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` for a line that is something else, or `FileError`.
   /// - Complexity: O(bytes).
   func answers(
     to part: EvaluationPlan.Part, metrics: [TaskMetric]
-  ) throws -> [TaskAnswer] {
+  ) throws -> (answers: [TaskAnswer], bytes: Int) {
     let path = path(of: part.name)
-    guard !path.isMissing else { return [] }
+    guard !path.isMissing else { return ([], 0) }
     let file = try MappedFile(path)
     var (answers, end) = ([TaskAnswer](), 0)
     while let line = Self.line(of: file, from: end) {
@@ -119,8 +135,7 @@ public final class TaskRecords {
       answers.append(answer)
       end += line.count + 1
     }
-    if end < file.count { try truncate(path, to: end) }
-    return answers
+    return (answers, end)
   }
 
   /// The bytes of a whole line, without its end; `nil` where no more line ends.
@@ -136,11 +151,17 @@ public final class TaskRecords {
     return nil
   }
 
-  private func truncate(_ path: FilePath, to length: Int) throws {
-    let file = try FileDescriptor.open(path, .writeOnly)
-    try file.closeAfter { try file.resize(to: Int64(length)) }
+  /// Opens the file to which answers of a part are added, after so many bytes of whole lines.
+  func growing(_ part: String, after bytes: Int) throws -> GrowingFile {
+    precondition(lock != nil, "answers are added to a folder that is not open")
+    let path = path(of: part)
+    if !path.isMissing {
+      let file = try FileDescriptor.open(path, .writeOnly)
+      try file.closeAfter { try file.resize(to: Int64(bytes)) }
+    }
+    return try GrowingFile(path)
   }
-
-  /// Opens the file to which answers of a part are added.
-  func growing(_ part: String) throws -> GrowingFile { try GrowingFile(path(of: part)) }
 }
+
+@available(*, unavailable)
+extension TaskRecords: Sendable {}

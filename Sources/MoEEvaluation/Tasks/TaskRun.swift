@@ -91,14 +91,33 @@ public struct TaskRun {
     progress: ProgressHandler = { _ in }
   ) throws -> [TaskResult] {
     let scorer = RequestScorer(model, rows: rows ?? RequestScorer.usualRows)
-    let total = surveys.joined().reduce(0) { $0 + $1.work }
+    let known = try plan.entries.map { entry in
+      try entry.parts.map { part in
+        try records?.answers(to: part, metrics: entry.task.metrics) ?? ([], 0)
+      }
+    }
+    // Answers that are known already are no work that would tell how long the rest takes.
+    func left(_ survey: Survey, _ known: (answers: [TaskAnswer], bytes: Int), of count: Int) -> Int
+    {
+      Int(Double(survey.work) * (1 - Double(known.answers.count) / Double(max(1, count))))
+    }
+    var total = 0
+    for (place, entry) in plan.entries.enumerated() {
+      for (part, asked) in entry.parts.enumerated() {
+        total += left(surveys[place][part], known[place][part], of: asked.chosen.count)
+      }
+    }
     var before = 0
-    return try zip(plan.entries, surveys).map { entry, surveys in
-      let parts = try zip(entry.parts, surveys).map { part, survey in
-        defer { before += survey.work }
-        return try result(of: part, entry, survey, scorer, records) { fraction in
-          let done = before + Int(fraction * Double(survey.work))
-          progress(Progress("asking \(part.name)", completed: done, total: total))
+    return try plan.entries.enumerated().map { place, entry in
+      let parts = try entry.parts.enumerated().map { number, part in
+        let (survey, known) = (surveys[place][number], known[place][number])
+        let work = left(survey, known, of: part.chosen.count)
+        defer { before += work }
+        return try result(of: part, entry, survey, known, scorer, records) { fraction in
+          progress(
+            Progress(
+              "asking \(part.name)", completed: before + Int(fraction * Double(work)),
+              total: max(1, total)))
         }
       }
       return TaskResult(entry, parts)
@@ -108,12 +127,13 @@ public struct TaskRun {
   /// Asks the questions of a part that have no answer yet.
   private func result(
     of part: EvaluationPlan.Part, _ entry: EvaluationPlan.Entry, _ survey: Survey,
-    _ scorer: RequestScorer, _ records: TaskRecords?, progress: (Double) -> Void
+    _ known: (answers: [TaskAnswer], bytes: Int), _ scorer: RequestScorer,
+    _ records: TaskRecords?, progress: (Double) -> Void
   ) throws -> TaskPartResult {
     let metrics = entry.task.metrics
     let count = part.chosen.count
-    var answers = try records?.answers(to: part, metrics: metrics) ?? []
-    let file = try records?.growing(part.name)
+    var answers = known.answers
+    let file = try records?.growing(part.name, after: known.bytes)
     if answers.count < count { scorer.begin(with: survey.common ?? []) }
     while answers.count < count {
       let batch = try batch(of: part, from: answers.count, scorer)
@@ -131,7 +151,8 @@ public struct TaskRun {
         answers.append(answer)
       }
       try file?.append(Array(lines.utf8))
-      progress(Double(answers.count) / Double(count))
+      progress(
+        Double(answers.count - known.answers.count) / Double(count - known.answers.count))
     }
     return TaskPartResult(part.name, metrics, answers, cutQuestions: survey.cutQuestions)
   }
@@ -151,7 +172,7 @@ public struct TaskRun {
   ) throws -> [[EncodedRequest]] {
     var (batch, tokens, bytes) = ([[EncodedRequest]](), 0, 0)
     while start + batch.count < part.chosen.count, tokens < Self.batchTokens,
-      bytes < RequestScorer.cacheLimit
+      bytes < scorer.cacheLimit
     {
       let requests = try Self.encoded(start + batch.count, of: part, encoder)
       tokens += scorer.work(of: requests)

@@ -53,7 +53,7 @@ public struct WeightPacking {
 }
 
 extension WeightPacking {
-  /// A hash that tells packings apart.
+  /// A hash that distinguishes packings.
   package var fingerprint: String {
     let lines = formats.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)\n" }
     return SHA256.hexadecimal(of: Array("\(rounding) \(lines.joined())".utf8))

@@ -3,7 +3,7 @@ import MoECore
 import SystemPackage
 
 extension StoredModel {
-  /// A hash that tells models apart: of the names, sizes and contents of the files with weights and settings.
+  /// A hash that distinguishes models: of the names, sizes and contents of the files with weights and settings.
   ///
   /// - Throws: `FileError`.
   /// - Complexity: O(bytes).
@@ -21,7 +21,7 @@ extension StoredModel {
         return String(hash.value, radix: 16)
       }
       for name in try FileManager.default.contentsOfDirectory(atPath: path.string).sorted()
-      where name.hasSuffix(".safetensors") || name == "config.json" || name == "tokenizer.json" {
+      where [".safetensors", ".json", "merges.txt"].contains(where: name.hasSuffix) {
         try add(path.appending(name))
       }
       return String(hash.value, radix: 16)

@@ -32,9 +32,15 @@ public struct EvaluationPage {
     return Page(
       names.count == 1
         ? "What \(names[0]) answers" : "What \(names.joined(separator: ", ")) answer",
-      summary:
-        "\(NumberText.counted(questions, "question")), worded and scored as by lm-evaluation-harness 0.4.13; \(report.leadingTokens.joined(separator: "; "))",
+      summary: summary(questions),
       sections: sections, footer: Page.allNumbers)
+  }
+
+  private func summary(_ questions: Int) -> String {
+    let tokens = report.leadingTokens.joined(separator: "; ")
+    guard questions > 0 else { return "how well texts are predicted; \(tokens)" }
+    return
+      "\(NumberText.counted(questions, "question")), worded and scored as by lm-evaluation-harness 0.4.13; \(tokens)"
   }
 
   private var charts: [Figure] {
@@ -74,7 +80,7 @@ public struct EvaluationPage {
       ) { ($0 > 0 ? "+" : "") + NumberText.fixed($0, 1) }
       .figure(
         "\(model.name) versus \(report.models[0].name)",
-        note: "95 % of what drawing the questions again would give.")
+        note: "95 % bootstrap intervals over questions.")
     }
   }
 

@@ -83,7 +83,8 @@ struct Evaluate: WritesFiles {
       try EvaluationSubject(self, path, name, plan, texts, progress)
     }
     if let folder {
-      for place in subjects.indices { try subjects[place].open(folder, plan) }
+      for place in subjects.indices { try subjects[place].prepare(folder, plan) }
+      for subject in subjects { try subject.records?.open() }
     }
     let report = EvaluationReport(try subjects.map { try $0.answer(progress) }, plan)
     try folder?.write(report)
@@ -107,7 +108,7 @@ struct Evaluate: WritesFiles {
     FilePath(FileManager.default.currentDirectoryPath).pushing(path).lexicallyNormalized()
   }
 
-  /// Short names of models that tell them apart: the last parts of their paths, with numbers where those are equal.
+  /// Short names that distinguish models: the last parts of their paths, with numbers where those are equal.
   static func names(_ paths: [FilePath]) -> [String] {
     var names: [String] = []
     for path in paths.map(absolute) {
@@ -136,7 +137,7 @@ private struct EvaluationSubject {
   private let run: TaskRun
   private let texts: [(name: String, text: PerplexityText, settings: Perplexity.Settings)]
   private let form: WeightForm
-  private var records: TaskRecords?
+  private(set) var records: TaskRecords?
 
   /// Checks that the model can be asked, before its weights are read.
   init(
@@ -180,8 +181,8 @@ private struct EvaluationSubject {
     ) { try StoredModel(path) }
   }
 
-  /// Opens the folder of the model's answers, and checks those that are there.
-  mutating func open(_ folder: EvaluationFolder, _ plan: EvaluationPlan) throws {
+  /// Checks the answers of the model that are there already.
+  mutating func prepare(_ folder: EvaluationFolder, _ plan: EvaluationPlan) throws {
     let words = [
       "dtype \(command.weights.dtype?.rawValue ?? "of the model")",
       "quantize \(command.weights.quantization.quantize ?? "nothing")",

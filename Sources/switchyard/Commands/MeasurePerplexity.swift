@@ -14,7 +14,7 @@ struct MeasurePerplexity: ParsableCommand {
       Figures of different protocols differ for the same model and text, so the answer names its own:
 
         strided    windows of --context tokens begin every --stride tokens, and each token is scored once, in the first \
-      window that holds it
+      window that holds it and what precedes it
         lm-eval    lm-evaluation-harness' rolling windows of all that the model reads: every token is scored, the first \
       after the token that begins a text; per word and byte, too
         gptq       whole windows of 2,048 tokens that do not overlap, as papers on quantization have it

@@ -92,7 +92,7 @@ struct LanguageStage: DemoStage {
     return """
       perplexity on \(before.scoredTokens) held-out tokens: \(NumberText.short(before.perplexity)) before, \
       \(NumberText.short(after.perplexity)) after
-      verses ended rightly: \(try evaluated().models.map { $0.results[0].primary.text }.joined(separator: " before, ")) after
+      verses completed correctly: \(try evaluated().models.map { $0.results[0].primary.text }.joined(separator: " before, ")) after
       before: \(try written("before"))
       after:  \(try written("after"))
       """

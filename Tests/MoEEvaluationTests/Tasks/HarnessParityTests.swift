@@ -112,6 +112,62 @@ struct HarnessParityTests {
       ])
   }
 
+  @Test("read six lines per question, whose contexts they reconstruct, and say so")
+  func sixLines() throws {
+    let folder = try TemporaryFolder()
+    let bytes = try readBytes(HarnessFixture.data.path("six-lines/hellaswag_val_full.txt.bz2"))
+    try folder.file("hellaswag").createFolders()
+    _ = try folder.write(bytes, to: "hellaswag/hellaswag_val_full.txt.bz2")
+    let task = try #require(EvaluationTasks.task(named: "hellaswag"))
+    let part = try task.parts(in: TaskData(folder.path), shots: 0)[0]
+    #expect(part.questions.count == 3 && part.note?.hasPrefix("reconstructed") == true)
+    for question in part.questions {
+      let context = question.requests()[0].context
+      let fragment = try #require(HarnessText.parted(context, at: ". ", last: true)).after
+      #expect(fragment == HarnessText.capitalizingFirst(fragment) && !fragment.isEmpty)
+      #expect(question.choices.count == 4)
+    }
+    #expect(part.questions.map(\.line) == [1, 7, 13])
+  }
+
+  @Test("read rows as they are published and as Hugging Face's copies have them alike")
+  func copies() throws {
+    let folder = try TemporaryFolder()
+    func requests(_ name: String, _ file: String, _ row: String) throws -> [TaskRequest] {
+      let path = folder.file(file)
+      try path.removingLastComponent().createFolders()
+      _ = try folder.write(Array(row.utf8), to: file)
+      let task = try #require(EvaluationTasks.task(named: name))
+      return try task.parts(in: TaskData(folder.path), shots: 0)[0].questions[0].requests()
+    }
+    let choices = #""choices": {"text": ["x", "y z"], "label": ["A", "B"]}, "answerKey": "B""#
+    let nested =
+      #"{"question": {"stem": "s", "choices": [{"text": "x", "label": "A"}, {"text": "y z", "label": "B"}]}, "answerKey": "B"}"#
+    let published = try requests("arc_easy", "arc_easy/test.jsonl", nested)
+    #expect(
+      try requests("arc_easy", "arc_easy/test.jsonl", "{\"question\": \"s\", \(choices)}")
+        == published)
+    #expect(published[1].continuation == " y z")
+    let open = try requests("openbookqa", "openbookqa/test.jsonl", nested)
+    #expect(
+      try requests(
+        "openbookqa", "openbookqa/test.jsonl", "{\"question_stem\": \"s\", \(choices)}") == open)
+    let goal = #""goal": "g", "sol1": "x", "sol2": "y""#
+    let rows = try requests("piqa", "piqa/valid.jsonl", "{\(goal), \"label\": 1}")
+    _ = try folder.write(Array("1\n".utf8), to: "piqa/valid-labels.lst")
+    #expect(try requests("piqa", "piqa/valid.jsonl", "{\(goal)}") == rows)
+  }
+
+  @Test("remove what brackets on one line hold from scenes, in linear time")
+  func brackets() {
+    let task = EvaluationTask.self
+    #expect(task.cleaned(" [header] a [title] b  c [x] d") == " a. b c d")
+    #expect(task.cleaned("a [b\nc] d [e") == "a [b\nc] d [e")
+    #expect(task.cleaned("a [b [c] d] e") == "a d] e")
+    let long = String(repeating: "[", count: 200_000)
+    #expect(task.cleaned(long) == long)
+  }
+
   @Test("have the error of a perplexity that drawing samples gives, to a third of it")
   func perplexityError() throws {
     let task = try #require(HarnessFixture.read().shots["0"]?["lambada"])

@@ -88,8 +88,8 @@ struct RequestScorerTests {
       EncodedRequest(tokens: context + $0, start: 40, cut: 0)
     }
     let expected = requests.map { Self.plain(model, $0) }
-    for rows in [1, 9, 1_024] {
-      let scorer = RequestScorer(model, rows: rows)
+    for (rows, bytes) in [(1, 1 << 29), (9, 1 << 29), (1_024, 1 << 29), (1_024, 1)] {
+      let scorer = RequestScorer(model, rows: rows, cacheLimit: bytes)
       // The last token of the context is read with the rest, because what follows it is asked.
       scorer.begin(with: context[..<39])
       #expect(scorer.work(of: requests) == 1 + 2 + 3)

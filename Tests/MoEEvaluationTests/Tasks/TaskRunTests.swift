@@ -27,8 +27,10 @@ struct TaskRunTests {
   private func records(
     _ plan: EvaluationPlan? = nil, model: String = "m", resumes: Bool = true
   ) throws -> TaskRecords {
-    try TaskRecords(
+    let records = try TaskRecords(
       folder.file("out"), .init(plan ?? run.plan, model: model, weights: "w"), resumes: resumes)
+    try records.open()
+    return records
   }
 
   @Test("go on where an earlier run was killed, with the same results and files, byte for byte")
@@ -60,6 +62,37 @@ struct TaskRunTests {
       uniqueKeysWithValues: try names.filter { $0 != "lock" }.map {
         ($0, try readBytes(path.appending($0)))
       })
+  }
+
+  @Test("may be checked without a change, and survive a kill at any place")
+  func checks() throws {
+    let out = folder.file("out")
+    let settings = TaskRecords.Settings(run.plan, model: "m", weights: "w")
+    let unopened = try TaskRecords(out, settings, resumes: false)
+    try run.check(unopened)
+    #expect(out.isMissing)
+    let expected = try run.results(of: model, records: try records())
+    let before = try Self.files(out)
+    let path = out.appending("samples_piqa.jsonl")
+    let whole = try readBytes(path)
+    try Data(whole.dropLast(3)).write(to: URL(filePath: path.string))
+    try run.check(TaskRecords(out, settings, resumes: true))
+    #expect(try readBytes(path).count == whole.count - 3)
+    // What an atomic file that was not finished leaves.
+    try Data([1]).write(to: URL(filePath: out.appending(".x.partial").string))
+    #expect(try run.results(of: model, records: try records()) == expected)
+    var after = try Self.files(out)
+    after[".x.partial"] = nil
+    #expect(after == before)
+    // Killed before it said what it was asked to do.
+    let other = folder.file("other")
+    try other.createFolders()
+    for name in ["lock", ".settings.partial"] {
+      try Data([1]).write(to: URL(filePath: other.appending(name).string))
+    }
+    try TaskRecords(other, settings, resumes: false).open()
+    #expect(
+      try EvaluationFolder(folder.path, resumes: true).records(of: "m", settings) as Any? != nil)
   }
 
   @Test("have the harness's fields, one object on a line")

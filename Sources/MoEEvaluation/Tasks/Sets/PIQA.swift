@@ -7,7 +7,8 @@ extension EvaluationTask {
     "piqa", help: "PIQA: which of two ways serves a physical goal",
     metrics: [.accuracy, .normalizedAccuracy],
     origin: "the validation set of PIQA, yonatanbisk.com/piqa",
-    evaluation: [source("valid")], training: [source("train")], leavesOutOwn: true)
+    evaluation: [source("valid"), labelled("valid")],
+    training: [source("train"), labelled("train")], leavesOutOwn: true)
 
   private static func source(_ split: String) -> QuestionSource {
     QuestionSource(
@@ -24,17 +25,27 @@ extension EvaluationTask {
         )
       }
       return try zip(rows, labels).enumerated().map { place, entry in
-        var row = entry.0
         let label = QuestionRow(
           path: paths[1], line: place + 1, fields: ["label": .string(entry.1)])
-        let answer = try label.choice("label", of: 2)
-        row.fields["label"] = .number(Double(answer))
-        return TaskQuestion(
-          row,
-          .choices(
-            context: "Question: \(try row.string("goal"))\nAnswer:",
-            choices: try [row.text("sol1"), row.text("sol2")]), answer: answer)
+        return try question(entry.0, answer: label.choice("label", of: 2))
       }
     }
+  }
+
+  /// Labels may be in the rows, as in Hugging Face's copy.
+  private static func labelled(_ split: String) -> QuestionSource {
+    QuestionSource(
+      jsonLines: "piqa/\(split).jsonl", form: "JSON lines with goal, sol1, sol2, label"
+    ) { try question($0, answer: $0.choice("label", of: 2)) }
+  }
+
+  private static func question(_ row: QuestionRow, answer: Int) throws -> TaskQuestion {
+    var row = row
+    row.fields["label"] = .number(Double(answer))
+    return TaskQuestion(
+      row,
+      .choices(
+        context: "Question: \(try row.string("goal"))\nAnswer:",
+        choices: try [row.text("sol1"), row.text("sol2")]), answer: answer)
   }
 }

@@ -51,24 +51,14 @@ private enum ScienceForm {
     _ file: String, worded: @escaping @Sendable (String) -> String
   ) -> QuestionSource {
     QuestionSource(
-      jsonLines: file, form: "JSON lines with question.stem, question.choices and answerKey"
+      jsonLines: file, form: "JSON lines as published, or from Hugging Face's parquet"
     ) { try question($0, worded: worded) }
   }
 
   private static func question(
     _ row: QuestionRow, worded: (String) -> String
   ) throws -> TaskQuestion {
-    guard case .object(let fields)? = row.fields["question"],
-      case .array(let items)? = fields["choices"]
-    else { throw row.refused("needs an object 'question' with 'stem' and 'choices'") }
-    let inner = QuestionRow(path: row.path, line: row.line, fields: fields)
-    let choices = try items.map { item in
-      guard case .object(let choice) = item else {
-        throw row.refused("has \(item.text) among its choices; each needs 'label' and 'text'")
-      }
-      let entry = QuestionRow(path: row.path, line: row.line, fields: choice)
-      return (label: try entry.text("label"), text: try entry.text("text"))
-    }
+    let (stem, choices) = try parts(row)
     let texts = try row.texts(choices.map { .string($0.text) }, "choices")
     let key = HarnessText.stripped(try row.text("answerKey"))
     guard let answer = choices.firstIndex(where: { $0.label == key }) else {
@@ -77,6 +67,33 @@ private enum ScienceForm {
       )
     }
     return TaskQuestion(
-      row, .choices(context: worded(try inner.text("stem")), choices: texts), answer: answer)
+      row, .choices(context: worded(stem), choices: texts), answer: answer)
+  }
+
+  /// The question and its choices, nested as they are published, or flat as Hugging Face's copies have them.
+  private static func parts(
+    _ row: QuestionRow
+  ) throws -> (stem: String, choices: [(label: String, text: String)]) {
+    if case .object(let fields)? = row.fields["choices"] {
+      let columns = QuestionRow(path: row.path, line: row.line, fields: fields)
+      let (labels, texts) = (try columns.texts("label"), try columns.texts("text"))
+      guard labels.count == texts.count else {
+        throw row.refused("has \(labels.count) labels for \(texts.count) choices")
+      }
+      let key = row.fields["question_stem"] == nil ? "question" : "question_stem"
+      return (try row.text(key), zip(labels, texts).map { ($0, $1) })
+    }
+    guard case .object(let fields)? = row.fields["question"],
+      case .array(let items)? = fields["choices"]
+    else { throw row.refused("needs an object 'question' with 'stem' and 'choices'") }
+    let choices = try items.map { item in
+      guard case .object(let choice) = item else {
+        throw row.refused("has \(item.text) among its choices; each needs 'label' and 'text'")
+      }
+      let entry = QuestionRow(path: row.path, line: row.line, fields: choice)
+      return (label: try entry.text("label"), text: try entry.text("text"))
+    }
+    let inner = QuestionRow(path: row.path, line: row.line, fields: fields)
+    return (try inner.text("stem"), choices)
   }
 }
