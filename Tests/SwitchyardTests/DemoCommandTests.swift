@@ -139,7 +139,8 @@ struct DemoCommandTests {
     let reader = expectSound(try demo.text("report.html"))
     #expect(
       reader.texts["h2"] == [
-        "A language model continues learning", "What it writes", "Where its tokens go", "Diagnosis",
+        "A language model continues learning", "Which ending is a verse's own", "What it writes",
+        "Where its tokens go", "Diagnosis",
         "Its experts on 4 devices of 2 nodes", "Generated digits",
         "Experts of different kinds read sentences", "How it was made",
       ])

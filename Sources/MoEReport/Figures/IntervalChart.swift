@@ -44,7 +44,7 @@ public struct IntervalChart: Sendable {
     let width = Figure.commonWidth
     let bottom = Double(rows.count) * Self.rowHeight + 10
     let all = rows.flatMap { [$0.low, $0.high, $0.value] } + (reference.map { [$0.value] } ?? [])
-    let x = Axis(all, from: 12, to: width - 12)
+    let x = Axis(all, from: 24, to: width - 24)
     var parts = x.ticks.flatMap { tick in
       [
         Draw.line((x.place(tick), 4), (x.place(tick), bottom), "grid"),

@@ -49,16 +49,37 @@ public struct EvaluationPage {
       first.results[$0].primary.metric != .perplexity
     }
     guard !fractions.isEmpty else { return [] }
-    let chart = BarChart(
-      fractions.map { first.results[$0].name },
+    let note = "The primary metric of each task: \(primaryMetrics(fractions))."
+    guard fractions.count > Self.mostBars else { return [bars(fractions, note)] }
+    return report.models.map { scores($0, fractions, note) }
+  }
+
+  /// More names than these do not fit below bars.
+  private static let mostBars = 4
+
+  private func bars(_ places: [Int], _ note: String) -> Figure {
+    BarChart(
+      places.map { report.models[0].results[$0].name },
       report.models.map { model in
-        (model.name, fractions.map { model.results[$0].primary.value * 100 })
-      }, nameTitle: "task", valueTitle: "right answers in %")
-    return [
-      chart.figure(
-        "Right answers, by task",
-        note: "The primary metric of each task: \(primaryMetrics(fractions)).")
-    ]
+        (model.name, places.map { model.results[$0].primary.value * 100 })
+      }, nameTitle: "task", valueTitle: "right answers in %"
+    ).figure("Right answers, by task", note: note)
+  }
+
+  /// A row per task, with the 95 % confidence interval.
+  private func scores(
+    _ model: EvaluationReport.Model, _ places: [Int], _ note: String
+  ) -> Figure {
+    let rows = places.map { place in
+      let score = model.results[place].primary
+      let spread = 1.96 * (score.standardError ?? 0)
+      return IntervalChart.Row(
+        model.results[place].name, value: score.value * 100, low: (score.value - spread) * 100,
+        high: (score.value + spread) * 100)
+    }
+    return IntervalChart(rows, valueTitle: "right answers in %, with 95 % confidence intervals") {
+      NumberText.fixed($0, 1)
+    }.figure("Right answers of \(model.name)", note: note)
   }
 
   private func primaryMetrics(_ places: [Int]) -> String {

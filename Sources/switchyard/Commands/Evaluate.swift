@@ -19,8 +19,8 @@ struct Evaluate: WritesFiles {
         acc       the fraction of questions whose right choice has the largest sum
         acc_norm  the same, with sums over the number of characters of the choice
 
-      With several models, each is compared with the first, question by question: the difference, the interval in which \
-      95 % of resampled differences lie, and how often chance alone gives one as large.
+      With several models, each is compared with the first, question by question: the difference, its 95 % confidence \
+      interval and its p-value, by drawing the questions 5,000 times.
 
       --out keeps every answer, with the harness's fields, in OUT/MODEL/samples_TASK.jsonl, from where --resume goes on.
 
