@@ -19,7 +19,7 @@ public enum ScoredRows: Hashable, Sendable {
   case all
   /// The last row of each sequence.
   case last
-  /// Some rows, counted over all sequences of the pass, in the order of the answer.
+  /// Some rows, counted over all sequences of the pass, in the order of the answer; none where only caches are wanted.
   case some([Int])
 }
 

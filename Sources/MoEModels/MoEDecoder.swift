@@ -129,6 +129,11 @@ public final class MoEDecoder {
       hidden = output.hidden
       if let routed = output.routed { sparse.append(routed) }
     }
+    guard scored != .some([]) else {
+      let none = [hidden.size(0), 0, configuration.vocabularySize]
+      return Output(
+        logits: Tensor.zeros(none, dtype: hidden.dtype, on: hidden.device), sparse: sparse)
+    }
     hidden = Self.rows(scored, of: hidden, context)
     return Output(logits: head(norm(hidden), as: context.arithmetic), sparse: sparse)
   }

@@ -171,10 +171,3 @@ struct TokenizerParts {
   var postProcessor = PostProcessor()
   var decoders: [TokenDecoder] = [.spaced]
 }
-
-extension Tokenizer {
-  /// The tokens that the tokenizer adds around a text.
-  package var surroundingTokens: (prefix: [Int], suffix: [Int]) {
-    (postProcessor.prefix, postProcessor.suffix)
-  }
-}

@@ -12,8 +12,6 @@ struct WindowReader {
   private let windows: [PerplexityWindow]
   private let rows: Int
 
-  /// Logits of a pass, which bound its memory: 256 MiB in f32.
-  private static let logitLimit = 1 << 26
   /// Rows whose losses and divergences are computed at a time, the latter in f64.
   private static let block = 64
 
@@ -23,7 +21,7 @@ struct WindowReader {
   ///   - tokens: The text's tokens.
   ///   - windows: At least one, all with as many inputs and as many scored tokens.
   ///   - rows: The most rows of a pass, at least 1, which changes no digit.
-  init(_ tokens: [Int], _ windows: [PerplexityWindow], rows: Int = 1_024) {
+  init(_ tokens: [Int], _ windows: [PerplexityWindow], rows: Int = MoEDecoder.usualRows) {
     (self.tokens, self.windows, self.rows) = (tokens, windows, rows)
   }
 
@@ -69,9 +67,8 @@ struct WindowReader {
   private func step(_ models: [MoEDecoder]) -> Int {
     let length = windows[0].read.count
     guard models.allSatisfy(\.readsTogether) else { return length }
-    let vocabulary = models.map(\.configuration.vocabularySize).max() ?? 1
-    let rows = min(rows, Self.logitLimit / vocabulary)
-    return min(length, max(1, rows / windows.count))
+    let limit = models.map { $0.rowLimit(rows) }.min() ?? rows
+    return min(length, max(1, limit / windows.count))
   }
 
   /// The scores of the positions that predict scored tokens, window by window: `[rows, vocabulary]`.
@@ -87,8 +84,7 @@ struct WindowReader {
         window * positions.count + $0 - positions.lowerBound
       }
     }
-    // Some row must be scored.
-    let logits = model.read(parts, as: .prompt, scoring: .some(rows.isEmpty ? [0] : rows)).logits
+    let logits = model.read(parts, as: .prompt, scoring: .some(rows)).logits
     guard rows.isEmpty || logits.isAllFinite else {
       let bad = scoredRows(positions).first { !logits[$0.rows].isAllFinite }
       let window = windows[bad?.window ?? 0]

@@ -18,7 +18,7 @@ struct RequestScore: Hashable, Sendable {
 final class RequestScorer {
   private let model: MoEDecoder
   /// Whether requests may be read together: their answers do not depend on the company.
-  let readsTogether: Bool
+  var readsTogether: Bool { model.readsTogether }
   /// The most rows of a pass.
   private let rowLimit: Int
   /// The most bytes of keys and values of a pass.
@@ -26,10 +26,6 @@ final class RequestScorer {
   /// What all requests begin with, and its keys and values.
   private var base: (tokens: ArraySlice<Int>, cache: KeyValueCache)?
 
-  /// Rows with which products run at full speed.
-  static let usualRows = 1_024
-  /// Logits of a pass, which bound its memory: 256 MiB in f32.
-  private static let logitLimit = 1 << 26
   /// Bytes of keys and values that the texts of a pass may have.
   static let usualCacheLimit = 1 << 29
 
@@ -39,11 +35,9 @@ final class RequestScorer {
   ///   - model: The model.
   ///   - rows: The most rows of a pass, at least 1.
   ///   - cacheLimit: The most bytes of keys and values of a pass, unless a single text has more.
-  init(_ model: MoEDecoder, rows: Int = usualRows, cacheLimit: Int = usualCacheLimit) {
-    self.cacheLimit = cacheLimit
-    self.model = model
-    readsTogether = model.readsTogether
-    rowLimit = max(1, min(rows, Self.logitLimit / model.configuration.vocabularySize))
+  init(_ model: MoEDecoder, rows: Int = MoEDecoder.usualRows, cacheLimit: Int = usualCacheLimit) {
+    (self.model, self.cacheLimit) = (model, cacheLimit)
+    rowLimit = model.rowLimit(rows)
   }
 
   /// Bytes of keys and values of a position.
@@ -64,7 +58,7 @@ final class RequestScorer {
       let part = rest.prefix(rowLimit)
       rest = rest.dropFirst(part.count)
       _ = model.read(
-        [SequencePart(tokens: Array(part), cache: cache)], as: .prompt, scoring: .some([0]))
+        [SequencePart(tokens: Array(part), cache: cache)], as: .prompt, scoring: .some([]))
     }
     base = (tokens, cache)
   }
@@ -168,10 +162,7 @@ final class RequestScorer {
       }
       start += range.count
     }
-    // Some row must be scored.
-    let logits = model.read(
-      parts, as: .prompt, scoring: .some(rows.isEmpty ? [0] : rows)
-    ).logits
+    let logits = model.read(parts, as: .prompt, scoring: .some(rows)).logits
     guard !rows.isEmpty else { return }
     guard logits.isAllFinite else {
       throw nonFinite(logits, rows, pass, tree, requests)

@@ -66,6 +66,23 @@ public struct TaskRun {
     return try part.requests(place).map { try encoder.encode($0, of: question) }
   }
 
+  /// A part, what is known of it, and which answers an earlier run has given.
+  private struct Job {
+    let part: EvaluationPlan.Part
+    let survey: Survey
+    let known: (answers: [TaskAnswer], bytes: Int)
+    /// Tokens that are left to read: answers that are known would not tell how long the rest takes.
+    let work: Int
+
+    init(
+      _ part: EvaluationPlan.Part, _ survey: Survey, _ known: (answers: [TaskAnswer], bytes: Int)
+    ) {
+      (self.part, self.survey, self.known) = (part, survey, known)
+      let answered = Double(known.answers.count) / Double(max(1, part.chosen.count))
+      work = Int(Double(survey.work) * (1 - answered))
+    }
+  }
+
   /// Checks that answers of an earlier run are those to the questions of this one.
   ///
   /// - Throws: ``TaskError/otherRecords(_:line:problem:)`` or `FileError`.
@@ -90,33 +107,22 @@ public struct TaskRun {
     of model: MoEDecoder, records: TaskRecords? = nil, rows: Int? = nil,
     progress: ProgressHandler = { _ in }
   ) throws -> [TaskResult] {
-    let scorer = RequestScorer(model, rows: rows ?? RequestScorer.usualRows)
-    let known = try plan.entries.map { entry in
-      try entry.parts.map { part in
-        try records?.answers(to: part, metrics: entry.task.metrics) ?? ([], 0)
+    let scorer = RequestScorer(model, rows: rows ?? MoEDecoder.usualRows)
+    let jobs = try zip(plan.entries, surveys).map { entry, surveys in
+      try zip(entry.parts, surveys).map { part, survey in
+        try Job(
+          part, survey, records?.answers(to: part, metrics: entry.task.metrics) ?? ([], 0))
       }
     }
-    // Answers that are known already are no work that would tell how long the rest takes.
-    func left(_ survey: Survey, _ known: (answers: [TaskAnswer], bytes: Int), of count: Int) -> Int
-    {
-      Int(Double(survey.work) * (1 - Double(known.answers.count) / Double(max(1, count))))
-    }
-    var total = 0
-    for (place, entry) in plan.entries.enumerated() {
-      for (part, asked) in entry.parts.enumerated() {
-        total += left(surveys[place][part], known[place][part], of: asked.chosen.count)
-      }
-    }
+    let total = jobs.joined().reduce(0) { $0 + $1.work }
     var before = 0
-    return try plan.entries.enumerated().map { place, entry in
-      let parts = try entry.parts.enumerated().map { number, part in
-        let (survey, known) = (surveys[place][number], known[place][number])
-        let work = left(survey, known, of: part.chosen.count)
-        defer { before += work }
-        return try result(of: part, entry, survey, known, scorer, records) { fraction in
+    return try zip(plan.entries, jobs).map { entry, jobs in
+      let parts = try jobs.map { job in
+        defer { before += job.work }
+        return try result(of: job, entry.task.metrics, scorer, records) { fraction in
           progress(
             Progress(
-              "asking \(part.name)", completed: before + Int(fraction * Double(work)),
+              "asking \(job.part.name)", completed: before + Int(fraction * Double(job.work)),
               total: max(1, total)))
         }
       }
@@ -126,11 +132,10 @@ public struct TaskRun {
 
   /// Asks the questions of a part that have no answer yet.
   private func result(
-    of part: EvaluationPlan.Part, _ entry: EvaluationPlan.Entry, _ survey: Survey,
-    _ known: (answers: [TaskAnswer], bytes: Int), _ scorer: RequestScorer,
-    _ records: TaskRecords?, progress: (Double) -> Void
+    of job: Job, _ metrics: [TaskMetric], _ scorer: RequestScorer, _ records: TaskRecords?,
+    progress: (Double) -> Void
   ) throws -> TaskPartResult {
-    let metrics = entry.task.metrics
+    let (part, survey, known) = (job.part, job.survey, job.known)
     let count = part.chosen.count
     var answers = known.answers
     let file = try records?.growing(part.name, after: known.bytes)

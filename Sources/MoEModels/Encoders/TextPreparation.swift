@@ -21,7 +21,7 @@ public struct TextPreparation: Sendable {
   public init(_ tokenizer: Tokenizer, limit: Int) {
     precondition(limit >= 8, "texts of at most \(limit) tokens")
     (self.tokenizer, self.limit) = (tokenizer, limit)
-    let own = tokenizer.surroundingTokens
+    let own = tokenizer.surroundings
     let isSilent = own.prefix.isEmpty && own.suffix.isEmpty
     prefix = isSilent ? tokenizer.id(of: "[CLS]").map { [$0] } ?? [] : own.prefix
     suffix = isSilent ? tokenizer.id(of: "[SEP]").map { [$0] } ?? [] : own.suffix

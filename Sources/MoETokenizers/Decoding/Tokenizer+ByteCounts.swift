@@ -25,7 +25,7 @@ extension Tokenizer {
 
   /// The positions of tokens that were added around the text.
   private func surroundingIndices(in ids: [Int]) -> Set<Int> {
-    let (prefix, suffix) = surroundingTokens
+    let (prefix, suffix) = surroundings
     guard ids.starts(with: prefix), ids.dropFirst(prefix.count).suffix(suffix.count) == suffix[...]
     else { return [] }
     return Set(0..<prefix.count).union(ids.count - suffix.count..<ids.count)

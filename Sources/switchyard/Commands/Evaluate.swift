@@ -115,14 +115,13 @@ struct Evaluate: WritesFiles {
       var name = path.lastComponent?.string ?? "model"
       let folder = path.removingLastComponent().lastComponent
       if name == "model", let folder { name = folder.string }
-      let numbered =
-        [name]
-        + (2...(paths.count + 1 + EvaluationFolder.reservedNames.count)).map {
-          "\(name)-\($0)"
-        }
-      names.append(
-        numbered.first { !names.contains($0) && !EvaluationFolder.reservedNames.contains($0) }
-          ?? name)
+      let taken = EvaluationFolder.reservedNames.union(names)
+      var (unique, number) = (name, 2)
+      while taken.contains(unique) {
+        unique = "\(name)-\(number)"
+        number += 1
+      }
+      names.append(unique)
     }
     return names
   }
